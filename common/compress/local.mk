@@ -1,0 +1,2 @@
+noinst_LIBRARIES += common/compress/libcompress.a
+common_compress_libcompress_a_SOURCES =

@@ -1,0 +1,2 @@
+noinst_LIBRARIES += common/conf/libconf.a
+common_conf_libconf_a_SOURCES =

@@ -1,0 +1,2 @@
+noinst_LIBRARIES += common/json/libjson.a
+common_json_libjson_a_SOURCES =

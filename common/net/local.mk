@@ -1,0 +1,2 @@
+noinst_LIBRARIES += common/net/libnet.a
+common_net_libnet_a_SOURCES =

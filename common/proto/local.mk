@@ -1,0 +1,2 @@
+noinst_LIBRARIES += common/proto/libproto.a
+common_proto_libproto_a_SOURCES =

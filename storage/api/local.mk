@@ -1,0 +1,2 @@
+noinst_LIBRARIES += storage/api/libstoreapi.a
+storage_api_libstoreapi_a_SOURCES =

@@ -1,0 +1,2 @@
+noinst_LIBRARIES += storage/client/libstoreclient.a
+storage_client_libstoreclient_a_SOURCES =

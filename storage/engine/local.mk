@@ -1,0 +1,2 @@
+noinst_LIBRARIES += storage/engine/libengine.a
+storage_engine_libengine_a_SOURCES =

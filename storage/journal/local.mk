@@ -1,0 +1,2 @@
+noinst_LIBRARIES += storage/journal/libjournal.a
+storage_journal_libjournal_a_SOURCES =

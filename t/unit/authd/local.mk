@@ -1,0 +1,1 @@
+# UNIT_TESTS += t/unit/authd/test_x

@@ -1,0 +1,1 @@
+# UNIT_TESTS += t/unit/imapd/test_x

@@ -1,0 +1,1 @@
+# UNIT_TESTS += t/unit/master/test_x

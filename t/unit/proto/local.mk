@@ -1,0 +1,1 @@
+# UNIT_TESTS += t/unit/proto/test_x

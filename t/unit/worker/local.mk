@@ -1,0 +1,1 @@
+# UNIT_TESTS += t/unit/worker/test_x
