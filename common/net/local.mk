@@ -1,2 +1,3 @@
 noinst_LIBRARIES += common/net/libnet.a
-common_net_libnet_a_SOURCES =
+common_net_libnet_a_SOURCES = \
+	common/net/loop.c common/net/loop.h
