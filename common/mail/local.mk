@@ -1,2 +1,2 @@
 noinst_LIBRARIES += common/mail/libmail.a
-common_mail_libmail_a_SOURCES =
+common_mail_libmail_a_SOURCES = common/mail/flags.h common/mail/uidset.h

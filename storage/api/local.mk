@@ -1,2 +1,4 @@
 noinst_LIBRARIES += storage/api/libstoreapi.a
-storage_api_libstoreapi_a_SOURCES =
+storage_api_libstoreapi_a_SOURCES = \
+	storage/api/store_proto.c storage/api/store_proto.h \
+	storage/api/store_types.h storage/api/directory.h

@@ -1,2 +1,2 @@
 noinst_LIBRARIES += storage/client/libstoreclient.a
-storage_client_libstoreclient_a_SOURCES =
+storage_client_libstoreclient_a_SOURCES = storage/client/body.h storage/client/store.h

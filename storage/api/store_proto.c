@@ -1,0 +1,194 @@
+#include "storage/api/store_proto.h"
+
+#define UIDS(type, m)	IPC_STR(type, m, 0, 1u << 20)
+#define PART		(1u << 20)	/* largest list in one part of an answer */
+#define PATH(type, m)	IPC_STR(type, m, 1, STORE_PATH_MAX)
+#define SEQ(type)	IPC_U64(type, seq), IPC_U64(type, acked)
+
+static const struct ipc_field attach[] = {
+	IPC_STR(store_attach, ticket, 1, 512), IPC_END };
+static const struct ipc_field attached[] = {
+	IPC_U64(store_attached, account), IPC_U64(store_attached, incarnation),
+	IPC_U64(store_attached, modseq), IPC_I64(store_attached, expires_s), IPC_END };
+static const struct ipc_field list[] = {
+	IPC_STR(store_list, path, 0, STORE_PATH_MAX), IPC_END };
+static const struct ipc_field mailboxes[] = {
+	IPC_STR(store_mailboxes, list, 0, PART), IPC_END };
+static const struct ipc_field create[] = {
+	SEQ(store_create), PATH(store_create, path),
+	IPC_U8(store_create, role, 0, MAILBOX_ROLE_MAX), IPC_END };
+static const struct ipc_field created[] = {
+	IPC_U64(store_created, mailbox), IPC_U32(store_created, uidvalidity),
+	IPC_U64(store_created, modseq), IPC_END };
+static const struct ipc_field delete_[] = {
+	SEQ(store_delete), PATH(store_delete, path), IPC_END };
+static const struct ipc_field rename_[] = {
+	SEQ(store_rename), PATH(store_rename, from), PATH(store_rename, to), IPC_END };
+static const struct ipc_field subscribe[] = {
+	SEQ(store_subscribe), PATH(store_subscribe, path), IPC_BOOL(store_subscribe, on), IPC_END };
+static const struct ipc_field open_[] = {
+	PATH(store_open, path), IPC_BOOL(store_open, claim_recent), IPC_END };
+static const struct ipc_field opened[] = {
+	IPC_U64(store_opened, mailbox), IPC_U32(store_opened, uidvalidity),
+	IPC_U32(store_opened, uidnext), IPC_U64(store_opened, highestmodseq),
+	IPC_U32(store_opened, unseen_first), IPC_U32(store_opened, recent_from),
+	IPC_U32(store_opened, rights), IPC_U8(store_opened, role, 0, MAILBOX_ROLE_MAX),
+	IPC_STR(store_opened, uids, 0, IPC_SIZE_MAX - 65536),
+	IPC_STR(store_opened, keywords, 0, 32768), IPC_END };
+static const struct ipc_field rows[] = {
+	IPC_U64(store_rows, mailbox), UIDS(store_rows, uids),
+	IPC_U8(store_rows, fields, 0, ROW_ALL), IPC_END };
+static const struct ipc_field rows_are[] = {
+	IPC_STR(store_rows_are, rows, 0, PART), IPC_END };
+static const struct ipc_field cache[] = {
+	IPC_U64(store_cache_get, mailbox), UIDS(store_cache_get, uids),
+	IPC_U8(store_cache_get, want, 1, CACHE_LIST | CACHE_STRUCTURE), IPC_END };
+static const struct ipc_field cache_is[] = {
+	IPC_STR(store_cache_is, entries, 0, PART), IPC_END };
+static const struct ipc_field body[] = {
+	IPC_U64(store_body, mailbox), UIDS(store_body, uids), IPC_U64(store_body, offset),
+	IPC_U64(store_body, length), IPC_U32(store_body, budget), IPC_END };
+static const struct ipc_field body_is[] = {
+	IPC_STR(store_body_is, pieces, 0, PART), IPC_U32(store_body_is, resume_uid),
+	IPC_U64(store_body_is, resume_offset), IPC_END };
+static const struct ipc_field changes[] = {
+	IPC_U64(store_changes, mailbox), IPC_U64(store_changes, since),
+	UIDS(store_changes, known), IPC_BOOL(store_changes, claim_recent), IPC_END };
+static const struct ipc_field changes_are[] = {
+	IPC_U64(store_changes_are, highestmodseq), IPC_U32(store_changes_are, uidnext),
+	IPC_U32(store_changes_are, recent_from), IPC_BOOL(store_changes_are, full),
+	IPC_BOOL(store_changes_are, gone),
+	IPC_STR(store_changes_are, vanished, 0, 2u << 20),
+	IPC_STR(store_changes_are, rows, 0, PART),
+	IPC_STR(store_changes_are, keywords, 0, 32768), IPC_END };
+static const struct ipc_field watch[] = {
+	IPC_BOOL(store_watch, on), IPC_END };
+static const struct ipc_field dirty[] = {
+	IPC_U64(store_dirty, modseq), IPC_END };
+static const struct ipc_field stage[] = {
+	IPC_U32(store_stage, stage), IPC_U64(store_stage, total),
+	IPC_STR(store_stage, data, 1, STORE_CHUNK_MAX), IPC_END };
+static const struct ipc_field stage_drop[] = {
+	IPC_U32(store_stage_drop, stage), IPC_END };
+static const struct ipc_field append[] = {
+	SEQ(store_append), PATH(store_append, path), IPC_BOOL(store_append, make),
+	IPC_STR(store_append, keywords, 0, 32768),
+	IPC_STR(store_append, items, 1, IPC_SIZE_MAX - 65536), IPC_END };
+static const struct ipc_field appended[] = {
+	IPC_U64(store_appended, mailbox), IPC_U32(store_appended, uidvalidity),
+	UIDS(store_appended, uids), IPC_U64(store_appended, modseq), IPC_END };
+static const struct ipc_field flags[] = {
+	SEQ(store_flags), IPC_U64(store_flags, mailbox), UIDS(store_flags, uids),
+	IPC_U8(store_flags, how, FLAGS_ADD, FLAGS_REPLACE),
+	IPC_U8(store_flags, system, 0, FLAG_SYSTEM_ALL),
+	IPC_STR(store_flags, keywords, 0, 32768),
+	IPC_U64(store_flags, unchanged_since), IPC_END };
+static const struct ipc_field flags_are[] = {
+	IPC_U64(store_flags_are, modseq), IPC_STR(store_flags_are, rows, 0, PART),
+	UIDS(store_flags_are, modified), IPC_STR(store_flags_are, keywords, 0, 32768), IPC_END };
+static const struct ipc_field expunge[] = {
+	SEQ(store_expunge), IPC_U64(store_expunge, mailbox), UIDS(store_expunge, uids), IPC_END };
+static const struct ipc_field expunged[] = {
+	IPC_U64(store_expunged, modseq), IPC_STR(store_expunged, uids, 0, 2u << 20), IPC_END };
+static const struct ipc_field copy[] = {
+	SEQ(store_copy), IPC_U64(store_copy, mailbox), UIDS(store_copy, uids),
+	PATH(store_copy, to), IPC_BOOL(store_copy, move), IPC_END };
+static const struct ipc_field copied[] = {
+	IPC_U64(store_copied, target), IPC_U32(store_copied, uidvalidity),
+	IPC_STR(store_copied, from, 0, PART), IPC_STR(store_copied, to, 0, PART),
+	IPC_U64(store_copied, modseq), IPC_END };
+static const struct ipc_field quota_is[] = {
+	IPC_U64(store_quota_is, bytes), IPC_U64(store_quota_is, bytes_limit),
+	IPC_U64(store_quota_is, messages), IPC_U64(store_quota_is, messages_limit),
+	IPC_U64(store_quota_is, mailboxes), IPC_U64(store_quota_is, mailboxes_limit), IPC_END };
+static const struct ipc_field dir_read[] = {
+	IPC_STR(store_dir_read, from, 1, 512), IPC_STR(store_dir_read, to, 0, 512),
+	IPC_U32(store_dir_read, limit), IPC_END };
+static const struct ipc_field dir_records[] = {
+	IPC_STR(store_dir_records, records, 0, PART), IPC_U64(store_dir_records, modseq), IPC_END };
+static const struct ipc_field dir_write[] = {
+	SEQ(store_dir_write), IPC_STR(store_dir_write, steps, 1, 256u << 10), IPC_END };
+static const struct ipc_field dir_written[] = {
+	IPC_U64(store_dir_written, modseq), IPC_END };
+static const struct ipc_field dir_dirty[] = {
+	IPC_U64(store_dir_dirty, modseq), IPC_STR(store_dir_dirty, keys, 0, 65536), IPC_END };
+static const struct ipc_field stats_are[] = {
+	IPC_STR(store_stats_are, text, 0, 65536), IPC_END };
+static const struct ipc_field account_delete[] = {
+	SEQ(store_account_delete), IPC_U64(store_account_delete, account), IPC_END };
+static const struct ipc_field account_limits[] = {
+	SEQ(store_account_limits), IPC_U64(store_account_limits, account),
+	IPC_U64(store_account_limits, bytes), IPC_U64(store_account_limits, messages),
+	IPC_U64(store_account_limits, mailboxes), IPC_END };
+
+#define WORKER	(STORE_ROLE_ACCESS | STORE_ROLE_DELIVER)
+#define ACCESS	STORE_ROLE_ACCESS
+#define DIRECTORY (STORE_ROLE_DIRECTORY | STORE_ROLE_ADMIN)
+#define ADMIN	STORE_ROLE_ADMIN
+#define REPLY	0, IPC_MSG_REPLY
+#define NOTE	0, IPC_MSG_NOTE
+#define OF(type, fields) sizeof(struct type), fields
+#define NOTHING	0, NULL
+
+/* Numbers are never reused. */
+static const struct ipc_message messages[] = {
+	/* no, name, allowed (roles), flags, body_max, struct and fields */
+	{ STORE_ATTACH, "attach", WORKER, IPC_MSG_SECRET, 1024, OF(store_attach, attach) },
+	{ STORE_ATTACHED, "attached", REPLY, 64, OF(store_attached, attached) },
+	{ STORE_DETACH, "detach", WORKER, 0, 0, NOTHING },
+	{ STORE_REVOKED, "revoked", NOTE, 0, NOTHING },
+	{ STORE_RENEW, "renew", WORKER, IPC_MSG_SECRET, 1024, OF(store_attach, attach) },
+	{ STORE_LIST, "list", WORKER, 0, 2048, OF(store_list, list) },
+	{ STORE_MAILBOXES, "mailboxes", REPLY, PART + 64, OF(store_mailboxes, mailboxes) },
+	{ STORE_CREATE, "create", ACCESS, 0, 2048, OF(store_create, create) },
+	{ STORE_CREATED, "created", REPLY, 64, OF(store_created, created) },
+	{ STORE_DELETE, "delete", ACCESS, 0, 2048, OF(store_delete, delete_) },
+	{ STORE_RENAME, "rename", ACCESS, 0, 4096, OF(store_rename, rename_) },
+	{ STORE_SUBSCRIBE, "subscribe", ACCESS, 0, 2048, OF(store_subscribe, subscribe) },
+	{ STORE_OPEN, "open", ACCESS, 0, 2048, OF(store_open, open_) },
+	{ STORE_OPENED, "opened", REPLY, IPC_SIZE_MAX, OF(store_opened, opened) },
+	{ STORE_ROWS, "rows", ACCESS, 0, (1u << 20) + 64, OF(store_rows, rows) },
+	{ STORE_ROWS_ARE, "rows-are", REPLY, PART + 64, OF(store_rows_are, rows_are) },
+	{ STORE_CACHE, "cache", ACCESS, 0, (1u << 20) + 64, OF(store_cache_get, cache) },
+	{ STORE_CACHE_IS, "cache-is", REPLY, PART + 64, OF(store_cache_is, cache_is) },
+	{ STORE_BODY, "body", ACCESS, 0, (1u << 20) + 128, OF(store_body, body) },
+	{ STORE_BODY_IS, "body-is", REPLY, PART + 128, OF(store_body_is, body_is) },
+	{ STORE_CHANGES, "changes", ACCESS, 0, (1u << 20) + 128, OF(store_changes, changes) },
+	{ STORE_CHANGES_ARE, "changes-are", REPLY, IPC_SIZE_MAX,
+	    OF(store_changes_are, changes_are) },
+	{ STORE_WATCH, "watch", ACCESS, 0, 16, OF(store_watch, watch) },
+	{ STORE_DIRTY, "dirty", NOTE, 16, OF(store_dirty, dirty) },
+	{ STORE_STAGE, "stage", WORKER, 0, STORE_CHUNK_MAX + 64, OF(store_stage, stage) },
+	{ STORE_STAGE_DROP, "stage-drop", WORKER, 0, 16, OF(store_stage_drop, stage_drop) },
+	{ STORE_APPEND, "append", WORKER, 0, IPC_SIZE_MAX, OF(store_append, append) },
+	{ STORE_APPENDED, "appended", REPLY, PART + 128, OF(store_appended, appended) },
+	{ STORE_FLAGS, "flags", ACCESS, 0, (1u << 20) + 65536, OF(store_flags, flags) },
+	{ STORE_FLAGS_ARE, "flags-are", REPLY, IPC_SIZE_MAX, OF(store_flags_are, flags_are) },
+	{ STORE_EXPUNGE, "expunge", ACCESS, 0, (1u << 20) + 64, OF(store_expunge, expunge) },
+	{ STORE_EXPUNGED, "expunged", REPLY, (2u << 20) + 64, OF(store_expunged, expunged) },
+	{ STORE_COPY, "copy", ACCESS, 0, (1u << 20) + 4096, OF(store_copy, copy) },
+	{ STORE_COPIED, "copied", REPLY, 2 * PART + 128, OF(store_copied, copied) },
+	{ STORE_QUOTA, "quota", WORKER, 0, 0, NOTHING },
+	{ STORE_QUOTA_IS, "quota-is", REPLY, 64, OF(store_quota_is, quota_is) },
+	{ STORE_DIR_READ, "dir-read", DIRECTORY, 0, 2048, OF(store_dir_read, dir_read) },
+	{ STORE_DIR_RECORDS, "dir-records", 0, IPC_MSG_REPLY | IPC_MSG_SECRET, PART + 64,
+	    OF(store_dir_records, dir_records) },
+	{ STORE_DIR_WRITE, "dir-write", DIRECTORY, IPC_MSG_SECRET, (256u << 10) + 64,
+	    OF(store_dir_write, dir_write) },
+	{ STORE_DIR_WRITTEN, "dir-written", REPLY, 16, OF(store_dir_written, dir_written) },
+	{ STORE_DIR_WATCH, "dir-watch", DIRECTORY, 0, 0, NOTHING },
+	{ STORE_DIR_DIRTY, "dir-dirty", NOTE, 65536 + 64, OF(store_dir_dirty, dir_dirty) },
+	{ STORE_STATS, "stats", ADMIN, 0, 0, NOTHING },
+	{ STORE_STATS_ARE, "stats-are", REPLY, 65536 + 64, OF(store_stats_are, stats_are) },
+	{ STORE_ACCOUNT_DELETE, "account-delete", ADMIN, 0, 64,
+	    OF(store_account_delete, account_delete) },
+	{ STORE_ACCOUNT_UNDELETE, "account-undelete", ADMIN, 0, 64,
+	    OF(store_account_delete, account_delete) },
+	{ STORE_ACCOUNT_LIMITS, "account-limits", ADMIN, 0, 64,
+	    OF(store_account_limits, account_limits) },
+	{ 0 }
+};
+
+const struct ipc_protocol store_protocol = {
+	"store", STORE_PROTO_MAJOR, STORE_PROTO_MINOR, messages
+};

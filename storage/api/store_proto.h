@@ -1,0 +1,202 @@
+/* storage/api/store_proto.h
+ * What a worker can ask the store service (storage/service), over common/ipc.
+ *
+ * A socket has roles, told to stored by the master.  A worker opens a channel per
+ * login with `attach`, showing the login's ticket (common/auth/ticket.h); every
+ * other request rides on an attached channel.  The account is the ticket's and
+ * never a field.  A channel number is chosen by the worker, not 0, and free again
+ * after `detach` was answered.
+ *
+ * Order: replies on one channel show all earlier changes of the same channel.
+ * A change is answered when it is on disk and applied.  Reads see applied state.
+ *
+ * Changes carry `seq`: rising per ticket, 0 for none.  stored remembers the outcome
+ * of (ticket id, seq) in the transaction that applied it; the same seq again, also
+ * after a restart, gets the remembered answer and changes nothing.  `acked`: all
+ * seq up to it were answered and may be forgotten.
+ *
+ * Long answers come in parts (ipc_head.more).  Requests are cut to bounded work by
+ * the store: where an answer says `resume`, ask again from there.
+ *
+ * Status of refusals: ST_DENIED role, right, or ticket; ST_NOT_FOUND; ST_EXISTS;
+ * ST_OVER_QUOTA; ST_LIMIT; ST_CONFLICT; ST_NO_SPACE; ST_EXPIRED (attach again with a
+ * renewed ticket); ST_UNAVAILABLE. */
+#ifndef STORAGE_API_STORE_PROTO_H
+#define STORAGE_API_STORE_PROTO_H
+
+#include "common/ipc/message.h"
+#include "storage/api/store_types.h"
+
+#define STORE_PROTO_MAJOR 1	/* differs: the peers part */
+#define STORE_PROTO_MINOR 0	/* +1 for a new message, or a field added last */
+
+/* Roles of a socket, as bits. */
+enum {
+	STORE_ROLE_ACCESS = 1, STORE_ROLE_DELIVER = 2, STORE_ROLE_DIRECTORY = 4,
+	STORE_ROLE_ADMIN = 8
+};
+
+enum store_no {
+	STORE_ATTACH = 1, STORE_ATTACHED = 2, STORE_DETACH = 3, STORE_REVOKED = 4,
+	STORE_RENEW = 5,
+	STORE_LIST = 10, STORE_MAILBOXES = 11,
+	STORE_CREATE = 12, STORE_CREATED = 13, STORE_DELETE = 14, STORE_RENAME = 15,
+	STORE_SUBSCRIBE = 16,
+	STORE_OPEN = 20, STORE_OPENED = 21,
+	STORE_ROWS = 22, STORE_ROWS_ARE = 23,
+	STORE_CACHE = 24, STORE_CACHE_IS = 25,
+	STORE_BODY = 26, STORE_BODY_IS = 27,
+	STORE_CHANGES = 28, STORE_CHANGES_ARE = 29,
+	STORE_WATCH = 30, STORE_DIRTY = 31,
+	STORE_STAGE = 40, STORE_STAGE_DROP = 41,
+	STORE_APPEND = 42, STORE_APPENDED = 43,
+	STORE_FLAGS = 44, STORE_FLAGS_ARE = 45,
+	STORE_EXPUNGE = 46, STORE_EXPUNGED = 47,
+	STORE_COPY = 48, STORE_COPIED = 49,
+	STORE_QUOTA = 50, STORE_QUOTA_IS = 51,
+	STORE_DIR_READ = 60, STORE_DIR_RECORDS = 61, STORE_DIR_WRITE = 62,
+	STORE_DIR_WRITTEN = 63, STORE_DIR_WATCH = 64, STORE_DIR_DIRTY = 65,
+	STORE_STATS = 70, STORE_STATS_ARE = 71,
+	STORE_ACCOUNT_DELETE = 72, STORE_ACCOUNT_UNDELETE = 73, STORE_ACCOUNT_LIMITS = 74
+};
+
+/* attach -> attached.  Makes the account with its default mailboxes when this shard
+ * has none of that id. */
+struct store_attach { struct span ticket; };
+struct store_attached {
+	uint64_t	account;
+	uint64_t	incarnation;
+	uint64_t	modseq;		/* of the account */
+	int64_t		expires_s;	/* of the ticket; renew before */
+};
+/* renew: a fresh ticket of the same login for this channel. */
+/* revoked (note to the worker): this channel's ticket is void; requests get ST_DENIED. */
+
+/* list -> mailboxes, in parts; sorted by path, subscribed names without a mailbox in
+ * their place.  path empty: all; else that one (0 or 1 line). */
+struct store_list { struct span path; };
+struct store_mailboxes { struct span list; };		/* store_mailbox... */
+
+/* Paths: UTF-8 NFC, "/" between, INBOX in this spelling.  Missing superiors are made. */
+struct store_create { uint64_t seq, acked; struct span path; uint8_t role; };
+struct store_created { uint64_t mailbox; uint32_t uidvalidity; uint64_t modseq; };
+/* delete: ST_CONFLICT when it has children, ST_DENIED for INBOX.  -> status */
+struct store_delete { uint64_t seq, acked; struct span path; };
+/* rename: children move along; of INBOX: its messages move to the new mailbox (RFC 3501
+ * §6.3.5).  -> status */
+struct store_rename { uint64_t seq, acked; struct span from, to; };
+struct store_subscribe { uint64_t seq, acked; struct span path; bool on; };
+
+/* open -> opened: what SELECT needs; the session's view starts from `uids`.
+ * claim_recent: messages from `recent_from` on are recent for this session alone. */
+struct store_open { struct span path; bool claim_recent; };
+struct store_opened {
+	uint64_t	mailbox;
+	uint32_t	uidvalidity, uidnext;
+	uint64_t	highestmodseq;
+	uint32_t	unseen_first;		/* uid of the first unseen message; 0: none */
+	uint32_t	recent_from;		/* uid; == uidnext: none */
+	uint32_t	rights;
+	uint8_t		role;
+	struct span	uids;			/* uidset_encode() */
+	struct span	keywords;		/* the account's table: store_keyword... by bit */
+};
+
+/* rows -> rows_are in parts.  Absent uids are skipped. */
+struct store_rows { uint64_t mailbox; struct span uids; uint8_t fields; };
+struct store_rows_are { struct span rows; };		/* store_row... */
+
+struct store_cache_get { uint64_t mailbox; struct span uids; uint8_t want; };
+struct store_cache_is { struct span entries; };		/* store_cache... */
+
+/* body -> body_is in parts, at most `budget` bytes of stored bodies in all (but at least
+ * one piece); starts in the first uid at `offset`, gives at most `length` bytes of
+ * each body (0: to its end).  The last part says where to go on: resume_uid 0: done. */
+struct store_body { uint64_t mailbox; struct span uids; uint64_t offset, length; uint32_t budget; };
+struct store_body_is { struct span pieces; uint32_t resume_uid; uint64_t resume_offset; };
+
+/* changes -> changes_are in parts: what happened in a mailbox after `since` (a modseq seen
+ * in opened, changes_are or a reply).  rows: new and changed messages with ROW_FLAGS, by uid;
+ * vanished: uids expunged since.  `full`: since lies before the horizon, vanished is then
+ * every uid below uidnext that is not there, out of `known` (encoded; may be empty = all). */
+struct store_changes { uint64_t mailbox; uint64_t since; struct span known; bool claim_recent; };
+struct store_changes_are {
+	uint64_t	highestmodseq;
+	uint32_t	uidnext, recent_from;
+	bool		full;
+	bool		gone;			/* the mailbox was deleted */
+	struct span	vanished;		/* uidset_encode() */
+	struct span	rows;
+	struct span	keywords;		/* names from bit `keywords_from` on; see known_keywords */
+};
+
+/* watch: from now on `dirty` notes for this channel's account: at most one until the next
+ * request of the channel. */
+struct store_watch { bool on; };
+struct store_dirty { uint64_t modseq; };
+
+/* stage: appends bytes to the staged body `stage` (worker's number, not 0, per channel);
+ * answered when the store has taken the chunk; keep at most four unanswered.  total: size
+ * of the stored body if known, 0 else; checked against quota and limits at once. */
+struct store_stage { uint32_t stage; uint64_t total; struct span data; };
+struct store_stage_drop { uint32_t stage; };
+
+/* append -> appended; all items or none.  role deliver: one item, and no `path` creates
+ * INBOX only.  raw_size of items is what quota counts. */
+struct store_append {
+	uint64_t	seq, acked;
+	struct span	path;
+	bool		make;		/* create the mailbox when it is missing (deliver) */
+	struct span	keywords;	/* store_keyword...: bit k of the items' flags is name k */
+	struct span	items;		/* store_append_item... */
+};
+struct store_appended { uint64_t mailbox; uint32_t uidvalidity; struct span uids; uint64_t modseq; };
+
+/* flags -> flags_are in parts: the rows (ROW_FLAGS) of all uids that exist and were not
+ * refused; `modified`: those whose modseq is above unchanged_since (RFC 7162 §3.1.3). */
+enum { FLAGS_ADD = 1, FLAGS_REMOVE = 2, FLAGS_REPLACE = 3 };
+struct store_flags {
+	uint64_t	seq, acked;
+	uint64_t	mailbox;
+	struct span	uids;
+	uint8_t		how;
+	uint8_t		system;			/* FLAG_... */
+	struct span	keywords;		/* store_keyword... */
+	uint64_t	unchanged_since;	/* UINT64_MAX: no condition */
+};
+struct store_flags_are { uint64_t modseq; struct span rows; struct span modified; struct span keywords; };
+
+/* expunge -> expunged: those of `uids` (empty: all) that have \Deleted. */
+struct store_expunge { uint64_t seq, acked; uint64_t mailbox; struct span uids; };
+struct store_expunged { uint64_t modseq; struct span uids; };
+
+/* copy / move -> copied: all or none; ST_NOT_FOUND when the target is missing.  from and to
+ * have the same count and the same order (ascending in both). */
+struct store_copy { uint64_t seq, acked; uint64_t mailbox; struct span uids; struct span to; bool move; };
+struct store_copied { uint64_t target; uint32_t uidvalidity; struct span from, to; uint64_t modseq; };
+
+struct store_quota_is {
+	uint64_t	bytes, bytes_limit;		/* limit 0: none */
+	uint64_t	messages, messages_limit;
+	uint64_t	mailboxes, mailboxes_limit;
+};
+
+/* Directory (system shard only). dir_read: keys from `from` up to `to` (exclusive; empty: only
+ * the key `from`), at most `limit`. */
+struct store_dir_read { struct span from, to; uint32_t limit; };
+struct store_dir_records { struct span records; uint64_t modseq; };
+/* All steps or none: ST_CONFLICT when a check fails. */
+struct store_dir_write { uint64_t seq, acked; struct span steps; };
+struct store_dir_written { uint64_t modseq; };
+/* dir_watch: from now on `dir_dirty` notes after each write, naming the keys changed
+ * (spans; empty when too many: drop every cached record). */
+struct store_dir_dirty { uint64_t modseq; struct span keys; };
+
+/* Role admin, no channel needed (chan 0). stats: "name=value\n" text. */
+struct store_stats_are { struct span text; };
+struct store_account_delete { uint64_t seq, acked; uint64_t account; };
+struct store_account_limits { uint64_t seq, acked; uint64_t account, bytes, messages, mailboxes; };
+
+extern const struct ipc_protocol store_protocol;
+
+#endif

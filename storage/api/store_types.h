@@ -1,0 +1,143 @@
+/* storage/api/store_types.h
+ * The compound values inside store messages: lists that travel as one blob.  Each
+ * has put_ (append one) and get_ (take the next; false at the end or when the
+ * reader turned bad: ask reader->bad).  Spans that come out are borrowed. */
+#ifndef STORAGE_API_STORE_TYPES_H
+#define STORAGE_API_STORE_TYPES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/mail/flags.h"
+#include "common/mail/uidset.h"
+#include "common/util/buf.h"
+#include "common/util/bytes.h"
+
+/* Limits of the store, whatever a configuration says. */
+#define STORE_PATH_MAX		1024		/* bytes of a whole mailbox path, UTF-8 NFC, "/" between */
+#define STORE_NAME_MAX		255		/* bytes of one of its parts */
+#define STORE_DEPTH_MAX		20		/* parts */
+#define STORE_MAILBOX_MAX	10000		/* mailboxes of an account; configuration lowers it */
+#define STORE_INLINE_MAX	(64u << 10)	/* a stored body above this is staged */
+#define STORE_CHUNK_MAX		(256u << 10)	/* bytes of one staged chunk */
+#define STORE_BODY_MAX		(1u << 30)	/* bytes of a stored body */
+#define STORE_CACHE_MAX		(256u << 10)	/* bytes of each of the two cache blobs */
+#define STORE_MESSAGES_MAX	4294967294u
+#define STORE_RANGES_MAX	100000u		/* ranges of a uid set in a request */
+
+/* Rights, RFC 4314; the owner has all. */
+enum {
+	RIGHT_LOOKUP = 1, RIGHT_READ = 2, RIGHT_SEEN = 4, RIGHT_WRITE = 8, RIGHT_INSERT = 16,
+	RIGHT_POST = 32, RIGHT_CREATE = 64, RIGHT_DELETE_MAILBOX = 128, RIGHT_DELETE_MSG = 256,
+	RIGHT_EXPUNGE = 512, RIGHT_ADMIN = 1024, RIGHT_ALL = 2047
+};
+
+/* Roles of mailboxes, RFC 6154 (and 8457's Important). */
+enum mailbox_role {
+	MAILBOX_ROLE_NONE, MAILBOX_ROLE_INBOX, MAILBOX_ROLE_DRAFTS, MAILBOX_ROLE_SENT,
+	MAILBOX_ROLE_JUNK, MAILBOX_ROLE_TRASH, MAILBOX_ROLE_ARCHIVE, MAILBOX_ROLE_FLAGGED,
+	MAILBOX_ROLE_ALL, MAILBOX_ROLE_IMPORTANT, MAILBOX_ROLE_MAX = MAILBOX_ROLE_IMPORTANT
+};
+/* "drafts"; the empty string for none.  Parse takes "\Drafts" and "drafts". */
+const char *mailbox_role_name(enum mailbox_role role);
+bool mailbox_role_parse(struct span name, enum mailbox_role *role);
+
+/* A line of the mailbox list.  id 0: a subscribed name without a mailbox. */
+struct store_mailbox {
+	uint64_t		id;
+	struct span		path;
+	enum mailbox_role	role;
+	bool			subscribed;
+	bool			has_children;
+	uint32_t		uidvalidity, uidnext;
+	uint64_t		highestmodseq;
+	uint32_t		messages, unseen, deleted, recent;
+	uint64_t		bytes;
+	uint32_t		rights;
+};
+void put_store_mailbox(struct buf *b, const struct store_mailbox *m);
+bool get_store_mailbox(struct reader *r, struct store_mailbox *m);
+
+/* One message in one mailbox.  Which groups are present is said by the `fields` of
+ * the request; the others are zero. */
+enum {
+	ROW_FLAGS = 1,		/* modseq, flags */
+	ROW_SIZE = 2,		/* size, received_s */
+	ROW_IDS = 4,		/* message, thread, saved_s */
+	ROW_SORT = 8,		/* sort: the blob given at append */
+	ROW_ALL = 15
+};
+struct store_row {
+	uint32_t	uid;
+	uint64_t	modseq;
+	struct flags	flags;
+	uint64_t	size;		/* RFC822.SIZE: raw octets as IMAP sends them, prefix included */
+	int64_t		received_s;	/* INTERNALDATE, seconds UTC */
+	int16_t		received_zone;	/* its zone, minutes east */
+	uint64_t	message;	/* EMAILID */
+	uint64_t	thread;		/* THREADID */
+	int64_t		saved_s;	/* SAVEDATE */
+	struct span	sort;
+};
+void put_store_row(struct buf *b, const struct store_row *row, unsigned fields);
+bool get_store_row(struct reader *r, struct store_row *row, unsigned fields);
+
+/* The two cache blobs of a message (common/mime: summary); opaque to the store. */
+enum { CACHE_LIST = 1, CACHE_STRUCTURE = 2 };
+struct store_cache {
+	uint32_t	uid;
+	struct span	list, structure;	/* empty: not asked for, or not there */
+};
+void put_store_cache(struct buf *b, const struct store_cache *c);
+bool get_store_cache(struct reader *r, struct store_cache *c);
+
+/* A message to add.  body: stored form (storage/client/body.h), at most
+ * STORE_INLINE_MAX; or staged under `stage` and body empty. */
+struct store_append_item {
+	struct flags	flags;		/* keywords as bits of the list `keywords` of the request */
+	int64_t		received_s;	/* INT64_MIN: the store's own time */
+	int16_t		received_zone;
+	uint64_t	size;		/* raw octets */
+	struct span	sha256;		/* 32 bytes, over the raw octets */
+	struct span	list, structure, sort;
+	struct span	thread_keys;	/* u64 big-endian each, at most 64: hashes of message-ids, own first */
+	uint64_t	subject_hash;	/* of the base subject; 0: none */
+	uint32_t	stage;		/* 0: inline */
+	struct span	body;
+};
+void put_store_append_item(struct buf *b, const struct store_append_item *it);
+bool get_store_append_item(struct reader *r, struct store_append_item *it);
+
+/* A piece of a stored body in a reply. */
+struct store_body_piece {
+	uint32_t	uid;
+	uint64_t	stored_size;	/* of the whole stored body */
+	uint64_t	offset;		/* of these bytes in it */
+	struct span	data;
+};
+void put_store_body_piece(struct buf *b, const struct store_body_piece *p);
+bool get_store_body_piece(struct reader *r, struct store_body_piece *p);
+
+/* Keyword names: a list of spans. */
+void put_store_keyword(struct buf *b, struct span name);
+bool get_store_keyword(struct reader *r, struct span *name);
+
+/* Directory: one record read, or one step of a write. */
+enum dir_check { DIR_ANY = 0, DIR_ABSENT = 1, DIR_VERSION = 2 };
+struct store_dir_record {
+	struct span	key;		/* "account/17", see storage/api/directory.h */
+	uint64_t	version;	/* modseq of its last change; 0: not there */
+	struct span	value;
+};
+void put_store_dir_record(struct buf *b, const struct store_dir_record *r);
+bool get_store_dir_record(struct reader *r, struct store_dir_record *rec);
+struct store_dir_step {
+	uint8_t		check;		/* enum dir_check */
+	uint64_t	version;	/* with DIR_VERSION */
+	uint8_t		change;		/* 0 check only, 1 put, 2 delete */
+	struct span	key, value;
+};
+void put_store_dir_step(struct buf *b, const struct store_dir_step *s);
+bool get_store_dir_step(struct reader *r, struct store_dir_step *s);
+
+#endif

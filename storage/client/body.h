@@ -1,0 +1,42 @@
+/* storage/client/body.h
+ * The stored form of a message, made and read by workers, opaque to the store.
+ *
+ * Stored body: u8 version (1), varint prefix length, prefix (raw: trace header lines
+ * private to this copy), varint raw length of the rest, then frames: each varint raw
+ * length (at most BODY_FRAME_RAW), varint stored length with the low bit 1 when zstd
+ * compressed, the bytes.  Frames are independent, so a partial fetch of a large
+ * message decompresses only what it needs. */
+#ifndef STORAGE_CLIENT_BODY_H
+#define STORAGE_CLIENT_BODY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/util/buf.h"
+#include "common/util/status.h"
+
+#define BODY_FRAME_RAW (256u << 10)	/* raw bytes of one frame at most */
+
+/* Writing: feed raw bytes (CRLF lines, as they will be sent); stored bytes come out in
+ * *out as frames fill up: take them away (stage them) whenever it suits.  Memory is
+ * bounded by two frames.  prefix counts as the start of the message. */
+struct body_writer;
+struct body_writer *body_writer_new(struct span prefix, uint64_t raw_size_known_or_0);
+void body_writer_feed(struct body_writer *w, const void *p, size_t n, struct buf *out);
+void body_writer_finish(struct body_writer *w, struct buf *out);
+/* Raw octets so far, prefix included; SHA-256 over them after finish. */
+uint64_t body_writer_size(const struct body_writer *w);
+void body_writer_sha256(const struct body_writer *w, unsigned char out[32]);
+void body_writer_free(struct body_writer **w);
+
+/* Reading: feed stored bytes from offset 0 in order; raw bytes come out.  want: the range of
+ * raw octets asked for; others are skipped without decompressing.  ST_CORRUPT when the
+ * bytes are no stored body. */
+struct body_reader;
+struct body_reader *body_reader_new(uint64_t from, uint64_t length);
+enum status body_reader_feed(struct body_reader *r, struct span stored, struct buf *raw_out);
+bool body_reader_done(const struct body_reader *r);
+void body_reader_free(struct body_reader **r);
+
+#endif

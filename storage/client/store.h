@@ -1,0 +1,73 @@
+/* storage/client/store.h
+ * A login's view of the store service: the library that workers link.  Asks the
+ * service, never opens a file, never blocks.
+ *
+ * struct store_pool is a worker's sockets to the shards; struct store a channel on
+ * one of them for one ticket.  Every call returns at once; its callback runs later,
+ * exactly once (parts: any number of times before, with more = true), never before
+ * the call returned, and never after store_close() or store_cancel().
+ *
+ * When stored is away: reads that were under way fail with ST_UNAVAILABLE.  Changes
+ * that were under way are asked again, with the same sequence number, once the
+ * service is back (it remembers what it did), for at most STORE_RETRY_MS; then
+ * they fail with ST_UNAVAILABLE.  New calls while it is away wait likewise.
+ * The channel attaches itself again; `lost` tells the owner that notifications may
+ * have been missed (compare modseqs). */
+#ifndef STORAGE_CLIENT_STORE_H
+#define STORAGE_CLIENT_STORE_H
+
+#include "common/ipc/ipc.h"
+#include "storage/api/store_proto.h"
+
+#define STORE_RETRY_MS 5000
+
+struct store_pool;
+struct store;
+struct store_call;			/* one call under way */
+
+struct store_pool *store_pool_new(struct loop *l);
+void store_pool_free(struct store_pool **p);
+/* A (new) socket to a shard; takes fd over.  Replaces a dead one. */
+void store_pool_set(struct store_pool *p, uint32_t shard, int fd);
+
+/* dirty: something in the account changed (ask store_changes); lost: see above;
+ * revoked: the ticket was taken back: end the session. */
+enum store_event { STORE_EV_DIRTY, STORE_EV_LOST, STORE_EV_REVOKED };
+typedef void (*store_event_fn)(void *arg, enum store_event ev, uint64_t modseq);
+
+/* Opens a channel; calls may follow at once (they queue behind the attach). */
+struct store *store_open_channel(struct store_pool *p, uint32_t shard, struct span ticket,
+    store_event_fn event, void *arg);
+/* Detaches; calls under way are cancelled; staged bodies are dropped. */
+void store_close(struct store **s);
+void store_renew(struct store *s, struct span ticket);
+
+/* head->status says how it ended; msg is the reply struct named in storage/api for the
+ * request (store_opened for open ...), borrowed, NULL when the status is not ST_OK. */
+typedef void (*store_done_fn)(void *arg, enum status st, bool more, const void *msg);
+
+/* One function per request, named after it; the structs are those of store_proto.h
+ * (seq and acked are filled in here).  Spans are copied before the call returns. */
+struct store_call *store_do_list(struct store *s, const struct store_list *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_create(struct store *s, const struct store_create *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_delete(struct store *s, const struct store_delete *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_rename(struct store *s, const struct store_rename *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_subscribe(struct store *s, const struct store_subscribe *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_open(struct store *s, const struct store_open *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_rows(struct store *s, const struct store_rows *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_cache(struct store *s, const struct store_cache_get *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_body(struct store *s, const struct store_body *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_changes(struct store *s, const struct store_changes *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_watch(struct store *s, const struct store_watch *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_stage(struct store *s, const struct store_stage *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_append(struct store *s, const struct store_append *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_flags(struct store *s, const struct store_flags *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_expunge(struct store *s, const struct store_expunge *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_copy(struct store *s, const struct store_copy *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_quota(struct store *s, store_done_fn fn, void *arg);
+/* A staged body that is not wanted any more. */
+void store_stage_free(struct store *s, uint32_t stage);
+/* The callback will not run; a change may still happen. */
+void store_cancel(struct store_call **c);
+
+#endif
