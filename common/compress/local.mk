@@ -1,2 +1,3 @@
 noinst_LIBRARIES += common/compress/libcompress.a
-common_compress_libcompress_a_SOURCES =
+common_compress_libcompress_a_SOURCES = \
+	common/compress/zstd.h
