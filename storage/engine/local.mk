@@ -1,2 +1,3 @@
 noinst_LIBRARIES += storage/engine/libengine.a
-storage_engine_libengine_a_SOURCES =
+storage_engine_libengine_a_SOURCES = \
+	storage/engine/engine.h

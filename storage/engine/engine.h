@@ -1,0 +1,116 @@
+/* storage/engine/engine.h
+ * Ordered tables of bytes with transactions: the applied state of a shard.  Its
+ * contract: it opens at a committed position, or reports that it must be rebuilt
+ * (ST_CORRUPT).  Commits do not wait for the disk and may be lost by a crash, the
+ * newest first, never one out of the middle: the caller stores the journal position
+ * in the same transaction and replays from there.
+ *
+ * One thread writes (one open transaction that writes at a time); any thread reads.
+ * A reader outside a transaction sees committed rows only and holds no lock between
+ * two calls.  A thread that has a transaction open reads through it: without, it may
+ * wait for itself for ever.
+ *
+ * Every failure that leaves the tables in doubt (a bad checksum, an I/O error) makes
+ * this and all later calls return ST_CORRUPT: close, engine_set_aside(), rebuild
+ * from a hot copy and the journal.
+ *
+ * Status beside the usual: ST_NOT_FOUND no such key; ST_NO_SPACE disk full, the
+ * transaction must be aborted; ST_LIMIT key or value too long. */
+#ifndef STORAGE_ENGINE_ENGINE_H
+#define STORAGE_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/util/buf.h"
+#include "common/util/span.h"
+#include "common/util/status.h"
+
+#define ENGINE_TABLES_MAX	64
+#define ENGINE_KEY_MAX		1024
+#define ENGINE_VALUE_MAX	(16u << 20)
+
+struct engine;
+struct engine_txn;
+struct engine_cursor;
+
+/* Zeroed members mean the default. */
+struct engine_opts {
+	/* Tables are numbered as named here.  Names are for ever (they are file names);
+	 * the order and so the numbers are not. */
+	const char *const	*tables;
+	size_t			n_tables;
+	uint64_t		cache_bytes;		/* default 64 MiB */
+	uint32_t		checkpoint_bytes;	/* of log; default 32 MiB */
+	uint32_t		checkpoint_s;		/* default 60 */
+	bool			small;			/* tests: little memory, small logs */
+	bool			manual;			/* no checkpoint thread */
+	bool			copy;			/* dir is a hot copy opened the first time */
+};
+
+/* dir exists; it holds nothing else.  Runs recovery.  ST_CORRUPT: must be rebuilt. */
+enum status engine_open(const char *dir, const struct engine_opts *opts, struct engine **e);
+/* Open transactions and cursors end before.  Checkpoints unless the engine failed. */
+enum status engine_close(struct engine **e);
+/* It must be rebuilt. */
+bool engine_failed(const struct engine *e);
+/* Renames dir to dir.bad-N (dir is closed) and makes an empty one in its place; the
+ * new name is the caller's when name is not NULL. */
+enum status engine_set_aside(const char *dir, char **name);
+
+enum status engine_begin(struct engine *e, struct engine_txn **txn);
+/* Both clear *txn, whatever they return.  Cursors of the transaction are closed before. */
+enum status engine_commit(struct engine_txn **txn);
+void engine_abort(struct engine_txn **txn);
+
+/* txn NULL: outside a transaction.  The value replaces what value held; NULL: only
+ * asks whether the key exists. */
+enum status engine_get(struct engine *e, struct engine_txn *txn, unsigned table,
+    struct span key, struct buf *value);
+enum status engine_put(struct engine_txn *txn, unsigned table, struct span key,
+    struct span value);
+/* As engine_put(), but ST_EXISTS when the key is there. */
+enum status engine_insert(struct engine_txn *txn, unsigned table, struct span key,
+    struct span value);
+enum status engine_del(struct engine_txn *txn, unsigned table, struct span key);
+
+/* A cursor walks the rows whose keys begin with a prefix (empty: all), in byte order
+ * of the keys.  It fetches rows in bulk and so, outside a transaction, may show a row
+ * as it was up to one fetch ago.  Inside a transaction each step sees all of the
+ * transaction's own changes.  No bound on how many are open. */
+enum status engine_cursor_open(struct engine *e, struct engine_txn *txn, unsigned table,
+    struct span prefix, struct engine_cursor **c);
+/* Bytes fetched at a time; default grows from 4 KiB to 256 KiB. */
+void engine_cursor_bulk(struct engine_cursor *c, size_t bytes);
+/* The next engine_cursor_next() returns the first row at or behind key, _prev() the last
+ * one before key. */
+void engine_cursor_seek(struct engine_cursor *c, struct span key);
+/* The next engine_cursor_prev() returns the last row. */
+void engine_cursor_seek_end(struct engine_cursor *c);
+/* A new cursor stands before the first row.  key and value (either may be NULL) are
+ * borrowed until the next call on c.  ST_NOT_FOUND: no more. */
+enum status engine_cursor_next(struct engine_cursor *c, struct span *key, struct span *value);
+enum status engine_cursor_prev(struct engine_cursor *c, struct span *key, struct span *value);
+void engine_cursor_close(struct engine_cursor **c);
+
+/* Writes out what is committed.  Any thread. */
+enum status engine_checkpoint(struct engine *e);
+/* Copies the tables and the log into the folder dest (made, or emptied) while work goes
+ * on, from any thread but one with an open transaction.  The copy is opened with
+ * opts.copy and holds at least what was committed when the call began. */
+enum status engine_hot_copy(struct engine *e, const char *dest);
+/* Closes the gaps in the rows from..to that interleaved growth leaves (to empty: the end).
+ * Any thread; *pages_freed may be NULL. */
+enum status engine_compact(struct engine *e, unsigned table, struct span from,
+    struct span to, uint64_t *pages_freed);
+
+struct engine_stats {
+	uint64_t	commits, aborts, gets, puts, dels, fetches;
+	uint64_t	checkpoints, reader_retries;
+	uint64_t	cache_hits, cache_misses, cache_bytes;
+	uint64_t	log_bytes;		/* written since open */
+};
+void engine_stats(struct engine *e, struct engine_stats *st);
+
+#endif
