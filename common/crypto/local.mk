@@ -1,6 +1,6 @@
 noinst_LIBRARIES += common/crypto/libcrypto.a
 common_crypto_libcrypto_a_SOURCES = \
-	common/crypto/digest.h \
-	common/crypto/encode.h \
-	common/crypto/random.h \
-	common/crypto/x509.h
+	common/crypto/digest.c common/crypto/digest.h \
+	common/crypto/encode.c common/crypto/encode.h \
+	common/crypto/random.c common/crypto/random.h \
+	common/crypto/x509.c common/crypto/x509.h

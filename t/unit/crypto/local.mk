@@ -1,1 +1,2 @@
-# UNIT_TESTS += t/unit/crypto/test_x
+UNIT_TESTS += t/unit/crypto/test_crypto
+t_unit_crypto_test_crypto_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
