@@ -80,12 +80,13 @@ void ipc_reply(struct ipc *ipc, const struct ipc_head *head, enum status st,
     uint16_t no, const void *msg);
 /* A part of the answer; more follows. */
 void ipc_reply_more(struct ipc *ipc, const struct ipc_head *head, uint16_t no, const void *msg);
-/* true after the peer cancelled that request of its; ask between the parts of a long reply. */
+/* true after the peer cancelled that request of its; ask between the parts of a long reply.
+ * Forgotten by ipc_reply(), which ends a cancelled request too. */
 bool ipc_is_cancelled(const struct ipc *ipc, uint32_t req);
-/* Tells ipc_is_cancelled() to forget the request: call when its answer is done and it
- * was asked about.  (ipc_reply does it.) */
 
-/* Bytes that wait to be written; above ipc_out_limit stop producing until drained. */
+
+
+/* Bytes that wait to be written; when full stop producing until drained. */
 size_t ipc_out_pending(const struct ipc *ipc);
 bool ipc_out_full(const struct ipc *ipc);
 /* Stops reading from the peer (back-pressure), or goes on. */
