@@ -1,1 +1,3 @@
 # UNIT_TESTS += t/unit/storage/test_x
+UNIT_TESTS += t/unit/storage/test_api
+t_unit_storage_test_api_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)

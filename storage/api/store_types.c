@@ -1,0 +1,327 @@
+/* Lists inside store messages.  Writing asserts what this process vouches for; reading
+ * judges every bound, because the bytes come from another process. */
+#include "storage/api/store_types.h"
+
+#include <assert.h>
+
+#define ZONE_MAX 5999		/* minutes: "+9959", the widest that RFC 3501 can write */
+
+static const char *const role_names[] = {
+	[MAILBOX_ROLE_NONE] = "", [MAILBOX_ROLE_INBOX] = "inbox",
+	[MAILBOX_ROLE_DRAFTS] = "drafts", [MAILBOX_ROLE_SENT] = "sent",
+	[MAILBOX_ROLE_JUNK] = "junk", [MAILBOX_ROLE_TRASH] = "trash",
+	[MAILBOX_ROLE_ARCHIVE] = "archive", [MAILBOX_ROLE_FLAGGED] = "flagged",
+	[MAILBOX_ROLE_ALL] = "all", [MAILBOX_ROLE_IMPORTANT] = "important",
+};
+
+const char *
+mailbox_role_name(enum mailbox_role role)
+{
+	return (unsigned)role <= MAILBOX_ROLE_MAX ? role_names[role] : "";
+}
+
+bool
+mailbox_role_parse(struct span name, enum mailbox_role *role)
+{
+	if (name.len > 0 && name.p[0] == '\\')
+		name = span_sub(name, 1, name.len);
+	for (unsigned i = 0; i <= MAILBOX_ROLE_MAX; i++) {
+		if (span_caseeq_str(name, role_names[i])) {
+			*role = (enum mailbox_role)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The end of the list, or an error seen before: nothing to take. */
+static bool
+ended(const struct reader *r)
+{
+	return r->bad || r->p == r->end;
+}
+
+static bool
+check(struct reader *r, bool good)
+{
+	if (!good)
+		r->bad = true;
+	return !r->bad;
+}
+
+static struct span
+get_bounded(struct reader *r, size_t max)
+{
+	struct span s = get_span(r);
+
+	if (s.len > max)
+		r->bad = true;
+	return r->bad ? SPAN_NONE : s;
+}
+
+static void
+put_flags(struct buf *b, struct flags f)
+{
+	put_varint(b, f.w[0]);
+	put_varint(b, f.w[1]);
+}
+
+static struct flags
+get_flags(struct reader *r)
+{
+	struct flags f;
+
+	f.w[0] = get_varint(r);
+	f.w[1] = get_varint(r);
+	if ((flags_get_system(f) & ~(unsigned)FLAG_SYSTEM_ALL) != 0)
+		r->bad = true;
+	return f;
+}
+
+static void
+put_zone(struct buf *b, int16_t zone)
+{
+	assert(zone >= -ZONE_MAX && zone <= ZONE_MAX);
+	put_u16(b, (uint16_t)zone);
+}
+
+static int16_t
+get_zone(struct reader *r)
+{
+	int16_t zone = (int16_t)get_u16(r);
+
+	if (zone < -ZONE_MAX || zone > ZONE_MAX)
+		r->bad = true;
+	return zone;
+}
+
+enum { MAILBOX_SUBSCRIBED = 1, MAILBOX_CHILDREN = 2 };
+
+void
+put_store_mailbox(struct buf *b, const struct store_mailbox *m)
+{
+	put_varint(b, m->id);
+	put_span(b, m->path);
+	put_u8(b, (uint8_t)m->role);
+	put_u8(b, (uint8_t)((m->subscribed ? MAILBOX_SUBSCRIBED : 0) |
+	    (m->has_children ? MAILBOX_CHILDREN : 0)));
+	put_varint(b, m->uidvalidity);
+	put_varint(b, m->uidnext);
+	put_varint(b, m->highestmodseq);
+	put_varint(b, m->messages);
+	put_varint(b, m->unseen);
+	put_varint(b, m->deleted);
+	put_varint(b, m->recent);
+	put_varint(b, m->bytes);
+	put_varint(b, m->rights);
+}
+
+bool
+get_store_mailbox(struct reader *r, struct store_mailbox *m)
+{
+	uint8_t role, bits;
+
+	if (ended(r))
+		return false;
+	*m = (struct store_mailbox){ .id = get_varint(r) };
+	m->path = get_bounded(r, STORE_PATH_MAX);
+	role = get_u8(r);
+	m->role = (enum mailbox_role)role;
+	bits = get_u8(r);
+	m->subscribed = (bits & MAILBOX_SUBSCRIBED) != 0;
+	m->has_children = (bits & MAILBOX_CHILDREN) != 0;
+	m->uidvalidity = get_varint32(r);
+	m->uidnext = get_varint32(r);
+	m->highestmodseq = get_varint(r);
+	m->messages = get_varint32(r);
+	m->unseen = get_varint32(r);
+	m->deleted = get_varint32(r);
+	m->recent = get_varint32(r);
+	m->bytes = get_varint(r);
+	m->rights = get_varint32(r);
+	return check(r, role <= MAILBOX_ROLE_MAX && m->path.len > 0 &&
+	    bits <= (MAILBOX_SUBSCRIBED | MAILBOX_CHILDREN));
+}
+
+void
+put_store_row(struct buf *b, const struct store_row *row, unsigned fields)
+{
+	put_varint(b, row->uid);
+	if (fields & ROW_FLAGS) {
+		put_varint(b, row->modseq);
+		put_flags(b, row->flags);
+	}
+	if (fields & ROW_SIZE) {
+		put_varint(b, row->size);
+		put_u64(b, (uint64_t)row->received_s);
+		put_zone(b, row->received_zone);
+	}
+	if (fields & ROW_IDS) {
+		put_varint(b, row->message);
+		put_varint(b, row->thread);
+		put_u64(b, (uint64_t)row->saved_s);
+	}
+	if (fields & ROW_SORT)
+		put_span(b, row->sort);
+}
+
+bool
+get_store_row(struct reader *r, struct store_row *row, unsigned fields)
+{
+	if (ended(r))
+		return false;
+	*row = (struct store_row){ .uid = get_varint32(r) };
+	if (fields & ROW_FLAGS) {
+		row->modseq = get_varint(r);
+		row->flags = get_flags(r);
+	}
+	if (fields & ROW_SIZE) {
+		row->size = get_varint(r);
+		row->received_s = (int64_t)get_u64(r);
+		row->received_zone = get_zone(r);
+	}
+	if (fields & ROW_IDS) {
+		row->message = get_varint(r);
+		row->thread = get_varint(r);
+		row->saved_s = (int64_t)get_u64(r);
+	}
+	if (fields & ROW_SORT)
+		row->sort = get_bounded(r, STORE_SORT_MAX);
+	return check(r, row->uid != 0);
+}
+
+void
+put_store_cache(struct buf *b, const struct store_cache *c)
+{
+	put_varint(b, c->uid);
+	put_span(b, c->list);
+	put_span(b, c->structure);
+}
+
+bool
+get_store_cache(struct reader *r, struct store_cache *c)
+{
+	if (ended(r))
+		return false;
+	*c = (struct store_cache){ .uid = get_varint32(r) };
+	c->list = get_bounded(r, STORE_CACHE_MAX);
+	c->structure = get_bounded(r, STORE_CACHE_MAX);
+	return check(r, c->uid != 0);
+}
+
+void
+put_store_append_item(struct buf *b, const struct store_append_item *it)
+{
+	put_flags(b, it->flags);
+	put_u64(b, (uint64_t)it->received_s);
+	put_zone(b, it->received_zone);
+	put_varint(b, it->size);
+	put_span(b, it->sha256);
+	put_span(b, it->list);
+	put_span(b, it->structure);
+	put_span(b, it->sort);
+	put_span(b, it->thread_keys);
+	put_u64(b, it->subject_hash);
+	put_varint(b, it->stage);
+	put_span(b, it->body);
+}
+
+bool
+get_store_append_item(struct reader *r, struct store_append_item *it)
+{
+	if (ended(r))
+		return false;
+	*it = (struct store_append_item){ .flags = get_flags(r) };
+	it->received_s = (int64_t)get_u64(r);
+	it->received_zone = get_zone(r);
+	it->size = get_varint(r);
+	it->sha256 = get_bounded(r, 32);
+	it->list = get_bounded(r, STORE_CACHE_MAX);
+	it->structure = get_bounded(r, STORE_CACHE_MAX);
+	it->sort = get_bounded(r, STORE_SORT_MAX);
+	it->thread_keys = get_bounded(r, STORE_THREAD_KEYS_MAX * 8);
+	it->subject_hash = get_u64(r);
+	it->stage = get_varint32(r);
+	it->body = get_bounded(r, STORE_INLINE_MAX);
+	return check(r, it->sha256.len == 32 && it->thread_keys.len % 8 == 0 &&
+	    it->size <= STORE_SIZE_MAX && (it->stage == 0) == (it->body.len > 0));
+}
+
+void
+put_store_body_piece(struct buf *b, const struct store_body_piece *p)
+{
+	put_varint(b, p->uid);
+	put_varint(b, p->stored_size);
+	put_varint(b, p->offset);
+	put_span(b, p->data);
+}
+
+bool
+get_store_body_piece(struct reader *r, struct store_body_piece *p)
+{
+	if (ended(r))
+		return false;
+	*p = (struct store_body_piece){ .uid = get_varint32(r) };
+	p->stored_size = get_varint(r);
+	p->offset = get_varint(r);
+	p->data = get_span(r);
+	return check(r, p->uid != 0 && p->stored_size <= STORE_BODY_MAX &&
+	    p->offset <= p->stored_size && p->data.len <= p->stored_size - p->offset);
+}
+
+void
+put_store_keyword(struct buf *b, struct span name)
+{
+	put_span(b, name);
+}
+
+bool
+get_store_keyword(struct reader *r, struct span *name)
+{
+	if (ended(r))
+		return false;
+	*name = get_bounded(r, KEYWORD_LEN_MAX);
+	return check(r, name->len > 0);
+}
+
+void
+put_store_dir_record(struct buf *b, const struct store_dir_record *rec)
+{
+	put_span(b, rec->key);
+	put_varint(b, rec->version);
+	put_span(b, rec->value);
+}
+
+bool
+get_store_dir_record(struct reader *r, struct store_dir_record *rec)
+{
+	if (ended(r))
+		return false;
+	*rec = (struct store_dir_record){ .key = get_bounded(r, STORE_DIR_KEY_MAX) };
+	rec->version = get_varint(r);
+	rec->value = get_bounded(r, STORE_DIR_VALUE_MAX);
+	return check(r, rec->key.len > 0);
+}
+
+void
+put_store_dir_step(struct buf *b, const struct store_dir_step *s)
+{
+	put_u8(b, s->check);
+	put_varint(b, s->version);
+	put_u8(b, s->change);
+	put_span(b, s->key);
+	put_span(b, s->value);
+}
+
+bool
+get_store_dir_step(struct reader *r, struct store_dir_step *s)
+{
+	if (ended(r))
+		return false;
+	*s = (struct store_dir_step){ .check = get_u8(r) };
+	s->version = get_varint(r);
+	s->change = get_u8(r);
+	s->key = get_bounded(r, STORE_DIR_KEY_MAX);
+	s->value = get_bounded(r, STORE_DIR_VALUE_MAX);
+	return check(r, s->key.len > 0 && s->check <= DIR_VERSION && s->change <= 2);
+}

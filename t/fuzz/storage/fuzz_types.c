@@ -1,0 +1,38 @@
+/* The first byte chooses the list, the rest is its bytes. */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "storage/api/store_types.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct reader r;
+	union {
+		struct store_mailbox mailbox;
+		struct store_row row;
+		struct store_cache cache;
+		struct store_append_item item;
+		struct store_body_piece piece;
+		struct store_dir_record record;
+		struct store_dir_step step;
+		struct span keyword;
+	} u;
+
+	if (len == 0)
+		return 0;
+	reader_init(&r, data + 1, len - 1);
+	switch (data[0] & 7) {
+	case 0: while (get_store_mailbox(&r, &u.mailbox)); break;
+	case 1: while (get_store_row(&r, &u.row, data[0] >> 3 & ROW_ALL)); break;
+	case 2: while (get_store_cache(&r, &u.cache)); break;
+	case 3: while (get_store_append_item(&r, &u.item)); break;
+	case 4: while (get_store_body_piece(&r, &u.piece)); break;
+	case 5: while (get_store_dir_record(&r, &u.record)); break;
+	case 6: while (get_store_dir_step(&r, &u.step)); break;
+	default: while (get_store_keyword(&r, &u.keyword)); break;
+	}
+	return 0;
+}

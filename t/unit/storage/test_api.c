@@ -1,0 +1,322 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "common/util/mem.h"
+#include "storage/api/directory.h"
+#include "storage/api/store_types.h"
+
+#define CHECK_SPAN(a, b) assert_true(span_eq((a), (b)))
+
+static void
+begin(struct reader *r, const struct buf *b)
+{
+	reader_init(r, b->data, b->len);
+}
+
+static void
+a_mailbox_line_comes_back_as_it_was(void **state)
+{
+	const struct store_mailbox in = { .id = 7, .path = SPAN_LIT("Lists/C"),
+		.role = MAILBOX_ROLE_ARCHIVE, .subscribed = true, .has_children = true,
+		.uidvalidity = 4294967295u, .uidnext = 12, .highestmodseq = UINT64_MAX,
+		.messages = 3, .unseen = 2, .deleted = 1, .recent = 1, .bytes = 1u << 31,
+		.rights = RIGHT_ALL };
+	const struct store_mailbox gone = { .path = SPAN_LIT("Old"), .subscribed = true };
+	struct store_mailbox out;
+	struct buf b = { 0 };
+	struct reader r;
+
+	put_store_mailbox(&b, &in);
+	put_store_mailbox(&b, &gone);
+	begin(&r, &b);
+	assert_true(get_store_mailbox(&r, &out));
+	CHECK_SPAN(out.path, in.path);
+	assert_int_equal(out.id, 7);
+	assert_int_equal(out.role, in.role);
+	assert_true(out.subscribed && out.has_children);
+	assert_int_equal(out.uidvalidity, in.uidvalidity);
+	assert_int_equal(out.uidnext, 12);
+	assert_true(out.highestmodseq == UINT64_MAX);
+	assert_int_equal(out.messages, 3);
+	assert_int_equal(out.unseen, 2);
+	assert_int_equal(out.deleted, 1);
+	assert_int_equal(out.recent, 1);
+	assert_true(out.bytes == in.bytes);
+	assert_int_equal(out.rights, RIGHT_ALL);
+	assert_true(get_store_mailbox(&r, &out));
+	assert_true(out.id == 0 && out.subscribed && !out.has_children);
+	assert_false(get_store_mailbox(&r, &out));
+	assert_true(reader_done(&r));
+	buf_fini(&b);
+}
+
+static void
+a_row_carries_the_groups_asked_for_and_zero_for_others(void **state)
+{
+	struct store_row in = { .uid = 5, .modseq = 9, .flags = flags_system(FLAG_SEEN),
+		.size = 1234, .received_s = -5, .received_zone = -330, .message = 77,
+		.thread = 66, .saved_s = 1700000000, .sort = SPAN_LIT("sort\0blob") };
+
+	flags_set_keyword(&in.flags, 119);
+	for (unsigned fields = 0; fields <= ROW_ALL; fields++) {
+		struct buf b = { 0 };
+		struct store_row out;
+		struct reader r;
+
+		put_store_row(&b, &in, fields);
+		begin(&r, &b);
+		assert_true(get_store_row(&r, &out, fields));
+		assert_true(reader_done(&r));
+		assert_int_equal(out.uid, 5);
+		assert_int_equal(out.modseq, fields & ROW_FLAGS ? 9 : 0);
+		assert_int_equal(flags_eq(out.flags, in.flags), (fields & ROW_FLAGS) != 0);
+		assert_int_equal(out.size, fields & ROW_SIZE ? 1234 : 0);
+		assert_int_equal(out.received_s, fields & ROW_SIZE ? -5 : 0);
+		assert_int_equal(out.received_zone, fields & ROW_SIZE ? -330 : 0);
+		assert_int_equal(out.message, fields & ROW_IDS ? 77 : 0);
+		assert_int_equal(out.thread, fields & ROW_IDS ? 66 : 0);
+		assert_int_equal(out.saved_s, fields & ROW_IDS ? 1700000000 : 0);
+		assert_int_equal(span_eq(out.sort, in.sort), (fields & ROW_SORT) != 0);
+		buf_fini(&b);
+	}
+}
+
+static struct store_append_item
+sample_item(void)
+{
+	return (struct store_append_item){ .flags = flags_system(FLAG_DRAFT),
+		.received_s = INT64_MIN, .received_zone = 60, .size = 4096,
+		.sha256 = span("0123456789abcdef0123456789abcdef", 32),
+		.list = SPAN_LIT("list"), .structure = SPAN_LIT("structure"),
+		.sort = SPAN_LIT("s"), .thread_keys = span("abcdefgh01234567", 16),
+		.subject_hash = 99, .body = SPAN_LIT("body") };
+}
+
+static bool
+item_passes(const struct store_append_item *it, struct store_append_item *out)
+{
+	struct buf b = { 0 };
+	struct reader r;
+	bool ok;
+
+	put_store_append_item(&b, it);
+	begin(&r, &b);
+	ok = get_store_append_item(&r, out);
+	assert_int_equal(ok, !r.bad);
+	buf_fini(&b);
+	return ok;
+}
+
+static void
+an_item_to_append_comes_back_and_its_bounds_hold(void **state)
+{
+	struct store_append_item it = sample_item(), out;
+	char *large = mem_zalloc(STORE_INLINE_MAX + 1);
+
+	assert_true(item_passes(&it, &out));
+	assert_true(out.received_s == INT64_MIN);
+	assert_int_equal(out.received_zone, 60);
+	assert_int_equal(out.subject_hash, 99);
+	assert_int_equal(out.thread_keys.len, 16);
+
+	it.body = span(large, STORE_INLINE_MAX);
+	assert_true(item_passes(&it, &out));
+	it.body = span(large, STORE_INLINE_MAX + 1);
+	assert_false(item_passes(&it, &out));
+	it.body = SPAN_NONE;		/* neither inline nor staged */
+	assert_false(item_passes(&it, &out));
+	it.stage = 3;
+	assert_true(item_passes(&it, &out));
+	it.sha256.len = 31;
+	assert_false(item_passes(&it, &out));
+	it = sample_item();
+	it.thread_keys.len = 15;
+	assert_false(item_passes(&it, &out));
+	it = sample_item();
+	it.size = (uint64_t)STORE_SIZE_MAX + 1;
+	assert_false(item_passes(&it, &out));
+	it = sample_item();
+	it.flags.w[0] |= 128;		/* no such system flag */
+	assert_false(item_passes(&it, &out));
+	mem_free(&large);
+}
+
+static void
+the_small_lists_come_back_as_they_were(void **state)
+{
+	const struct store_cache c = { 8, SPAN_LIT("ENV"), SPAN_NONE };
+	const struct store_body_piece p = { 9, 100, 96, SPAN_LIT("four") };
+	const struct store_dir_record d = { SPAN_LIT("domain/x"), 12, SPAN_LIT("v") };
+	const struct store_dir_step s = { DIR_VERSION, 12, 1, SPAN_LIT("k"), SPAN_LIT("v") };
+	struct store_cache c2;
+	struct store_body_piece p2;
+	struct store_dir_record d2;
+	struct store_dir_step s2;
+	struct span name;
+	struct buf b = { 0 };
+	struct reader r;
+
+	put_store_cache(&b, &c);
+	put_store_body_piece(&b, &p);
+	put_store_keyword(&b, SPAN_LIT("$Forwarded"));
+	put_store_dir_record(&b, &d);
+	put_store_dir_step(&b, &s);
+	begin(&r, &b);
+	assert_true(get_store_cache(&r, &c2));
+	assert_true(c2.uid == 8 && span_eq(c2.list, c.list) && c2.structure.len == 0);
+	assert_true(get_store_body_piece(&r, &p2));
+	assert_true(p2.uid == 9 && p2.stored_size == 100 && p2.offset == 96);
+	CHECK_SPAN(p2.data, p.data);
+	assert_true(get_store_keyword(&r, &name));
+	CHECK_SPAN(name, SPAN_LIT("$Forwarded"));
+	assert_true(get_store_dir_record(&r, &d2));
+	assert_true(span_eq(d2.key, d.key) && d2.version == 12 && span_eq(d2.value, d.value));
+	assert_true(get_store_dir_step(&r, &s2));
+	assert_true(s2.check == DIR_VERSION && s2.version == 12 && s2.change == 1);
+	assert_true(reader_done(&r));
+	assert_false(get_store_dir_step(&r, &s2));
+	assert_false(r.bad);
+	buf_fini(&b);
+}
+
+static void
+a_cut_list_is_bad_at_every_byte(void **state)
+{
+	struct store_append_item it = sample_item(), out;
+	struct buf b = { 0 };
+
+	put_store_append_item(&b, &it);
+	for (size_t n = 1; n < b.len; n++) {
+		char *exact = mem_dup(b.data, n);	/* so that ASan sees a read behind */
+		struct reader r;
+
+		reader_init(&r, exact, n);
+		assert_false(get_store_append_item(&r, &out));
+		assert_true(r.bad);
+		mem_free(&exact);
+	}
+	buf_fini(&b);
+}
+
+static void
+roles_have_names_in_any_case_with_and_without_backslash(void **state)
+{
+	enum mailbox_role role;
+
+	for (unsigned i = 1; i <= MAILBOX_ROLE_MAX; i++) {
+		assert_true(mailbox_role_parse(
+		    span_str(mailbox_role_name((enum mailbox_role)i)), &role));
+		assert_int_equal(role, i);
+	}
+	assert_true(mailbox_role_parse(SPAN_LIT("\\DRAFTS"), &role));
+	assert_int_equal(role, MAILBOX_ROLE_DRAFTS);
+	assert_false(mailbox_role_parse(SPAN_LIT("\\Nothing"), &role));
+}
+
+static void
+directory_values_come_back_and_nothing_else_decodes(void **state)
+{
+	const struct dir_account a = { .id = 17, .address = SPAN_LIT("alice@example.org"),
+		.description = SPAN_LIT("A"), .shard = 2, .disabled = true, .created_s = 1,
+		.deleted_s = 2, .quota_bytes = 1u << 30, .quota_messages = 4, .quota_mailboxes = 5 };
+	const struct dir_verifier v = { .hash = SPAN_LIT("$y$x"),
+		.sha256 = { SPAN_LIT("salt"), SPAN_LIT("stored"), SPAN_LIT("server"), 4096 },
+		.changed_s = 3 };
+	struct dir_account a2;
+	struct dir_verifier v2;
+	struct dir_name n = { DIR_NAME_ALIAS, 17 };
+	struct dir_domain d = { .name = SPAN_LIT("example.org"), .plus = true };
+	struct dir_app p = { .label = SPAN_LIT("phone"), .hash = SPAN_LIT("h"), .protocols = 3 };
+	struct buf b = { 0 };
+
+	dir_account_encode(&a, &b);
+	assert_true(dir_account_decode(&a2, buf_span(&b)));
+	assert_true(a2.id == 17 && a2.shard == 2 && a2.disabled && a2.deleted_s == 2);
+	CHECK_SPAN(a2.address, a.address);
+	for (size_t len = 0; len < b.len; len++)
+		assert_false(dir_account_decode(&a2, span(b.data, len)));
+	buf_add_c(&b, 'x');
+	assert_false(dir_account_decode(&a2, buf_span(&b)));
+	buf_clear(&b);
+	dir_verifier_encode(&v, &b);
+	assert_true(dir_verifier_decode(&v2, buf_span(&b)));
+	assert_int_equal(v2.sha256.iterations, 4096);
+	CHECK_SPAN(v2.sha256.server_key, v.sha256.server_key);
+	assert_int_equal(v2.sha1.salt.len, 0);
+	buf_clear(&b);
+	dir_name_encode(&n, &b);
+	assert_true(dir_name_decode(&n, buf_span(&b)) && n.account == 17);
+	b.data[1] = 3;
+	assert_false(dir_name_decode(&n, buf_span(&b)));
+	buf_clear(&b);
+	dir_domain_encode(&d, &b);
+	assert_true(dir_domain_decode(&d, buf_span(&b)) && d.plus && d.catch_all.len == 0);
+	buf_clear(&b);
+	dir_app_encode(&p, &b);
+	assert_true(dir_app_decode(&p, buf_span(&b)) && p.protocols == 3);
+	buf_clear(&b);
+	dir_key_app(&b, 255, SPAN_LIT("phone"));
+	assert_string_equal(buf_cstr(&b), "app/00000000000000ff/phone");
+	buf_fini(&b);
+}
+
+static void
+addresses_fold_to_one_key(void **state)
+{
+	static const struct { const char *in, *out; } cases[] = {
+		{ "Alice@Example.ORG", "alice@example.org" },
+		{ "bob", "bob" },
+		{ "\"Alice\"@example.org", "alice@example.org" },
+		{ "\"a@b\"@example.org", "\"a@b\"@example.org" },
+		{ "\"a\\\"b\"@example.org", "\"a\\\"b\"@example.org" },
+		{ "user+Tag@example.org", "user+tag@example.org" },
+		{ "J\xc3\x96RG@B\xc3\x9c" "CHER.de", "j\xc3\xb6rg@b\xc3\xbc" "cher.de" },
+		{ "jo\xcc\x88rg@xn--bcher-kva.de", "j\xc3\xb6rg@b\xc3\xbc" "cher.de" },
+		{ "x@XN--BCHER-KVA.de", "x@b\xc3\xbc" "cher.de" },
+		{ "x@xn--fsqu00a.xn--0zwm56d", "x@\xe4\xbe\x8b\xe5\xad\x90.\xe6\xb5\x8b\xe8\xaf\x95" },
+		{ "x@[127.0.0.1]", "x@[127.0.0.1]" },
+		{ "x@[IPv6:::1]", "x@[ipv6:::1]" },
+		{ "", NULL }, { "@example.org", NULL }, { "a@", NULL }, { "a@b@c", NULL },
+		{ "a b@c", NULL }, { "a\xc2\xa0" "b@c", NULL }, { "a\x01@c", NULL },
+		{ "a@b..c", NULL }, { "a@.b", NULL }, { "a@b.", NULL }, { "a\xff@b", NULL },
+		{ "\"a@b", NULL }, { "a@xn--abc-", NULL }, { "a@xn--99999999", NULL },
+		{ "a@[", NULL }, { "a@[]", NULL }, { "a@b/c", NULL }, { "a(c)@b", NULL },
+	};
+	struct buf b = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		bool ok;
+
+		buf_clear(&b);
+		ok = dir_fold_address(span_str(cases[i].in), &b);
+		if (ok != (cases[i].out != NULL))
+			fail_msg("%s", cases[i].in);
+		if (ok)
+			assert_string_equal(buf_cstr(&b), cases[i].out);
+		else
+			assert_int_equal(b.len, 0);
+	}
+	assert_false(dir_fold_address(span("a\0b@c", 5), &b));
+	buf_fini(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_mailbox_line_comes_back_as_it_was),
+		cmocka_unit_test(a_row_carries_the_groups_asked_for_and_zero_for_others),
+		cmocka_unit_test(an_item_to_append_comes_back_and_its_bounds_hold),
+		cmocka_unit_test(the_small_lists_come_back_as_they_were),
+		cmocka_unit_test(a_cut_list_is_bad_at_every_byte),
+		cmocka_unit_test(roles_have_names_in_any_case_with_and_without_backslash),
+		cmocka_unit_test(directory_values_come_back_and_nothing_else_decodes),
+		cmocka_unit_test(addresses_fold_to_one_key),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
