@@ -98,9 +98,11 @@ enum tls_state {
 struct tls *tls_new(struct tls_ctx *ctx, void (*resume)(void *arg), void *arg);
 void tls_free(struct tls **t);
 enum tls_state tls_state(const struct tls *t);
-/* Takes ciphertext from raw, appends at most max bytes of plaintext to plain and what
- * the handshake has to say to out.  Returns the state; what raw still holds is for
- * the next call (max was reached, or a signature is awaited). */
+/* Takes ciphertext from raw, appends plaintext to plain until max bytes came (the last
+ * record is not cut: up to 16 KiB more) and what the handshake has to say to out.
+ * Returns the state; what raw still holds is for the next call (max was reached, or
+ * a signature is awaited).  After the change to TLS_OPEN it returns once before it
+ * decrypts, so that the caller learns of it first. */
 enum tls_state tls_read(struct tls *t, struct buf *raw, struct buf *plain, size_t max,
     struct buf *out);
 /* Encrypts all of s into out; only when open or after the peer's close. */
@@ -116,8 +118,8 @@ const char *tls_cipher_name(const struct tls *t);
 const char *tls_alpn(const struct tls *t, size_t *len);	/* NULL: none agreed */
 const char *tls_server_name(const struct tls *t);	/* SNI; NULL: none */
 bool tls_resumed(const struct tls *t);
-/* RFC 5705 keying material, without context.  false also on TLS 1.2 without the
- * extended master secret (RFC 7627), where it would bind nothing (RFC 9266 2). */
+/* RFC 5705 keying material with a zero-length context (RFC 9266 2; with TLS 1.2 that
+ * differs from none).  false also on TLS 1.2 without the extended master secret (RFC 7627), where it would bind nothing (RFC 9266 2). */
 bool tls_exporter(const struct tls *t, const char *label, unsigned char *out, size_t len);
 /* The channel binding "tls-exporter" (RFC 9266). */
 #define TLS_CB_EXPORTER_LABEL "EXPORTER-Channel-Binding"

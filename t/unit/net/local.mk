@@ -1,2 +1,6 @@
 UNIT_TESTS += t/unit/net/test_loop
 t_unit_net_test_loop_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
+
+UNIT_TESTS += t/unit/net/test_tls
+t_unit_net_test_tls_SOURCES = t/unit/net/test_tls.c t/unit/net/tlskit.c t/unit/net/tlskit.h
+t_unit_net_test_tls_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
