@@ -32,10 +32,19 @@ struct jio {
 	int	(*list)(void *ctx, const char *path, jio_name_fn fn, void *arg);
 	/* Bytes an unprivileged process may still allocate there. */
 	int	(*free_bytes)(void *ctx, const char *path, uint64_t *bytes);
+	/* An exclusive lock that ends with the descriptor; EAGAIN: another has it. */
+	int	(*lock)(void *ctx, int fd);
 	void	*ctx;
 };
 
 /* The real file system. */
 extern const struct jio jio_files;
+
+/* Finish what the calls may leave half done.  The first returns how many bytes
+ * there were up to n, -1 with errno.  The second changes iov on its way. */
+ssize_t jio_read_full(const struct jio *io, int fd, void *p, size_t n, uint64_t off);
+int jio_write_full(const struct jio *io, int fd, struct iovec *iov, int n, uint64_t off);
+/* One run of bytes. */
+int jio_write_at(const struct jio *io, int fd, const void *p, size_t n, uint64_t off);
 
 #endif

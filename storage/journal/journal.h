@@ -105,7 +105,8 @@ struct journal_damage {
 /* io NULL: the real file system.  Makes the journal when dir holds none and applied
  * is zero (dir exists).  applied: the position of the state, zeroed for none;
  * everything from there on is verified.  damage may be NULL.
- * ST_CORRUPT: see damage; ST_NO_SPACE; ST_UNAVAILABLE: the disk or another journal
+ * ST_CORRUPT: see damage; ST_NO_SPACE; ST_CONFLICT: another process has it open (not
+ * asked for read_only); ST_UNAVAILABLE: the disk or another journal
  * format version (damage->what says).  *j is NULL unless ST_OK. */
 enum status journal_open(const char *dir, const struct jio *io,
     const struct journal_opts *opts, const struct journal_pos *applied,
