@@ -1,0 +1,279 @@
+/* common/conf/settings.h
+ * All settings of all programs: the monitor reads the files once and gives every
+ * process the whole as effective text, where each value is written out.  The
+ * tables that fill these structs are in settings_*.c. */
+#ifndef COMMON_CONF_SETTINGS_H
+#define COMMON_CONF_SETTINGS_H
+
+#include "common/conf/conf.h"
+#include "common/util/log.h"
+
+/* ---- the sections ---- */
+
+struct conf_global {			/* keys outside of any section */
+	struct conf_head	head;
+	const char		*hostname;	/* never "" once loaded */
+	const char		*state_dir;
+	const char		*run_dir;
+};
+
+enum conf_log_target {			/* same order as conf_log_targets in settings.c */
+	CONF_LOG_AUTO,			/* the journal when started by systemd, else syslog */
+	CONF_LOG_SYSLOG, CONF_LOG_JOURNAL, CONF_LOG_STDERR, CONF_LOG_FILE
+};
+
+struct conf_log {
+	struct conf_head	head;
+	uint8_t			target;		/* enum conf_log_target */
+	const char		*file;		/* set when target is CONF_LOG_FILE */
+	uint8_t			level;		/* enum log_level, by conf_log_level() */
+};
+
+struct conf_users {			/* not used when the server was not started by root */
+	struct conf_head	head;
+	const char		*worker;	/* of master and workers */
+	const char		*store;
+	const char		*auth;
+	const char		*admin;		/* of admind */
+	const char		*key;		/* of keyd */
+};
+
+enum conf_protocol { CONF_IMAP, CONF_LMTP };
+enum conf_tls_mode { CONF_TLS_NONE, CONF_TLS_STARTTLS, CONF_TLS_IMPLICIT };
+
+struct conf_listener {
+	struct conf_head	head;
+	uint8_t			protocol;	/* enum conf_protocol */
+	struct conf_addrs	bind;
+	uint8_t			tls;		/* enum conf_tls_mode */
+	bool			cleartext_login;
+	struct conf_cidrs	allow;		/* who may connect; none: everyone */
+	uint32_t		mode;		/* of UNIX sockets */
+	const char		*owner, *group;	/* of UNIX sockets; "": as created */
+};
+
+struct conf_pool {			/* head.name: "imapd", "lmtpd" */
+	struct conf_head	head;
+	uint32_t		workers;	/* 0: one for each CPU */
+	uint32_t		connections;	/* of one worker */
+	uint64_t		memory_bytes;	/* RLIMIT_DATA; 0: no limit */
+	uint32_t		drain_time_s;
+};
+
+struct conf_imap {
+	struct conf_head	head;
+	uint32_t		login_timeout_s;
+	uint32_t		idle_timeout_s;
+	uint32_t		idle_keepalive_s;	/* 0: never */
+	uint64_t		max_append_bytes;
+	uint64_t		max_line_bytes;
+	uint64_t		max_literal_bytes;	/* of a command other than APPEND */
+	uint32_t		max_bad_commands;
+	uint32_t		max_logins;		/* failed ones on a connection */
+	uint32_t		max_user_connections;	/* in one worker */
+	uint64_t		max_output_bytes;	/* waiting for a client that does not read */
+	bool			literal_plus;
+	struct conf_folders	default_folders;
+};
+
+enum conf_over_quota { CONF_OVER_QUOTA_452, CONF_OVER_QUOTA_552 };
+
+struct conf_lmtp {
+	struct conf_head	head;
+	uint32_t		idle_timeout_s;
+	uint64_t		max_message_bytes;
+	uint32_t		max_recipients;
+	uint8_t			over_quota;		/* enum conf_over_quota */
+	bool			add_delivered_to;
+	bool			add_return_path;
+	const char		*recipient_delimiter;	/* one character, or "" */
+};
+
+enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };	/* equal to enum tls_version */
+
+struct conf_tls {
+	struct conf_head	head;
+	uint8_t			min_version;	/* enum conf_tls_version */
+	const char		*ciphers12;	/* "": ours */
+	uint32_t		ticket_time_s;	/* session tickets: life of a key; 0: none given */
+};
+
+struct conf_certificate {		/* the first serves clients that name no known server */
+	struct conf_head	head;
+	const char		*chain, *key;
+};
+
+enum conf_backend { CONF_BACKEND_INTERNAL, CONF_BACKEND_PASSWD_FILE, CONF_BACKEND_PAM };
+enum conf_mechanism {
+	CONF_MECH_PLAIN, CONF_MECH_LOGIN, CONF_MECH_SCRAM_SHA_1, CONF_MECH_SCRAM_SHA_256,
+	CONF_MECH_SCRAM_SHA_256_PLUS
+};
+enum conf_hash_scheme { CONF_HASH_ARGON2ID, CONF_HASH_YESCRYPT };
+
+struct conf_auth {
+	struct conf_head	head;
+	struct conf_enums	backends;	/* enum conf_backend, asked in this order */
+	struct conf_enums	mechanisms;	/* enum conf_mechanism */
+	const char		*default_domain;	/* added to a login name without '@'; "": none */
+	uint32_t		cache_time_s;	/* a verified password is remembered; 0: never */
+	uint32_t		ticket_time_s;
+	uint8_t			hash_scheme;	/* enum conf_hash_scheme */
+	uint64_t		hash_memory_bytes;	/* argon2id */
+	uint32_t		hash_passes;		/* argon2id */
+	uint32_t		hash_cost;		/* yescrypt */
+	uint32_t		scram_iterations;
+	uint32_t		workers;	/* children that hash; 0: one for each CPU */
+	uint32_t		queue;		/* logins that may wait for one */
+	struct conf_strings	master_users;	/* may act as others: authorisation identity */
+};
+
+struct conf_throttle {
+	struct conf_head	head;
+	bool			enabled;
+	uint32_t		free_failures;	/* before the first delay */
+	uint32_t		delay_ms;	/* then doubled */
+	uint32_t		max_delay_ms;
+	uint32_t		forget_time_s;
+	struct conf_cidrs	allow;		/* exempt addresses */
+	struct conf_cidrs	proxies;	/* exempt: many users share them */
+};
+
+struct conf_pam {
+	struct conf_head	head;
+	const char		*service;
+	bool			as_root;
+	uint32_t		workers;
+	uint32_t		fail_time_ms;	/* a refusal is never answered earlier */
+	uint32_t		timeout_s;
+};
+
+struct conf_passwd_file {
+	struct conf_head	head;
+	const char		*path;		/* set when the back end is used */
+};
+
+struct conf_store {
+	struct conf_head	head;
+	uint32_t		shards;
+	uint64_t		segment_bytes;
+	uint64_t		cache_bytes;	/* Berkeley DB's, per shard */
+	uint64_t		checkpoint_bytes;	/* of database log */
+	uint32_t		checkpoint_time_s;
+	uint64_t		tick_bytes;	/* of one tick */
+	uint64_t		account_tick_bytes;	/* of one account in one tick */
+	uint32_t		account_tick_ms;
+	uint32_t		readers;	/* threads of the reader pool */
+	uint64_t		inline_body_bytes;	/* larger bodies are staged */
+	uint32_t		undelete_time_s;
+	uint64_t		undelete_max_bytes;	/* retained, per account */
+	uint32_t		history_time_s;	/* of the change log */
+	uint64_t		min_free_bytes;
+	uint32_t		copy_time_s;	/* between hot copies */
+	uint64_t		copy_journal_bytes;	/* or after so much journal */
+	uint32_t		request_retry_s;	/* how long requests wait for a store that restarts */
+};
+
+struct conf_quota {			/* of accounts without their own; 0: no limit */
+	struct conf_head	head;
+	uint64_t		storage_bytes;
+	uint32_t		messages;
+	uint32_t		mailboxes;
+};
+
+struct conf_shard {			/* head.name: "0", "1" ... or "system" */
+	struct conf_head	head;
+	const char		*path;
+};
+
+struct conf_admin {
+	struct conf_head	head;
+	const char		*socket;	/* never "" once loaded */
+	const char		*group;
+};
+
+/* ---- the whole ---- */
+
+struct mansio_conf {
+	struct arena		mem;		/* holds all below */
+	struct conf_global	global;
+	struct conf_log		log;
+	struct conf_users	users;
+	struct conf_listener	*listeners;
+	size_t			n_listeners;
+	struct conf_pool	*pools;
+	size_t			n_pools;
+	struct conf_imap	imap;
+	struct conf_lmtp	lmtp;
+	struct conf_tls		tls;
+	struct conf_certificate	*certificates;
+	size_t			n_certificates;
+	struct conf_auth	auth;
+	struct conf_throttle	throttle;
+	struct conf_pam		pam;
+	struct conf_passwd_file	passwd_file;
+	struct conf_store	store;
+	struct conf_quota	quota;
+	struct conf_shard	*shards;	/* those with a section of their own */
+	size_t			n_shards;
+	struct conf_admin	admin;
+};
+
+extern const struct conf_section conf_sections[];
+
+/* Reads path, then conf.d/ beside it: every *.conf there, in order of their names.  false: err
+ * has lines that name file and line, *conf is NULL. */
+bool conf_load(const char *path, struct mansio_conf **conf, struct conf_errors *err);
+/* One text, without includes and conf.d; name stands for the file in messages.  Files
+ * that are named in it need not exist. */
+bool conf_parse(struct span text, const char *name, struct mansio_conf **conf,
+    struct conf_errors *err);
+/* All defaults. */
+struct mansio_conf *conf_new_default(void);
+void conf_free(struct mansio_conf **conf);
+
+/* The effective configuration as text with every value written out: for the processes
+ * that have no files.  Decoding gives an equal one; NULL: it is not such text. */
+void conf_effective_encode(const struct mansio_conf *conf, struct buf *out);
+struct mansio_conf *conf_effective_decode(struct span text);
+
+/* Appends "section.name.key" lines of all values that differ and whose flags have all
+ * of `flags` (CONF_RESTART: those that a reload cannot put in force); counts them.
+ * Sections that came or went count as one line, for flags 0 alone. */
+size_t conf_changed(const struct mansio_conf *a, const struct mansio_conf *b, unsigned flags,
+    struct buf *out);
+
+/* ---- printing ---- */
+
+/* For people: each value, behind it a comment that names where it comes from. */
+void conf_print(const struct mansio_conf *conf, struct buf *out);
+/* [{"key":"imap.max-append","value":"64M","origin":"FILE:LINE"|"default"}, ...] as JSON text. */
+void conf_print_json(const struct mansio_conf *conf, struct buf *out);
+/* One setting: "imap.max-append", "listener.imaps.bind", "hostname"; a section's name alone gives
+ * all of it.  false: there is no such key. */
+bool conf_print_key(const struct mansio_conf *conf, const char *key, bool json, struct buf *out);
+/* The commented sample; the manual's list of keys in man(7) macros. */
+void conf_print_sample(struct buf *out);
+void conf_print_man(struct buf *out);
+
+/* ---- questions ---- */
+
+const struct conf_listener *conf_listener_find(const struct mansio_conf *conf, const char *name);
+/* program: "imapd"; NULL: no such pool. */
+const struct conf_pool *conf_pool_find(const struct mansio_conf *conf, const char *program);
+/* 0 when there is no such pool. */
+uint32_t conf_pool_connections(const struct mansio_conf *conf, const char *program);
+/* `workers` with auto made a number: CPUs that this process may use, at least 1. */
+uint32_t conf_workers(uint32_t configured);
+/* The program that serves a protocol: "imapd". */
+const char *conf_protocol_program(enum conf_protocol p);
+const char *conf_protocol_name(enum conf_protocol p);
+/* 12 or 13. */
+unsigned conf_tls_min_version(const struct mansio_conf *conf);
+enum log_level conf_log_level(const struct mansio_conf *conf);
+/* Folder of a shard (UINT32_MAX: the directory's): its section's path, or below state-dir
+ * "shard-0", "shard-system". */
+void conf_shard_path(const struct mansio_conf *conf, uint32_t shard, struct buf *out);
+bool conf_has_backend(const struct mansio_conf *conf, enum conf_backend b);
+bool conf_has_mechanism(const struct mansio_conf *conf, enum conf_mechanism m);
+
+#endif
