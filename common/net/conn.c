@@ -525,10 +525,10 @@ conn_paused(const struct conn *c)
 struct buf *
 conn_out(struct conn *c)
 {
-	/* Input is over by then: its buffer takes what goes nowhere. */
+	/* Ciphertext is not looked at any more: its buffer takes what goes nowhere. */
 	if (gone(c) || c->finishing) {
-		buf_fini(&c->in);
-		return &c->in;
+		buf_fini(&c->raw_in);
+		return &c->raw_in;
 	}
 	loop_task_post(c->task);
 	return &c->out;
@@ -556,6 +556,7 @@ conn_finish(struct conn *c)
 	if (c->tls != NULL && !c->secure)
 		buf_fini(&c->out);
 	c->finishing = true;
+	buf_clear(&c->in);	/* the memory stays until the caller has returned */
 	c->deadline_ms = 0;
 	c->linger_ms = loop_now_ms(c->loop) + CONN_LINGER_MS;
 	arm(c);

@@ -73,7 +73,8 @@ bool conn_full(const struct conn *c);
 void conn_set_water(struct conn *c, size_t low, size_t high);
 /* Sends what is there and closes: close_notify, FIN, then waits at most linger_ms
  * for the peer's FIN (input is discarded), so that no reset destroys what was
- * sent.  Then closed(CONN_FINISHED).  data() is not called any more. */
+ * sent.  Then closed(CONN_FINISHED).  data() is not called any more; conn_in() is
+ * empty from now on. */
 void conn_finish(struct conn *c);
 #define CONN_LINGER_MS 5000
 

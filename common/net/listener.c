@@ -147,7 +147,7 @@ struct listener {
 	listener_fn		 fn;
 	void			*arg;
 	bool			 paused;
-	bool			*freed;		/* set while fn runs */
+	bool			 busy, freed;	/* freed while busy: by fn */
 };
 
 static void
@@ -181,10 +181,9 @@ static void
 on_ready(int fd, unsigned events, void *arg)
 {
 	struct listener *ln = arg;
-	bool freed = false;
 
-	ln->freed = &freed;
-	for (int i = 0; i < ACCEPTS_A_ROUND && !freed && !ln->paused; i++) {
+	ln->busy = true;
+	for (int i = 0; i < ACCEPTS_A_ROUND && !ln->freed && !ln->paused; i++) {
 		struct sockaddr_storage ss = { 0 };
 		socklen_t len = sizeof(ss);
 		int client = accept4(fd, (void *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -201,8 +200,9 @@ on_ready(int fd, unsigned events, void *arg)
 		peer = net_ip_of((void *)&ss, &port);
 		ln->fn(client, &peer, port, ln->arg);
 	}
-	if (!freed)
-		ln->freed = NULL;
+	ln->busy = false;
+	if (ln->freed)
+		mem_free(&ln);
 }
 
 struct listener *
@@ -239,9 +239,10 @@ listener_free(struct listener **lp)
 
 	if (ln == NULL)
 		return;
-	if (ln->freed != NULL)
-		*ln->freed = true;
+	*lp = NULL;
 	loop_io_free(&ln->io);
 	loop_timer_free(&ln->starved);
-	mem_free(lp);
+	ln->freed = true;
+	if (!ln->busy)
+		mem_free(&ln);
 }
