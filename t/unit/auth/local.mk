@@ -1,1 +1,2 @@
-# UNIT_TESTS += t/unit/auth/test_x
+UNIT_TESTS += t/unit/auth/test_ticket
+t_unit_auth_test_ticket_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
