@@ -1,0 +1,7 @@
+noinst_LIBRARIES += master/libmaster.a
+master_libmaster_a_SOURCES = \
+	master/child.c master/child.h \
+	master/logsink.c master/logsink.h \
+	master/master.c master/master.h \
+	master/monitor.c master/monitor.h \
+	master/notify.c master/notify.h

@@ -1,7 +1,7 @@
 #include "common/util/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -163,6 +163,10 @@ write_line(enum log_level level, const char *text)
 		return false;
 	if ((size_t)n >= sizeof(out))
 		n = (int)sizeof(out) - 1;
+	/* the descriptor's flags are shared with whoever gave it to us, so they stay; a
+	 * pipe that polls writable takes a line whole (PIPE_BUF) */
+	if (lg.sink != LOG_SINK_SYSLOG && poll(&(struct pollfd){ lg.fd, POLLOUT, 0 }, 1, 0) != 1)
+		return false;
 	if (lg.sink == LOG_SINK_SYSLOG)
 		r = send(lg.fd, out, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	else
@@ -204,10 +208,6 @@ log_set_level(enum log_level level)
 void
 log_set_sink(enum log_sink sink, int fd)
 {
-	int fl;
-
-	if (fd != STDERR_FILENO && (fl = fcntl(fd, F_GETFL)) >= 0)
-		(void)fcntl(fd, F_SETFL, fl | O_NONBLOCK);
 	lg.sink = sink;
 	lg.fd = fd;
 }

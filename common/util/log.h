@@ -65,7 +65,7 @@ struct log_kv {
 /* program: borrowed for ever, "imapd".  Without a call: stderr, level info. */
 void log_init(const char *program);
 void log_set_level(enum log_level level);
-/* fd stays the caller's; it is set non-blocking unless it is stderr. */
+/* fd stays the caller's. */
 void log_set_sink(enum log_sink sink, int fd);
 bool log_level_parse(const char *name, enum log_level *level);
 const char *log_level_name(enum log_level level);

@@ -1,6 +1,10 @@
 #include "common/worker/control_proto.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include "common/auth/ticket.h"
+#include "common/util/log.h"
 
 static const struct ipc_field hello[] = {
 	IPC_U8(control_hello, program, 1, PROGRAM_MAX), IPC_U32(control_hello, slot),
@@ -86,4 +90,25 @@ program_name(enum program p)
 	if (p < 1 || p > PROGRAM_MAX)
 		return "unknown";
 	return names[p];
+}
+
+void
+control_child_signals(void)
+{
+	static const int ignored[] = { SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGUSR1, SIGUSR2 };
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+}
+
+void
+control_take_log(const struct control_log *l, int fd)
+{
+	static int held = -1;
+
+	log_set_sink((enum log_sink)l->sink, fd);
+	log_set_level((enum log_level)l->level);
+	if (held >= 0)
+		close(held);
+	held = fd;
 }

@@ -1,4 +1,6 @@
 noinst_LIBRARIES += common/worker/libworker.a
 common_worker_libworker_a_SOURCES = \
+	common/worker/certs.c common/worker/certs.h \
 	common/worker/control_proto.c common/worker/control_proto.h \
-	common/worker/worker.h
+	common/worker/sandbox.c common/worker/sandbox.h \
+	common/worker/worker.c common/worker/worker.h

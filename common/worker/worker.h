@@ -30,12 +30,19 @@ struct worker_ops {
 	/* A connection was accepted; takes fd over.  peer: text of the client's address. */
 	void (*accept)(struct worker *w, const struct worker_listener *l, int fd,
 	    const char *peer, void *arg);
+	/* Last chance to open what the sandbox will not let: character set tables.  NULL:
+	 * nothing. */
+	void (*prepare)(struct worker *w, void *arg);
 	/* A new configuration or certificates are in force (also once before `accept`). */
 	void (*configured)(struct worker *w, void *arg);
 	/* A socket to stored of that shard came; take fd over.  NULL: not used. */
 	void (*store)(struct worker *w, uint32_t shard, int fd, void *arg);
 	/* Drain: say goodbye to idle clients; more_s until the end. */
 	void (*drain)(struct worker *w, uint32_t more_s, void *arg);
+	/* A login's ticket was taken back: end its connection.  NULL: not used. */
+	void (*revoked)(struct worker *w, const struct auth_revoked *r, void *arg);
+	/* The loop has ended: free what is left. */
+	void (*stopped)(struct worker *w, void *arg);
 	void		*arg;
 };
 
@@ -45,7 +52,7 @@ int worker_main(const struct worker_ops *ops);
 struct loop *worker_loop(struct worker *w);
 const struct mansio_conf *worker_conf(struct worker *w);
 struct auth_client *worker_auth(struct worker *w);
-struct tls_context *worker_tls(struct worker *w);	/* NULL: no certificate configured */
+struct tls_ctx *worker_tls(struct worker *w);	/* NULL: no certificate configured */
 /* The daemon counts its connections here; the pool's limit and drain rest on it. */
 void worker_conn_opened(struct worker *w);
 void worker_conn_closed(struct worker *w);
