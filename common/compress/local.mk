@@ -1,3 +1,3 @@
 noinst_LIBRARIES += common/compress/libcompress.a
 common_compress_libcompress_a_SOURCES = \
-	common/compress/zstd.h
+	common/compress/zstd.c common/compress/zstd.h

@@ -24,7 +24,7 @@ const struct json *json_root(const struct json_doc *doc);
 
 bool json_is_object(const struct json *v);
 bool json_is_array(const struct json *v);
-/* NULL: v is no object (or NULL), or has no such member. */
+/* NULL: v is no object (or NULL), has no such member, or null there. */
 const struct json *json_member(const struct json *v, const char *key);
 size_t json_count(const struct json *v);		/* of an array; 0 otherwise */
 const struct json *json_item(const struct json *v, size_t i);

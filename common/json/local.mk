@@ -1,4 +1,4 @@
 noinst_LIBRARIES += common/json/libjson.a
 common_json_libjson_a_SOURCES = \
-	common/json/json.h \
-	common/json/writer.h
+	common/json/json.c common/json/json.h \
+	common/json/writer.c common/json/writer.h

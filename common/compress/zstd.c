@@ -1,0 +1,203 @@
+#include "common/compress/zstd.h"
+
+#include <stdlib.h>
+
+#include <zstd.h>
+
+#include "common/util/mem.h"
+
+#define WINDOW_LOG_MAX 23	/* 8 MiB */
+
+struct zstd_dict {
+	ZSTD_CDict	*c;
+	ZSTD_DDict	*d;
+	uint32_t	 id;
+};
+
+struct zstd_reader {
+	ZSTD_DCtx	*ctx;
+	bool		 at_end;
+	bool		 full;		/* the last call ended because out was full */
+};
+
+/* Contexts are large and costly to make; each thread keeps one of both kinds. */
+static _Thread_local ZSTD_CCtx *cctx;
+static _Thread_local ZSTD_DCtx *dctx;
+
+static void *
+must(void *p)
+{
+	if (p == NULL)
+		abort();
+	return p;
+}
+
+static ZSTD_DCtx *
+decompressor(void)
+{
+	ZSTD_DCtx *ctx = must(ZSTD_createDCtx());
+
+	ZSTD_DCtx_setParameter(ctx, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
+	return ctx;
+}
+
+struct zstd_dict *
+zstd_dict_new(struct span bytes, int level)
+{
+	struct zstd_dict *d;
+	/* 0: raw content, which any bytes would be. */
+	uint32_t id = ZSTD_getDictID_fromDict(bytes.p, bytes.len);
+
+	if (id == 0)
+		return NULL;
+	d = mem_zalloc(sizeof(*d));
+	d->id = id;
+	d->c = ZSTD_createCDict(bytes.p, bytes.len, level);
+	d->d = ZSTD_createDDict(bytes.p, bytes.len);
+	if (d->c == NULL || d->d == NULL)
+		zstd_dict_free(&d);
+	return d;
+}
+
+uint32_t
+zstd_dict_id(const struct zstd_dict *d)
+{
+	return d->id;
+}
+
+void
+zstd_dict_free(struct zstd_dict **dp)
+{
+	if (*dp == NULL)
+		return;
+	ZSTD_freeCDict((*dp)->c);
+	ZSTD_freeDDict((*dp)->d);
+	mem_free(dp);
+}
+
+void
+zstd_compress(struct span in, int level, const struct zstd_dict *dict, struct buf *out)
+{
+	size_t bound = ZSTD_compressBound(in.len), n;
+	char *to = buf_reserve(out, bound);
+
+	if (cctx == NULL)
+		cctx = must(ZSTD_createCCtx());
+	if (dict != NULL)
+		n = ZSTD_compress_usingCDict(cctx, to, bound, in.p, in.len, dict->c);
+	else
+		n = ZSTD_compressCCtx(cctx, to, bound, in.p, in.len, level);
+	if (ZSTD_isError(n))	/* with room enough, only for want of memory */
+		abort();
+	buf_added(out, n);
+}
+
+bool
+zstd_content_size(struct span in, uint64_t *size)
+{
+	unsigned long long n = ZSTD_getFrameContentSize(in.p, in.len);
+
+	if (in.len == 0 || n == ZSTD_CONTENTSIZE_UNKNOWN || n == ZSTD_CONTENTSIZE_ERROR)
+		return false;
+	*size = n;
+	return true;
+}
+
+/* Frames of a stream do not say how large they are. */
+static enum status
+decompress_unsized(struct span in, size_t max, const struct zstd_dict *dict, struct buf *out)
+{
+	struct zstd_reader *r = zstd_reader_new(dict);
+	size_t before = out->len;
+	enum status st = zstd_reader_read(r, &in, max, out);
+
+	if (st == ST_OK && !zstd_reader_at_end(r))
+		st = r->full ? ST_LIMIT : ST_CORRUPT;
+	else if (st == ST_OK && in.len > 0)
+		st = ST_CORRUPT;
+	zstd_reader_free(&r);
+	if (st != ST_OK)
+		buf_cut(out, before);
+	return st;
+}
+
+enum status
+zstd_decompress(struct span in, size_t max, const struct zstd_dict *dict, struct buf *out)
+{
+	size_t frame = ZSTD_findFrameCompressedSize(in.p, in.len), n;
+	uint64_t size;
+	char *to;
+
+	if (in.len == 0 || ZSTD_isError(frame) || frame != in.len)
+		return ST_CORRUPT;
+	if (!zstd_content_size(in, &size))
+		return decompress_unsized(in, max, dict, out);
+	if (size > max)
+		return ST_LIMIT;
+	to = buf_reserve(out, (size_t)size + 1);
+	if (dctx == NULL)
+		dctx = decompressor();
+	if (dict != NULL)
+		n = ZSTD_decompress_usingDDict(dctx, to, (size_t)size, in.p, in.len, dict->d);
+	else
+		n = ZSTD_decompressDCtx(dctx, to, (size_t)size, in.p, in.len);
+	if (ZSTD_isError(n) || n != size)
+		return ST_CORRUPT;
+	buf_added(out, n);
+	return ST_OK;
+}
+
+struct zstd_reader *
+zstd_reader_new(const struct zstd_dict *dict)
+{
+	struct zstd_reader *r = mem_zalloc(sizeof(*r));
+
+	r->ctx = decompressor();
+	r->at_end = true;
+	if (dict != NULL)
+		ZSTD_DCtx_refDDict(r->ctx, dict->d);
+	return r;
+}
+
+enum status
+zstd_reader_read(struct zstd_reader *r, struct span *in, size_t max, struct buf *out)
+{
+	ZSTD_inBuffer from = { in->p, in->len, 0 };
+	enum status st = ST_OK;
+	size_t made = 0;
+
+	/* One call more when the decoder may hold what did not fit before. */
+	while (made < max && (from.pos < from.size || r->full)) {
+		size_t step = ZSTD_DStreamOutSize(), n;
+		ZSTD_outBuffer to;
+
+		step = step < max - made ? step : max - made;
+		to = (ZSTD_outBuffer){ buf_reserve(out, step), step, 0 };
+		n = ZSTD_decompressStream(r->ctx, &to, &from);
+		if (ZSTD_isError(n)) {
+			st = ST_CORRUPT;
+			break;
+		}
+		buf_added(out, to.pos);
+		made += to.pos;
+		r->at_end = n == 0;
+		r->full = to.pos == to.size && n != 0;
+	}
+	*in = span_sub(*in, from.pos, from.size);
+	return st;
+}
+
+bool
+zstd_reader_at_end(const struct zstd_reader *r)
+{
+	return r->at_end;
+}
+
+void
+zstd_reader_free(struct zstd_reader **rp)
+{
+	if (*rp == NULL)
+		return;
+	ZSTD_freeDCtx((*rp)->ctx);
+	mem_free(rp);
+}
