@@ -31,8 +31,7 @@ random_u64(void)
 void
 random_id(char *out, size_t n)
 {
-	static const char letters[36] __attribute__((nonstring)) =
-	    "abcdefghijklmnopqrstuvwxyz0123456789";
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 	unsigned char pool[64];
 	size_t left = 0;
 

@@ -479,6 +479,10 @@ conn_set_ops(struct conn *c, const struct conn_ops *ops, void *arg)
 {
 	c->ops = ops;
 	c->arg = arg;
+	if (c->in.len > 0 && !gone(c) && !c->finishing) {
+		c->fresh = true;
+		loop_task_post(c->task);
+	}
 }
 
 struct buf *

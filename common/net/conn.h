@@ -50,7 +50,8 @@ struct conn *conn_new(struct loop *l, int fd, struct tls_ctx *tls,
     const struct conn_ops *ops, void *arg);
 /* At once: unsent output is lost.  No callback follows. */
 void conn_free(struct conn **c);
-/* Hands the connection to another owner, as after login. */
+/* Hands the connection to another owner, as after login; input that lies there is
+ * shown to it in the next round. */
 void conn_set_ops(struct conn *c, const struct conn_ops *ops, void *arg);
 
 /* ---- input ---- */

@@ -12,3 +12,5 @@ t_fuzz_net_fuzz_json_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_net_fuzz_linebuf_SOURCES = t/fuzz/net/fuzz_linebuf.c $(FUZZ_MAIN)
 t_fuzz_net_fuzz_linebuf_LDADD = $(TEST_LIBS) $(OUTSIDE_LIBS)
 t_fuzz_net_fuzz_linebuf_LDFLAGS = $(FUZZ_LINK)
+EXTRA_DIST += t/fuzz/net/corpus_addr t/fuzz/net/corpus_base64 \
+	t/fuzz/net/corpus_json t/fuzz/net/corpus_linebuf

@@ -535,6 +535,127 @@ tls_input_waits_while_paused(void **state)
 	finish(&s);
 }
 
+/* ---- a key elsewhere ---- */
+
+struct keyd {
+	struct loop_timer	*timer;
+	struct tls_sign		*asked;
+	struct buf		 tbs;
+	char			 digest[32];
+	int			 questions, answers, cancelled;
+};
+
+static void
+keyd_ask(struct tls_sign *s, const struct tls_sign_what *what, void *arg)
+{
+	struct keyd *k = arg;
+
+	k->questions++;
+	k->asked = s;
+	snprintf(k->digest, sizeof(k->digest), "%s", what->digest);
+	buf_clear(&k->tbs);
+	buf_add_span(&k->tbs, what->tbs);
+	loop_timer_set(k->timer, 30);
+}
+
+static void
+keyd_cancel(struct tls_sign *s, void *arg)
+{
+	struct keyd *k = arg;
+
+	k->cancelled++;
+	loop_timer_clear(k->timer);
+}
+
+static void
+keyd_answer(void *arg)
+{
+	struct keyd *k = arg;
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	unsigned char sig[256];
+	size_t len = sizeof(sig);
+
+	EVP_DigestSignInit_ex(ctx, NULL, k->digest, NULL, NULL, cert.key, NULL);
+	EVP_DigestSign(ctx, sig, &len, (unsigned char *)k->tbs.data, k->tbs.len);
+	EVP_MD_CTX_free(ctx);
+	k->answers++;
+	tls_sign_done(k->asked, span(sig, len));
+}
+
+static void
+others_are_served_while_a_signature_is_awaited(void **state)
+{
+	static const struct tls_conf none;
+	struct kit_client waiting, busy;
+	struct server s, other;
+	struct keyd k = { 0 };
+	char err[TLS_ERROR_MAX];
+	int sv[2], served = 0;
+
+	begin(&s, false);
+	k.timer = loop_timer_new(s.loop, keyd_answer, &k);
+	tls_ctx_free(&s.tls);
+	s.tls = tls_ctx_new(&none, err);
+	assert_int_equal(tls_ctx_add_remote(s.tls, span_str(cert.pem), keyd_ask, keyd_cancel, &k,
+	    err), ST_OK);
+	say(&s, "starttls\n");
+	assert_hears(&s, "go\n");
+
+	other = (struct server){ .loop = s.loop, .tls = kit_ctx(&cert, NULL) };
+	assert_true(fd_socketpair(sv));
+	other.peer = sv[1];
+	other.conn = conn_new(other.loop, sv[0], other.tls, &ops, &other);
+
+	kit_client_init(&waiting, NULL, 0);
+	SSL_do_handshake(waiting.ssl);
+	pump(&s, &waiting, 16384);
+	assert_int_equal(k.questions, 1);
+	assert_int_equal(s.secured, 0);
+
+	kit_client_init(&busy, NULL, 0);
+	SSL_do_handshake(busy.ssl);
+	pump(&other, &busy, 16384);
+	while (k.answers == 0) {
+		SSL_write(busy.ssl, "x\n", 2);
+		pump(&other, &busy, 16384);
+		assert_hears_tls(&busy, "<x>\n");
+		served++;
+	}
+	assert_true(served > 1);
+	pump(&s, &waiting, 16384);
+	assert_int_equal(s.secured, 1);
+	SSL_write(waiting.ssl, "y\n", 2);
+	pump(&s, &waiting, 16384);
+	assert_hears_tls(&waiting, "<y>\n");
+	kit_client_fini(&waiting);
+	conn_free(&s.conn);
+	fd_close(&s.peer);
+
+	/* And once more, with a client that goes away. */
+	assert_true(fd_socketpair(sv));
+	s.peer = sv[1];
+	s.conn = conn_new(s.loop, sv[0], s.tls, &ops, &s);
+	kit_client_init(&waiting, NULL, 0);
+	SSL_do_handshake(waiting.ssl);
+	pump(&s, &waiting, 16384);
+	assert_int_equal(k.questions, 2);
+	conn_set_deadline(s.conn, 5);
+	while (s.closed == 0)
+		loop_once(s.loop, true);
+	assert_int_equal(s.why, CONN_DEADLINE);
+	conn_free(&s.conn);
+	assert_int_equal(k.cancelled, 1);
+
+	kit_client_fini(&waiting);
+	kit_client_fini(&busy);
+	conn_free(&other.conn);
+	fd_close(&other.peer);
+	tls_ctx_free(&other.tls);
+	loop_timer_free(&k.timer);
+	buf_fini(&k.tbs);
+	finish(&s);
+}
+
 #ifndef MANSIO_SANITIZERS
 /* A connection that said something and sleeps now; its client's memory is gone. */
 static void
@@ -620,6 +741,7 @@ main(void)
 		cmocka_unit_test(bytes_behind_starttls_are_never_taken_for_protected_ones),
 		cmocka_unit_test(tls_streams_stop_for_a_slow_reader_too),
 		cmocka_unit_test(tls_input_waits_while_paused),
+		cmocka_unit_test(others_are_served_while_a_signature_is_awaited),
 		cmocka_unit_test(idle_connections_hold_no_buffers),
 	};
 
