@@ -1,0 +1,133 @@
+/* storage/state/op.h
+ * Operations: what the journal holds and state_apply() executes.  Flat bytes with a
+ * version; an operation carries all that its outcome depends on beside the state:
+ * the time, the limits in force, who asked.  Encodings and apply functions are frozen
+ * per version: a change of meaning takes a new version.
+ *
+ * Bodies are not inside: an append names how many pieces each body has, and the caller
+ * passes their places (journal_loc) beside the operation, the same ones when it is
+ * applied and when it is replayed. */
+#ifndef STORAGE_STATE_OP_H
+#define STORAGE_STATE_OP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/mail/flags.h"
+#include "common/mail/uidset.h"
+#include "common/util/buf.h"
+#include "common/util/span.h"
+#include "storage/api/store_types.h"
+
+#define OP_VERSION	1
+#define OP_TICKET_LEN	16
+#define OP_ROWS		1000u		/* uids that a flags, expunge or purge operation names */
+#define OP_ROWS_WHOLE	20000u		/* messages that one append, copy or move may make */
+#define OP_PIECES_MAX	8192u		/* body pieces of a message */
+
+/* Numbers in the journal: never reused. */
+enum op_kind {
+	OP_ACCOUNT_CREATE = 1, OP_ACCOUNT_LIMITS = 2, OP_ACCOUNT_DELETE = 3,
+	OP_ACCOUNT_UNDELETE = 4, OP_ACCOUNT_PURGE = 5,
+	OP_MAILBOX_CREATE = 10, OP_MAILBOX_DELETE = 11, OP_MAILBOX_RENAME = 12,
+	OP_SUBSCRIBE = 13, OP_MAILBOX_PURGE = 14, OP_RECENT = 15,
+	OP_APPEND = 20, OP_FLAGS = 21, OP_EXPUNGE = 22, OP_COPY = 23,
+	OP_HISTORY_PURGE = 30, OP_ONCE_PURGE = 31, OP_INCARNATION = 32,
+	OP_DIR_WRITE = 40
+};
+
+struct op_head {
+	uint64_t	account;	/* the one acted on; 0: none (dir write, once purge, incarnation) */
+	uint64_t	who;		/* account that asked; 0: the service */
+	int64_t		time_ms;	/* wall clock of the stamp */
+	unsigned char	ticket[OP_TICKET_LEN];
+	uint64_t	seq, acked;	/* 0: not remembered */
+	/* Configured defaults, for an account without limits of its own; 0: none. */
+	uint64_t	bytes_max, messages_max, mailboxes_max;
+};
+
+/* account create: the default mailboxes, in order; INBOX is made in any case.  ST_EXISTS. */
+struct op_default_mailbox {
+	struct span	path;
+	uint8_t		role;
+	bool		subscribed;
+};
+void put_op_default_mailbox(struct buf *b, const struct op_default_mailbox *m);
+bool get_op_default_mailbox(struct reader *r, struct op_default_mailbox *m);
+
+struct op_account_create { struct span mailboxes; };
+/* 0: the configured default. */
+struct op_account_limits { uint64_t bytes, messages, mailboxes; };
+
+struct op_mailbox_create { struct span path; uint8_t role; };
+struct op_mailbox_delete { struct span path; };
+struct op_mailbox_rename { struct span from, to; };
+struct op_subscribe { struct span path; bool on; };
+/* Empties a deleted mailbox by OP_ROWS rows; see state_work(). */
+struct op_mailbox_purge { uint64_t mailbox; };
+/* Messages below `below` are recent for nobody any more. */
+struct op_recent { uint64_t mailbox; uint32_t below; };
+
+struct op_append_item {
+	struct flags	flags;		/* keyword k: k-th name of the operation */
+	int64_t		received_s;	/* INT64_MIN: the operation's time */
+	int16_t		received_zone;
+	uint64_t	size;		/* raw octets */
+	struct span	sha256;		/* 32 bytes */
+	struct span	list, structure, sort, thread_keys;
+	uint64_t	subject_hash;
+	uint64_t	stage;		/* the caller's word for where the body was staged; 0: inline */
+	uint32_t	pieces;		/* 1..OP_PIECES_MAX */
+};
+void put_op_append_item(struct buf *b, const struct op_append_item *it);
+bool get_op_append_item(struct reader *r, struct op_append_item *it);
+
+/* path empty: INBOX. */
+struct op_append { struct span path; bool make; struct span keywords; struct span items; };
+/* uids: uidset_encode(); at most OP_ROWS of them may exist. */
+struct op_flags {
+	uint64_t	mailbox;
+	struct span	uids;
+	uint8_t		how, system;
+	struct span	keywords;	/* store_keyword... */
+	uint64_t	unchanged_since;
+};
+struct op_expunge { uint64_t mailbox; struct span uids; };
+struct op_copy { uint64_t mailbox; struct span uids; struct span to; bool move; };
+/* Forgets history older than before_ms, and what only it kept; at most `rows` rows. */
+struct op_history_purge { int64_t before_ms; uint32_t rows; };
+/* Forgets outcomes last touched before before_ms, of tickets from `from` on. */
+struct op_once_purge { int64_t before_ms; unsigned char from[OP_TICKET_LEN]; uint32_t rows; };
+struct op_dir_write { struct span steps; };	/* store_dir_step... */
+
+struct op {
+	enum op_kind	kind;
+	struct op_head	head;
+	union {
+		struct op_account_create	account_create;
+		struct op_account_limits	account_limits;
+		struct op_mailbox_create	mailbox_create;
+		struct op_mailbox_delete	mailbox_delete;
+		struct op_mailbox_rename	mailbox_rename;
+		struct op_subscribe		subscribe;
+		struct op_mailbox_purge		mailbox_purge;
+		struct op_recent		recent;
+		struct op_append		append;
+		struct op_flags			flags;
+		struct op_expunge		expunge;
+		struct op_copy			copy;
+		struct op_history_purge		history_purge;
+		struct op_once_purge		once_purge;
+		struct op_dir_write		dir_write;
+	} u;
+};
+
+void op_encode(const struct op *op, struct buf *out);
+/* false: malformed, or of a version or kind not known here.  Spans are borrowed.  Nested
+ * lists are judged when they are read: a bad one makes state_apply() refuse with ST_SYNTAX. */
+bool op_decode(struct op *op, struct span bytes);
+/* Body pieces of an append in all its items; 0 for every other operation. */
+bool op_pieces(const struct op *op, uint64_t *pieces);
+const char *op_kind_name(enum op_kind kind);
+
+#endif

@@ -1,0 +1,177 @@
+/* storage/state/state.h
+ * The applied state of a shard: operations in, records changed, questions answered.
+ * No sockets, no journal I/O, no clock, no configuration: what an operation comes to
+ * depends on its bytes and the records alone, so a replay comes to the same.
+ *
+ * One thread applies:
+ *
+ *	state_begin(s);
+ *	state_apply(s, op, locs, n, &result);	... every operation of a tick
+ *	state_commit(s, &pos);			pos: of the tick's last record
+ *	(answer from the results, tell who watches)
+ *
+ * A refused operation (result.status) changes nothing but its once record: the verdict
+ * falls before the first write.  The return value of state_apply() is another thing: not
+ * ST_OK means that the engine or a record failed (ST_CORRUPT, ST_NO_SPACE, ST_UNAVAILABLE):
+ * state_abort(), nothing of the transaction happened.
+ *
+ * Questions (state_...() below "Reading") see what is committed and may come from any
+ * thread, but not from the applying one between state_begin() and its end.
+ * They return ST_NOT_FOUND for an account or mailbox that is not there or is deleted.
+ *
+ * Quota counts each membership (a message copied into a second mailbox counts again), as
+ * IMAP's users expect of RFC 9208; a mailbox that is being deleted counts no more. */
+#ifndef STORAGE_STATE_STATE_H
+#define STORAGE_STATE_STATE_H
+
+#include "storage/api/store_proto.h"
+#include "storage/engine/engine.h"
+#include "storage/journal/journal.h"
+#include "storage/state/op.h"
+
+struct state;
+
+/* For engine_opts.tables. */
+extern const char *const state_tables[];
+extern const size_t state_n_tables;
+
+/* The engine stays the caller's.  An empty engine becomes shard `shard`; another one must
+ * be it (ST_CONFLICT).  *s is NULL unless ST_OK. */
+enum status state_open(struct engine *e, uint16_t shard, struct state **s);
+void state_close(struct state **s);
+/* Where the applied state stands; zeroed when nothing was applied. */
+void state_position(const struct state *s, struct journal_pos *pos);
+uint64_t state_incarnation(const struct state *s);
+/* The last record found damaged, by table and key; empty: none.  out is appended to. */
+void state_damage(struct state *s, struct buf *out);
+
+/* ---- applying ---- */
+
+#define STATE_TOUCHED_MAX 4
+
+struct state_result {			/* zeroed before the first use; reused then */
+	enum status	status;		/* the verdict */
+	bool		repeated;	/* remembered from an earlier run of the same seq */
+	bool		more;		/* of a purge: not finished, or rows left */
+	uint16_t	reply_no;	/* STORE_...: message of `reply`; 0: status alone */
+	struct buf	reply;		/* its body as ipc_encode() makes it */
+	/* The facts that a journal's outcome record compares, and notes tell.  0: none. */
+	uint64_t	modseq;		/* of the account (dir write: of the directory) after it */
+	bool		changed;	/* something that watchers of the account care for */
+	uint64_t	mailbox;	/* created, appended to, changed or copied into */
+	uint32_t	uid;		/* first one given out */
+	size_t		n_touched;	/* mailboxes whose messages changed */
+	uint64_t	touched[STATE_TOUCHED_MAX];
+	struct buf	keys;		/* dir write: keys changed, put_span each */
+	unsigned char	next[OP_TICKET_LEN];	/* once purge, with more: go on from here */
+};
+void state_result_fini(struct state_result *r);
+
+enum status state_begin(struct state *s);
+/* op: decoded.  locs: places of the body pieces of an append, in order (op_pieces() of
+ * them); a piece that is shorter than its record is allowed.  result is cleared first. */
+enum status state_apply(struct state *s, const struct op *op,
+    const struct journal_loc *locs, size_t n_locs, struct state_result *result);
+/* Both end the transaction, whatever they return. */
+enum status state_commit(struct state *s, const struct journal_pos *pos);
+void state_abort(struct state *s);
+
+/* ---- Reading: accounts ---- */
+
+struct state_account {
+	uint64_t	id, modseq, incarnation;
+	uint64_t	bytes, messages, mailboxes;			/* used */
+	uint64_t	bytes_limit, messages_limit, mailboxes_limit;	/* own; 0: default */
+	uint64_t	kept_bytes;	/* of messages kept for undelete alone */
+	uint64_t	horizon;	/* changes up to this modseq are forgotten */
+	int64_t		created_ms, deleted_ms;
+	bool		purged;
+};
+/* Deleted ones are found too (deleted_ms). */
+enum status state_account(struct state *s, uint64_t account, struct state_account *a);
+/* The first account with an id above `after`; ST_NOT_FOUND: no more. */
+enum status state_account_next(struct state *s, uint64_t after, struct state_account *a);
+/* head: limits in force for accounts without their own. */
+enum status state_quota(struct state *s, uint64_t account, const struct op_head *head,
+    struct store_quota_is *q);
+/* put_store_keyword() of the names from bit `from` on. */
+enum status state_keywords(struct state *s, uint64_t account, unsigned from, struct buf *out);
+
+/* ---- Reading: mailboxes ---- */
+
+/* Appends put_store_mailbox() lines sorted by path, at most `budget` bytes but one line.
+ * path not empty: that one alone (ST_OK and nothing when it is not there).  *resume: index
+ * of the line to begin with; UINT32_MAX afterwards: no more. */
+enum status state_mailboxes(struct state *s, uint64_t account, struct span path,
+    size_t budget, uint32_t *resume, struct buf *out);
+enum status state_find_mailbox(struct state *s, uint64_t account, struct span path,
+    uint64_t *mailbox);
+/* Fills o but for rights; o->uids and o->keywords point into the two buffers. */
+enum status state_open_mailbox(struct state *s, uint64_t account, struct span path,
+    struct store_opened *o, struct buf *uids, struct buf *keywords);
+/* Uids of a mailbox, those alone that have the flags asked for. */
+enum state_which { STATE_ALL, STATE_UNSEEN, STATE_DELETED };
+enum status state_uids(struct state *s, uint64_t account, uint64_t mailbox,
+    enum state_which which, struct uidset *out);
+/* The lowest `max` members of `among` (NULL: any) that are there.  For cutting STORE and
+ * EXPUNGE into operations: next time ask for those above the highest one. */
+enum status state_first_uids(struct state *s, uint64_t account, uint64_t mailbox,
+    enum state_which which, const struct uidset *among, uint32_t max, struct uidset *out);
+
+/* ---- Reading: messages ---- */
+
+/* Each appends entries for members of uids that are there, in rising order, at most `budget`
+ * bytes but one entry.  *resume_uid: where to begin (0: at the start); 0 afterwards: done. */
+enum status state_rows(struct state *s, uint64_t account, uint64_t mailbox,
+    const struct uidset *uids, unsigned fields, size_t budget, uint32_t *resume_uid,
+    struct buf *out);
+enum status state_caches(struct state *s, uint64_t account, uint64_t mailbox,
+    const struct uidset *uids, unsigned want, size_t budget, uint32_t *resume_uid,
+    struct buf *out);
+/* The first member of uids at or above `from` that is there.  locs: array of struct
+ * journal_loc in the buffer, replaced.  ST_NOT_FOUND: none left. */
+struct state_body {
+	uint32_t	uid;
+	uint64_t	stored_size;
+	size_t		n_locs;
+};
+enum status state_body(struct state *s, uint64_t account, uint64_t mailbox,
+    const struct uidset *uids, uint32_t from, struct state_body *body, struct buf *locs);
+
+/* What happened in a mailbox after `since`.  At most about `rows` change rows are read, but
+ * always whole operations: everything up to highestmodseq is told; more: ask again with
+ * since = highestmodseq.  changed: new or changed messages that are there now; vanished: gone
+ * ones.  full: since lies before the horizon: changed is every message, vanished is empty
+ * (what is not in changed is gone), one answer tells all. */
+struct state_changes {			/* zeroed before the first use */
+	uint64_t	highestmodseq;
+	uint32_t	uidnext, recent_from;
+	bool		full, gone, more;
+	struct uidset	changed, vanished;
+};
+void state_changes_fini(struct state_changes *c);
+enum status state_changes(struct state *s, uint64_t account, uint64_t mailbox, uint64_t since,
+    uint32_t rows, struct state_changes *c);
+
+/* ---- Reading: the rest ---- */
+
+/* store_dir_records: put_store_dir_record() of keys from..to (see store_proto.h); *modseq: of
+ * the directory. */
+enum status state_dir_read(struct state *s, struct span from, struct span to, uint32_t limit,
+    struct buf *out, uint64_t *modseq);
+
+/* Unfinished work that the service goes on with by operations of its own (at start, and when a
+ * result said more): deleted mailboxes that hold rows.  ST_NOT_FOUND: none above. */
+struct state_work { uint64_t account, mailbox; };
+enum status state_work_next(struct state *s, const struct state_work *after,
+    struct state_work *w);
+/* The oldest history of an account; ST_NOT_FOUND: it has none. */
+enum status state_history_oldest(struct state *s, uint64_t account, int64_t *time_ms);
+
+/* SHA-256 over the listed logical fields of an account (doc: hash.c): equal when the mail is
+ * equal, wherever it lies. */
+enum status state_hash(struct state *s, uint64_t account, unsigned char out[32]);
+/* Walks everything, recounts; appends a line for each thing wrong.  *wrong: how many. */
+enum status state_check(struct state *s, struct buf *report, uint64_t *wrong);
+
+#endif
