@@ -3,9 +3,11 @@
  *
  * Stored body: u8 version (1), varint prefix length, prefix (raw: trace header lines
  * private to this copy), varint raw length of the rest, then frames: each varint raw
- * length (at most BODY_FRAME_RAW), varint stored length with the low bit 1 when zstd
- * compressed, the bytes.  Frames are independent, so a partial fetch of a large
- * message decompresses only what it needs. */
+ * length (1 to BODY_FRAME_RAW), varint stored length shifted left by one with the low bit
+ * 1 when zstd compressed, the bytes.  A raw length of the rest of 0 says that it was not
+ * known: a frame of raw length 0, and nothing else of it, ends the body then.  Frames
+ * are independent, so a partial fetch of a large message decompresses only what it
+ * needs. */
 #ifndef STORAGE_CLIENT_BODY_H
 #define STORAGE_CLIENT_BODY_H
 
@@ -14,13 +16,16 @@
 #include <stdint.h>
 
 #include "common/util/buf.h"
+#include "common/util/span.h"
 #include "common/util/status.h"
 
+#define BODY_PREFIX_MAX (64u << 10)
 #define BODY_FRAME_RAW (256u << 10)	/* raw bytes of one frame at most */
 
 /* Writing: feed raw bytes (CRLF lines, as they will be sent); stored bytes come out in
  * *out as frames fill up: take them away (stage them) whenever it suits.  Memory is
- * bounded by two frames.  prefix counts as the start of the message. */
+ * bounded by two frames.  prefix (at most BODY_PREFIX_MAX) counts as the start of the
+ * message.  raw_size: bytes that will be fed, prefix not counted; a promise. */
 struct body_writer;
 struct body_writer *body_writer_new(struct span prefix, uint64_t raw_size_known_or_0);
 void body_writer_feed(struct body_writer *w, const void *p, size_t n, struct buf *out);
@@ -31,11 +36,13 @@ void body_writer_sha256(const struct body_writer *w, unsigned char out[32]);
 void body_writer_free(struct body_writer **w);
 
 /* Reading: feed stored bytes from offset 0 in order; raw bytes come out.  want: the range of
- * raw octets asked for; others are skipped without decompressing.  ST_CORRUPT when the
- * bytes are no stored body. */
+ * raw octets asked for, length 0 to the end; others are skipped without decompressing.
+ * ST_CORRUPT when the bytes are no stored body: once and for ever.  What is fed after
+ * the range was complete is not looked at. */
 struct body_reader;
 struct body_reader *body_reader_new(uint64_t from, uint64_t length);
 enum status body_reader_feed(struct body_reader *r, struct span stored, struct buf *raw_out);
+/* The range came out whole, as far as the message reaches. */
 bool body_reader_done(const struct body_reader *r);
 void body_reader_free(struct body_reader **r);
 

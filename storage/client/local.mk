@@ -1,2 +1,3 @@
 noinst_LIBRARIES += storage/client/libstoreclient.a
-storage_client_libstoreclient_a_SOURCES = storage/client/body.h storage/client/store.h
+storage_client_libstoreclient_a_SOURCES = storage/client/body.c storage/client/body.h \
+	storage/client/store.c storage/client/store.h

@@ -65,7 +65,9 @@ struct store_call *store_do_flags(struct store *s, const struct store_flags *rq,
 struct store_call *store_do_expunge(struct store *s, const struct store_expunge *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_copy(struct store *s, const struct store_copy *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_quota(struct store *s, store_done_fn fn, void *arg);
-/* A staged body that is not wanted any more. */
+/* A staged body that is not wanted any more, or was adopted by an append: its number may
+ * be used again then.  A body whose chunks were taken by a stored that ended since
+ * cannot be completed: its next chunk, and the append, fail with ST_UNAVAILABLE. */
 void store_stage_free(struct store *s, uint32_t stage);
 /* The callback will not run; a change may still happen. */
 void store_cancel(struct store_call **c);

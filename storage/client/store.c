@@ -1,0 +1,715 @@
+/* Channels over one socket a shard.  A call is a list entry of its channel from the
+ * moment it is made until its callback ran, in the order of making; that order is
+ * the order of sending, also after stored came back.  A call keeps its encoded
+ * request as long as it may have to be sent (again). */
+#include "storage/client/store.h"
+
+#include <assert.h>
+#include <stdalign.h>
+
+#include "common/util/clock.h"
+#include "common/util/list.h"
+#include "common/util/mem.h"
+#include "common/util/table.h"
+
+#define AWAY_MS 100		/* how often deadlines and attaching are looked at while away */
+
+/* A socket to a shard, or the place for one. */
+struct shard {
+	struct store_pool	*pool;
+	uint32_t		 no;
+	struct ipc		*ipc;		/* NULL: away */
+	struct list		 stores;
+	struct table		 by_chan;
+	uint32_t		 last_chan;
+	uint64_t		 epoch;		/* counts sockets */
+	struct loop_timer	*away;
+};
+
+struct store_pool {
+	struct loop		*loop;
+	struct table		 shards;
+	struct list		 failed;	/* calls whose callback is due */
+	struct loop_task	*task;
+};
+
+enum attach { ATTACH_NO, ATTACH_SENT, ATTACH_OK, ATTACH_REFUSED };
+
+struct store {
+	struct list		 node;		/* of shard->stores */
+	struct shard		*shard;
+	uint32_t		 chan;
+	store_event_fn		 event;
+	void			*arg;
+	enum attach		 attach;
+	enum status		 refused;
+	uint32_t		 attach_req;
+	bool			 attached_once, watching;
+	struct buf		 ticket, old_ticket;
+	uint64_t		 gen;		/* counts tickets */
+	bool			 with_old;	/* attached or attaching with old_ticket */
+	uint64_t		 last_seq;
+	struct list		 calls;
+	struct table		 stages;	/* stage -> struct stage */
+};
+
+/* A staged body lives in one process of stored: what was begun with one that is gone
+ * cannot be gone on with. */
+struct stage { uint64_t epoch; };
+
+struct store_call {
+	struct list		 node;		/* of store->calls */
+	struct list		 failed;	/* of pool->failed, or in no list */
+	struct store		*store;
+	const struct ipc_message *m;
+	uint16_t		 reply_no;	/* 0: a status alone */
+	struct buf		 body;		/* encoded; empty once it is not needed */
+	store_done_fn		 fn;
+	void			*arg;
+	enum status		 status;	/* when failed */
+	uint32_t		 req;		/* 0: not on its way */
+	uint64_t		 seq;		/* of a change */
+	uint64_t		 gen;		/* ticket it was first sent under; 0: never sent */
+	uint64_t		 deadline_ms;	/* 0: none while the service is there */
+	uint64_t		 stage_epoch;	/* of a chunk */
+};
+
+/* Every change begins like this; its numbers are filled in when it is sent. */
+struct change_head { uint64_t seq, acked; };
+static_assert(offsetof(struct store_append, seq) == 0 && offsetof(struct store_append, acked) == 8, "");
+static_assert(offsetof(struct store_flags, seq) == 0 && offsetof(struct store_copy, seq) == 0, "");
+
+static void shard_go(struct shard *sh);
+
+static void
+call_free(struct store_call *c)
+{
+	list_remove(&c->node);
+	list_remove(&c->failed);
+	buf_fini(&c->body);
+	mem_free(&c);
+}
+
+/* The callback runs from the loop. */
+static void
+call_fail(struct store_call *c, enum status st)
+{
+	struct store_pool *p = c->store->shard->pool;
+
+	if (c->failed.next != NULL)
+		return;
+	if (c->req != 0 && c->store->shard->ipc != NULL)
+		ipc_cancel(c->store->shard->ipc, c->req);
+	c->req = 0;
+	c->status = st;
+	list_push_back(&p->failed, &c->failed);
+	loop_task_post(p->task);
+}
+
+static void
+run_failed(void *arg)
+{
+	struct store_pool *p = arg;
+	struct list now;
+
+	if (list_empty(&p->failed))
+		return;
+	now = p->failed;
+	now.next->prev = now.prev->next = &now;
+	list_init(&p->failed);
+	while (!list_empty(&now)) {
+		struct store_call *c = list_entry(now.next, struct store_call, failed);
+		store_done_fn fn = c->fn;
+		void *fn_arg = c->arg;
+		enum status st = c->status;
+
+		call_free(c);
+		if (fn != NULL)
+			fn(fn_arg, st, false, NULL);
+	}
+}
+
+static bool
+is_waiting(const struct store_call *c)
+{
+	return c->failed.next == NULL;
+}
+
+static void
+fail_all(struct store *s, enum status st)
+{
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &s->calls)
+		call_fail(list_entry(n, struct store_call, node), st);
+}
+
+static void
+ignore(void *arg, const struct ipc_head *h, const struct ipc_message *m, const void *msg)
+{
+}
+
+/* Sending ---------------------------------------------------------------------- */
+
+static void
+on_reply(void *arg, const struct ipc_head *h, const struct ipc_message *m, const void *msg)
+{
+	struct store_call *c = arg;
+	store_done_fn fn = c->fn;
+	void *fn_arg = c->arg;
+	enum status st = h->status;
+
+	if (!ipc_is_open(c->store->shard->ipc))
+		return;			/* on_closed() decides about the call */
+	if ((st == ST_OK || h->more) && (m != NULL ? m->no : 0) != c->reply_no) {
+		call_fail(c, ST_BUG);
+		return;
+	}
+	if (!h->more)
+		call_free(c);
+	if (fn != NULL)
+		fn(fn_arg, st, h->more, st == ST_OK || h->more ? msg : NULL);
+}
+
+/* All changes up to it were answered. */
+static uint64_t
+acked(const struct store *s)
+{
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &s->calls) {
+		const struct store_call *c = list_entry(n, struct store_call, node);
+
+		if (c->seq != 0 && is_waiting(c))
+			return c->seq - 1;
+	}
+	return s->last_seq;
+}
+
+static void
+send_call(struct store_call *c)
+{
+	alignas(max_align_t) char msg[IPC_STRUCT_MAX];
+	struct store *s = c->store;
+	struct change_head *head = (void *)msg;
+
+	if (c->stage_epoch != 0 && c->stage_epoch != s->shard->epoch) {
+		call_fail(c, ST_UNAVAILABLE);
+		return;
+	}
+	if (c->gen == 0)
+		c->gen = s->gen;
+	if (ipc_decode(c->m, buf_span(&c->body), msg) != ST_OK)
+		assert(!"a request of our own making decodes");
+	if (c->seq != 0) {
+		head->seq = c->seq;
+		head->acked = acked(s);
+	} else {
+		c->deadline_ms = 0;
+	}
+	c->req = ipc_request(s->shard->ipc, s->chan, c->m->no, c->m->size > 0 ? msg : NULL,
+	    on_reply, c);
+	if (c->seq == 0)
+		buf_fini(&c->body);
+}
+
+static uint64_t
+first_gen(const struct store *s)
+{
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &s->calls) {
+		const struct store_call *c = list_entry(n, struct store_call, node);
+
+		if (is_waiting(c) && c->seq != 0 && c->gen != 0)
+			return c->gen;
+	}
+	return s->gen;
+}
+
+static void
+on_renewed(void *arg, const struct ipc_head *h, const struct ipc_message *m, const void *msg)
+{
+	struct store *s = arg;
+
+	s->attach_req = 0;
+	if (!ipc_is_open(s->shard->ipc) || h->status == ST_OK || h->status == ST_UNAVAILABLE)
+		return;
+	s->attach = ATTACH_REFUSED;
+	s->refused = h->status;
+	fail_all(s, h->status);
+}
+
+static void
+send_renew(struct store *s)
+{
+	struct store_attach rq = { buf_span(&s->ticket) };
+
+	if (s->attach_req != 0)		/* an earlier one has not been answered */
+		ipc_cancel(s->shard->ipc, s->attach_req);
+	s->attach_req = ipc_request(s->shard->ipc, s->chan, STORE_RENEW, &rq, on_renewed, s);
+}
+
+/* Changes that were sent under the ticket before this one are remembered under its id:
+ * they go first, then the channel is renewed. */
+static void
+send_calls(struct store *s)
+{
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &s->calls) {
+		struct store_call *c = list_entry(n, struct store_call, node);
+
+		if (!is_waiting(c) || c->req != 0)
+			continue;
+		if (s->with_old && c->gen != s->gen - 1) {
+			s->with_old = false;
+			send_renew(s);
+		}
+		send_call(c);
+	}
+	if (s->with_old) {
+		s->with_old = false;
+		send_renew(s);
+	}
+}
+
+static void
+send_watch(struct store *s)
+{
+	const struct store_watch rq = { true };
+
+	ipc_request(s->shard->ipc, s->chan, STORE_WATCH, &rq, ignore, NULL);
+}
+
+static void
+on_attached(void *arg, const struct ipc_head *h, const struct ipc_message *m, const void *msg)
+{
+	struct store *s = arg;
+	const struct store_attached *is = msg;
+	bool again = s->attached_once;
+
+	s->attach_req = 0;
+	if (!ipc_is_open(s->shard->ipc))
+		return;
+	s->attach = ATTACH_NO;
+	if (h->status == ST_UNAVAILABLE)
+		return;			/* the timer asks again */
+	if (h->status == ST_OK && m != NULL && m->no == STORE_ATTACHED) {
+		s->attach = ATTACH_OK;
+		s->attached_once = true;
+		if (s->watching)
+			send_watch(s);
+		send_calls(s);
+		if (again)
+			s->event(s->arg, STORE_EV_LOST, is->modseq);
+		return;
+	}
+	if (s->with_old) {		/* too late to ask about those */
+		struct list *n, *tmp;
+
+		list_each(n, tmp, &s->calls) {
+			struct store_call *c = list_entry(n, struct store_call, node);
+
+			if (c->gen != 0 && c->gen < s->gen)
+				call_fail(c, ST_UNAVAILABLE);
+		}
+		return;
+	}
+	s->attach = ATTACH_REFUSED;
+	s->refused = h->status == ST_OK ? ST_BUG : h->status;
+	fail_all(s, s->refused);
+}
+
+static void
+send_attach(struct store *s)
+{
+	struct list *n, *tmp;
+	uint64_t gen;
+	struct store_attach rq;
+
+	list_each(n, tmp, &s->calls) {
+		struct store_call *c = list_entry(n, struct store_call, node);
+
+		if (c->gen != 0 && c->seq != 0 && c->gen + 1 < s->gen)
+			call_fail(c, ST_UNAVAILABLE);
+	}
+	gen = first_gen(s);
+	s->with_old = gen != s->gen;
+	rq.ticket = buf_span(s->with_old ? &s->old_ticket : &s->ticket);
+	s->attach = ATTACH_SENT;
+	s->attach_req = ipc_request(s->shard->ipc, s->chan, STORE_ATTACH, &rq, on_attached, s);
+}
+
+/* The socket of a shard ----------------------------------------------------------- */
+
+/* Attaches what is not attached; false: all of it is. */
+static bool
+attach_missing(struct shard *sh)
+{
+	struct list *n, *tmp;
+	bool missing = false;
+
+	list_each(n, tmp, &sh->stores) {
+		struct store *s = list_entry(n, struct store, node);
+
+		if (s->attach == ATTACH_NO && sh->ipc != NULL)
+			send_attach(s);
+		missing = missing || s->attach == ATTACH_NO || s->attach == ATTACH_SENT;
+	}
+	return missing;
+}
+
+static void
+fail_late(struct shard *sh, uint64_t now)
+{
+	struct list *n, *tmp, *n2, *tmp2;
+
+	list_each(n, tmp, &sh->stores) {
+		struct store *s = list_entry(n, struct store, node);
+
+		if (s->attach == ATTACH_OK)
+			continue;
+		list_each(n2, tmp2, &s->calls) {
+			struct store_call *c = list_entry(n2, struct store_call, node);
+
+			if (c->deadline_ms != 0 && c->deadline_ms <= now)
+				call_fail(c, ST_UNAVAILABLE);
+		}
+	}
+}
+
+static void
+on_away(void *arg)
+{
+	struct shard *sh = arg;
+
+	fail_late(sh, loop_now_ms(sh->pool->loop));
+	shard_go(sh);
+}
+
+static void
+shard_go(struct shard *sh)
+{
+	if (attach_missing(sh))
+		loop_timer_set(sh->away, AWAY_MS);
+}
+
+static void
+on_note(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *h,
+    const void *msg, void *arg)
+{
+	struct shard *sh = arg;
+	struct store *s = table_get_u64(&sh->by_chan, h->chan);
+	const struct store_dirty *dirty = msg;
+
+	if (s == NULL)
+		return;			/* closed meanwhile */
+	if (m->no == STORE_DIRTY) {
+		s->event(s->arg, STORE_EV_DIRTY, dirty->modseq);
+	} else if (m->no == STORE_REVOKED) {
+		s->attach = ATTACH_REFUSED;
+		s->refused = ST_DENIED;
+		fail_all(s, ST_DENIED);
+		s->event(s->arg, STORE_EV_REVOKED, 0);
+	}
+}
+
+/* Reads fail, changes wait for the service; no callback runs in here. */
+static void
+shard_lost(struct shard *sh)
+{
+	struct list *n, *tmp, *n2, *tmp2;
+	uint64_t deadline = loop_now_ms(sh->pool->loop) + STORE_RETRY_MS;
+
+	list_each(n, tmp, &sh->stores) {
+		struct store *s = list_entry(n, struct store, node);
+
+		if (s->attach != ATTACH_REFUSED)
+			s->attach = ATTACH_NO;
+		s->attach_req = 0;
+		list_each(n2, tmp2, &s->calls) {
+			struct store_call *c = list_entry(n2, struct store_call, node);
+			bool sent = c->req != 0;
+
+			c->req = 0;
+			c->deadline_ms = deadline;
+			if (sent && c->seq == 0)
+				call_fail(c, ST_UNAVAILABLE);
+		}
+	}
+	shard_go(sh);
+}
+
+static void
+on_closed(struct ipc *ipc, void *arg)
+{
+	struct shard *sh = arg;
+
+	ipc_free(&sh->ipc);
+	shard_lost(sh);
+}
+
+static struct shard *
+shard_get(struct store_pool *p, uint32_t no)
+{
+	struct shard *sh = table_get_u64(&p->shards, no);
+
+	if (sh != NULL)
+		return sh;
+	sh = mem_zalloc(sizeof(*sh));
+	sh->pool = p;
+	sh->no = no;
+	list_init(&sh->stores);
+	sh->away = loop_timer_new(p->loop, on_away, sh);
+	table_put_u64(&p->shards, no, sh);
+	return sh;
+}
+
+struct store_pool *
+store_pool_new(struct loop *l)
+{
+	struct store_pool *p = mem_zalloc(sizeof(*p));
+
+	p->loop = l;
+	list_init(&p->failed);
+	p->task = loop_task_new(l, run_failed, p);
+	return p;
+}
+
+static void
+shard_free(void *value, void *arg)
+{
+	struct shard *sh = value;
+
+	while (!list_empty(&sh->stores)) {
+		struct store *s = list_entry(sh->stores.next, struct store, node);
+
+		store_close(&s);
+	}
+	ipc_free(&sh->ipc);
+	loop_timer_free(&sh->away);
+	table_fini(&sh->by_chan, NULL, NULL);
+	mem_free(&sh);
+}
+
+void
+store_pool_free(struct store_pool **pp)
+{
+	struct store_pool *p = *pp;
+
+	if (p == NULL)
+		return;
+	table_fini(&p->shards, shard_free, NULL);
+	loop_task_free(&p->task);
+	mem_free(pp);
+}
+
+void
+store_pool_set(struct store_pool *p, uint32_t no, int fd)
+{
+	struct shard *sh = shard_get(p, no);
+	const struct ipc_config cf = { .loop = p->loop, .protocol = &store_protocol,
+		.peer = "stored", .request = on_note, .closed = on_closed, .arg = sh };
+
+	if (sh->ipc != NULL) {
+		ipc_free(&sh->ipc);
+		shard_lost(sh);
+	}
+	sh->epoch++;
+	sh->ipc = ipc_new(&cf, fd);
+	shard_go(sh);
+}
+
+/* Channels ---------------------------------------------------------------------- */
+
+struct store *
+store_open_channel(struct store_pool *p, uint32_t shard, struct span ticket,
+    store_event_fn event, void *arg)
+{
+	struct shard *sh = shard_get(p, shard);
+	struct store *s = mem_zalloc(sizeof(*s));
+
+	s->shard = sh;
+	s->event = event;
+	s->arg = arg;
+	s->gen = 1;
+	list_init(&s->calls);
+	buf_add_span(&s->ticket, ticket);
+	do {
+		s->chan = ++sh->last_chan;
+	} while (s->chan == 0 || table_get_u64(&sh->by_chan, s->chan) != NULL);
+	table_put_u64(&sh->by_chan, s->chan, s);
+	list_push_back(&sh->stores, &s->node);
+	shard_go(sh);
+	return s;
+}
+
+static void
+stage_free(void *value, void *arg)
+{
+	mem_free(&value);
+}
+
+void
+store_close(struct store **sp)
+{
+	struct store *s = *sp;
+	struct shard *sh;
+
+	*sp = NULL;
+	if (s == NULL)
+		return;
+	sh = s->shard;
+	while (!list_empty(&s->calls)) {
+		struct store_call *c = list_entry(s->calls.next, struct store_call, node);
+
+		store_cancel(&c);
+	}
+	if (sh->ipc != NULL && s->attach_req != 0)
+		ipc_cancel(sh->ipc, s->attach_req);
+	if (sh->ipc != NULL && s->attach != ATTACH_NO)
+		ipc_request(sh->ipc, s->chan, STORE_DETACH, NULL, ignore, NULL);
+	table_del_u64(&sh->by_chan, s->chan);
+	table_fini(&s->stages, stage_free, NULL);
+	list_remove(&s->node);
+	buf_fini_secret(&s->ticket);
+	buf_fini_secret(&s->old_ticket);
+	mem_free(&s);
+}
+
+void
+store_renew(struct store *s, struct span ticket)
+{
+	buf_fini_secret(&s->old_ticket);
+	s->old_ticket = s->ticket;
+	buf_init(&s->ticket);
+	buf_add_span(&s->ticket, ticket);
+	s->gen++;
+	if (s->attach == ATTACH_OK) {
+		send_renew(s);
+		return;
+	}
+	if (s->attach == ATTACH_REFUSED)
+		s->attach = ATTACH_NO;
+	shard_go(s->shard);
+}
+
+/* Calls ------------------------------------------------------------------------- */
+
+static struct store_call *
+call(struct store *s, uint16_t no, uint16_t reply_no, bool change, const void *rq,
+    store_done_fn fn, void *arg)
+{
+	struct store_call *c = mem_zalloc(sizeof(*c));
+
+	c->store = s;
+	c->m = ipc_find(&store_protocol, no);
+	c->reply_no = reply_no;
+	c->fn = fn;
+	c->arg = arg;
+	if (c->m->size > 0)
+		ipc_encode(c->m, rq, &c->body);
+	if (change)
+		c->seq = ++s->last_seq;
+	list_push_back(&s->calls, &c->node);
+	return c;
+}
+
+/* Sends it, or lets it wait. */
+static struct store_call *
+begin(struct store_call *c)
+{
+	struct store *s = c->store;
+
+	if (s->attach == ATTACH_REFUSED) {
+		call_fail(c, s->refused);
+	} else if (s->attach == ATTACH_OK) {
+		send_call(c);
+	} else {
+		c->deadline_ms = loop_now_ms(s->shard->pool->loop) + STORE_RETRY_MS;
+		shard_go(s->shard);
+	}
+	return c;
+}
+
+void
+store_cancel(struct store_call **cp)
+{
+	struct store_call *c = *cp;
+
+	*cp = NULL;
+	if (c == NULL)
+		return;
+	if (c->req != 0 && c->store->shard->ipc != NULL)
+		ipc_cancel(c->store->shard->ipc, c->req);
+	call_free(c);
+}
+
+#define READ(name, type, no, reply)						\
+struct store_call *								\
+store_do_##name(struct store *s, const struct type *rq, store_done_fn fn, void *arg) \
+{										\
+	return begin(call(s, no, reply, false, rq, fn, arg));			\
+}
+#define CHANGE(name, type, no, reply)						\
+struct store_call *								\
+store_do_##name(struct store *s, const struct type *rq, store_done_fn fn, void *arg) \
+{										\
+	return begin(call(s, no, reply, true, rq, fn, arg));			\
+}
+
+READ(list, store_list, STORE_LIST, STORE_MAILBOXES)
+READ(open, store_open, STORE_OPEN, STORE_OPENED)
+READ(rows, store_rows, STORE_ROWS, STORE_ROWS_ARE)
+READ(cache, store_cache_get, STORE_CACHE, STORE_CACHE_IS)
+READ(body, store_body, STORE_BODY, STORE_BODY_IS)
+READ(changes, store_changes, STORE_CHANGES, STORE_CHANGES_ARE)
+CHANGE(create, store_create, STORE_CREATE, STORE_CREATED)
+CHANGE(delete, store_delete, STORE_DELETE, 0)
+CHANGE(rename, store_rename, STORE_RENAME, 0)
+CHANGE(subscribe, store_subscribe, STORE_SUBSCRIBE, 0)
+CHANGE(append, store_append, STORE_APPEND, STORE_APPENDED)
+CHANGE(flags, store_flags, STORE_FLAGS, STORE_FLAGS_ARE)
+CHANGE(expunge, store_expunge, STORE_EXPUNGE, STORE_EXPUNGED)
+CHANGE(copy, store_copy, STORE_COPY, STORE_COPIED)
+
+struct store_call *
+store_do_quota(struct store *s, store_done_fn fn, void *arg)
+{
+	return begin(call(s, STORE_QUOTA, STORE_QUOTA_IS, false, NULL, fn, arg));
+}
+
+struct store_call *
+store_do_watch(struct store *s, const struct store_watch *rq, store_done_fn fn, void *arg)
+{
+	s->watching = rq->on;
+	return begin(call(s, STORE_WATCH, 0, false, rq, fn, arg));
+}
+
+struct store_call *
+store_do_stage(struct store *s, const struct store_stage *rq, store_done_fn fn, void *arg)
+{
+	struct store_call *c = call(s, STORE_STAGE, 0, false, rq, fn, arg);
+	struct stage *st = table_get_u64(&s->stages, rq->stage);
+
+	if (st == NULL) {
+		st = mem_zalloc(sizeof(*st));
+		/* The first chunk may wait for the service; it begins there then. */
+		st->epoch = s->shard->epoch + (s->shard->ipc == NULL);
+		table_put_u64(&s->stages, rq->stage, st);
+	}
+	c->stage_epoch = st->epoch;
+	return begin(c);
+}
+
+void
+store_stage_free(struct store *s, uint32_t stage)
+{
+	const struct store_stage_drop rq = { stage };
+	struct stage *st = table_del_u64(&s->stages, stage);
+
+	if (st != NULL && st->epoch == s->shard->epoch && s->attach == ATTACH_OK)
+		ipc_request(s->shard->ipc, s->chan, STORE_STAGE_DROP, &rq, ignore, NULL);
+	mem_free(&st);
+}
