@@ -1,2 +1,12 @@
 noinst_LIBRARIES += common/conf/libconf.a
-common_conf_libconf_a_SOURCES = common/conf/conf.h common/conf/settings.h
+common_conf_libconf_a_SOURCES = \
+	common/conf/check.c \
+	common/conf/conf.h \
+	common/conf/lex.c common/conf/lex.h \
+	common/conf/load.c \
+	common/conf/print.c \
+	common/conf/settings.c common/conf/settings.h common/conf/settings_priv.h \
+	common/conf/settings_auth.c \
+	common/conf/settings_mail.c \
+	common/conf/settings_store.c \
+	common/conf/value.c common/conf/value.h

@@ -17,7 +17,7 @@ struct conf_global {			/* keys outside of any section */
 	const char		*run_dir;
 };
 
-enum conf_log_target {			/* same order as conf_log_targets in settings.c */
+enum conf_log_target {			/* in the order of the words in settings.c */
 	CONF_LOG_AUTO,			/* the journal when started by systemd, else syslog */
 	CONF_LOG_SYSLOG, CONF_LOG_JOURNAL, CONF_LOG_STDERR, CONF_LOG_FILE
 };
@@ -161,7 +161,7 @@ struct conf_store {
 	uint32_t		checkpoint_time_s;
 	uint64_t		tick_bytes;	/* of one tick */
 	uint64_t		account_tick_bytes;	/* of one account in one tick */
-	uint32_t		account_tick_ms;
+	uint32_t		account_time_ms;	/* the same in time */
 	uint32_t		readers;	/* threads of the reader pool */
 	uint64_t		inline_body_bytes;	/* larger bodies are staged */
 	uint32_t		undelete_time_s;
@@ -170,7 +170,7 @@ struct conf_store {
 	uint64_t		min_free_bytes;
 	uint32_t		copy_time_s;	/* between hot copies */
 	uint64_t		copy_journal_bytes;	/* or after so much journal */
-	uint32_t		request_retry_s;	/* how long requests wait for a store that restarts */
+	uint32_t		request_retry_ms;	/* how long requests wait for a store that restarts */
 };
 
 struct conf_quota {			/* of accounts without their own; 0: no limit */

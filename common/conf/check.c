@@ -1,0 +1,246 @@
+/* common/conf/check.c
+ * What follows from several settings together, and the questions others ask. */
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/conf/settings_priv.h"
+#include "common/conf/value.h"
+#include "common/util/mem.h"
+
+void
+conf_complete(struct mansio_conf *c)
+{
+	struct buf b = { 0 };
+	char host[256];
+
+	if (c->global.hostname[0] == '\0') {
+		if (gethostname(host, sizeof(host)) != 0 || host[0] == '\0')
+			snprintf(host, sizeof(host), "localhost");
+		host[sizeof(host) - 1] = '\0';
+		c->global.hostname = arena_strndup(&c->mem, host, strlen(host));
+	}
+	if (c->admin.socket[0] == '\0') {
+		buf_addf(&b, "%s/admin.sock", c->global.run_dir);
+		c->admin.socket = arena_strndup(&c->mem, b.data, b.len);
+	}
+	buf_fini(&b);
+}
+
+/* Names the place of a field, or of its section when it was not written. */
+static void
+complain(struct conf_errors *err, const struct conf_section *s, const void *section,
+    const char *key, const char *why)
+{
+	const struct conf_head *head = section;
+	struct conf_origin o = head->at;
+	char name[CONF_NAME_MAX];
+
+	for (const struct conf_field *f = s->fields; f->name != NULL; f++)
+		if (strcmp(conf_key(f, name), key) == 0 && head->origins[f - s->fields].file != NULL)
+			o = head->origins[f - s->fields];
+	conf_error(err, o.file != NULL ? o.file : "(default)", o.line, "%s%s%s%s%s: %s", s->name,
+	    head->name[0] != '\0' ? " " : "", head->name, s->name[0] != '\0' ? " " : "", key, why);
+}
+
+static const struct conf_section *
+section_named(const char *name)
+{
+	const struct conf_section *s = conf_sections;
+
+	while (strcmp(s->name, name) != 0)
+		s++;
+	return s;
+}
+
+static void
+check_required(const struct mansio_conf *c, struct conf_errors *err)
+{
+	const struct conf_head *head;
+	char key[CONF_NAME_MAX];
+
+	for (const struct conf_section *s = conf_sections; s->name != NULL; s++)
+		for (size_t i = 0; (head = conf_section_at(c, s, i)) != NULL; i++)
+			for (const struct conf_field *f = s->fields; f->name != NULL; f++)
+				if ((f->flags & CONF_REQUIRED) != 0 &&
+				    head->origins[f - s->fields].file == NULL)
+					complain(err, s, head, conf_key(f, key), "must be set");
+}
+
+static bool
+is_bound_before(const struct mansio_conf *c, size_t listener, size_t addr)
+{
+	const struct net_addr *a = &c->listeners[listener].bind.v[addr];
+
+	if (a->ip.family != NET_UNIX && a->port == 0)
+		return false;
+	for (size_t i = 0; i <= listener; i++)
+		for (size_t k = 0; k < (i < listener ? c->listeners[i].bind.n : addr); k++)
+			if (memcmp(&c->listeners[i].bind.v[k], a, sizeof(*a)) == 0)
+				return true;
+	return false;
+}
+
+static void
+check_listeners(const struct mansio_conf *c, struct conf_errors *err)
+{
+	const struct conf_section *s = section_named("listener");
+
+	for (size_t i = 0; i < c->n_listeners; i++) {
+		const struct conf_listener *l = &c->listeners[i];
+
+		if (l->bind.n == 0)
+			complain(err, s, l, "bind", "no address; at least one is needed");
+		for (size_t k = 0; k < l->bind.n; k++)
+			if (is_bound_before(c, i, k))
+				complain(err, s, l, "bind", "an address that is bound already");
+		if (l->tls != CONF_TLS_NONE && c->n_certificates == 0)
+			complain(err, s, l, "tls",
+			    "needs a certificate; add a section: certificate NAME { chain = PATH  key = PATH }");
+	}
+}
+
+static void
+check_shards(const struct mansio_conf *c, struct conf_errors *err)
+{
+	const struct conf_section *s = section_named("shard");
+
+	for (size_t i = 0; i < c->n_shards; i++) {
+		const struct conf_shard *sh = &c->shards[i];
+		const char *name = sh->head.name;
+		char canonical[16];
+		uint32_t n;
+
+		if (strcmp(name, "system") != 0) {
+			if (!span_u32(span_str(name), &n) || n >= c->store.shards) {
+				complain(err, s, sh, "path",
+				    "no such shard; allowed: system, or a number below store shards");
+				continue;
+			}
+			snprintf(canonical, sizeof(canonical), "%u", n);
+			if (strcmp(canonical, name) != 0)
+				complain(err, s, sh, "path", "a number without leading zeros names a shard");
+		}
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(c->shards[k].path, sh->path) == 0)
+				complain(err, s, sh, "path", "another shard has the same folder");
+	}
+}
+
+void
+conf_check(const struct mansio_conf *c, struct conf_errors *err)
+{
+	const char *d = c->lmtp.recipient_delimiter;
+
+	check_required(c, err);
+	check_listeners(c, err);
+	check_shards(c, err);
+	if (c->global.state_dir[0] == '\0')
+		complain(err, section_named(""), &c->global, "state-dir", "must not be empty");
+	if (c->global.run_dir[0] == '\0')
+		complain(err, section_named(""), &c->global, "run-dir", "must not be empty");
+	if (c->log.target == CONF_LOG_FILE && c->log.file[0] == '\0')
+		complain(err, section_named("log"), &c->log, "file", "must be set for target = file");
+	if (c->auth.backends.n == 0)
+		complain(err, section_named("auth"), &c->auth, "backends",
+		    "none; allowed: internal, passwd-file, pam");
+	if (conf_has_backend(c, CONF_BACKEND_PASSWD_FILE) && c->passwd_file.path[0] == '\0')
+		complain(err, section_named("auth"), &c->auth, "backends",
+		    "passwd-file needs its path; add: passwd-file { path = PATH }");
+	if (strlen(d) > 1 || (d[0] != '\0' && (ascii_isalnum(d[0]) || d[0] == '@' || d[0] == '.' ||
+	    (unsigned char)d[0] <= ' ' || (unsigned char)d[0] >= 0x7f)))
+		complain(err, section_named("lmtp"), &c->lmtp, "recipient-delimiter",
+		    "not a delimiter; allowed: one sign such as + - _ or nothing");
+	if (c->throttle.delay_ms > c->throttle.max_delay_ms)
+		complain(err, section_named("throttle"), &c->throttle, "delay",
+		    "longer than max-delay");
+}
+
+/* ---- questions ---- */
+
+const struct conf_listener *
+conf_listener_find(const struct mansio_conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_listeners; i++)
+		if (strcmp(conf->listeners[i].head.name, name) == 0)
+			return &conf->listeners[i];
+	return NULL;
+}
+
+const struct conf_pool *
+conf_pool_find(const struct mansio_conf *conf, const char *program)
+{
+	for (size_t i = 0; i < conf->n_pools; i++)
+		if (strcmp(conf->pools[i].head.name, program) == 0)
+			return &conf->pools[i];
+	return NULL;
+}
+
+uint32_t
+conf_pool_connections(const struct mansio_conf *conf, const char *program)
+{
+	const struct conf_pool *p = conf_pool_find(conf, program);
+
+	return p != NULL ? p->connections : 0;
+}
+
+uint32_t
+conf_workers(uint32_t configured)
+{
+	cpu_set_t cpus;
+	int n = 1;
+
+	if (configured > 0)
+		return configured;
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+		n = CPU_COUNT(&cpus);
+	return n > 0 ? (uint32_t)n : 1;
+}
+
+const char *
+conf_protocol_program(enum conf_protocol p)
+{
+	return p == CONF_LMTP ? "lmtpd" : "imapd";
+}
+
+unsigned
+conf_tls_min_version(const struct mansio_conf *conf)
+{
+	return conf->tls.min_version == CONF_TLS_1_3 ? 13 : 12;
+}
+
+enum log_level
+conf_log_level(const struct mansio_conf *conf)
+{
+	return (enum log_level)conf->log.level;
+}
+
+void
+conf_shard_path(const struct mansio_conf *conf, uint32_t shard, struct buf *out)
+{
+	char name[16] = "system";
+
+	if (shard != UINT32_MAX)
+		snprintf(name, sizeof(name), "%u", shard);
+	for (size_t i = 0; i < conf->n_shards; i++)
+		if (strcmp(conf->shards[i].head.name, name) == 0) {
+			buf_add_str(out, conf->shards[i].path);
+			return;
+		}
+	buf_addf(out, "%s/shard-%s", conf->global.state_dir, name);
+}
+
+bool
+conf_has_backend(const struct mansio_conf *conf, enum conf_backend b)
+{
+	return conf->auth.backends.n > 0 &&
+	    memchr(conf->auth.backends.v, (int)b, conf->auth.backends.n) != NULL;
+}
+
+bool
+conf_has_mechanism(const struct mansio_conf *conf, enum conf_mechanism m)
+{
+	return conf->auth.mechanisms.n > 0 &&
+	    memchr(conf->auth.mechanisms.v, (int)m, conf->auth.mechanisms.n) != NULL;
+}

@@ -1,0 +1,84 @@
+/* common/conf/settings_auth.c
+ * Settings of the authentication helper and its back ends. */
+#include "common/conf/settings_priv.h"
+
+static const char *const backends[] = { "internal", "passwd-file", "pam", NULL };
+static const char *const mechanisms[] = {
+	"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", NULL
+};
+static const char *const hash_schemes[] = { "argon2id", "yescrypt", NULL };
+
+const struct conf_field conf_auth_fields[] = {
+	CONF_ENUMS(conf_auth, backends, backends, "internal", CONF_RESTART,
+	    "Where passwords are checked, in this order; the first that knows the user decides."),
+	CONF_ENUMS(conf_auth, mechanisms, mechanisms,
+	    "PLAIN, LOGIN, SCRAM-SHA-1, SCRAM-SHA-256, SCRAM-SHA-256-PLUS", CONF_RELOAD,
+	    "SASL mechanisms.  PLAIN and LOGIN are offered over TLS, or where cleartext-login "
+	    "says so."),
+	CONF_STRING(conf_auth, default_domain, "", CONF_RELOAD,
+	    "Domain of login names without one.  Empty: none."),
+	CONF_TIME(conf_auth, cache_time, "60s", "0", "1h", CONF_RELOAD,
+	    "A verified password is remembered this long, as a keyed digest, so that a client "
+	    "with many connections is hashed once.  0: never."),
+	CONF_TIME(conf_auth, ticket_time, "1h", "1min", "1d", CONF_RELOAD,
+	    "Life of a login's ticket for the store; workers renew it."),
+	CONF_ENUM(conf_auth, hash_scheme, hash_schemes, "argon2id", CONF_RELOAD,
+	    "How new passwords are hashed."),
+	CONF_SIZE(conf_auth, hash_memory, "64M", "64K", "4G", CONF_RELOAD,
+	    "argon2id: memory of one hash.  64K and one pass are for tests."),
+	CONF_INT(conf_auth, hash_passes, "2", "1", "100", CONF_RELOAD,
+	    "argon2id: passes over the memory."),
+	CONF_INT(conf_auth, hash_cost, "5", "1", "11", CONF_RELOAD,
+	    "yescrypt: cost; each step doubles it."),
+	CONF_INT(conf_auth, scram_iterations, "10000", "4096", "10000000", CONF_RELOAD,
+	    "Iterations of the SCRAM keys derived from new passwords."),
+	CONF_COUNT(conf_auth, workers, "auto", "1", "64", CONF_RESTART,
+	    "Processes that hash passwords.  auto: one for each CPU."),
+	CONF_INT(conf_auth, queue, "1000", "1", "100000", CONF_RELOAD,
+	    "Logins that may wait for one of them; further ones are told to come later."),
+	CONF_STRINGS(conf_auth, master_users, "", CONF_RELOAD,
+	    "Accounts that may log in as any other (SASL authorisation identity); each use is "
+	    "logged."),
+	CONF_END
+};
+
+const struct conf_field conf_throttle_fields[] = {
+	CONF_BOOL(conf_throttle, enabled, "yes", CONF_RELOAD,
+	    "Slow down guessing."),
+	CONF_INT(conf_throttle, free_failures, "3", "0", "1000", CONF_RELOAD,
+	    "Failures without a delay."),
+	CONF_TIME_MS(conf_throttle, delay, "1s", "0", "1h", CONF_RELOAD,
+	    "The first delay; every further failure doubles it."),
+	CONF_TIME_MS(conf_throttle, max_delay, "30s", "0", "1h", CONF_RELOAD,
+	    "The longest delay."),
+	CONF_TIME(conf_throttle, forget_time, "15min", "1s", "7d", CONF_RELOAD,
+	    "Failures are forgotten after this time."),
+	CONF_CIDRS(conf_throttle, allow, "", CONF_RELOAD,
+	    "Networks that are never slowed down."),
+	CONF_CIDRS(conf_throttle, proxies, "", CONF_RELOAD,
+	    "Trusted proxies and webmail servers: not slowed down as an address, since many "
+	    "users share it; their accounts are."),
+	CONF_END
+};
+
+const struct conf_field conf_pam_fields[] = {
+	CONF_STRING(conf_pam, service, "mansio", CONF_RESTART,
+	    "Name of the service, a file in /etc/pam.d."),
+	CONF_BOOL(conf_pam, as_root, "no", CONF_RESTART,
+	    "Run the PAM processes as root: pam_unix checks the passwords of other users for "
+	    "root alone."),
+	CONF_INT(conf_pam, workers, "4", "1", "64", CONF_RESTART,
+	    "Processes that wait for PAM."),
+	CONF_TIME_MS(conf_pam, fail_time, "2s", "0", "1min", CONF_RELOAD,
+	    "A refusal is not answered before this time, whatever was wrong."),
+	CONF_TIME(conf_pam, timeout, "30s", "1s", "10min", CONF_RELOAD,
+	    "A PAM process that takes longer is ended."),
+	CONF_END
+};
+
+const struct conf_field conf_passwd_file_fields[] = {
+	CONF_PATH(conf_passwd_file, path, "", CONF_RELOAD | CONF_FILE,
+	    "File with lines of user:hash; crypt(3) and {SCHEME} hashes.  The user of the "
+	    "authentication helper must be able to read it."),
+	CONF_END
+};

@@ -1,0 +1,59 @@
+/* common/conf/settings_store.c
+ * Settings of the store service. */
+#include "common/conf/settings_priv.h"
+
+const struct conf_field conf_store_fields[] = {
+	CONF_INT(conf_store, shards, "1", "1", "256", CONF_RESTART,
+	    "Shards, one process and one folder each.  May grow; an account stays where it is."),
+	CONF_SIZE(conf_store, segment, "64M", "1M", "1G", CONF_RESTART,
+	    "Size of a journal segment."),
+	CONF_SIZE(conf_store, cache, "64M", "1M", "1T", CONF_RESTART,
+	    "Database cache of one shard."),
+	CONF_SIZE(conf_store, checkpoint, "32M", "1M", "1G", CONF_RELOAD,
+	    "A checkpoint is made after so much database log: more makes recovery longer."),
+	CONF_TIME(conf_store, checkpoint_time, "5min", "1s", "1d", CONF_RELOAD,
+	    "A checkpoint is made at the latest after this time."),
+	CONF_SIZE(conf_store, tick, "8M", "64K", "256M", CONF_RELOAD,
+	    "Bytes that one tick (one write and sync of the journal) takes at most."),
+	CONF_SIZE(conf_store, account_tick, "1M", "64K", "64M", CONF_RELOAD,
+	    "Bytes of one account in one tick."),
+	CONF_TIME_MS(conf_store, account_time, "20ms", "1ms", "1s", CONF_RELOAD,
+	    "Time of one account in one tick."),
+	CONF_INT(conf_store, readers, "4", "1", "64", CONF_RESTART,
+	    "Threads that read bodies from disk and scan."),
+	CONF_SIZE(conf_store, inline_body, "64K", "1K", "1M", CONF_RELOAD,
+	    "Bodies up to this size travel in their operation; larger ones are staged first."),
+	CONF_TIME(conf_store, undelete_time, "14d", "0", "3650d", CONF_RELOAD,
+	    "Deleted messages, mailboxes and accounts can be restored for this long."),
+	CONF_SIZE(conf_store, undelete_max, "1G", "0", "1T", CONF_RELOAD,
+	    "Bytes of deleted mail kept for one account; the oldest goes first."),
+	CONF_TIME(conf_store, history_time, "30d", "1d", "3650d", CONF_RELOAD,
+	    "Changes are remembered for this long: a client that was away longer fetches "
+	    "everything again."),
+	CONF_SIZE(conf_store, min_free, "256M", "0", "1T", CONF_RELOAD,
+	    "Free space on the disk below which no new mail is taken, in addition to what the "
+	    "store itself needs to go on."),
+	CONF_TIME(conf_store, copy_time, "1d", "1h", "365d", CONF_RELOAD,
+	    "Time between two verified hot copies of the database."),
+	CONF_SIZE(conf_store, copy_journal, "4G", "64M", "1T", CONF_RELOAD,
+	    "A hot copy is made earlier after so much journal."),
+	CONF_TIME_MS(conf_store, request_retry, "5s", "0", "1min", CONF_RELOAD,
+	    "How long a worker's request waits for a store that is being restarted."),
+	CONF_END
+};
+
+const struct conf_field conf_quota_fields[] = {
+	CONF_SIZE(conf_quota, storage, "0", "0", "1024T", CONF_RELOAD,
+	    "Bytes of mail."),
+	CONF_INT(conf_quota, messages, "0", "0", "4000000000", CONF_RELOAD,
+	    "Messages."),
+	CONF_INT(conf_quota, mailboxes, "2000", "0", "1000000", CONF_RELOAD,
+	    "Mailboxes."),
+	CONF_END
+};
+
+const struct conf_field conf_shard_fields[] = {
+	CONF_PATH(conf_shard, path, "", CONF_REQUIRED | CONF_RESTART,
+	    "Folder of the shard; it belongs to the user of the store service."),
+	CONF_END
+};

@@ -1,0 +1,10 @@
+/* ctl/commands.c
+ * Which families of commands there are: a new one adds its table here. */
+#include <stddef.h>
+
+#include "ctl/ctl.h"
+
+const struct ctl_command *const ctl_families[] = {
+	ctl_cmds_config,
+	NULL
+};
