@@ -12,7 +12,8 @@
  *
  * Every failure that leaves the tables in doubt (a bad checksum, an I/O error) makes
  * this and all later calls return ST_CORRUPT: close, engine_set_aside(), rebuild
- * from a hot copy and the journal.
+ * from a hot copy and the journal.  (Berkeley DB then leaks what the environment held,
+ * once for each rebuild.)
  *
  * Status beside the usual: ST_NOT_FOUND no such key; ST_NO_SPACE disk full, the
  * transaction must be aborted; ST_LIMIT key or value too long. */

@@ -1,3 +1,5 @@
 noinst_LIBRARIES += storage/engine/libengine.a
 storage_engine_libengine_a_SOURCES = \
-	storage/engine/engine.h
+	storage/engine/cursor.c \
+	storage/engine/engine.c storage/engine/engine.h \
+	storage/engine/engine_bdb.h
