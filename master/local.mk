@@ -5,3 +5,7 @@ master_libmaster_a_SOURCES = \
 	master/master.c master/master.h \
 	master/monitor.c master/monitor.h \
 	master/notify.c master/notify.h
+
+sbin_PROGRAMS += master/mansiod
+master_mansiod_SOURCES = master/main.c
+master_mansiod_LDADD = master/libmaster.a $(LIBS_COMMON) $(OUTSIDE_LIBS)
