@@ -1,0 +1,148 @@
+"""What the end-to-end tests share: where the server is, mail to send, small helpers.
+
+MANSIO_HOST, MANSIO_BASE (port base), MANSIO_USER (pattern with %d), MANSIO_PASSWORD,
+MANSIO_DIR (folder of the server), MANSIO_BIN; contrib/check sets them.  MANSIO_CORPUS:
+a folder of real mails, used beside our own when it is set."""
+import base64
+import glob
+import imaplib
+import os
+import random
+import smtplib
+import sys
+
+HOST = os.environ.get("MANSIO_HOST", "127.0.0.1")
+BASE = int(os.environ.get("MANSIO_BASE", "10000"))
+PASSWORD = os.environ.get("MANSIO_PASSWORD", "secret")
+IMAP, IMAPS, LMTP = BASE + 143, BASE + 993, BASE + 24
+imaplib._MAXLINE = 50_000_000
+
+
+def user(n):
+    return os.environ.get("MANSIO_USER", "u%d@bench.test").replace("%d", str(n))
+
+
+def imap(n, tls=False):
+    if tls:
+        import ssl
+        ctx = ssl._create_unverified_context()
+        m = imaplib.IMAP4_SSL(HOST, IMAPS, ssl_context=ctx)
+    else:
+        m = imaplib.IMAP4(HOST, IMAP)
+    m.login(user(n), PASSWORD)
+    return m
+
+
+def ok(r):
+    assert r[0] == "OK", r
+    return r[1]
+
+
+def clean(n):
+    """Empties the account: all mailboxes but INBOX are deleted, INBOX is emptied."""
+    m = imap(n)
+    names = []
+    for line in ok(m.list()):
+        name = line.decode().split(' "/" ', 1)[1].strip('"')
+        if name != "INBOX":
+            names.append(name)
+    for name in sorted(names, reverse=True):
+        m.delete('"%s"' % name)
+    ok(m.select("INBOX"))
+    m.store("1:*", "+FLAGS.SILENT", r"(\Deleted)")
+    ok(m.expunge())
+    m.logout()
+
+
+def lmtp():
+    return smtplib.LMTP(HOST, LMTP)
+
+
+def deliver(raw, to, sender="sender@example.org", server=None):
+    s = server or lmtp()
+    refused = s.sendmail(sender, [to], raw)
+    assert not refused, refused
+    if server is None:
+        s.quit()
+
+
+def crlf(raw):
+    """What a message becomes on its way through LMTP: every line end is CRLF."""
+    out = raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return out if out.endswith(b"\r\n") else out + b"\r\n"
+
+
+def trace(n, sender="sender@example.org"):
+    """The header lines that delivery puts in front (doc: mansio-lmtpd(8))."""
+    return ("Return-Path: <%s>\r\nDelivered-To: %s\r\n" % (sender, user(n))).encode()
+
+
+def fetch_all(m, what="BODY.PEEK[]"):
+    """uid -> bytes of the selected mailbox."""
+    got = {}
+    typ, data = m.uid("FETCH", "1:*", "(UID %s)" % what)
+    assert typ == "OK", (typ, data)
+    for item in data:
+        if isinstance(item, tuple):
+            words = item[0].split()
+            got[int(words[words.index(b"UID") + 1])] = item[1]
+    return got
+
+
+_words = ("mail server store folder budget meeting naïve Grüße журнал 手紙 lunch invoice release "
+          "offer report draft final question answer money thanks urgent holiday").split()
+
+
+def samples(count=60, seed=7):
+    """Our own mails, the same ones every time: many shapes, all sizes."""
+    rnd = random.Random(seed)
+    out = []
+    for n in range(count):
+        text = " ".join(rnd.choice(_words) for _ in range(rnd.choice((3, 30, 300, 3000))))
+        lines = "\n".join(text[i:i + 70] for i in range(0, len(text), 70))
+        head = ("From: =?utf-8?Q?Ann_=C3=85ngstr=C3=B6m?= <ann@example.org>\n"
+                "To: Bob <bob@example.net>, group: a@example.org, b@example.org;\n"
+                "Subject: %s sample %d\nDate: Mon, 02 Mar 2026 10:%02d:00 +0100\n"
+                "Message-ID: <sample.%d.%d@example.org>\n" %
+                (rnd.choice(("Re:", "Fwd:", "", "=?utf-8?B?R3LDvMOfZQ==?=")), n, n % 60, n, seed))
+        kind = n % 6
+        if kind == 0:
+            body = "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\n" + lines
+        elif kind == 1:
+            blob = bytes(rnd.getrandbits(8) for _ in range(rnd.choice((10, 5000, 200000))))
+            body = ("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"b%d\"\n\n"
+                    "preamble\n--b%d\nContent-Type: text/plain\n\n%s\n--b%d\n"
+                    "Content-Type: application/octet-stream; name=\"data.bin\"\n"
+                    "Content-Transfer-Encoding: base64\n"
+                    "Content-Disposition: attachment; filename=\"data.bin\"\n\n%s--b%d--\nepilogue" %
+                    (n, n, lines[:500], n, base64.encodebytes(blob).decode(), n))
+        elif kind == 2:
+            body = ("Content-Type: multipart/alternative; boundary=x\n\n--x\n\nplain\n--x\n"
+                    "Content-Type: text/html\n\n<p>%s</p>\n--x--\n" % lines)
+        elif kind == 3:
+            body = "\n.\n..\n.dot line\n.\n\n" + lines
+        elif kind == 4:
+            body = ("Content-Type: message/rfc822\n\nFrom: inner@example.org\nSubject: inner %d\n\n"
+                    "inner body\n%s" % (n, lines))
+        else:
+            body = "X-Long: " + "a" * rnd.choice((100, 900, 60000)) + "\n\n" + lines
+        out.append((head + body).encode("utf-8"))
+    return out
+
+
+def corpus(limit=None):
+    folder = os.environ.get("MANSIO_CORPUS")
+    files = sorted(glob.glob(os.path.join(folder, "**", "*"), recursive=True)) if folder else []
+    out = []
+    for f in files:
+        if os.path.isfile(f):
+            with open(f, "rb") as h:
+                out.append(h.read())
+        if limit and len(out) >= limit:
+            break
+    return out
+
+
+def skip(why):
+    print(why)
+    sys.exit(77)
