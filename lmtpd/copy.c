@@ -1,0 +1,232 @@
+#include "lmtpd/copy.h"
+
+#include <string.h>
+
+#include "common/mime/digest.h"
+#include "common/net/loop.h"
+#include "common/util/mem.h"
+#include "storage/client/body.h"
+
+#define UNANSWERED_MAX	4		/* chunks on their way */
+#define STAGE		1		/* a channel carries one message at a time */
+
+struct copy {
+	struct copy_to		to;
+	struct store		*store;
+	struct loop_task	*fail;		/* reports `st` when no call is under way */
+	struct body_writer	*writer;
+	struct mime_digest	*digest;
+	struct buf		out;		/* stored bytes not yet sent */
+	struct store_call	*call;		/* quota or append */
+	struct store_call	*chunks[UNANSWERED_MAX];
+	unsigned		unanswered;
+	uint64_t		size, wanted;
+	bool			staged, finished;
+	enum status		st;
+};
+
+static void
+on_fail(void *arg)
+{
+	struct copy *c = arg;
+
+	c->to.done(c->to.arg, c->st);
+}
+
+static void
+on_event(void *arg, enum store_event ev, uint64_t modseq)
+{
+	/* a ticket for one message: whatever it is, the calls under way tell */
+}
+
+struct copy *
+copy_new(const struct copy_to *to)
+{
+	struct copy *c = mem_zalloc(sizeof(*c));
+
+	c->to = *to;
+	c->to.ticket = SPAN_NONE;
+	c->fail = loop_task_new(to->loop, on_fail, c);
+	c->store = store_open_channel(to->pool, to->shard, to->ticket, on_event, c);
+	return c;
+}
+
+static void
+forget_message(struct copy *c)
+{
+	store_cancel(&c->call);
+	for (size_t i = 0; i < UNANSWERED_MAX; i++)
+		store_cancel(&c->chunks[i]);
+	c->unanswered = 0;
+	if (c->staged)
+		store_stage_free(c->store, STAGE);
+	c->staged = c->finished = false;
+	body_writer_free(&c->writer);
+	mime_digest_free(&c->digest);
+	buf_fini(&c->out);
+	c->st = ST_OK;
+}
+
+void
+copy_free(struct copy **cp)
+{
+	struct copy *c = *cp;
+
+	*cp = NULL;
+	if (c == NULL)
+		return;
+	forget_message(c);
+	store_close(&c->store);
+	loop_task_free(&c->fail);
+	mem_free(&c);
+}
+
+static void
+on_quota(void *arg, enum status st, bool more, const void *msg)
+{
+	struct copy *c = arg;
+	const struct store_quota_is *q = msg;
+
+	c->call = NULL;
+	if (st == ST_OK && ((q->bytes_limit > 0 && q->bytes + c->wanted > q->bytes_limit) ||
+	    (q->messages_limit > 0 && q->messages >= q->messages_limit)))
+		st = ST_OVER_QUOTA;
+	c->to.done(c->to.arg, st);
+}
+
+void
+copy_check(struct copy *c, uint64_t size)
+{
+	c->wanted = size;
+	c->call = store_do_quota(c->store, on_quota, c);
+}
+
+void
+copy_begin(struct copy *c, struct span prefix, uint64_t size)
+{
+	forget_message(c);
+	c->wanted = size;
+	c->writer = body_writer_new(prefix, 0);
+	c->digest = mime_digest_new();
+	mime_digest_feed(c->digest, prefix);
+}
+
+static void on_chunk(void *arg, enum status st, bool more, const void *msg);
+
+
+static void
+send_chunks(struct copy *c, size_t keep)
+{
+	while (c->out.len > keep && c->unanswered < UNANSWERED_MAX && c->st == ST_OK) {
+		size_t n = c->out.len < STORE_CHUNK_MAX ? c->out.len : STORE_CHUNK_MAX;
+		struct store_stage rq = { STAGE, 0, span(c->out.data, n) };
+
+		c->staged = true;
+		c->chunks[c->unanswered++] = store_do_stage(c->store, &rq, on_chunk, c);
+		buf_drop(&c->out, n);
+	}
+}
+
+static void append(struct copy *c);
+
+static void
+on_chunk(void *arg, enum status st, bool more, const void *msg)
+{
+	struct copy *c = arg;
+
+	/* answers come in the order of the questions */
+	memmove(c->chunks, c->chunks + 1, sizeof(c->chunks) - sizeof(c->chunks[0]));
+	c->chunks[--c->unanswered] = NULL;
+	if (st != ST_OK && c->st == ST_OK)
+		c->st = st;
+	if (c->st != ST_OK) {
+		buf_fini(&c->out);
+		if (c->finished && c->unanswered == 0)
+			c->to.done(c->to.arg, c->st);
+		else if (!c->finished)
+			c->to.room(c->to.arg);
+		return;
+	}
+	if (!c->finished) {
+		send_chunks(c, STORE_INLINE_MAX);
+		c->to.room(c->to.arg);
+		return;
+	}
+	send_chunks(c, 0);
+	if (c->out.len == 0 && c->call == NULL)
+		append(c);
+}
+
+void
+copy_feed(struct copy *c, struct span text)
+{
+	mime_digest_feed(c->digest, text);
+	body_writer_feed(c->writer, text.p, text.len, &c->out);
+	if (c->st != ST_OK)
+		buf_clear(&c->out);	/* refused: the rest is only counted */
+	else
+		send_chunks(c, STORE_INLINE_MAX);
+}
+
+bool
+copy_busy(const struct copy *c)
+{
+	return c->unanswered == UNANSWERED_MAX && c->out.len > STORE_CHUNK_MAX;
+}
+
+static void
+on_append(void *arg, enum status st, bool more, const void *msg)
+{
+	struct copy *c = arg;
+
+	c->call = NULL;
+	c->to.done(c->to.arg, st);
+}
+
+static void
+append(struct copy *c)
+{
+	struct store_append rq = { .path = SPAN_LIT("INBOX") };
+	struct store_append_item it = { .received_s = INT64_MIN };
+	unsigned char sha[32];
+	struct mime_digested d;
+	struct buf items = { 0 };
+
+	mime_digest_finish(c->digest, &d);
+	body_writer_sha256(c->writer, sha);
+	it.size = c->size;
+	it.sha256 = span(sha, sizeof(sha));
+	it.list = d.list;
+	it.structure = d.structure;
+	it.sort = d.sort;
+	it.thread_keys = d.thread_keys;
+	it.subject_hash = d.subject_hash;
+	if (c->staged)
+		it.stage = STAGE;
+	else
+		it.body = buf_span(&c->out);
+	put_store_append_item(&items, &it);
+	rq.items = buf_span(&items);
+	c->call = store_do_append(c->store, &rq, on_append, c);
+	buf_fini(&items);
+}
+
+void
+copy_finish(struct copy *c)
+{
+	body_writer_finish(c->writer, &c->out);
+	c->size = body_writer_size(c->writer);
+	c->finished = true;
+	if (c->st == ST_OK && (c->staged || c->out.len > STORE_INLINE_MAX))
+		send_chunks(c, 0);
+	if (c->st != ST_OK && c->unanswered == 0)
+		loop_task_post(c->fail);
+	else if (c->unanswered == 0)
+		append(c);
+}
+
+uint64_t
+copy_size(const struct copy *c)
+{
+	return c->size;
+}

@@ -1,0 +1,57 @@
+/* lmtpd: the delivery worker. */
+#include "common/mime/charset.h"
+#include "lmtpd/session.h"
+
+static struct lmtpd lmtpd;
+
+static void
+on_accept(struct worker *w, const struct worker_listener *l, int fd, const char *peer, void *arg)
+{
+	session_start(arg, l, fd, peer);
+}
+
+static void
+on_prepare(struct worker *w, void *arg)
+{
+	struct lmtpd *d = arg;
+
+	d->worker = w;
+	charset_preload();	/* iconv loads its tables from files */
+}
+
+static void
+on_store(struct worker *w, uint32_t shard, int fd, void *arg)
+{
+	struct lmtpd *d = arg;
+
+	if (d->pool == NULL)
+		d->pool = store_pool_new(worker_loop(w));
+	store_pool_set(d->pool, shard, fd);
+}
+
+static void
+on_drain(struct worker *w, uint32_t more_s, void *arg)
+{
+	session_drain_all(arg);
+}
+
+static void
+on_stopped(struct worker *w, void *arg)
+{
+	struct lmtpd *d = arg;
+
+	session_free_all(d);
+	store_pool_free(&d->pool);
+}
+
+int
+main(void)
+{
+	static const struct worker_ops ops = {
+		.program = "lmtpd", .accept = on_accept, .prepare = on_prepare,
+		.store = on_store, .drain = on_drain, .stopped = on_stopped, .arg = &lmtpd
+	};
+
+	list_init(&lmtpd.sessions);
+	return worker_main(&ops);
+}

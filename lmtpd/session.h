@@ -1,0 +1,23 @@
+/* lmtpd/session.h
+ * An LMTP session (RFC 2033) on one connection. */
+#ifndef LMTPD_SESSION_H
+#define LMTPD_SESSION_H
+
+#include "common/util/list.h"
+#include "common/worker/worker.h"
+#include "storage/client/store.h"
+
+/* What all sessions of the process share. */
+struct lmtpd {
+	struct worker		*worker;
+	struct store_pool	*pool;
+	struct list		sessions;
+};
+
+/* Takes fd over. */
+void session_start(struct lmtpd *d, const struct worker_listener *l, int fd, const char *peer);
+/* Says 421 to those that are between two messages; the others end after theirs. */
+void session_drain_all(struct lmtpd *d);
+void session_free_all(struct lmtpd *d);
+
+#endif
