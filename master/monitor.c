@@ -26,6 +26,7 @@
 #include "common/util/list.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "common/worker/admin_proto.h"
 #include "common/worker/certs.h"
 #include "master/child.h"
 #include "master/logsink.h"
@@ -65,6 +66,8 @@ struct monitor {
 	bool			root;
 	struct child_user	worker_user, store_user, auth_user, admin_user;
 	struct list		doors;
+	int			admin_fd;	/* the admin socket, kept for every admind */
+	struct net_addr		admin_addr;
 	struct helper		helpers[SHARDS_MAX + 4];	/* stored ..., authd, admind, master */
 	size_t			n_helpers;
 	struct helper		*authd, *admind, *master;
@@ -342,6 +345,32 @@ send_door_changes(struct monitor *m)
 	}
 }
 
+/* The socket of mansioctl: for root and the group alone.  Bound here, because admind's
+ * user may not write in run-dir. */
+static bool
+bind_admin(struct monitor *m)
+{
+	const struct conf_admin *a = &m->conf->admin;
+	struct listener_opts lo = { .mode = 0660, .uid = (uid_t)-1, .gid = (gid_t)-1 };
+	struct net_addr *addr = &m->admin_addr;
+	struct group *gr;
+
+	if (m->root && (gr = getgrnam(a->group)) == NULL)
+		LOG(NULL, WARN, "group.missing", KV_STR("group", a->group),
+		    KV_STR("effect", "only root can use mansioctl"));
+	else if (m->root)
+		lo.gid = gr->gr_gid;
+	errno = ENAMETOOLONG;
+	addr->ip.family = NET_UNIX;
+	if (strlen(a->socket) < sizeof(addr->path)) {
+		memcpy(addr->path, a->socket, strlen(a->socket));
+		if (listener_bind(addr, &lo, &m->admin_fd))
+			return true;
+	}
+	LOG(NULL, FATAL, "admin.bind", KV_STR("path", a->socket), KV_ERRNO(errno));
+	return false;
+}
+
 /* Sockets between processes ------------------------------------------------- */
 
 static struct helper *
@@ -462,6 +491,12 @@ helper_started(struct child *c, void *arg)
 		list_each(n, tmp, &m->doors)
 			send_door(m, list_entry(n, struct door, in));
 	}
+	if (h->program == PROGRAM_ADMIND) {
+		struct control_listener l = { SPAN_LIT(ADMIN_LISTENER),
+		    span_str(m->admin_addr.path) };
+
+		child_send_fd(c, CONTROL_LISTENER, &l, m->admin_fd);
+	}
 	connect_all(h);
 	child_send(c, CONTROL_START, NULL);
 	if (h->program != PROGRAM_MASTER && h->program != PROGRAM_ADMIND)
@@ -483,6 +518,8 @@ helper_ready(struct child *c, void *arg)
 		notify_send("READY=1");
 	m->ready = true;
 }
+
+static bool reload(struct monitor *m, struct buf *why);
 
 /* status: our own lines, then the master's. */
 struct status_query {
@@ -552,6 +589,19 @@ answer_status(struct helper *from, const struct ipc_head *head)
 }
 
 static void
+answer_reload(struct helper *from, const struct ipc_head *head)
+{
+	struct control_reload_is is;
+	struct buf why = { 0 };
+	bool ok = reload(from->m, &why);
+
+	buf_cut(&why, 65536);
+	is.text = buf_span(&why);
+	ipc_reply(child_ipc(from->child), head, ok ? ST_OK : ST_SYNTAX, CONTROL_RELOAD_IS, &is);
+	buf_fini(&why);
+}
+
+static void
 helper_message(struct child *c, const struct ipc_message *msg, const struct ipc_head *head,
     const void *body, void *arg)
 {
@@ -563,6 +613,10 @@ helper_message(struct child *c, const struct ipc_message *msg, const struct ipc_
 	}
 	if (msg->no == CONTROL_STATUS && h->program == PROGRAM_ADMIND) {
 		answer_status(h, head);
+		return;
+	}
+	if (msg->no == CONTROL_RELOAD && h->program == PROGRAM_ADMIND && !h->m->stopping) {
+		answer_reload(h, head);
 		return;
 	}
 	if (head->fd >= 0)
@@ -658,25 +712,32 @@ open_log(struct monitor *m, const struct mansio_conf *conf)
 }
 
 /* Everything new is made first; what cannot be made leaves the old in force. */
-static void
-reload(struct monitor *m)
+static bool
+take_fresh(struct monitor *m, struct buf *why)
 {
 	struct conf_errors e = { 0 };
 	struct mansio_conf *fresh = NULL;
 	struct buf restart = { 0 };
 	int config_fd = -1, certs_fd = -1;
+	bool ok = false;
 
 	if (!conf_load(m->o->config, &fresh, &e)) {
 		log_errors(&e, "reload.refused");
+		buf_add_span(why, buf_span(&e.text));
 		goto out;
 	}
 	if ((config_fd = seal_config(fresh)) < 0 || (certs_fd = seal_certs(fresh)) < 0 ||
 	    !bind_doors(m, fresh) || !open_log(m, fresh)) {
 		LOG(NULL, ERROR, "reload.refused", KV_STR("why", "see above"));
+		buf_add_str(why, "a certificate, a socket or the log cannot be opened; "
+		    "the log tells which\n");
 		goto out;
 	}
-	if (conf_changed(m->conf, fresh, CONF_RESTART, &restart) > 0)
+	ok = true;
+	if (conf_changed(m->conf, fresh, CONF_RESTART, &restart) > 0) {
 		LOG(NULL, WARN, "reload.restart-needed", KV_SPAN("settings", buf_span(&restart)));
+		buf_add_span(why, buf_span(&restart));
+	}
 	/* the number of shards is what runs */
 	fresh->store.shards = m->conf->store.shards;
 	conf_free(&m->conf);
@@ -699,18 +760,30 @@ out:
 	conf_free(&fresh);
 	conf_errors_fini(&e);
 	buf_fini(&restart);
+	return ok;
+}
+
+/* why: lines for the one who asked. */
+static bool
+reload(struct monitor *m, struct buf *why)
+{
+	bool ok;
+
+	notify_reloading();
+	ok = take_fresh(m, why);
+	notify_send("READY=1");
+	return ok;
 }
 
 static void
 on_hup(void *arg)
 {
 	struct monitor *m = arg;
+	struct buf why = { 0 };
 
-	if (m->stopping)
-		return;
-	notify_reloading();
-	reload(m);
-	notify_send("READY=1");
+	if (!m->stopping)
+		reload(m, &why);
+	buf_fini(&why);
 }
 
 /* The order of the end: first who speaks with clients, then who serves them. */
@@ -832,12 +905,14 @@ monitor_free(struct monitor *m)
 	loop_free(&m->loop);
 	fd_close(&m->config_fd);
 	fd_close(&m->certs_fd);
+	fd_close(&m->admin_fd);
 }
 
 int
 monitor_main(const struct monitor_opts *opts)
 {
-	struct monitor m = { .o = opts, .config_fd = -1, .certs_fd = -1, .log_fd = -1 };
+	struct monitor m = { .o = opts, .config_fd = -1, .certs_fd = -1, .log_fd = -1,
+	    .admin_fd = -1 };
 	struct conf_errors e = { 0 };
 
 	log_init("mansiod");
@@ -851,7 +926,7 @@ monitor_main(const struct monitor_opts *opts)
 	}
 	if (!open_log(&m, m.conf) || !find_users(&m) || !make_dirs(&m) ||
 	    (m.config_fd = seal_config(m.conf)) < 0 || (m.certs_fd = seal_certs(m.conf)) < 0 ||
-	    !bind_doors(&m, m.conf)) {
+	    !bind_doors(&m, m.conf) || !bind_admin(&m)) {
 		LOG(NULL, FATAL, "server.start", KV_STR("why", "see above"));
 		conf_free(&m.conf);
 		return 1;
@@ -876,6 +951,7 @@ monitor_main(const struct monitor_opts *opts)
 		list_entry(n, struct door, in)->fresh = false;
 	loop_run(m.loop);
 	LOG(NULL, INFO, "server.stopped");
+	(void)unlink(m.admin_addr.path);
 	if (opts->pid_file != NULL)
 		(void)unlink(opts->pid_file);
 	monitor_free(&m);

@@ -37,6 +37,8 @@ static const struct ipc_field restarted[] = {
 	IPC_END };
 static const struct ipc_field status_is[] = {
 	IPC_STR(control_status_is, text, 0, 65536), IPC_END };
+static const struct ipc_field reload_is[] = {
+	IPC_STR(control_reload_is, text, 0, 65536), IPC_END };
 
 #define DOWN	CONTROL_PARENT
 #define UP	CONTROL_CHILD
@@ -68,6 +70,9 @@ static const struct ipc_message messages[] = {
 	{ CONTROL_STATUS, "status", DOWN | UP, 0, 0, 0, NULL },
 	{ CONTROL_STATUS_IS, "status-is", 0, IPC_MSG_REPLY, 65536 + 16,
 	    OF(control_status_is, status_is) },
+	{ CONTROL_RELOAD, "reload", UP, 0, 0, 0, NULL },
+	{ CONTROL_RELOAD_IS, "reload-is", 0, IPC_MSG_REPLY, 65536 + 16,
+	    OF(control_reload_is, reload_is) },
 	{ 0 }
 };
 

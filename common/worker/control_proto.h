@@ -20,7 +20,7 @@
 
 #define CONTROL_FD 3
 #define CONTROL_PROTO_MAJOR 1
-#define CONTROL_PROTO_MINOR 0
+#define CONTROL_PROTO_MINOR 1
 #define CONTROL_SHARD_SYSTEM 0xffffffffu	/* the directory's shard */
 
 enum { CONTROL_PARENT = 1, CONTROL_CHILD = 2 };		/* who may send */
@@ -38,7 +38,8 @@ enum control_no {
 	CONTROL_LISTENER = 5, CONTROL_LISTENER_GONE = 6, CONTROL_SERVER = 7, CONTROL_PEER = 8,
 	CONTROL_TICKET_KEY = 9, CONTROL_START = 10, CONTROL_READY = 11, CONTROL_DRAIN = 12,
 	CONTROL_STOP = 13, CONTROL_LOAD = 14, CONTROL_RELAY = 15, CONTROL_RESTARTED = 16,
-	CONTROL_STATUS = 17, CONTROL_STATUS_IS = 18, CONTROL_DIR = 19
+	CONTROL_STATUS = 17, CONTROL_STATUS_IS = 18, CONTROL_DIR = 19,
+	CONTROL_RELOAD = 20, CONTROL_RELOAD_IS = 21
 };
 
 /* hello (parent to child, first): who it is. */
@@ -87,6 +88,10 @@ struct control_relay {
 struct control_restarted { uint8_t program; uint32_t shard; };
 /* status -> status_is: "name=value\n" text, for mansioctl status and stats. */
 struct control_status_is { struct span text; };
+/* reload (admind to monitor) -> reload_is: as SIGHUP does.  Status ST_OK: the new
+ * configuration is in force, text names settings that wait for a restart; ST_SYNTAX: the
+ * old one stays, text tells why.  A line each. */
+struct control_reload_is { struct span text; };
 
 extern const struct ipc_protocol control_protocol;
 
