@@ -419,10 +419,13 @@ find_section(struct source *src, const char *word, unsigned line)
 static bool
 read_section(struct source *src, const char *word, unsigned line)
 {
-	const struct conf_section *s = find_section(src, word, line);
+	const struct conf_section *s;
 	const char *name = NULL;
 	void *section = NULL;
 
+	if (!is_text(&src->t) && src->t.kind != LEX_OPEN)
+		return syntax(src, "'=' or '{'");
+	s = find_section(src, word, line);
 	if (is_text(&src->t)) {
 		name = src->t.text;
 		advance(src);
