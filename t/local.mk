@@ -11,6 +11,7 @@ include t/unit/crypto/local.mk
 include t/unit/auth/local.mk
 include t/unit/worker/local.mk
 include t/unit/storage/local.mk
+include t/crash/local.mk
 include t/unit/authd/local.mk
 include t/unit/imapd/local.mk
 include t/unit/lmtpd/local.mk

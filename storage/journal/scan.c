@@ -297,6 +297,26 @@ evidence_in(struct journal *j, struct seg *s, uint32_t from, char *mem, struct s
 	return ST_OK;
 }
 
+/* The walk stopped at a segment's end and more was durable: where a tick follows that
+ * would go on, it is the next segment's header that is bad. */
+static void
+blame_header(struct journal *j, struct scan *sc)
+{
+	char hdr[JOURNAL_TICK_HDR];
+	struct jf_tick t;
+	struct seg *next = seg_get(j, sc->segment + 1);
+
+	if (next == NULL)
+		return;
+	if (!next->valid && jio_read_full(&j->io, next->fd, hdr, sizeof(hdr),
+	    JOURNAL_BLOCK) == (ssize_t)sizeof(hdr) && jf_tick_get(hdr, &t) &&
+	    t.salt == j->salt && t.segment == next->number && t.first_lsn == sc->lsn) {
+		sc->segment = next->number;
+		scan_bad(sc, 0, sc->lsn, "segment header");
+	}
+	seg_put(j, next);
+}
+
 enum status
 scan_evidence(struct journal *j, struct scan *sc)
 {
@@ -321,6 +341,8 @@ scan_evidence(struct journal *j, struct scan *sc)
 		st = evidence_in(j, s, from, mem, sc);
 		seg_put(j, s);
 	}
+	if (st == ST_OK && sc->durable >= sc->lsn)
+		blame_header(j, sc);
 	mem_free(&mem);
 	return st;
 }
