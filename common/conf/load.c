@@ -43,9 +43,11 @@ void
 conf_error(struct conf_errors *e, const char *file, unsigned line, const char *fmt, ...)
 {
 	va_list ap;
+	size_t start;
 
 	if (e->count++ >= CONF_ERRORS_MAX)
 		return;
+	start = e->text.len;
 	if (line > 0)
 		buf_addf(&e->text, "%s:%u: ", file, line);
 	else
@@ -53,6 +55,10 @@ conf_error(struct conf_errors *e, const char *file, unsigned line, const char *f
 	va_start(ap, fmt);
 	buf_vaddf(&e->text, fmt, ap);
 	va_end(ap);
+	/* A quoted value may hold line ends: one error stays one line. */
+	for (size_t i = start; i < e->text.len; i++)
+		if ((unsigned char)e->text.data[i] < ' ')
+			e->text.data[i] = '?';
 	buf_add_c(&e->text, '\n');
 }
 

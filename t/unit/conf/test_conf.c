@@ -75,6 +75,7 @@ every_mistake_names_file_and_line(void **state)
 		{ "auth { backends = [internal, internal] }", "f:1: backends: \"internal\" stands there twice" },
 		{ "auth { backends = [] }", "f:1: auth backends: none" },
 		{ "auth { backends = passwd-file }", "f:1: auth backends: passwd-file needs its path" },
+		{ "imap { literal-plus = \"a\\nb\" }", "f:1: literal-plus: \"a?b\" is not a value; allowed: yes or no\n" },
 		{ "hostname = \"abc", "f:1: a string without its closing '\"'" },
 		{ "hostname = \"a\\x\"", "f:1: an unknown escape" },
 		{ "hostname = \\a", "f:1: '\\' is allowed inside quotes alone" },
@@ -336,6 +337,33 @@ missing_files_and_cycles_are_named(void **state)
 	load_refused("mansio.conf:1: \"");
 }
 
+static void
+includes_have_a_limit(void **state)
+{
+	char name[16], text[64];
+
+	put_file("mansio.conf", "include d1.inc");
+	for (unsigned i = 1; i < 10; i++) {
+		snprintf(name, sizeof(name), "d%u.inc", i);
+		snprintf(text, sizeof(text), "include d%u.inc", i + 1);
+		put_file(name, text);
+	}
+	load_refused("d7.inc:1: \"");
+	load_refused("more than 8 files include one another");
+	for (unsigned i = 1; i < 10; i++) {
+		snprintf(name, sizeof(name), "d%u.inc", i);
+		remove(at(name));
+	}
+}
+
+static void
+a_file_has_a_limit(void **state)
+{
+	put_file("mansio.conf", "");
+	assert_int_equal(truncate(at("mansio.conf"), CONF_FILE_MAX + 1), 0);
+	load_refused("is larger than 1048576 bytes");
+}
+
 /* ---- what is committed and printed from the tables ---- */
 
 static void
@@ -448,6 +476,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(files_of_conf_d_are_read_in_order, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(a_section_in_two_files_is_refused, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(missing_files_and_cycles_are_named, make_dir, drop_dir),
+		cmocka_unit_test_setup_teardown(includes_have_a_limit, make_dir, drop_dir),
+		cmocka_unit_test_setup_teardown(a_file_has_a_limit, make_dir, drop_dir),
 		cmocka_unit_test(the_sample_in_etc_is_the_printed_one),
 		cmocka_unit_test(the_list_in_the_manual_is_the_printed_one),
 		cmocka_unit_test(the_sample_is_valid_when_uncommented),

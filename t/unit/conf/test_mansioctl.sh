@@ -1,0 +1,65 @@
+#!/bin/bash
+# mansioctl as people and scripts see it: exit codes, one-line errors, completion.
+# Runs in the build folder; srcdir is set by make check.
+set -u
+ctl=$PWD/ctl/mansioctl
+dir=$(mktemp -d) || exit 99
+trap 'rm -rf "$dir"' EXIT
+failed=0
+
+# want CODE PATTERN ARGUMENT...: exit code, and a pattern in what is printed.
+want() {
+	local code=$1 pattern=$2 out rc
+	shift 2
+	out=$("$ctl" "$@" 2>&1)
+	rc=$?
+	if [ "$rc" -ne "$code" ] || ! grep -qe "$pattern" <<<"$out"; then
+		echo "FAILED: mansioctl $*: exit code $rc, wanted $code and \"$pattern\":"
+		echo "$out"
+		failed=1
+	fi
+}
+
+echo 'imap { max-append = 3M }' > "$dir/good.conf"
+printf '\nimap { max-apend = 3M }\n' > "$dir/bad.conf"
+printf 'log-level: info\n' > "$dir/old"
+
+want 0 'good' --config "$dir/good.conf" config check
+want 0 '"ok":true' config check --json --config="$dir/good.conf"
+want 1 'bad.conf:2: unknown key "max-apend"' --config "$dir/bad.conf" config check
+want 1 'cannot be read' --config "$dir/none.conf" config check
+want 0 '^imap.max-append = 3M$' --config "$dir/good.conf" config show -x imap.max-append
+want 0 'max-append = 3M.*good.conf:1$' --config "$dir/good.conf" config show
+want 0 '"origin":"default"' --config "$dir/good.conf" config show --json
+want 1 'no setting' --config "$dir/good.conf" config show -x nothing
+want 0 '^#max-append = 64M$' config defaults sample
+want 0 '^.B max' config defaults man
+want 2 'unexpected' config defaults rubbish
+want 0 'max-append = 52428800' config import "$dir/old"
+want 1 'none: cannot be read' config import "$dir/none"
+want 2 'a file is needed' config import
+want 2 'there is no command' rubbish
+want 2 'needs a value' --config
+want 2 'a command is needed'
+want 0 'config check' help
+want 0 'config import' help config
+
+"$ctl" --config "$dir/good.conf" config show | sed 's/\t# .*//' > "$dir/again.conf"
+want 0 'good' --config "$dir/again.conf" config check
+
+# The completion offers what the program knows.
+mansioctl() { "$ctl" "$@"; }
+. "${srcdir:-.}/etc/mansioctl.bash"
+complete_words() {
+	COMP_WORDS=(mansioctl "$@")
+	COMP_CWORD=$#
+	_mansioctl
+	printf '%s ' "${COMPREPLY[@]}"
+}
+if [ "$(complete_words conf)" != 'config ' ] ||
+    [ "$(complete_words config '')" != 'check defaults import show ' ] ||
+    [ "$(complete_words --json config ch)" != 'check ' ]; then
+	echo "FAILED: completion: $(complete_words conf)/ $(complete_words config '')"
+	failed=1
+fi
+exit $failed
