@@ -158,6 +158,9 @@ void journal_tick_begin(struct journal *j);
  * void because the flush before it ended in ST_NO_SPACE: cancel it and begin again. */
 enum status journal_add(struct journal *j, const struct journal_what *what,
     const struct iovec *iov, int n, uint64_t *lsn, struct journal_loc *loc);
+/* Whether records with payloads of `bytes` altogether still fit, for records that have to
+ * stand in one tick.  An empty tick moves to the next segment for them. */
+bool journal_tick_room(struct journal *j, uint32_t records, uint64_t bytes);
 /* Records in the tick being built, and its bytes so far. */
 uint32_t journal_tick_count(const struct journal *j);
 size_t journal_tick_bytes(const struct journal *j);

@@ -105,6 +105,14 @@ tick_fits(const struct journal *j, struct tick *t, uint64_t n)
 	return true;
 }
 
+bool
+journal_tick_room(struct journal *j, uint32_t records, uint64_t bytes)
+{
+	assert(j->tick.open);
+	return bytes <= JOURNAL_SEGMENT_MAX &&
+	    tick_fits(j, &j->tick, (uint64_t)records * JOURNAL_RECORD_HDR + bytes);
+}
+
 enum status
 journal_add(struct journal *j, const struct journal_what *what, const struct iovec *iov,
     int n, uint64_t *lsn, struct journal_loc *loc)
