@@ -41,8 +41,6 @@ static const struct conf_field users_fields[] = {
 	    "User of the authentication helper."),
 	CONF_STRING(conf_users, admin, "mansio-adm", CONF_RESTART,
 	    "User of the process behind the admin socket."),
-	CONF_STRING(conf_users, key, "mansio-key", CONF_RESTART,
-	    "User of the process that holds TLS keys."),
 	CONF_END
 };
 

@@ -35,7 +35,6 @@ struct conf_users {			/* not used when the server was not started by root */
 	const char		*store;
 	const char		*auth;
 	const char		*admin;		/* of admind */
-	const char		*key;		/* of keyd */
 };
 
 enum conf_protocol { CONF_IMAP, CONF_LMTP };
