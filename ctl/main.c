@@ -11,7 +11,7 @@
 
 static const struct ctl_command *running;
 
-static void
+__attribute__((format(printf, 1, 0))) static void
 say(const char *fmt, va_list ap)
 {
 	fputs("mansioctl: ", stderr);

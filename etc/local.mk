@@ -4,7 +4,8 @@ EXTRA_DIST += etc/mansio.conf.sample etc/mansio.service.in etc/mansio.init.in \
 	etc/mansio.sysusers etc/mansio.tmpfiles.in etc/mansio-users.sh etc/mansioctl.bash \
 	etc/pam.d/mansio
 
-ETC_SUBST = $(SED) -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@runstatedir[@]|$(runstatedir)|g' \
+ETC_SUBST = $(SED) -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@bindir[@]|$(bindir)|g' \
+	-e 's|@runstatedir[@]|$(runstatedir)|g' \
 	-e 's|@localstatedir[@]|$(localstatedir)|g'
 ETC_PATHS = $(SED) -e 's|/etc/mansio|$(sysconfdir)/mansio|g' \
 	-e 's|/var/lib/mansio|$(localstatedir)/lib/mansio|g' \
