@@ -1,0 +1,5 @@
+# Not part of "all": make contrib/bench/storage/bench_storage
+EXTRA_PROGRAMS += contrib/bench/storage/bench_storage
+contrib_bench_storage_bench_storage_SOURCES = contrib/bench/storage/bench_storage.c
+contrib_bench_storage_bench_storage_LDADD = $(LIBS_STORE) $(LIBS_COMMON) \
+	$(OUTSIDE_LIBS) $(DB_LIBS)
