@@ -57,6 +57,7 @@ struct journal {
 	uint64_t		salt, generation, tick_no;
 	struct journal_pos	written, durable;
 	struct tick		tick;
+	bool			flushing;	/* flush is not FLUSH_IDLE */
 	bool			failed;		/* the disk did: only close is left */
 	uint64_t		room_asked_ms, room_bytes;
 	struct seg		*cur;		/* the segment written; seg_get holds it */

@@ -300,6 +300,7 @@ tick_written(struct journal *j, const struct tick *t, struct seg *s)
 		seg_put_locked(s);	/* j->cur holds one of its own */
 	}
 	j->flush = FLUSH_WRITTEN;
+	j->flushing = true;
 	pthread_mutex_unlock(&j->lock);
 	j->written = (struct journal_pos){ .lsn = t->first_lsn + t->records - 1,
 	    .tick_lsn = t->first_lsn + t->records, .segment = s->number,
@@ -473,8 +474,7 @@ journal_flush_start(struct journal *j)
 bool
 journal_flush_running(const struct journal *j)
 {
-	/* Only the owner leaves and enters FLUSH_IDLE. */
-	return __atomic_load_n(&j->flush, __ATOMIC_ACQUIRE) != FLUSH_IDLE;
+	return j->flushing;
 }
 
 /* The written tick never happened. */
@@ -503,13 +503,14 @@ journal_flush_done(struct journal *j, struct journal_pos *durable)
 	bool mark_failed;
 	int e = 0;
 
-	assert(j->flush != FLUSH_WRITTEN);
 	pthread_mutex_lock(&j->lock);
+	assert(j->flush != FLUSH_WRITTEN);
 	while (j->flush == FLUSH_ASKED)
 		pthread_cond_wait(&j->made, &j->lock);
 	if (j->flush == FLUSH_DONE) {
 		e = j->flush_errno;
 		j->flush = FLUSH_IDLE;
+		j->flushing = false;
 		j->stats.flushes++;
 		j->stats.flush_us_sum += j->flush_us;
 		if (j->flush_us > j->stats.flush_us_max)
