@@ -42,6 +42,7 @@ struct auth_lookup {
 		auth_mechanisms_fn	mechanisms;
 		auth_rcpt_fn		rcpt;
 		auth_renew_fn		renew;
+		auth_admin_fn		admin;
 	} fn;
 	void		*arg;
 };
@@ -428,6 +429,31 @@ auth_renew(struct auth_client *c, struct span ticket, auth_renew_fn fn, void *ar
 
 	l->fn.renew = fn;
 	call_start(c, &l->call, AUTH_RENEW, &(struct auth_renew){ ticket }, true, renew_done);
+	return l;
+}
+
+static void
+admin_done(struct call *call, enum status st, const struct ipc_message *m, const void *msg)
+{
+	struct auth_lookup *l = (struct auth_lookup *)(void *)call;
+	struct span result = SPAN_NONE;
+
+	if (m != NULL && m->no == AUTH_ADMIN_IS)
+		result = ((const struct auth_admin_is *)msg)->result;
+	else if (st == ST_OK)
+		st = ST_BUG;
+	call->finished = true;
+	l->fn.admin(l->arg, st, result);
+	lookup_end(l);
+}
+
+struct auth_lookup *
+auth_admin(struct auth_client *c, const struct auth_admin *rq, auth_admin_fn fn, void *arg)
+{
+	struct auth_lookup *l = lookup_new(arg);
+
+	l->fn.admin = fn;
+	call_start(c, &l->call, AUTH_ADMIN, rq, false, admin_done);
 	return l;
 }
 

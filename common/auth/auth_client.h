@@ -1,5 +1,5 @@
 /* common/auth/auth_client.h
- * Client of the auth helper, for workers.  Never blocks.  When authd is away calls
+ * Client of the auth helper, for workers and admind.  Never blocks.  When authd is away calls
  * wait up to AUTH_RETRY_MS for it to come back, then fail with ST_UNAVAILABLE; a
  * SASL exchange under way fails at once. */
 #ifndef COMMON_AUTH_AUTH_CLIENT_H
@@ -42,6 +42,10 @@ typedef void (*auth_rcpt_fn)(void *arg, enum status st, const struct auth_rcpt_i
 struct auth_lookup *auth_rcpt(struct auth_client *c, const struct auth_rcpt *rq, auth_rcpt_fn fn, void *arg);
 typedef void (*auth_renew_fn)(void *arg, enum status st, const struct auth_renewed *r);
 struct auth_lookup *auth_renew(struct auth_client *c, struct span ticket, auth_renew_fn fn, void *arg);
+/* admind's requests.  result: also with a failed status, when authd gave a reason.  Not asked
+ * again when authd ends meanwhile: then nobody knows what it did. */
+typedef void (*auth_admin_fn)(void *arg, enum status st, struct span result);
+struct auth_lookup *auth_admin(struct auth_client *c, const struct auth_admin *rq, auth_admin_fn fn, void *arg);
 void auth_lookup_cancel(struct auth_lookup **l);
 void auth_logout(struct auth_client *c, struct span ticket);
 

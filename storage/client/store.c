@@ -30,6 +30,7 @@ struct store_pool {
 	struct loop		*loop;
 	struct table		 shards;
 	struct list		 failed;	/* calls whose callback is due */
+	struct list		 asks;
 	struct loop_task	*task;
 };
 
@@ -79,6 +80,17 @@ struct change_head { uint64_t seq, acked; };
 static_assert(offsetof(struct store_append, seq) == 0 && offsetof(struct store_append, acked) == 8, "");
 static_assert(offsetof(struct store_flags, seq) == 0 && offsetof(struct store_copy, seq) == 0, "");
 
+/* A request without a channel. */
+struct store_ask {
+	struct list		 node;		/* of pool->asks */
+	struct store_pool	*pool;
+	struct shard		*shard;
+	uint16_t		 reply_no;
+	uint32_t		 req;		/* 0: failed, its callback is due */
+	store_done_fn		 fn;
+	void			*arg;
+};
+
 static void shard_go(struct shard *sh);
 
 static void
@@ -106,12 +118,40 @@ call_fail(struct store_call *c, enum status st)
 	loop_task_post(p->task);
 }
 
+static struct store_ask *
+failed_ask(struct store_pool *p)
+{
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &p->asks) {
+		struct store_ask *a = list_entry(n, struct store_ask, node);
+
+		if (a->req == 0)
+			return a;
+	}
+	return NULL;
+}
+
+static void
+ask_done(struct store_ask *a, enum status st, const void *msg)
+{
+	store_done_fn fn = a->fn;
+	void *arg = a->arg;
+
+	list_remove(&a->node);
+	mem_free(&a);
+	fn(arg, st, false, msg);
+}
+
 static void
 run_failed(void *arg)
 {
 	struct store_pool *p = arg;
+	struct store_ask *a;
 	struct list now;
 
+	while ((a = failed_ask(p)) != NULL)
+		ask_done(a, ST_UNAVAILABLE, NULL);
 	if (list_empty(&p->failed))
 		return;
 	now = p->failed;
@@ -441,6 +481,21 @@ shard_lost(struct shard *sh)
 	shard_go(sh);
 }
 
+/* The socket was replaced: nobody answers any more. */
+static void
+asks_lost(struct shard *sh)
+{
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &sh->pool->asks) {
+		struct store_ask *a = list_entry(n, struct store_ask, node);
+
+		if (a->shard == sh)
+			a->req = 0;
+	}
+	loop_task_post(sh->pool->task);
+}
+
 static void
 on_closed(struct ipc *ipc, void *arg)
 {
@@ -473,6 +528,7 @@ store_pool_new(struct loop *l)
 
 	p->loop = l;
 	list_init(&p->failed);
+	list_init(&p->asks);
 	p->task = loop_task_new(l, run_failed, p);
 	return p;
 }
@@ -500,6 +556,11 @@ store_pool_free(struct store_pool **pp)
 
 	if (p == NULL)
 		return;
+	while (!list_empty(&p->asks)) {
+		struct store_ask *a = list_entry(p->asks.next, struct store_ask, node);
+
+		store_ask_cancel(&a);
+	}
 	table_fini(&p->shards, shard_free, NULL);
 	loop_task_free(&p->task);
 	mem_free(pp);
@@ -514,6 +575,7 @@ store_pool_set(struct store_pool *p, uint32_t no, int fd)
 
 	if (sh->ipc != NULL) {
 		ipc_free(&sh->ipc);
+		asks_lost(sh);
 		shard_lost(sh);
 	}
 	sh->epoch++;
@@ -712,4 +774,83 @@ store_stage_free(struct store *s, uint32_t stage)
 	if (st != NULL && st->epoch == s->shard->epoch && s->attach == ATTACH_OK)
 		ipc_request(s->shard->ipc, s->chan, STORE_STAGE_DROP, &rq, ignore, NULL);
 	mem_free(&st);
+}
+
+/* Requests without a channel ------------------------------------------------------- */
+
+static void
+on_answer(void *arg, const struct ipc_head *h, const struct ipc_message *m, const void *msg)
+{
+	struct store_ask *a = arg;
+	enum status st = h->status;
+
+	if (h->more)
+		return;
+	if (st == ST_OK && (m != NULL ? m->no : 0) != a->reply_no)
+		st = ST_BUG;
+	ask_done(a, st, st == ST_OK ? msg : NULL);
+}
+
+static struct store_ask *
+ask(struct store_pool *p, uint32_t shard, uint16_t no, uint16_t reply_no, const void *rq,
+    store_done_fn fn, void *arg)
+{
+	struct store_ask *a = mem_zalloc(sizeof(*a));
+
+	a->pool = p;
+	a->shard = shard_get(p, shard);
+	a->reply_no = reply_no;
+	a->fn = fn;
+	a->arg = arg;
+	list_push_back(&p->asks, &a->node);
+	if (a->shard->ipc != NULL && ipc_is_open(a->shard->ipc))
+		a->req = ipc_request(a->shard->ipc, 0, no, rq, on_answer, a);
+	else
+		loop_task_post(p->task);
+	return a;
+}
+
+struct store_ask *
+store_ask_stats(struct store_pool *p, uint32_t shard, store_done_fn fn, void *arg)
+{
+	return ask(p, shard, STORE_STATS, STORE_STATS_ARE, NULL, fn, arg);
+}
+
+struct store_ask *
+store_ask_delete(struct store_pool *p, uint32_t shard, uint64_t account, store_done_fn fn,
+    void *arg)
+{
+	const struct store_account_delete rq = { .account = account };
+
+	return ask(p, shard, STORE_ACCOUNT_DELETE, 0, &rq, fn, arg);
+}
+
+struct store_ask *
+store_ask_undelete(struct store_pool *p, uint32_t shard, uint64_t account, store_done_fn fn,
+    void *arg)
+{
+	const struct store_account_delete rq = { .account = account };
+
+	return ask(p, shard, STORE_ACCOUNT_UNDELETE, 0, &rq, fn, arg);
+}
+
+struct store_ask *
+store_ask_limits(struct store_pool *p, uint32_t shard, const struct store_account_limits *rq,
+    store_done_fn fn, void *arg)
+{
+	return ask(p, shard, STORE_ACCOUNT_LIMITS, 0, rq, fn, arg);
+}
+
+void
+store_ask_cancel(struct store_ask **ap)
+{
+	struct store_ask *a = *ap;
+
+	*ap = NULL;
+	if (a == NULL)
+		return;
+	if (a->req != 0 && a->shard->ipc != NULL)
+		ipc_cancel(a->shard->ipc, a->req);
+	list_remove(&a->node);
+	mem_free(&a);
 }
