@@ -1,0 +1,42 @@
+/* admind/commands.h
+ * Steps that several commands share, and the commands of the other files. */
+#ifndef ADMIND_COMMANDS_H
+#define ADMIND_COMMANDS_H
+
+#include "admind/client.h"
+
+/* Asks authd for another command than the one that runs, with arguments of ours; fn gets
+ * the request as its argument and clears rq->lookup. */
+void ask_authd(struct request *rq, const char *command, struct span args, auth_admin_fn fn);
+/* Hands authd's answer on. */
+void answer_as_authd(struct request *rq, enum status st, struct span result);
+/* {"address": ADDRESS} into out. */
+void put_address_args(struct buf *out, struct span address);
+/* The argument "address"; false: answered that it is missing. */
+bool need_address(struct request *rq, struct span *address);
+
+/* An account's mail under a ticket of our own, with the rights of its owner. */
+struct access;
+/* Only when it worked; otherwise the request is answered. */
+typedef void (*access_fn)(struct access *x);
+struct access {
+	struct request		*rq;
+	struct store		*store;
+	struct store_call	*call;		/* cancelled with it */
+	struct buf		ticket;		/* secret */
+	uint64_t		account;
+	uint32_t		shard;
+	access_fn		fn;
+};
+/* x is zeroed and becomes part of the request's state. */
+void access_start(struct access *x, struct request *rq, struct span address, access_fn fn);
+/* Gives the ticket back. */
+void access_end(struct access *x);
+
+/* An account in a result of authd: {"id": 16 hex digits, "shard": n}. */
+bool read_account(const struct json *v, uint64_t *id, uint32_t *shard);
+
+extern const struct admin_command admin_cmds_account[], admin_cmds_mailbox[],
+    admin_cmds_status[];
+
+#endif
