@@ -1,0 +1,54 @@
+/* common/mime/digest.h
+ * All that is derived from a message, in one pass while it streams: begin, feed, finish.
+ * Bounded memory: the part tree, one header, some KiB of text, and the canonical text when
+ * it is asked for.
+ *
+ * Over MIME_LIST_MAX or MIME_STRUCTURE_MAX: fields longer than 16 KiB are cut, then address lists,
+ * then references; in the structure, envelopes and parameters of later parts are left out.  Places are
+ * always there. */
+#ifndef COMMON_MIME_DIGEST_H
+#define COMMON_MIME_DIGEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/mime/summary.h"
+#include "common/util/buf.h"
+#include "common/util/span.h"
+
+#define MIME_TEXT_VERSION 1	/* of the canonical text, doc/search.md */
+
+/* What SORT compares (RFC 5256), short enough for the store's msort; prefixes are case-mapped
+ * (i;unicode-casemap) and end between characters.  Equal prefixes whose `cut` bit is set say
+ * nothing about order: the LIST blobs do. */
+enum { MIME_SORT_FROM = 1, MIME_SORT_TO = 2, MIME_SORT_CC = 4, MIME_SORT_SUBJECT = 8 };
+struct mime_sort {
+	int64_t		sent_s;		/* INT64_MIN: no valid Date */
+	uint64_t	subject_hash;	/* 0: none */
+	uint8_t		cut;
+	uint8_t		from_len, to_len, cc_len, subject_len;
+	char		from[20], to[20], cc[20], subject[28];
+};
+void mime_sort_put(struct buf *b, const struct mime_sort *s);
+/* false: not ours. */
+bool mime_sort_get(struct span blob, struct mime_sort *s);
+
+struct mime_digest;
+/* text_max: bytes of canonical text to make at most; 0: none. */
+struct mime_digest *mime_digest_new(size_t text_max);
+void mime_digest_free(struct mime_digest **d);
+void mime_digest_feed(struct mime_digest *d, const void *data, size_t len);
+
+#define MIME_THREAD_KEYS 64
+struct mime_digest_result {		/* borrowed from the digest */
+	struct span		list, structure, sort;	/* the blobs; sort is encoded */
+	struct mime_sort	sort_data;
+	uint64_t		thread_keys[MIME_THREAD_KEYS];	/* own id first (0: none), then references */
+	size_t			n_thread_keys;
+	struct span		text;		/* canonical, case-mapped, version MIME_TEXT_VERSION */
+	bool			text_cut;	/* text_max was reached */
+	uint64_t		size;
+};
+void mime_digest_finish(struct mime_digest *d, struct mime_digest_result *r);
+
+#endif
