@@ -107,8 +107,8 @@ copy_begin(struct copy *c, struct span prefix, uint64_t size)
 	forget_message(c);
 	c->wanted = size;
 	c->writer = body_writer_new(prefix, 0);
-	c->digest = mime_digest_new();
-	mime_digest_feed(c->digest, prefix);
+	c->digest = mime_digest_new(0);
+	mime_digest_feed(c->digest, prefix.p, prefix.len);
 }
 
 static void on_chunk(void *arg, enum status st, bool more, const void *msg);
@@ -160,7 +160,7 @@ on_chunk(void *arg, enum status st, bool more, const void *msg)
 void
 copy_feed(struct copy *c, struct span text)
 {
-	mime_digest_feed(c->digest, text);
+	mime_digest_feed(c->digest, text.p, text.len);
 	body_writer_feed(c->writer, text.p, text.len, &c->out);
 	if (c->st != ST_OK)
 		buf_clear(&c->out);	/* refused: the rest is only counted */
@@ -189,8 +189,8 @@ append(struct copy *c)
 	struct store_append rq = { .path = SPAN_LIT("INBOX") };
 	struct store_append_item it = { .received_s = INT64_MIN };
 	unsigned char sha[32];
-	struct mime_digested d;
-	struct buf items = { 0 };
+	struct mime_digest_result d;
+	struct buf items = { 0 }, keys = { 0 };
 
 	mime_digest_finish(c->digest, &d);
 	body_writer_sha256(c->writer, sha);
@@ -199,8 +199,10 @@ append(struct copy *c)
 	it.list = d.list;
 	it.structure = d.structure;
 	it.sort = d.sort;
-	it.thread_keys = d.thread_keys;
-	it.subject_hash = d.subject_hash;
+	for (size_t i = 0; i < d.n_thread_keys; i++)
+		put_u64(&keys, d.thread_keys[i]);
+	it.thread_keys = buf_span(&keys);
+	it.subject_hash = d.sort_data.subject_hash;
 	if (c->staged)
 		it.stage = STAGE;
 	else
@@ -209,6 +211,7 @@ append(struct copy *c)
 	rq.items = buf_span(&items);
 	c->call = store_do_append(c->store, &rq, on_append, c);
 	buf_fini(&items);
+	buf_fini(&keys);
 }
 
 void

@@ -16,7 +16,7 @@ on_prepare(struct worker *w, void *arg)
 	struct lmtpd *d = arg;
 
 	d->worker = w;
-	charset_preload();	/* iconv loads its tables from files */
+	mime_charset_preload();	/* iconv loads its tables from files */
 }
 
 static void

@@ -703,8 +703,10 @@ static const struct conn_ops conn_ops = {
 static bool
 may_connect(const struct conf_listener *l, const struct net_ip *ip)
 {
-	if (l->allow.n == 0 || ip->family == NET_UNIX)
+	if (ip->family == NET_UNIX)
 		return true;
+	if (l->allow.n == 0)		/* mail is taken from strangers only when told so */
+		return net_ip_is_local(ip);
 	for (size_t i = 0; i < l->allow.n; i++)
 		if (cidr_match(&l->allow.v[i], ip))
 			return true;
