@@ -264,6 +264,7 @@ add_worker(struct master *m, struct pool *p)
 	struct buf exe = { 0 };
 	struct child_spec s = { .program = p->program, .slot = ++m->slots };
 
+	s.limits.memory_bytes = conf_pool_find(m->conf, program_name(p->program))->memory_bytes;
 	buf_addf(&exe, "%s/%s", m->libexec, program_name(p->program));
 	s.exe = buf_cstr(&exe);
 	w->m = m;

@@ -292,7 +292,7 @@ sandbox_prepare_child(int parent, const struct sandbox_limits *limits)
 	}
 	if (limits->memory_bytes > 0) {
 		rl.rlim_cur = rl.rlim_max = limits->memory_bytes;
-		if (setrlimit(RLIMIT_AS, &rl) != 0)
+		if (setrlimit(RLIMIT_DATA, &rl) != 0)
 			return false;
 	}
 	return true;

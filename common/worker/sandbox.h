@@ -32,7 +32,7 @@ bool sandbox_apply(enum sandbox_profile profile, const char *const *paths, size_
  * against the race with parent, its pid), no core, limits.  fds: descriptors allowed. */
 struct sandbox_limits {
 	unsigned long	fds;		/* 0: unchanged */
-	unsigned long	memory_bytes;	/* address space; 0: unchanged */
+	unsigned long	memory_bytes;	/* RLIMIT_DATA; 0: unchanged */
 };
 bool sandbox_prepare_child(int parent, const struct sandbox_limits *limits);
 

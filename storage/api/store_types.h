@@ -21,7 +21,7 @@
 #define STORE_INLINE_MAX	(64u << 10)	/* a stored body above this is staged */
 #define STORE_CHUNK_MAX		(256u << 10)	/* bytes of one staged chunk */
 #define STORE_BODY_MAX		(1u << 30)	/* bytes of a stored body */
-#define STORE_CACHE_MAX		(256u << 10)	/* bytes of each of the two cache blobs */
+#define STORE_CACHE_MAX		(512u << 10)	/* bytes of each of the two cache blobs */
 #define STORE_SORT_MAX		512u		/* bytes of the sort blob */
 #define STORE_THREAD_KEYS_MAX	64u		/* thread keys of a message */
 #define STORE_SIZE_MAX		4294967295u	/* raw octets: RFC822.SIZE is a 32-bit number */
