@@ -290,10 +290,12 @@ sandbox_prepare_child(int parent, const struct sandbox_limits *limits)
 		if (setrlimit(RLIMIT_NOFILE, &rl) != 0)
 			return false;
 	}
+#ifndef MANSIO_SANITIZERS	/* their shadow memory would be counted */
 	if (limits->memory_bytes > 0) {
 		rl.rlim_cur = rl.rlim_max = limits->memory_bytes;
 		if (setrlimit(RLIMIT_DATA, &rl) != 0)
 			return false;
 	}
+#endif
 	return true;
 }
