@@ -1,4 +1,21 @@
 noinst_LIBRARIES += storage/state/libstate.a
 storage_state_libstate_a_SOURCES = \
-	storage/state/op.h \
-	storage/state/state.h
+	storage/state/account.c \
+	storage/state/changes.c \
+	storage/state/check.c \
+	storage/state/copy.c \
+	storage/state/directory.c \
+	storage/state/flags_op.c \
+	storage/state/hash.c \
+	storage/state/keyword.c \
+	storage/state/mailbox.c \
+	storage/state/message.c \
+	storage/state/once.c \
+	storage/state/op.c storage/state/op.h \
+	storage/state/path.c \
+	storage/state/read.c \
+	storage/state/read_mailboxes.c \
+	storage/state/schema.c storage/state/schema.h \
+	storage/state/state.c storage/state/state.h storage/state/state_priv.h \
+	storage/state/thread.c \
+	storage/state/uidmap.c

@@ -42,6 +42,7 @@ struct op_head {
 	int64_t		time_ms;	/* wall clock of the stamp */
 	unsigned char	ticket[OP_TICKET_LEN];
 	uint64_t	seq, acked;	/* 0: not remembered */
+	uint32_t	part;		/* of a chain under one seq, from 0; remembered apart */
 	/* Configured defaults, for an account without limits of its own; 0: none. */
 	uint64_t	bytes_max, messages_max, mailboxes_max;
 };
@@ -126,7 +127,7 @@ void op_encode(const struct op *op, struct buf *out);
 /* false: malformed, or of a version or kind not known here.  Spans are borrowed.  Nested
  * lists are judged when they are read: a bad one makes state_apply() refuse with ST_SYNTAX. */
 bool op_decode(struct op *op, struct span bytes);
-/* Body pieces of an append in all its items; 0 for every other operation. */
+/* Body pieces of an append in all its items; 0 for every other operation; false: malformed. */
 bool op_pieces(const struct op *op, uint64_t *pieces);
 const char *op_kind_name(enum op_kind kind);
 

@@ -59,7 +59,8 @@ struct state_result {			/* zeroed before the first use; reused then */
 	uint64_t	modseq;		/* of the account (dir write: of the directory) after it */
 	bool		changed;	/* something that watchers of the account care for */
 	uint64_t	mailbox;	/* created, appended to, changed or copied into */
-	uint32_t	uid;		/* first one given out */
+	uint32_t	uid;		/* first one given out; flags, expunge: the highest one named,
+					 * so that a repeated chain goes on behind it */
 	size_t		n_touched;	/* mailboxes whose messages changed */
 	uint64_t	touched[STATE_TOUCHED_MAX];
 	struct buf	keys;		/* dir write: keys changed, put_span each */

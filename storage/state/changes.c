@@ -1,0 +1,224 @@
+/* The change log: what happened by modseq, with the old values, and its end of life. */
+#include "storage/state/state_priv.h"
+
+#include "common/util/mem.h"
+
+static bool
+touched(const struct buf *b, uint64_t mailbox)
+{
+	for (size_t i = 0; i < b->len; i += 8)
+		if (get_be64(b->data + i) == mailbox)
+			return true;
+	return false;
+}
+
+enum status
+change_add(struct apply *ap, struct mbox *m, uint32_t uid, const struct rec_change *c)
+{
+	struct rec_account *acct = &ap->a->rec;
+	struct state_result *r = ap->r;
+	uint64_t modseq = ap_modseq(ap);
+	struct key k;
+
+	if (!touched(&ap->touched, m->id)) {
+		put_u64(&ap->touched, m->id);
+		if (r->n_touched < STATE_TOUCHED_MAX)
+			r->touched[r->n_touched++] = m->id;
+	}
+	m->rec.highestmodseq = modseq;
+	m->dirty = true;
+	acct->mail_modseq = modseq;
+	if (c->kind != CHANGE_UPDATED)
+		acct->thread_modseq = modseq;
+	acct->mailbox_modseq = modseq;
+	key_change(&k, ap->a->id, m->id, modseq, uid);
+	rec_change_put(st_put_start(ap->s), c);
+	return st_put(ap->s, TAB_CHANGE, &k);
+}
+
+enum status
+mchange_add(struct apply *ap, uint64_t mailbox, const struct rec_mchange *c)
+{
+	uint64_t modseq = ap_modseq(ap);
+	struct key k;
+
+	ap->a->rec.mailbox_modseq = modseq;
+	key_3(&k, ap->a->id, modseq, mailbox);
+	rec_mchange_put(st_put_start(ap->s), c);
+	return st_put(ap->s, TAB_MCHANGE, &k);
+}
+
+enum status
+history_add(struct apply *ap)
+{
+	struct rec_history h = { .kind = (uint8_t)ap->op->kind, .time_ms = ap->op->head.time_ms,
+		.who = ap->op->head.who, .mailboxes = buf_span(&ap->touched) };
+	struct key k;
+
+	key_2(&k, ap->a->id, ap->modseq);
+	rec_history_put(st_put_start(ap->s), &h);
+	return st_put(ap->s, TAB_HISTORY, &k);
+}
+
+/* ---- forgetting ---- */
+
+/* Takes the first row at or behind the prefix; *key and *payload are copies in the buffers. */
+static enum status
+first_row(struct state *s, enum tab t, struct span prefix, struct buf *key, struct buf *value)
+{
+	struct engine_cursor *c = NULL;
+	struct span k, p;
+	enum status st;
+
+	TRY(engine_cursor_open(s->e, s->txn, t, prefix, &c));
+	st = st_next(s, t, c, &k, &p);
+	if (st == ST_OK) {
+		buf_clear(key);
+		buf_add_span(key, k);
+		buf_clear(value);
+		buf_add_span(value, p);
+	}
+	engine_cursor_close(&c);
+	return st;
+}
+
+/* A destroyed membership is forgotten: was it the last trace of its message? */
+static enum status
+forget_destroyed(struct apply *ap, const struct rec_change *c, uint64_t modseq)
+{
+	struct message *msg = &ap->s->msg;
+	enum status st = message_load(ap->s, ap->a, c->message, msg);
+
+	if (st == ST_NOT_FOUND)
+		return ST_OK;
+	TRY(st);
+	return msg->rec.gone_modseq == modseq ? message_purge(ap, msg) : ST_OK;
+}
+
+/* The change rows of one modseq in one mailbox; *left counts down. */
+static enum status
+forget_changes(struct apply *ap, uint64_t mailbox, uint64_t modseq, uint32_t *left)
+{
+	struct buf key = { 0 }, value = { 0 };
+	struct rec_change c;
+	struct key prefix, k;
+	enum status st = ST_OK;
+
+	key_3(&prefix, ap->a->id, mailbox, modseq);
+	for (; st == ST_OK && *left > 0; --*left) {
+		st = first_row(ap->s, TAB_CHANGE, key_span(&prefix), &key, &value);
+		if (st != ST_OK)
+			break;
+		key_text(&k, buf_span(&key));
+		if (!rec_change_get(buf_span(&value), &c))
+			st = st_damaged(ap->s, TAB_CHANGE, buf_span(&key));
+		if (st == ST_OK && c.kind == CHANGE_DESTROYED)
+			st = forget_destroyed(ap, &c, modseq);
+		if (st == ST_OK)
+			st = st_del(ap->s, TAB_CHANGE, &k);
+	}
+	buf_fini(&key);
+	buf_fini(&value);
+	return st;
+}
+
+/* A tombstone goes with the row that tells of it, unless rows are still under it. */
+static enum status
+forget_mailbox(struct apply *ap, uint64_t mailbox)
+{
+	struct mbox *m;
+	struct key k;
+	enum status st = st_mbox(ap->s, ap->a, mailbox, &m);
+
+	if (st == ST_NOT_FOUND)
+		return ST_OK;
+	TRY(st);
+	if (m->rec.deleted_ms == 0 || m->rec.messages > 0)
+		return ST_OK;
+	table_del_u64(&ap->a->mboxes, mailbox);
+	list_remove(&m->in_acct);
+	buf_fini(&m->name);
+	mem_free(&m);
+	key_2(&k, ap->a->id, mailbox);
+	return st_del_any(ap->s, TAB_MAILBOX, &k);
+}
+
+static enum status
+forget_mchanges(struct apply *ap, uint64_t modseq)
+{
+	struct buf key = { 0 }, value = { 0 };
+	struct rec_mchange c;
+	struct key prefix, k;
+	enum status st = ST_OK;
+
+	key_2(&prefix, ap->a->id, modseq);
+	while (st == ST_OK) {
+		st = first_row(ap->s, TAB_MCHANGE, key_span(&prefix), &key, &value);
+		if (st != ST_OK)
+			break;
+		key_text(&k, buf_span(&key));
+		if (!rec_mchange_get(buf_span(&value), &c))
+			st = st_damaged(ap->s, TAB_MCHANGE, buf_span(&key));
+		if (st == ST_OK && c.kind == CHANGE_DESTROYED)
+			st = forget_mailbox(ap, get_be64(key.data + 16));
+		if (st == ST_OK)
+			st = st_del(ap->s, TAB_MCHANGE, &k);
+	}
+	buf_fini(&key);
+	buf_fini(&value);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* One history row with all under it.  *left 0: not finished. */
+static enum status
+forget_operation(struct apply *ap, uint64_t modseq, const struct rec_history *h, uint32_t *left)
+{
+	struct key k;
+
+	for (size_t i = 0; i < h->mailboxes.len; i += 8) {
+		enum status st = forget_changes(ap, get_be64(h->mailboxes.p + i), modseq, left);
+
+		if (st != ST_NOT_FOUND)
+			return st;		/* failed, or no rows left to spend */
+	}
+	TRY(forget_mchanges(ap, modseq));
+	key_2(&k, ap->a->id, modseq);
+	TRY(st_del(ap->s, TAB_HISTORY, &k));
+	ap->a->rec.horizon = modseq;
+	ap->a->dirty = true;
+	if (*left > 0)
+		--*left;
+	return ST_OK;
+}
+
+enum status
+apply_history_purge(struct apply *ap)
+{
+	const struct op_history_purge *p = &ap->op->u.history_purge;
+	uint32_t left = p->rows > OP_ROWS || p->rows == 0 ? OP_ROWS : p->rows;
+	struct buf key = { 0 }, value = { 0 };
+	struct rec_history h;
+	struct key prefix;
+	enum status st = ST_OK;
+
+	key_1(&prefix, ap->a->id);
+	while (st == ST_OK) {
+		st = first_row(ap->s, TAB_HISTORY, key_span(&prefix), &key, &value);
+		if (st != ST_OK)
+			break;
+		if (!rec_history_get(buf_span(&value), &h)) {
+			st = st_damaged(ap->s, TAB_HISTORY, buf_span(&key));
+			break;
+		}
+		if (h.time_ms >= p->before_ms)
+			break;
+		if (left == 0) {
+			ap->r->more = true;
+			break;
+		}
+		st = forget_operation(ap, get_be64(key.data + 8), &h, &left);
+	}
+	buf_fini(&key);
+	buf_fini(&value);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}

@@ -1,0 +1,185 @@
+/* STORE and EXPUNGE.  An operation changes at most OP_ROWS messages; larger sets are cut
+ * by the service (state_first_uids()). */
+#include "storage/state/state_priv.h"
+
+struct change {
+	uint8_t		how;
+	struct flags	flags;		/* to add, remove or set */
+	uint64_t	unchanged_since;
+	struct buf	rows;
+	struct uidset	modified;
+};
+
+static struct flags
+changed_flags(const struct change *c, struct flags old)
+{
+	switch (c->how) {
+	case FLAGS_ADD:
+		return flags_or(old, c->flags);
+	case FLAGS_REMOVE:
+		return flags_without(old, c->flags);
+	default:
+		return c->flags;
+	}
+}
+
+static enum status
+change_one(struct apply *ap, struct mbox *m, uint32_t uid, struct change *c)
+{
+	struct rec_index x;
+	struct rec_change log;
+	struct store_row row;
+	struct flags old;
+
+	TRY(index_load(ap->s, ap->a, m, uid, &x));
+	if (x.modseq > c->unchanged_since) {
+		uidset_add(&c->modified, uid);
+		return ST_OK;
+	}
+	old = x.flags;
+	x.flags = changed_flags(c, old);
+	if (!flags_eq(old, x.flags)) {
+		log = (struct rec_change){ .kind = CHANGE_UPDATED, .message = x.message,
+			.thread = x.thread, .old_modseq = x.modseq, .old_flags = old };
+		x.modseq = ap_modseq(ap);
+		TRY(index_save(ap->s, ap->a, m, uid, &x));
+		if (((old.w[0] ^ x.flags.w[0]) & (FLAG_SEEN | FLAG_DELETED)) != 0)
+			TRY(uidmap_set(ap->s, ap->a, m, uid, &x.flags));
+		TRY(change_add(ap, m, uid, &log));
+	}
+	row = (struct store_row){ .uid = uid, .modseq = x.modseq, .flags = x.flags };
+	put_store_row(&c->rows, &row, ROW_FLAGS);
+	return ST_OK;
+}
+
+static enum status
+change_all(struct apply *ap, struct mbox *m, const struct uidset *uids, struct change *c,
+    bool keywords_added)
+{
+	struct store_flags_are reply = { 0 };
+	struct buf modified = { 0 };
+	enum status st = ST_OK;
+
+	ap->r->mailbox = m->id;
+	for (uint32_t u = 0; st == ST_OK && (u = uidset_next(uids, u)) != 0;)
+		st = change_one(ap, m, u, c);
+	uidset_encode(&c->modified, &modified);
+	reply.modseq = ap->a->rec.modseq;
+	reply.rows = buf_span(&c->rows);
+	reply.modified = buf_span(&modified);
+	if (keywords_added)
+		reply.keywords = buf_span(&ap->a->keywords);
+	if (st == ST_OK)
+		ap_reply(ap, STORE_FLAGS_ARE, &reply);
+	buf_fini(&modified);
+	return st;
+}
+
+/* The uids named: decoded, and the highest one told. */
+static bool
+named(struct apply *ap, struct span in, struct uidset *asked)
+{
+	struct reader r;
+
+	reader_init(&r, in.p, in.len);
+	if (!uidset_decode(asked, &r, STORE_RANGES_MAX) || !reader_done(&r))
+		return false;
+	ap->r->uid = asked->n > 0 ? asked->r[asked->n - 1].hi : 0;
+	return true;
+}
+
+static enum status
+store(struct apply *ap, struct mbox *m, const struct uidset *uids)
+{
+	const struct op_flags *p = &ap->op->u.flags;
+	struct change c = { .how = p->how, .unchanged_since = p->unchanged_since,
+		.flags = flags_system(p->system) };
+	unsigned bits[KEYWORD_MAX + 1];
+	enum status st, verdict;
+	bool added;
+	size_t n;
+
+	TRY(keywords_bits(ap, p->keywords, p->how != FLAGS_REMOVE && !uidset_empty(uids), bits, &n,
+	    &verdict, &added));
+	if (verdict != ST_OK)
+		return refuse(ap, verdict);
+	for (size_t i = 0; i < n; i++)
+		if (bits[i] < KEYWORD_MAX)
+			flags_set_keyword(&c.flags, bits[i]);
+	st = change_all(ap, m, uids, &c, added);
+	buf_fini(&c.rows);
+	uidset_fini(&c.modified);
+	return st;
+}
+
+enum status
+apply_flags(struct apply *ap)
+{
+	const struct op_flags *p = &ap->op->u.flags;
+	struct uidset asked = { 0 }, uids = { 0 };
+	struct mbox *m = NULL;
+	enum status st;
+
+	if (!named(ap, p->uids, &asked) || p->how < FLAGS_ADD || p->how > FLAGS_REPLACE ||
+	    (p->system & ~FLAG_SYSTEM_ALL) != 0)
+		st = refuse(ap, ST_SYNTAX);
+	else
+		st = ap_mbox(ap, p->mailbox, &m);
+	if (m != NULL) {
+		st = uidmap_among(ap->s, ap->a, m, STATE_ALL, &asked, OP_ROWS, &uids);
+		if (st == ST_OK && uidset_count(&uids) > OP_ROWS)
+			st = refuse(ap, ST_LIMIT);
+		else if (st == ST_OK)
+			st = store(ap, m, &uids);
+	}
+	uidset_fini(&asked);
+	uidset_fini(&uids);
+	return st;
+}
+
+static enum status
+expunge_all(struct apply *ap, struct mbox *m, const struct uidset *uids)
+{
+	struct message *msg = &ap->s->msg;
+	struct store_expunged reply = { 0 };
+	struct buf b = { 0 };
+	struct rec_index x;
+
+	ap->r->mailbox = m->id;
+	for (uint32_t u = 0; (u = uidset_next(uids, u)) != 0;) {
+		TRY(index_load(ap->s, ap->a, m, u, &x));
+		TRY(message_load(ap->s, ap->a, x.message, msg));
+		TRY(member_remove(ap, m, u, &x, msg));
+		TRY(message_save(ap->s, ap->a, msg));
+	}
+	uidset_encode(uids, &b);
+	reply.modseq = ap->a->rec.modseq;
+	reply.uids = buf_span(&b);
+	ap_reply(ap, STORE_EXPUNGED, &reply);
+	buf_fini(&b);
+	return ST_OK;
+}
+
+enum status
+apply_expunge(struct apply *ap)
+{
+	const struct op_expunge *p = &ap->op->u.expunge;
+	struct uidset asked = { 0 }, uids = { 0 };
+	struct mbox *m = NULL;
+	enum status st;
+
+	if (!named(ap, p->uids, &asked))
+		st = refuse(ap, ST_SYNTAX);
+	else
+		st = ap_mbox(ap, p->mailbox, &m);
+	if (m != NULL) {
+		st = uidmap_among(ap->s, ap->a, m, STATE_DELETED, &asked, OP_ROWS, &uids);
+		if (st == ST_OK && uidset_count(&uids) > OP_ROWS)
+			st = refuse(ap, ST_LIMIT);
+		else if (st == ST_OK)
+			st = expunge_all(ap, m, &uids);
+	}
+	uidset_fini(&asked);
+	uidset_fini(&uids);
+	return st;
+}

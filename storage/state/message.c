@@ -1,0 +1,385 @@
+/* Messages, their memberships in mailboxes, and APPEND. */
+#include "storage/state/state_priv.h"
+
+#include <string.h>
+
+void
+message_fini(struct message *m)
+{
+	buf_fini(&m->keys);
+	buf_fini(&m->members);
+}
+
+static void
+message_take(struct message *m, uint64_t id)
+{
+	m->id = id;
+	buf_clear(&m->keys);
+	buf_add_span(&m->keys, m->rec.thread_keys);
+	buf_clear(&m->members);
+	buf_add_span(&m->members, m->rec.members);
+	m->rec.thread_keys = buf_span(&m->keys);
+	m->rec.members = buf_span(&m->members);
+}
+
+enum status
+message_load(struct state *s, struct acct *a, uint64_t id, struct message *m)
+{
+	struct span payload;
+	struct key k;
+
+	key_2(&k, a->id, id);
+	TRY(st_get(s, s->txn, TAB_MESSAGE, &k, &s->value, &payload));
+	if (!rec_message_get(payload, &m->rec))
+		return st_damaged(s, TAB_MESSAGE, key_span(&k));
+	message_take(m, id);
+	return ST_OK;
+}
+
+enum status
+message_save(struct state *s, struct acct *a, struct message *m)
+{
+	struct key k;
+
+	key_2(&k, a->id, m->id);
+	m->rec.members = buf_span(&m->members);
+	rec_message_put(st_put_start(s), &m->rec);
+	return st_put(s, TAB_MESSAGE, &k);
+}
+
+enum status
+index_load(struct state *s, struct acct *a, struct mbox *m, uint32_t uid, struct rec_index *x)
+{
+	struct span payload;
+	struct key k;
+	enum status st;
+
+	key_uid(&k, a->id, m->id, uid);
+	st = st_get(s, s->txn, TAB_MINDEX, &k, &s->value, &payload);
+	if (st == ST_NOT_FOUND || (st == ST_OK && !rec_index_get(payload, x)))
+		return st_damaged(s, TAB_MINDEX, key_span(&k));
+	return st;
+}
+
+enum status
+index_save(struct state *s, struct acct *a, struct mbox *m, uint32_t uid,
+    const struct rec_index *x)
+{
+	struct key k;
+
+	key_uid(&k, a->id, m->id, uid);
+	rec_index_put(st_put_start(s), x);
+	return st_put(s, TAB_MINDEX, &k);
+}
+
+enum status
+member_add(struct apply *ap, struct mbox *m, struct message *msg, struct rec_index *x,
+    uint32_t *uid)
+{
+	const struct rec_change c = { .kind = CHANGE_CREATED, .message = msg->id,
+		.thread = msg->rec.thread };
+
+	*uid = m->rec.uidnext++;
+	x->modseq = ap_modseq(ap);
+	x->saved_s = ap->op->head.time_ms / 1000;
+	TRY(index_save(ap->s, ap->a, m, *uid, x));
+	TRY(uidmap_set(ap->s, ap->a, m, *uid, &x->flags));
+	m->rec.bytes += x->size;
+	ap->a->rec.bytes += x->size;
+	ap->a->rec.messages++;
+	put_rec_member(&msg->members, (struct rec_member){ m->id, *uid });
+	if (msg->rec.gone_modseq != 0) {
+		ap->a->rec.kept_bytes -= msg->rec.size;
+		msg->rec.gone_modseq = 0;
+	}
+	return change_add(ap, m, *uid, &c);
+}
+
+static bool
+drop_member(struct buf *members, uint64_t mailbox, uint32_t uid)
+{
+	for (size_t i = 0; i < members->len / MEMBER_BYTES; i++) {
+		struct rec_member x = rec_member(buf_span(members), i);
+		char *at = members->data + i * MEMBER_BYTES;
+
+		if (x.mailbox != mailbox || x.uid != uid)
+			continue;
+		memmove(at, at + MEMBER_BYTES, members->len - (i + 1) * MEMBER_BYTES);
+		buf_cut(members, members->len - MEMBER_BYTES);
+		return true;
+	}
+	return false;
+}
+
+enum status
+member_remove(struct apply *ap, struct mbox *m, uint32_t uid, const struct rec_index *x,
+    struct message *msg)
+{
+	const struct rec_change c = { .kind = CHANGE_DESTROYED, .message = x->message,
+		.thread = x->thread, .old_modseq = x->modseq, .old_flags = x->flags };
+	struct key k;
+
+	key_uid(&k, ap->a->id, m->id, uid);
+	if (!drop_member(&msg->members, m->id, uid))
+		return st_damaged(ap->s, TAB_MINDEX, key_span(&k));
+	TRY(st_del(ap->s, TAB_MINDEX, &k));
+	TRY(uidmap_set(ap->s, ap->a, m, uid, NULL));
+	m->rec.bytes -= x->size;
+	if (m->rec.deleted_ms == 0) {	/* else it left the quota as a whole */
+		ap->a->rec.bytes -= x->size;
+		ap->a->rec.messages--;
+	}
+	TRY(change_add(ap, m, uid, &c));
+	if (msg->members.len == 0) {
+		msg->rec.gone_modseq = ap->modseq;
+		ap->a->rec.kept_bytes += msg->rec.size;
+	}
+	return ST_OK;
+}
+
+static enum status
+extent_unref(struct state *s, uint64_t extent)
+{
+	struct rec_extent e;
+	struct buf copy = { 0 };
+	struct span payload;
+	struct key k;
+	enum status st;
+
+	key_1(&k, extent);
+	TRY(st_get(s, s->txn, TAB_EXTENT, &k, &s->value, &payload));
+	if (!rec_extent_get(payload, &e) || e.refs == 0)
+		return st_damaged(s, TAB_EXTENT, key_span(&k));
+	if (--e.refs == 0)
+		return st_del(s, TAB_EXTENT, &k);
+	buf_add_span(&copy, e.locs);
+	e.locs = buf_span(&copy);
+	rec_extent_put(st_put_start(s), &e);
+	st = st_put(s, TAB_EXTENT, &k);
+	buf_fini(&copy);
+	return st;
+}
+
+enum status
+message_purge(struct apply *ap, struct message *msg)
+{
+	struct key k;
+
+	ap->a->rec.kept_bytes -= msg->rec.size;
+	ap->a->dirty = true;
+	TRY(thread_leave(ap, msg));
+	TRY(extent_unref(ap->s, msg->rec.extent));
+	key_uid(&k, ap->a->id, msg->rec.home_mailbox, msg->rec.home_uid);
+	TRY(st_del_any(ap->s, TAB_MSORT, &k));
+	TRY(st_del_any(ap->s, TAB_MLIST, &k));
+	TRY(st_del_any(ap->s, TAB_MSTRUCT, &k));
+	key_2(&k, ap->a->id, msg->id);
+	return st_del(ap->s, TAB_MESSAGE, &k);
+}
+
+enum status
+mbox_purge_rows(struct apply *ap, struct mbox *m, bool *empty)
+{
+	const struct uidrange every = { 1, UINT32_MAX };
+	const struct uidset all = { (struct uidrange *)(uintptr_t)&every, 1, 1 };
+	struct message *msg = &ap->s->msg;
+	struct uidset uids = { 0 };
+	struct rec_index x;
+	uint32_t n = 0;
+	enum status st;
+
+	st = uidmap_among(ap->s, ap->a, m, STATE_ALL, &all, OP_ROWS, &uids);
+	for (uint32_t u = 0; st == ST_OK && n < OP_ROWS && (u = uidset_next(&uids, u)) != 0; n++) {
+		st = index_load(ap->s, ap->a, m, u, &x);
+		if (st == ST_OK)
+			st = message_load(ap->s, ap->a, x.message, msg);
+		if (st == ST_OK)
+			st = member_remove(ap, m, u, &x, msg);
+		if (st == ST_OK)
+			st = message_save(ap->s, ap->a, msg);
+	}
+	*empty = m->rec.messages == 0;
+	uidset_fini(&uids);
+	return st;
+}
+
+/* ---- append ---- */
+
+static enum status
+put_blob(struct state *s, enum tab t, const struct key *k, struct span blob)
+{
+	if (blob.len == 0)
+		return ST_OK;
+	buf_add_span(st_put_start(s), blob);
+	return st_put(s, t, k);
+}
+
+static enum status
+put_extent(struct apply *ap, uint64_t id, const struct journal_loc *locs, uint32_t n)
+{
+	struct rec_extent e = { .refs = 1 };
+	struct buf list = { 0 };
+	struct key k;
+	enum status st;
+
+	for (uint32_t i = 0; i < n; i++) {
+		e.stored += locs[i].length;
+		put_u32(&list, locs[i].segment);
+		put_u32(&list, locs[i].offset);
+		put_u32(&list, locs[i].length);
+	}
+	e.locs = buf_span(&list);
+	key_1(&k, id);
+	rec_extent_put(st_put_start(ap->s), &e);
+	st = st_put(ap->s, TAB_EXTENT, &k);
+	buf_fini(&list);
+	return st;
+}
+
+/* The request's keyword bits as the account's. */
+static struct flags
+translate(struct flags f, const unsigned *bits, size_t n)
+{
+	struct flags out = flags_system(flags_get_system(f));
+
+	for (size_t i = 0; i < n; i++)
+		if (flags_has_keyword(f, (unsigned)i))
+			flags_set_keyword(&out, bits[i]);
+	return out;
+}
+
+static enum status
+append_one(struct apply *ap, struct mbox *m, const struct op_append_item *it,
+    const struct journal_loc *locs, struct flags flags, uint32_t *uid)
+{
+	struct message *msg = &ap->s->msg;
+	struct rec_message *rec = &msg->rec;
+	struct rec_index x;
+	struct key k;
+
+	*rec = (struct rec_message){ .extent = st_new_id(ap->s), .size = it->size,
+		.subject_hash = it->subject_hash, .received_s = it->received_s,
+		.received_zone = it->received_zone, .saved_s = ap->op->head.time_ms / 1000,
+		.home_mailbox = m->id, .home_uid = m->rec.uidnext,
+		.thread_keys = it->thread_keys };
+	if (it->received_s == INT64_MIN)
+		rec->received_s = rec->saved_s;
+	memcpy(rec->sha256, it->sha256.p, sizeof(rec->sha256));
+	message_take(msg, st_new_id(ap->s));
+	TRY(thread_join(ap, it->thread_keys, it->subject_hash, msg->id, &rec->thread));
+	TRY(put_extent(ap, rec->extent, locs, it->pieces));
+	x = (struct rec_index){ .message = msg->id, .thread = rec->thread, .flags = flags,
+		.size = (uint32_t)it->size, .received_s = rec->received_s,
+		.received_zone = rec->received_zone };
+	TRY(member_add(ap, m, msg, &x, uid));
+	TRY(message_save(ap->s, ap->a, msg));
+	key_uid(&k, ap->a->id, m->id, *uid);
+	TRY(put_blob(ap->s, TAB_MSORT, &k, it->sort));
+	TRY(put_blob(ap->s, TAB_MLIST, &k, it->list));
+	return put_blob(ap->s, TAB_MSTRUCT, &k, it->structure);
+}
+
+struct totals {
+	uint64_t	items, bytes, pieces;
+	bool		good;
+};
+
+static struct totals
+add_up(struct span items)
+{
+	struct totals t = { 0 };
+	struct op_append_item it;
+	struct reader r;
+
+	reader_init(&r, items.p, items.len);
+	while (get_op_append_item(&r, &it)) {
+		t.items++;
+		t.bytes += it.size;
+		t.pieces += it.pieces;
+	}
+	t.good = reader_done(&r) && t.items > 0;
+	return t;
+}
+
+static enum status
+append_all(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bits)
+{
+	const struct op_append *p = &ap->op->u.append;
+	struct store_appended reply = { .mailbox = m->id, .uidvalidity = m->rec.uidvalidity };
+	const struct journal_loc *loc = ap->locs;
+	struct uidset uids = { 0 };
+	struct buf b = { 0 };
+	struct op_append_item it;
+	struct reader r;
+	uint32_t uid;
+	enum status st = ST_OK;
+
+	ap->r->mailbox = m->id;
+	ap->r->uid = m->rec.uidnext;
+	reader_init(&r, p->items.p, p->items.len);
+	while (st == ST_OK && get_op_append_item(&r, &it)) {
+		st = append_one(ap, m, &it, loc, translate(it.flags, bits, n_bits), &uid);
+		loc += it.pieces;
+		uidset_add(&uids, uid);
+	}
+	uidset_encode(&uids, &b);
+	reply.uids = buf_span(&b);
+	reply.modseq = ap->modseq;
+	if (st == ST_OK)
+		ap_reply(ap, STORE_APPENDED, &reply);
+	buf_fini(&b);
+	uidset_fini(&uids);
+	return st;
+}
+
+/* All verdicts that do not depend on the mailbox's own record. */
+static enum status
+judge(struct apply *ap, const struct totals *t, const struct path_at *at)
+{
+	if (!t->good)
+		return ST_SYNTAX;
+	if (t->pieces != ap->n_locs)
+		return ST_BUG;
+	if (at->id == 0 && !ap->op->u.append.make)
+		return ST_NOT_FOUND;
+	if (t->items > OP_ROWS_WHOLE)
+		return ST_LIMIT;
+	if (at->id == 0 && !mailboxes_fit(ap, path_parts(at->rest)))
+		return ST_LIMIT;
+	return quota_fits(ap, t->bytes, t->items) ? ST_OK : ST_OVER_QUOTA;
+}
+
+enum status
+apply_append(struct apply *ap)
+{
+	const struct op_append *p = &ap->op->u.append;
+	const struct totals t = add_up(p->items);
+	unsigned bits[KEYWORD_MAX + 1];
+	struct buf path = { 0 };
+	struct path_at at;
+	struct mbox *m = NULL;
+	enum status st, verdict;
+	bool added;
+	size_t n;
+
+	if (!path_clean(p->path.len > 0 ? p->path : SPAN_LIT("INBOX"), &path))
+		st = refuse(ap, ST_SYNTAX);
+	else if ((st = path_find(ap->s, ap->s->txn, ap->a->id, buf_span(&path), &at)) == ST_OK)
+		ap->r->status = judge(ap, &t, &at);
+	if (st == ST_OK && ap->r->status == ST_OK && at.id != 0) {
+		st = ap_mbox(ap, at.id, &m);
+		if (m != NULL && t.items > UINT32_MAX - 1 - m->rec.uidnext)
+			ap->r->status = ST_LIMIT;
+	}
+	if (st == ST_OK && ap->r->status == ST_OK) {
+		st = keywords_bits(ap, p->keywords, true, bits, &n, &verdict, &added);
+		if (st == ST_OK)
+			ap->r->status = verdict;
+	}
+	if (st == ST_OK && ap->r->status == ST_OK && m == NULL)
+		st = mailbox_make(ap, &at, MAILBOX_ROLE_NONE, &m);
+	if (st == ST_OK && ap->r->status == ST_OK)
+		st = append_all(ap, m, bits, n);
+	buf_fini(&path);
+	return st;
+}

@@ -1,0 +1,168 @@
+/* What operations of a ticket came to, until the worker has acknowledged the answer:
+ * one row a ticket, as few are under way at a time. */
+#include "storage/state/state_priv.h"
+
+#include <string.h>
+
+struct entry {
+	uint64_t	seq;
+	uint32_t	part;
+	struct span	rest;		/* status and so on */
+};
+
+static bool
+get_entry(struct reader *r, struct entry *e)
+{
+	if (r->bad || r->p == r->end)
+		return false;
+	e->seq = get_varint(r);
+	e->part = get_varint32(r);
+	e->rest = get_span(r);
+	return !r->bad;
+}
+
+static void
+put_outcome(struct buf *b, const struct state_result *r)
+{
+	put_u8(b, (uint8_t)r->status);
+	put_u8(b, r->more);
+	put_u16(b, r->reply_no);
+	put_varint(b, r->modseq);
+	put_varint(b, r->mailbox);
+	put_varint(b, r->uid);
+	put_span(b, buf_span(&r->reply));
+}
+
+static bool
+get_outcome(struct span in, struct state_result *out)
+{
+	struct reader r;
+	uint8_t status;
+
+	reader_init(&r, in.p, in.len);
+	status = get_u8(&r);
+	out->status = (enum status)status;
+	out->more = get_u8(&r) != 0;
+	out->reply_no = get_u16(&r);
+	out->modseq = get_varint(&r);
+	out->mailbox = get_varint(&r);
+	out->uid = get_varint32(&r);
+	buf_add_span(&out->reply, get_span(&r));
+	out->repeated = true;
+	return reader_done(&r) && status <= ST_MAX;
+}
+
+static enum status
+load(struct apply *ap, struct key *k, struct reader *r)
+{
+	struct span payload;
+
+	key_text(k, span(ap->op->head.ticket, OP_TICKET_LEN));
+	TRY(st_get(ap->s, ap->s->txn, TAB_ONCE, k, &ap->s->value, &payload));
+	reader_init(r, payload.p, payload.len);
+	get_u64(r);
+	return ST_OK;
+}
+
+enum status
+once_recall(struct apply *ap, bool *known)
+{
+	const struct op_head *h = &ap->op->head;
+	struct entry e;
+	struct reader r;
+	struct key k;
+	size_t n = 0;
+	enum status st;
+
+	if (h->seq == 0)
+		return ST_OK;
+	st = load(ap, &k, &r);
+	if (st == ST_NOT_FOUND)
+		return ST_OK;
+	TRY(st);
+	while (get_entry(&r, &e)) {
+		if (e.seq == h->seq && e.part == h->part) {
+			*known = true;
+			return get_outcome(e.rest, ap->r) ? ST_OK :
+			    st_damaged(ap->s, TAB_ONCE, key_span(&k));
+		}
+		if (e.seq > h->acked)
+			n++;
+	}
+	if (!reader_done(&r))
+		return st_damaged(ap->s, TAB_ONCE, key_span(&k));
+	if (n >= ONCE_MAX)
+		ap->r->status = ST_LIMIT;
+	return ST_OK;
+}
+
+enum status
+once_remember(struct apply *ap)
+{
+	const struct op_head *h = &ap->op->head;
+	struct buf *b = &ap->s->out, one = { 0 };
+	struct entry e;
+	struct reader r;
+	struct key k;
+	size_t n = 0;
+	enum status st;
+
+	if (h->seq == 0)
+		return ST_OK;
+	st = load(ap, &k, &r);
+	if (st != ST_OK && st != ST_NOT_FOUND)
+		return st;
+	b = st_put_start(ap->s);
+	put_u64(b, (uint64_t)h->time_ms);
+	if (st == ST_OK) {
+		while (get_entry(&r, &e)) {
+			if (e.seq <= h->acked)
+				continue;
+			put_varint(b, e.seq);
+			put_varint(b, e.part);
+			put_span(b, e.rest);
+			n++;
+		}
+	}
+	if (n >= ONCE_MAX)
+		return ST_OK;		/* refused for this reason */
+	put_outcome(&one, ap->r);
+	put_varint(b, h->seq);
+	put_varint(b, h->part);
+	put_span(b, buf_span(&one));
+	buf_fini(&one);
+	return st_put(ap->s, TAB_ONCE, &k);
+}
+
+/* Removes the old ones of up to `rows` tickets, from the one named on. */
+enum status
+apply_once_purge(struct apply *ap)
+{
+	const struct op_once_purge *p = &ap->op->u.once_purge;
+	uint32_t rows = p->rows > OP_ROWS || p->rows == 0 ? OP_ROWS : p->rows;
+	struct engine_cursor *c = NULL;
+	struct buf dead = { 0 };
+	struct span key, payload;
+	struct reader r;
+	enum status st;
+
+	TRY(engine_cursor_open(ap->s->e, ap->s->txn, TAB_ONCE, SPAN_NONE, &c));
+	engine_cursor_seek(c, span(p->from, OP_TICKET_LEN));
+	for (uint32_t n = 0; (st = st_next(ap->s, TAB_ONCE, c, &key, &payload)) == ST_OK; n++) {
+		if (n == rows) {
+			memcpy(ap->r->next, key.p, OP_TICKET_LEN);
+			ap->r->more = true;
+			break;
+		}
+		reader_init(&r, payload.p, payload.len);
+		if ((int64_t)get_u64(&r) < p->before_ms)
+			buf_add_span(&dead, key);
+	}
+	engine_cursor_close(&c);
+	if (st == ST_NOT_FOUND)
+		st = ST_OK;
+	for (size_t i = 0; st == ST_OK && i < dead.len; i += OP_TICKET_LEN)
+		st = engine_del(ap->s->txn, TAB_ONCE, span(dead.data + i, OP_TICKET_LEN));
+	buf_fini(&dead);
+	return st;
+}

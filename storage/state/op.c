@@ -1,0 +1,291 @@
+#include "storage/state/op.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "common/util/bytes.h"
+#include "common/util/mem.h"
+
+/* A field of an operation's own part. */
+enum kind { K_END, K_U8, K_BOOL, K_U32, K_VARINT, K_I64, K_SPAN, K_TICKET };
+struct field {
+	enum kind	kind;
+	size_t		offset;
+};
+
+#define F(kind, type, member) { K_##kind, offsetof(struct op_##type, member) }
+
+static const struct field no_fields[] = { { K_END, 0 } };
+static const struct field account_create[] = { F(SPAN, account_create, mailboxes), { 0 } };
+static const struct field account_limits[] = { F(VARINT, account_limits, bytes),
+	F(VARINT, account_limits, messages), F(VARINT, account_limits, mailboxes), { 0 } };
+static const struct field mailbox_create[] = { F(SPAN, mailbox_create, path),
+	F(U8, mailbox_create, role), { 0 } };
+static const struct field mailbox_delete[] = { F(SPAN, mailbox_delete, path), { 0 } };
+static const struct field mailbox_rename[] = { F(SPAN, mailbox_rename, from),
+	F(SPAN, mailbox_rename, to), { 0 } };
+static const struct field subscribe[] = { F(SPAN, subscribe, path), F(BOOL, subscribe, on),
+	{ 0 } };
+static const struct field mailbox_purge[] = { F(VARINT, mailbox_purge, mailbox), { 0 } };
+static const struct field recent[] = { F(VARINT, recent, mailbox), F(U32, recent, below),
+	{ 0 } };
+static const struct field append[] = { F(SPAN, append, path), F(BOOL, append, make),
+	F(SPAN, append, keywords), F(SPAN, append, items), { 0 } };
+static const struct field flags[] = { F(VARINT, flags, mailbox), F(SPAN, flags, uids),
+	F(U8, flags, how), F(U8, flags, system), F(SPAN, flags, keywords),
+	F(VARINT, flags, unchanged_since), { 0 } };
+static const struct field expunge[] = { F(VARINT, expunge, mailbox), F(SPAN, expunge, uids),
+	{ 0 } };
+static const struct field copy[] = { F(VARINT, copy, mailbox), F(SPAN, copy, uids),
+	F(SPAN, copy, to), F(BOOL, copy, move), { 0 } };
+static const struct field history_purge[] = { F(I64, history_purge, before_ms),
+	F(U32, history_purge, rows), { 0 } };
+static const struct field once_purge[] = { F(I64, once_purge, before_ms),
+	F(TICKET, once_purge, from), F(U32, once_purge, rows), { 0 } };
+static const struct field dir_write[] = { F(SPAN, dir_write, steps), { 0 } };
+
+static const struct {
+	const char		*name;
+	const struct field	*fields;
+} kinds[] = {
+	[OP_ACCOUNT_CREATE] = { "account-create", account_create },
+	[OP_ACCOUNT_LIMITS] = { "account-limits", account_limits },
+	[OP_ACCOUNT_DELETE] = { "account-delete", no_fields },
+	[OP_ACCOUNT_UNDELETE] = { "account-undelete", no_fields },
+	[OP_ACCOUNT_PURGE] = { "account-purge", no_fields },
+	[OP_MAILBOX_CREATE] = { "mailbox-create", mailbox_create },
+	[OP_MAILBOX_DELETE] = { "mailbox-delete", mailbox_delete },
+	[OP_MAILBOX_RENAME] = { "mailbox-rename", mailbox_rename },
+	[OP_SUBSCRIBE] = { "subscribe", subscribe },
+	[OP_MAILBOX_PURGE] = { "mailbox-purge", mailbox_purge },
+	[OP_RECENT] = { "recent", recent },
+	[OP_APPEND] = { "append", append },
+	[OP_FLAGS] = { "flags", flags },
+	[OP_EXPUNGE] = { "expunge", expunge },
+	[OP_COPY] = { "copy", copy },
+	[OP_HISTORY_PURGE] = { "history-purge", history_purge },
+	[OP_ONCE_PURGE] = { "once-purge", once_purge },
+	[OP_INCARNATION] = { "incarnation", no_fields },
+	[OP_DIR_WRITE] = { "dir-write", dir_write },
+};
+
+static const struct field *
+fields_of(unsigned kind)
+{
+	return kind < ARRAY_LEN(kinds) ? kinds[kind].fields : NULL;
+}
+
+const char *
+op_kind_name(enum op_kind kind)
+{
+	return fields_of(kind) != NULL ? kinds[kind].name : "unknown";
+}
+
+static void
+put_field(struct buf *b, const struct field *f, const void *base)
+{
+	const char *p = (const char *)base + f->offset;
+
+	switch (f->kind) {
+	case K_U8:
+		put_u8(b, *(const uint8_t *)p);
+		break;
+	case K_BOOL:
+		put_u8(b, *(const bool *)p);
+		break;
+	case K_U32:
+		put_varint(b, *(const uint32_t *)(const void *)p);
+		break;
+	case K_VARINT:
+		put_varint(b, *(const uint64_t *)(const void *)p);
+		break;
+	case K_I64:
+		put_u64(b, *(const uint64_t *)(const void *)p);
+		break;
+	case K_SPAN:
+		put_span(b, *(const struct span *)(const void *)p);
+		break;
+	case K_TICKET:
+		buf_add(b, p, OP_TICKET_LEN);
+		break;
+	case K_END:
+		break;
+	}
+}
+
+static void
+get_ticket(struct reader *r, unsigned char *out)
+{
+	struct span s = get_raw(r, OP_TICKET_LEN);
+
+	if (s.p != NULL)
+		memcpy(out, s.p, OP_TICKET_LEN);
+}
+
+static void
+get_field(struct reader *r, const struct field *f, void *base)
+{
+	char *p = (char *)base + f->offset;
+
+	switch (f->kind) {
+	case K_U8:
+		*(uint8_t *)p = get_u8(r);
+		break;
+	case K_BOOL:
+		*(bool *)p = get_u8(r) != 0;
+		break;
+	case K_U32:
+		*(uint32_t *)(void *)p = get_varint32(r);
+		break;
+	case K_VARINT:
+		*(uint64_t *)(void *)p = get_varint(r);
+		break;
+	case K_I64:
+		*(uint64_t *)(void *)p = get_u64(r);
+		break;
+	case K_SPAN:
+		*(struct span *)(void *)p = get_span(r);
+		break;
+	case K_TICKET:
+		get_ticket(r, (unsigned char *)p);
+		break;
+	case K_END:
+		break;
+	}
+}
+
+void
+op_encode(const struct op *op, struct buf *out)
+{
+	const struct op_head *h = &op->head;
+	const struct field *f = fields_of(op->kind);
+
+	assert(f != NULL);
+	put_u8(out, OP_VERSION);
+	put_u8(out, (uint8_t)op->kind);
+	put_u64(out, h->account);
+	put_u64(out, h->who);
+	put_u64(out, (uint64_t)h->time_ms);
+	buf_add(out, h->ticket, OP_TICKET_LEN);
+	put_varint(out, h->seq);
+	put_varint(out, h->acked);
+	put_varint(out, h->part);
+	put_varint(out, h->bytes_max);
+	put_varint(out, h->messages_max);
+	put_varint(out, h->mailboxes_max);
+	for (; f->kind != K_END; f++)
+		put_field(out, f, &op->u);
+}
+
+bool
+op_decode(struct op *op, struct span bytes)
+{
+	struct op_head *h = &op->head;
+	const struct field *f;
+	struct reader r;
+	unsigned kind;
+
+	memset(op, 0, sizeof(*op));
+	reader_init(&r, bytes.p, bytes.len);
+	if (get_u8(&r) != OP_VERSION)
+		return false;
+	kind = get_u8(&r);
+	if ((f = fields_of(kind)) == NULL)
+		return false;
+	op->kind = (enum op_kind)kind;
+	h->account = get_u64(&r);
+	h->who = get_u64(&r);
+	h->time_ms = (int64_t)get_u64(&r);
+	get_ticket(&r, h->ticket);
+	h->seq = get_varint(&r);
+	h->acked = get_varint(&r);
+	h->part = get_varint32(&r);
+	h->bytes_max = get_varint(&r);
+	h->messages_max = get_varint(&r);
+	h->mailboxes_max = get_varint(&r);
+	for (; f->kind != K_END; f++)
+		get_field(&r, f, &op->u);
+	return reader_done(&r);
+}
+
+void
+put_op_default_mailbox(struct buf *b, const struct op_default_mailbox *m)
+{
+	put_span(b, m->path);
+	put_u8(b, m->role);
+	put_u8(b, m->subscribed);
+}
+
+bool
+get_op_default_mailbox(struct reader *r, struct op_default_mailbox *m)
+{
+	if (r->bad || r->p == r->end)
+		return false;
+	m->path = get_span(r);
+	m->role = get_u8(r);
+	m->subscribed = get_u8(r) != 0;
+	if (m->role > MAILBOX_ROLE_MAX)
+		r->bad = true;
+	return !r->bad;
+}
+
+void
+put_op_append_item(struct buf *b, const struct op_append_item *it)
+{
+	put_varint(b, it->flags.w[0]);
+	put_varint(b, it->flags.w[1]);
+	put_u64(b, (uint64_t)it->received_s);
+	put_u16(b, (uint16_t)it->received_zone);
+	put_varint(b, it->size);
+	put_span(b, it->sha256);
+	put_span(b, it->list);
+	put_span(b, it->structure);
+	put_span(b, it->sort);
+	put_span(b, it->thread_keys);
+	put_u64(b, it->subject_hash);
+	put_varint(b, it->stage);
+	put_varint(b, it->pieces);
+}
+
+bool
+get_op_append_item(struct reader *r, struct op_append_item *it)
+{
+	if (r->bad || r->p == r->end)
+		return false;
+	it->flags.w[0] = get_varint(r);
+	it->flags.w[1] = get_varint(r);
+	it->received_s = (int64_t)get_u64(r);
+	it->received_zone = (int16_t)get_u16(r);
+	it->size = get_varint(r);
+	it->sha256 = get_span(r);
+	it->list = get_span(r);
+	it->structure = get_span(r);
+	it->sort = get_span(r);
+	it->thread_keys = get_span(r);
+	it->subject_hash = get_u64(r);
+	it->stage = get_varint(r);
+	it->pieces = get_varint32(r);
+	if ((flags_get_system(it->flags) & ~(unsigned)FLAG_SYSTEM_ALL) != 0 ||
+	    it->size > STORE_SIZE_MAX || it->sha256.len != 32 ||
+	    it->list.len > STORE_CACHE_MAX || it->structure.len > STORE_CACHE_MAX ||
+	    it->sort.len > STORE_SORT_MAX || it->thread_keys.len % 8 != 0 ||
+	    it->thread_keys.len > STORE_THREAD_KEYS_MAX * 8 || it->pieces == 0 ||
+	    it->pieces > OP_PIECES_MAX)
+		r->bad = true;
+	return !r->bad;
+}
+
+bool
+op_pieces(const struct op *op, uint64_t *pieces)
+{
+	struct op_append_item it;
+	struct reader r;
+
+	*pieces = 0;
+	if (op->kind != OP_APPEND)
+		return true;
+	reader_init(&r, op->u.append.items.p, op->u.append.items.len);
+	while (get_op_append_item(&r, &it))
+		*pieces += it.pieces;
+	return reader_done(&r);
+}

@@ -1,0 +1,520 @@
+/* Questions about accounts and messages: committed rows, from any thread. */
+#include "storage/state/state_priv.h"
+
+#include <string.h>
+
+/* An account that is there, for readers. */
+static enum status
+live_account(struct state *s, uint64_t account, struct rec_account *rec)
+{
+	TRY(st_read_account(s, NULL, account, rec));
+	return rec->deleted_ms != 0 || rec->purged ? ST_NOT_FOUND : ST_OK;
+}
+
+static enum status
+live_mailbox(struct state *s, uint64_t account, uint64_t mailbox)
+{
+	struct rec_account a;
+	struct rec_mailbox m;
+	struct buf value = { 0 };
+	enum status st;
+
+	TRY(live_account(s, account, &a));
+	st = st_read_mailbox(s, NULL, account, mailbox, &m, &value);
+	if (st == ST_OK && m.deleted_ms != 0)
+		st = ST_NOT_FOUND;
+	buf_fini(&value);
+	return st;
+}
+
+static void
+fill(struct state_account *a, uint64_t id, const struct state *s, const struct rec_account *r)
+{
+	*a = (struct state_account){ .id = id, .modseq = r->modseq,
+		.incarnation = s->meta.incarnation, .bytes = r->bytes, .messages = r->messages,
+		.mailboxes = r->mailboxes, .bytes_limit = r->bytes_limit,
+		.messages_limit = r->messages_limit, .mailboxes_limit = r->mailboxes_limit,
+		.kept_bytes = r->kept_bytes, .horizon = r->horizon, .created_ms = r->created_ms,
+		.deleted_ms = r->deleted_ms, .purged = r->purged };
+}
+
+enum status
+state_account(struct state *s, uint64_t account, struct state_account *a)
+{
+	struct rec_account rec;
+
+	TRY(st_read_account(s, NULL, account, &rec));
+	fill(a, account, s, &rec);
+	return ST_OK;
+}
+
+enum status
+state_account_next(struct state *s, uint64_t after, struct state_account *a)
+{
+	struct engine_cursor *c = NULL;
+	struct span key, payload;
+	struct rec_account rec;
+	struct key k;
+	enum status st;
+
+	if (after == UINT64_MAX)
+		return ST_NOT_FOUND;
+	TRY(engine_cursor_open(s->e, NULL, TAB_ACCOUNT, SPAN_NONE, &c));
+	key_1(&k, after + 1);
+	engine_cursor_seek(c, key_span(&k));
+	st = st_next(s, TAB_ACCOUNT, c, &key, &payload);
+	if (st == ST_OK && !rec_account_get(payload, &rec))
+		st = st_damaged(s, TAB_ACCOUNT, key);
+	if (st == ST_OK)
+		fill(a, get_be64(key.p), s, &rec);
+	engine_cursor_close(&c);
+	return st;
+}
+
+enum status
+state_quota(struct state *s, uint64_t account, const struct op_head *head,
+    struct store_quota_is *q)
+{
+	struct rec_account r;
+
+	TRY(live_account(s, account, &r));
+	*q = (struct store_quota_is){ .bytes = r.bytes, .messages = r.messages,
+		.mailboxes = r.mailboxes,
+		.bytes_limit = r.bytes_limit != 0 ? r.bytes_limit : head->bytes_max,
+		.messages_limit = r.messages_limit != 0 ? r.messages_limit : head->messages_max,
+		.mailboxes_limit = r.mailboxes_limit != 0 ? r.mailboxes_limit :
+		    head->mailboxes_max };
+	return ST_OK;
+}
+
+enum status
+state_keywords(struct state *s, uint64_t account, unsigned from, struct buf *out)
+{
+	struct engine_cursor *c = NULL;
+	struct span key, payload;
+	struct key prefix;
+	enum status st;
+
+	key_1(&prefix, account);
+	TRY(engine_cursor_open(s->e, NULL, TAB_KEYWORD, key_span(&prefix), &c));
+	while ((st = st_next(s, TAB_KEYWORD, c, &key, &payload)) == ST_OK)
+		if ((unsigned char)key.p[8] >= from)
+			put_store_keyword(out, payload);
+	engine_cursor_close(&c);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* ---- uids ---- */
+
+enum status
+state_uids(struct state *s, uint64_t account, uint64_t mailbox, enum state_which which,
+    struct uidset *out)
+{
+	return state_first_uids(s, account, mailbox, which, NULL, UINT32_MAX, out);
+}
+
+/* Keeps the lowest max members. */
+static void
+cut(struct uidset *s, uint64_t max)
+{
+	uint32_t last = max > 0 ? uidset_at(s, max - 1) : 0;
+
+	if (uidset_count(s) > max)
+		uidset_remove_range(s, last + 1, UINT32_MAX);
+}
+
+enum status
+state_first_uids(struct state *s, uint64_t account, uint64_t mailbox, enum state_which which,
+    const struct uidset *among, uint32_t max, struct uidset *out)
+{
+	struct engine_cursor *c = NULL;
+	struct span key, payload;
+	struct uidset here = { 0 };
+	struct rec_block b;
+	struct key k;
+	enum status st;
+
+	uidset_clear(out);
+	TRY(live_mailbox(s, account, mailbox));
+	if (among != NULL && among->n == 0)
+		return ST_OK;
+	key_2(&k, account, mailbox);
+	TRY(engine_cursor_open(s->e, NULL, TAB_UIDMAP, key_span(&k), &c));
+	if (among != NULL) {
+		key_uid(&k, account, mailbox, among->r[0].lo / BLOCK_UIDS);
+		engine_cursor_seek(c, key_span(&k));
+	}
+	while ((st = st_next(s, TAB_UIDMAP, c, &key, &payload)) == ST_OK) {
+		uint32_t no = get_be32(key.p + 16);
+
+		if (!rec_block_get(payload, &b)) {
+			st = st_damaged(s, TAB_UIDMAP, key);
+			break;
+		}
+		if (among != NULL && among->r[among->n - 1].hi / BLOCK_UIDS < no)
+			break;
+		uidset_clear(&here);
+		uidmap_bits(b.bits[which], no, 1, UINT32_MAX, &here);
+		if (among != NULL)
+			uidset_intersect(&here, among);
+		uidset_add_set(out, &here);
+		if (max < UINT32_MAX && uidset_count(out) >= max)
+			break;
+	}
+	engine_cursor_close(&c);
+	uidset_fini(&here);
+	cut(out, max);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* ---- rows ---- */
+
+/* A walk over the index rows of a set of uids. */
+struct walk {
+	struct state		*s;
+	uint64_t		account, mailbox;
+	const struct uidset	*uids;
+	size_t			range;
+	uint32_t		at;		/* uid of the row last seen; 0: none */
+	struct engine_cursor	*c;
+};
+
+#define SEEK_GAP 200u		/* rows skipped by stepping are cheaper than a seek below this */
+
+static void
+walk_seek(struct walk *w, uint32_t uid)
+{
+	struct key k;
+
+	key_uid(&k, w->account, w->mailbox, uid);
+	engine_cursor_seek(w->c, key_span(&k));
+}
+
+static enum status
+walk_open(struct walk *w, uint32_t from)
+{
+	struct key k;
+
+	key_2(&k, w->account, w->mailbox);
+	TRY(engine_cursor_open(w->s->e, NULL, TAB_MINDEX, key_span(&k), &w->c));
+	while (w->range < w->uids->n && w->uids->r[w->range].hi < from)
+		w->range++;
+	if (w->range < w->uids->n)
+		walk_seek(w, w->uids->r[w->range].lo > from ? w->uids->r[w->range].lo : from);
+	w->at = from > 0 ? from - 1 : 0;
+	return ST_OK;
+}
+
+/* The next row that is a member; ST_NOT_FOUND: no more. */
+static enum status
+walk_next(struct walk *w, uint32_t *uid, struct rec_index *x)
+{
+	struct span key, payload;
+
+	while (w->range < w->uids->n) {
+		const struct uidrange *r = &w->uids->r[w->range];
+
+		if (w->at >= r->hi) {
+			w->range++;
+			continue;
+		}
+		if (r->lo > w->at && r->lo - w->at > SEEK_GAP)
+			walk_seek(w, r->lo);
+		TRY(st_next(w->s, TAB_MINDEX, w->c, &key, &payload));
+		w->at = get_be32(key.p + 16);
+		while (w->range < w->uids->n && w->uids->r[w->range].hi < w->at)
+			w->range++;
+		if (w->range == w->uids->n || w->uids->r[w->range].lo > w->at)
+			continue;
+		if (!rec_index_get(payload, x))
+			return st_damaged(w->s, TAB_MINDEX, key);
+		*uid = w->at;
+		return ST_OK;
+	}
+	return ST_NOT_FOUND;
+}
+
+/* A cold row: under the membership's own key when that is its home, else by the message. */
+static enum status
+cold_row(struct state *s, uint64_t account, uint64_t mailbox, uint32_t uid, uint64_t message,
+    enum tab t, struct buf *value, struct span *payload)
+{
+	struct rec_message m;
+	struct span row;
+	struct key k;
+	enum status st;
+
+	key_uid(&k, account, mailbox, uid);
+	st = st_get(s, NULL, t, &k, value, payload);
+	if (st != ST_NOT_FOUND)
+		return st;
+	*payload = SPAN_NONE;
+	key_2(&k, account, message);
+	st = st_get(s, NULL, TAB_MESSAGE, &k, value, &row);
+	if (st == ST_NOT_FOUND)
+		return ST_OK;
+	TRY(st);
+	if (!rec_message_get(row, &m))
+		return st_damaged(s, TAB_MESSAGE, key_span(&k));
+	if (m.home_mailbox == mailbox && m.home_uid == uid)
+		return ST_OK;
+	key_uid(&k, account, m.home_mailbox, m.home_uid);
+	st = st_get(s, NULL, t, &k, value, payload);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* Appends one entry of a reader's kind. */
+typedef enum status (*entry_fn)(struct state *s, uint64_t account, uint64_t mailbox,
+    uint32_t uid, const struct rec_index *x, unsigned what, struct buf *scratch,
+    struct buf *out);
+
+static enum status
+row_entry(struct state *s, uint64_t account, uint64_t mailbox, uint32_t uid,
+    const struct rec_index *x, unsigned fields, struct buf *scratch, struct buf *out)
+{
+	struct store_row row = { .uid = uid, .modseq = x->modseq, .flags = x->flags,
+		.size = x->size, .received_s = x->received_s, .received_zone = x->received_zone,
+		.message = x->message, .thread = x->thread, .saved_s = x->saved_s };
+
+	if (fields & ROW_SORT)
+		TRY(cold_row(s, account, mailbox, uid, x->message, TAB_MSORT, scratch,
+		    &row.sort));
+	put_store_row(out, &row, fields);
+	return ST_OK;
+}
+
+static enum status
+cache_entry(struct state *s, uint64_t account, uint64_t mailbox, uint32_t uid,
+    const struct rec_index *x, unsigned want, struct buf *scratch, struct buf *out)
+{
+	struct store_cache e = { .uid = uid };
+	struct buf more = { 0 };
+	enum status st = ST_OK;
+
+	if (want & CACHE_LIST)
+		st = cold_row(s, account, mailbox, uid, x->message, TAB_MLIST, scratch, &e.list);
+	if (st == ST_OK && (want & CACHE_STRUCTURE))
+		st = cold_row(s, account, mailbox, uid, x->message, TAB_MSTRUCT, &more,
+		    &e.structure);
+	if (st == ST_OK)
+		put_store_cache(out, &e);
+	buf_fini(&more);
+	return st;
+}
+
+static enum status
+entries(struct walk *w, entry_fn fn, unsigned what, size_t budget, uint32_t *resume_uid,
+    struct buf *out)
+{
+	struct buf scratch = { 0 };
+	struct rec_index x;
+	size_t start = out->len;
+	uint32_t uid;
+	enum status st;
+
+	st = walk_open(w, *resume_uid);
+	*resume_uid = 0;
+	while (st == ST_OK && (st = walk_next(w, &uid, &x)) == ST_OK) {
+		size_t before = out->len;
+
+		st = fn(w->s, w->account, w->mailbox, uid, &x, what, &scratch, out);
+		if (st == ST_OK && out->len - start > budget && before > start) {
+			buf_cut(out, before);
+			*resume_uid = uid;
+			break;
+		}
+	}
+	engine_cursor_close(&w->c);
+	buf_fini(&scratch);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+enum status
+state_rows(struct state *s, uint64_t account, uint64_t mailbox, const struct uidset *uids,
+    unsigned fields, size_t budget, uint32_t *resume_uid, struct buf *out)
+{
+	struct walk w = { .s = s, .account = account, .mailbox = mailbox, .uids = uids };
+
+	TRY(live_mailbox(s, account, mailbox));
+	return entries(&w, row_entry, fields, budget, resume_uid, out);
+}
+
+enum status
+state_caches(struct state *s, uint64_t account, uint64_t mailbox, const struct uidset *uids,
+    unsigned want, size_t budget, uint32_t *resume_uid, struct buf *out)
+{
+	struct walk w = { .s = s, .account = account, .mailbox = mailbox, .uids = uids };
+
+	TRY(live_mailbox(s, account, mailbox));
+	return entries(&w, cache_entry, want, budget, resume_uid, out);
+}
+
+static enum status
+locations(struct state *s, uint64_t account, uint64_t message, struct state_body *body,
+    struct buf *locs, struct buf *value)
+{
+	struct rec_message m;
+	struct rec_extent e;
+	struct span payload;
+	struct key k;
+
+	key_2(&k, account, message);
+	TRY(st_get(s, NULL, TAB_MESSAGE, &k, value, &payload));
+	if (!rec_message_get(payload, &m))
+		return st_damaged(s, TAB_MESSAGE, key_span(&k));
+	key_1(&k, m.extent);
+	TRY(st_get(s, NULL, TAB_EXTENT, &k, value, &payload));
+	if (!rec_extent_get(payload, &e))
+		return st_damaged(s, TAB_EXTENT, key_span(&k));
+	body->stored_size = e.stored;
+	body->n_locs = e.locs.len / LOC_BYTES;
+	buf_clear(locs);
+	for (size_t i = 0; i < e.locs.len; i += LOC_BYTES) {
+		struct journal_loc l = { get_be32(e.locs.p + i), get_be32(e.locs.p + i + 4),
+			get_be32(e.locs.p + i + 8) };
+
+		buf_add(locs, &l, sizeof(l));
+	}
+	return ST_OK;
+}
+
+enum status
+state_body(struct state *s, uint64_t account, uint64_t mailbox, const struct uidset *uids,
+    uint32_t from, struct state_body *body, struct buf *locs)
+{
+	struct walk w = { .s = s, .account = account, .mailbox = mailbox, .uids = uids };
+	struct buf value = { 0 };
+	struct rec_index x;
+	enum status st;
+
+	TRY(live_mailbox(s, account, mailbox));
+	st = walk_open(&w, from);
+	if (st == ST_OK)
+		st = walk_next(&w, &body->uid, &x);
+	engine_cursor_close(&w.c);
+	if (st == ST_OK)
+		st = locations(s, account, x.message, body, locs, &value);
+	buf_fini(&value);
+	return st;
+}
+
+/* ---- work ---- */
+
+enum status
+state_work_next(struct state *s, const struct state_work *after, struct state_work *w)
+{
+	struct engine_cursor *c = NULL;
+	struct span key, payload;
+	struct key k;
+	enum status st;
+
+	TRY(engine_cursor_open(s->e, NULL, TAB_WORK, SPAN_NONE, &c));
+	if (after != NULL) {
+		key_2(&k, after->account, after->mailbox);
+		k.b[k.len++] = 0;	/* right behind it */
+		engine_cursor_seek(c, key_span(&k));
+	}
+	st = st_next(s, TAB_WORK, c, &key, &payload);
+	if (st == ST_OK)
+		*w = (struct state_work){ get_be64(key.p), get_be64(key.p + 8) };
+	engine_cursor_close(&c);
+	return st;
+}
+
+enum status
+state_history_oldest(struct state *s, uint64_t account, int64_t *time_ms)
+{
+	struct engine_cursor *c = NULL;
+	struct span key, payload;
+	struct rec_history h;
+	struct key k;
+	enum status st;
+
+	key_1(&k, account);
+	TRY(engine_cursor_open(s->e, NULL, TAB_HISTORY, key_span(&k), &c));
+	st = st_next(s, TAB_HISTORY, c, &key, &payload);
+	if (st == ST_OK && !rec_history_get(payload, &h))
+		st = st_damaged(s, TAB_HISTORY, key);
+	if (st == ST_OK)
+		*time_ms = h.time_ms;
+	engine_cursor_close(&c);
+	return st;
+}
+
+/* ---- changes since ---- */
+
+void
+state_changes_fini(struct state_changes *c)
+{
+	uidset_fini(&c->changed);
+	uidset_fini(&c->vanished);
+}
+
+static enum status
+collect(struct state *s, uint64_t account, uint64_t mailbox, uint64_t since, uint32_t rows,
+    struct state_changes *out)
+{
+	struct engine_cursor *c = NULL;
+	struct span key, payload;
+	struct rec_change change;
+	uint64_t modseq = since;
+	struct key k;
+	enum status st;
+
+	key_2(&k, account, mailbox);
+	TRY(engine_cursor_open(s->e, NULL, TAB_CHANGE, key_span(&k), &c));
+	key_change(&k, account, mailbox, since + 1, 0);
+	engine_cursor_seek(c, key_span(&k));
+	for (uint32_t n = 0; (st = st_next(s, TAB_CHANGE, c, &key, &payload)) == ST_OK; n++) {
+		uint64_t at = get_be64(key.p + 16);
+		uint32_t uid = get_be32(key.p + 24);
+
+		if (!rec_change_get(payload, &change)) {
+			st = st_damaged(s, TAB_CHANGE, key);
+			break;
+		}
+		if (at != modseq && n >= rows) {
+			out->more = true;
+			out->highestmodseq = modseq;
+			break;
+		}
+		modseq = at;
+		if (change.kind == CHANGE_DESTROYED) {
+			uidset_remove_range(&out->changed, uid, uid);
+			uidset_add(&out->vanished, uid);
+		} else {
+			uidset_add(&out->changed, uid);
+		}
+	}
+	engine_cursor_close(&c);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+enum status
+state_changes(struct state *s, uint64_t account, uint64_t mailbox, uint64_t since,
+    uint32_t rows, struct state_changes *c)
+{
+	struct rec_account a;
+	struct rec_mailbox m;
+	struct buf value = { 0 };
+	enum status st;
+
+	uidset_clear(&c->changed);
+	uidset_clear(&c->vanished);
+	c->full = c->gone = c->more = false;
+	TRY(live_account(s, account, &a));
+	st = st_read_mailbox(s, NULL, account, mailbox, &m, &value);
+	buf_fini(&value);
+	TRY(st);
+	c->highestmodseq = m.highestmodseq;
+	c->uidnext = m.uidnext;
+	c->recent_from = m.recent_from;
+	c->gone = m.deleted_ms != 0;
+	if (c->gone || since >= m.highestmodseq)
+		return ST_OK;
+	if (since < a.horizon) {
+		c->full = true;
+		return state_uids(s, account, mailbox, STATE_ALL, &c->changed);
+	}
+	return collect(s, account, mailbox, since, rows, c);
+}

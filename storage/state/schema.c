@@ -1,0 +1,455 @@
+#include "storage/state/schema.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "common/crypto/digest.h"
+#include "storage/state/state.h"
+
+const char *const state_tables[] = {
+	[TAB_META] = "meta", [TAB_ACCOUNT] = "account", [TAB_KEYWORD] = "keyword",
+	[TAB_MAILBOX] = "mailbox", [TAB_MBOXNAME] = "mboxname", [TAB_MINDEX] = "mindex",
+	[TAB_UIDMAP] = "uidmap", [TAB_MESSAGE] = "message", [TAB_MSORT] = "msort",
+	[TAB_MLIST] = "mlist", [TAB_MSTRUCT] = "mstruct", [TAB_EXTENT] = "extent",
+	[TAB_THREADKEY] = "threadkey", [TAB_THREAD] = "thread", [TAB_CHANGE] = "change",
+	[TAB_MCHANGE] = "mchange", [TAB_HISTORY] = "history", [TAB_SUBSCR] = "subscr",
+	[TAB_ONCE] = "once", [TAB_DIR] = "dir", [TAB_WORK] = "work",
+};
+const size_t state_n_tables = TAB_COUNT;
+
+void
+key_add(struct key *k, struct span s)
+{
+	assert(s.len <= KEY_MAX - k->len);
+	if (s.len > 0)
+		memcpy(k->b + k->len, s.p, s.len);
+	k->len += s.len;
+}
+
+void
+key_text(struct key *k, struct span s)
+{
+	k->len = 0;
+	key_add(k, s);
+}
+
+void
+key_1(struct key *k, uint64_t a)
+{
+	k->len = 0;
+	key_add64(k, a);
+}
+
+void
+key_2(struct key *k, uint64_t a, uint64_t b)
+{
+	key_1(k, a);
+	key_add64(k, b);
+}
+
+void
+key_3(struct key *k, uint64_t a, uint64_t b, uint64_t c)
+{
+	key_2(k, a, b);
+	key_add64(k, c);
+}
+
+void
+key_uid(struct key *k, uint64_t account, uint64_t mailbox, uint32_t uid)
+{
+	key_2(k, account, mailbox);
+	key_add32(k, uid);
+}
+
+void
+key_name(struct key *k, uint64_t account, uint64_t parent, struct span name)
+{
+	key_2(k, account, parent);
+	key_add(k, name);
+}
+
+void
+key_change(struct key *k, uint64_t account, uint64_t mailbox, uint64_t modseq, uint32_t uid)
+{
+	key_3(k, account, mailbox, modseq);
+	key_add32(k, uid);
+}
+
+void
+key_subscription(struct key *k, uint64_t account, struct span path)
+{
+	key_1(k, account);
+	sha256(path, k->b + k->len);
+	k->len += SHA256_LEN;
+}
+
+void
+rec_start(struct buf *b)
+{
+	buf_clear(b);
+	put_u8(b, REC_VERSION);
+}
+
+void
+rec_end(struct buf *b, struct span key)
+{
+	put_u32(b, crc32c(crc32c(0, key.p, key.len), b->data, b->len));
+}
+
+bool
+rec_open(struct span key, struct span value, struct span *payload)
+{
+	if (value.len < 5 || value.p[0] != REC_VERSION)
+		return false;
+	if (crc32c(crc32c(0, key.p, key.len), value.p, value.len - 4) !=
+	    get_be32(value.p + value.len - 4))
+		return false;
+	*payload = span(value.p + 1, value.len - 5);
+	return true;
+}
+
+static void
+start(struct reader *r, struct span p)
+{
+	reader_init(r, p.p, p.len);
+}
+
+static void
+put_flags(struct buf *b, struct flags f)
+{
+	put_u64(b, f.w[0]);
+	put_u64(b, f.w[1]);
+}
+
+static struct flags
+get_flags(struct reader *r)
+{
+	struct flags f;
+
+	f.w[0] = get_u64(r);
+	f.w[1] = get_u64(r);
+	return f;
+}
+
+void
+rec_meta_put(struct buf *b, const struct rec_meta *r)
+{
+	put_u16(b, r->shard);
+	put_u64(b, r->incarnation);
+	put_u64(b, r->next_id);
+	put_u64(b, r->dir_modseq);
+}
+
+bool
+rec_meta_get(struct span p, struct rec_meta *m)
+{
+	struct reader r;
+
+	start(&r, p);
+	m->shard = get_u16(&r);
+	m->incarnation = get_u64(&r);
+	m->next_id = get_u64(&r);
+	m->dir_modseq = get_u64(&r);
+	return reader_done(&r);
+}
+
+void
+rec_account_put(struct buf *b, const struct rec_account *r)
+{
+	put_u64(b, r->modseq);
+	put_u64(b, r->horizon);
+	put_u64(b, r->mail_modseq);
+	put_u64(b, r->mailbox_modseq);
+	put_u64(b, r->thread_modseq);
+	put_u32(b, r->uidvalidity);
+	put_u8(b, r->keywords);
+	put_u8(b, r->purged);
+	put_u64(b, r->bytes);
+	put_u64(b, r->messages);
+	put_u64(b, r->mailboxes);
+	put_u64(b, r->kept_bytes);
+	put_u64(b, r->bytes_limit);
+	put_u64(b, r->messages_limit);
+	put_u64(b, r->mailboxes_limit);
+	put_u64(b, (uint64_t)r->created_ms);
+	put_u64(b, (uint64_t)r->deleted_ms);
+}
+
+bool
+rec_account_get(struct span p, struct rec_account *a)
+{
+	struct reader r;
+
+	start(&r, p);
+	a->modseq = get_u64(&r);
+	a->horizon = get_u64(&r);
+	a->mail_modseq = get_u64(&r);
+	a->mailbox_modseq = get_u64(&r);
+	a->thread_modseq = get_u64(&r);
+	a->uidvalidity = get_u32(&r);
+	a->keywords = get_u8(&r);
+	a->purged = get_u8(&r) != 0;
+	a->bytes = get_u64(&r);
+	a->messages = get_u64(&r);
+	a->mailboxes = get_u64(&r);
+	a->kept_bytes = get_u64(&r);
+	a->bytes_limit = get_u64(&r);
+	a->messages_limit = get_u64(&r);
+	a->mailboxes_limit = get_u64(&r);
+	a->created_ms = (int64_t)get_u64(&r);
+	a->deleted_ms = (int64_t)get_u64(&r);
+	return reader_done(&r) && a->keywords <= KEYWORD_MAX;
+}
+
+void
+rec_mailbox_put(struct buf *b, const struct rec_mailbox *r)
+{
+	put_u64(b, r->parent);
+	put_u8(b, r->role);
+	put_u32(b, r->uidvalidity);
+	put_u32(b, r->uidnext);
+	put_u32(b, r->recent_from);
+	put_u32(b, r->messages);
+	put_u32(b, r->unseen);
+	put_u32(b, r->deleted);
+	put_u64(b, r->bytes);
+	put_u64(b, r->highestmodseq);
+	put_u64(b, (uint64_t)r->created_ms);
+	put_u64(b, (uint64_t)r->deleted_ms);
+	put_span(b, r->name);
+}
+
+bool
+rec_mailbox_get(struct span p, struct rec_mailbox *m)
+{
+	struct reader r;
+
+	start(&r, p);
+	m->parent = get_u64(&r);
+	m->role = get_u8(&r);
+	m->uidvalidity = get_u32(&r);
+	m->uidnext = get_u32(&r);
+	m->recent_from = get_u32(&r);
+	m->messages = get_u32(&r);
+	m->unseen = get_u32(&r);
+	m->deleted = get_u32(&r);
+	m->bytes = get_u64(&r);
+	m->highestmodseq = get_u64(&r);
+	m->created_ms = (int64_t)get_u64(&r);
+	m->deleted_ms = (int64_t)get_u64(&r);
+	m->name = get_span(&r);
+	return reader_done(&r) && m->role <= MAILBOX_ROLE_MAX && m->name.len > 0 &&
+	    m->name.len <= STORE_NAME_MAX;
+}
+
+/* With version and CRC 64 bytes: saved_s has five. */
+void
+rec_index_put(struct buf *b, const struct rec_index *r)
+{
+	put_u64(b, r->message);
+	put_u64(b, r->modseq);
+	put_u64(b, r->thread);
+	put_flags(b, r->flags);
+	put_u32(b, r->size);
+	put_u64(b, (uint64_t)r->received_s);
+	put_u16(b, (uint16_t)r->received_zone);
+	put_u8(b, (uint8_t)(r->saved_s >> 32));
+	put_u32(b, (uint32_t)r->saved_s);
+}
+
+bool
+rec_index_get(struct span p, struct rec_index *x)
+{
+	struct reader r;
+
+	start(&r, p);
+	x->message = get_u64(&r);
+	x->modseq = get_u64(&r);
+	x->thread = get_u64(&r);
+	x->flags = get_flags(&r);
+	x->size = get_u32(&r);
+	x->received_s = (int64_t)get_u64(&r);
+	x->received_zone = (int16_t)get_u16(&r);
+	x->saved_s = (int64_t)get_u8(&r) << 32;
+	x->saved_s |= get_u32(&r);
+	return reader_done(&r);
+}
+
+void
+rec_block_put(struct buf *b, const struct rec_block *r)
+{
+	put_u16(b, r->present);
+	put_u16(b, r->unseen);
+	put_u16(b, r->deleted);
+	buf_add(b, r->bits, sizeof(r->bits));
+}
+
+bool
+rec_block_get(struct span p, struct rec_block *k)
+{
+	struct reader r;
+	struct span bits;
+
+	start(&r, p);
+	k->present = get_u16(&r);
+	k->unseen = get_u16(&r);
+	k->deleted = get_u16(&r);
+	bits = get_raw(&r, sizeof(k->bits));
+	if (!reader_done(&r))
+		return false;
+	memcpy(k->bits, bits.p, sizeof(k->bits));
+	return true;
+}
+
+void
+put_rec_member(struct buf *b, struct rec_member m)
+{
+	put_u64(b, m.mailbox);
+	put_u32(b, m.uid);
+}
+
+struct rec_member
+rec_member(struct span members, size_t i)
+{
+	const char *p = members.p + i * MEMBER_BYTES;
+
+	return (struct rec_member){ get_be64(p), get_be32(p + 8) };
+}
+
+void
+rec_message_put(struct buf *b, const struct rec_message *r)
+{
+	put_u64(b, r->extent);
+	put_u64(b, r->thread);
+	put_varint(b, r->size);
+	put_u64(b, r->subject_hash);
+	buf_add(b, r->sha256, sizeof(r->sha256));
+	put_u64(b, (uint64_t)r->received_s);
+	put_u64(b, (uint64_t)r->saved_s);
+	put_u16(b, (uint16_t)r->received_zone);
+	put_u64(b, r->home_mailbox);
+	put_u32(b, r->home_uid);
+	put_u64(b, r->gone_modseq);
+	put_span(b, r->thread_keys);
+	put_span(b, r->members);
+}
+
+bool
+rec_message_get(struct span p, struct rec_message *m)
+{
+	struct reader r;
+	struct span sha;
+
+	start(&r, p);
+	m->extent = get_u64(&r);
+	m->thread = get_u64(&r);
+	m->size = get_varint(&r);
+	m->subject_hash = get_u64(&r);
+	sha = get_raw(&r, sizeof(m->sha256));
+	m->received_s = (int64_t)get_u64(&r);
+	m->saved_s = (int64_t)get_u64(&r);
+	m->received_zone = (int16_t)get_u16(&r);
+	m->home_mailbox = get_u64(&r);
+	m->home_uid = get_u32(&r);
+	m->gone_modseq = get_u64(&r);
+	m->thread_keys = get_span(&r);
+	m->members = get_span(&r);
+	if (!reader_done(&r) || m->members.len % MEMBER_BYTES != 0 || m->thread_keys.len % 8 != 0)
+		return false;
+	memcpy(m->sha256, sha.p, sizeof(m->sha256));
+	return true;
+}
+
+void
+rec_extent_put(struct buf *b, const struct rec_extent *r)
+{
+	put_u32(b, r->refs);
+	put_varint(b, r->stored);
+	put_span(b, r->locs);
+}
+
+bool
+rec_extent_get(struct span p, struct rec_extent *e)
+{
+	struct reader r;
+
+	start(&r, p);
+	e->refs = get_u32(&r);
+	e->stored = get_varint(&r);
+	e->locs = get_span(&r);
+	return reader_done(&r) && e->locs.len % LOC_BYTES == 0;
+}
+
+void
+rec_change_put(struct buf *b, const struct rec_change *r)
+{
+	put_u8(b, r->kind);
+	put_u64(b, r->message);
+	put_u64(b, r->thread);
+	if (r->kind != CHANGE_CREATED) {
+		put_varint(b, r->old_modseq);
+		put_varint(b, r->old_flags.w[0]);
+		put_varint(b, r->old_flags.w[1]);
+	}
+}
+
+bool
+rec_change_get(struct span p, struct rec_change *c)
+{
+	struct reader r;
+
+	start(&r, p);
+	*c = (struct rec_change){ .kind = get_u8(&r) };
+	c->message = get_u64(&r);
+	c->thread = get_u64(&r);
+	if (c->kind != CHANGE_CREATED) {
+		c->old_modseq = get_varint(&r);
+		c->old_flags.w[0] = get_varint(&r);
+		c->old_flags.w[1] = get_varint(&r);
+	}
+	return reader_done(&r) && c->kind >= CHANGE_CREATED && c->kind <= CHANGE_DESTROYED;
+}
+
+void
+rec_mchange_put(struct buf *b, const struct rec_mchange *r)
+{
+	put_u8(b, r->kind);
+	put_u64(b, r->old_parent);
+	put_u8(b, r->old_role);
+	put_span(b, r->old_name);
+}
+
+bool
+rec_mchange_get(struct span p, struct rec_mchange *c)
+{
+	struct reader r;
+
+	start(&r, p);
+	c->kind = get_u8(&r);
+	c->old_parent = get_u64(&r);
+	c->old_role = get_u8(&r);
+	c->old_name = get_span(&r);
+	return reader_done(&r) && c->kind >= CHANGE_CREATED && c->kind <= CHANGE_DESTROYED;
+}
+
+void
+rec_history_put(struct buf *b, const struct rec_history *r)
+{
+	put_u8(b, r->kind);
+	put_u64(b, (uint64_t)r->time_ms);
+	put_varint(b, r->who);
+	put_span(b, r->mailboxes);
+}
+
+bool
+rec_history_get(struct span p, struct rec_history *h)
+{
+	struct reader r;
+
+	start(&r, p);
+	h->kind = get_u8(&r);
+	h->time_ms = (int64_t)get_u64(&r);
+	h->who = get_varint(&r);
+	h->mailboxes = get_span(&r);
+	return reader_done(&r) && h->mailboxes.len % 8 == 0;
+}

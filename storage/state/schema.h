@@ -1,0 +1,210 @@
+/* storage/state/schema.h
+ * Every record of a shard: its table, key and value.
+ *
+ * Keys are big-endian numbers, so that they sort as such.  A value is a version byte,
+ * the payload, and a CRC-32C over key, version and payload: a value that stands under
+ * another's key is damage too.
+ *
+ *	table     key                               value
+ *	meta      "shard"                           struct rec_meta
+ *	          "position"                        journal position applied
+ *	account   account                           struct rec_account
+ *	keyword   account, bit u8                   name
+ *	mailbox   account, mailbox                  struct rec_mailbox; also of deleted ones
+ *	mboxname  account, parent, name             mailbox
+ *	mindex    account, mailbox, uid             struct rec_index, 64 bytes
+ *	uidmap    account, mailbox, block           struct rec_block
+ *	message   account, message                  struct rec_message; memberships none: kept
+ *	                                            for undelete until its history goes
+ *	msort     account, home mailbox, home uid   sort blob
+ *	mlist     same                              cache blob: list fields
+ *	mstruct   same                              cache blob: structure
+ *	extent    extent                            struct rec_extent
+ *	threadkey account, key, subject hash        thread, count of messages that named it
+ *	thread    account, thread, message          nothing
+ *	change    account, mailbox, modseq, uid     struct rec_change
+ *	mchange   account, modseq, mailbox          struct rec_mchange
+ *	history   account, modseq                   struct rec_history: one row an operation
+ *	subscr    account, SHA-256 of the path      path
+ *	once      ticket                            outcomes not acknowledged yet
+ *	dir       text                              version, value
+ *	work      account, mailbox                  nothing: deleted mailbox that holds rows
+ *
+ * Home: the membership a message was appended with; its cold rows stay under that key
+ * when it is copied, moved or expunged there, for mailbox ids and uids never return.
+ * Ids: the shard in the top 16 bits, then a sequence shared by all kinds. */
+#ifndef STORAGE_STATE_SCHEMA_H
+#define STORAGE_STATE_SCHEMA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/mail/flags.h"
+#include "common/util/buf.h"
+#include "common/util/bytes.h"
+#include "common/util/status.h"
+#include "storage/journal/journal.h"
+
+enum tab {
+	TAB_META, TAB_ACCOUNT, TAB_KEYWORD, TAB_MAILBOX, TAB_MBOXNAME, TAB_MINDEX, TAB_UIDMAP,
+	TAB_MESSAGE, TAB_MSORT, TAB_MLIST, TAB_MSTRUCT, TAB_EXTENT, TAB_THREADKEY, TAB_THREAD,
+	TAB_CHANGE, TAB_MCHANGE, TAB_HISTORY, TAB_SUBSCR, TAB_ONCE, TAB_DIR, TAB_WORK,
+	TAB_COUNT
+};
+
+/* ---- keys ---- */
+
+#define KEY_MAX 544
+
+struct key {
+	size_t		len;
+	unsigned char	b[KEY_MAX];
+};
+
+static inline struct span
+key_span(const struct key *k)
+{
+	return span(k->b, k->len);
+}
+
+static inline void
+key_add32(struct key *k, uint32_t v)
+{
+	put_be32(k->b + k->len, v);
+	k->len += 4;
+}
+
+static inline void
+key_add64(struct key *k, uint64_t v)
+{
+	put_be64(k->b + k->len, v);
+	k->len += 8;
+}
+
+void key_add(struct key *k, struct span s);
+void key_text(struct key *k, struct span s);
+void key_1(struct key *k, uint64_t a);
+void key_2(struct key *k, uint64_t a, uint64_t b);
+void key_3(struct key *k, uint64_t a, uint64_t b, uint64_t c);
+/* (account, mailbox, uid or block) */
+void key_uid(struct key *k, uint64_t account, uint64_t mailbox, uint32_t uid);
+void key_name(struct key *k, uint64_t account, uint64_t parent, struct span name);
+void key_change(struct key *k, uint64_t account, uint64_t mailbox, uint64_t modseq,
+    uint32_t uid);
+void key_subscription(struct key *k, uint64_t account, struct span path);
+
+/* ---- values ---- */
+
+#define REC_VERSION 1
+
+/* The bytes around a payload: start, put the payload, end. */
+void rec_start(struct buf *b);
+void rec_end(struct buf *b, struct span key);
+/* The payload inside; false: damaged. */
+bool rec_open(struct span key, struct span value, struct span *payload);
+
+struct rec_meta {
+	uint16_t	shard;
+	uint64_t	incarnation, next_id, dir_modseq;
+};
+struct rec_account {
+	uint64_t	modseq;
+	uint64_t	horizon;		/* history up to it is gone */
+	uint64_t	mail_modseq, mailbox_modseq, thread_modseq;	/* last change of each type */
+	uint32_t	uidvalidity;		/* last one given out */
+	uint8_t		keywords;		/* bits in use */
+	bool		purged;
+	uint64_t	bytes, messages, mailboxes, kept_bytes;
+	uint64_t	bytes_limit, messages_limit, mailboxes_limit;
+	int64_t		created_ms, deleted_ms;
+};
+struct rec_mailbox {
+	uint64_t	parent;			/* 0: top */
+	uint8_t		role;
+	uint32_t	uidvalidity, uidnext, recent_from;
+	uint32_t	messages, unseen, deleted;
+	uint64_t	bytes, highestmodseq;
+	int64_t		created_ms, deleted_ms;	/* deleted_ms not 0: a tombstone */
+	struct span	name;
+};
+struct rec_index {
+	uint64_t	message, modseq, thread;
+	struct flags	flags;
+	uint32_t	size;
+	int64_t		received_s, saved_s;
+	int16_t		received_zone;
+};
+
+#define BLOCK_UIDS 1024u
+struct rec_block {			/* bit i of byte j: uid block * 1024 + 8j + i */
+	uint16_t	present, unseen, deleted;	/* counts */
+	unsigned char	bits[3][BLOCK_UIDS / 8];	/* present, unseen, deleted */
+};
+
+struct rec_member {
+	uint64_t	mailbox;
+	uint32_t	uid;
+};
+struct rec_message {
+	uint64_t	extent, thread, size, subject_hash;
+	unsigned char	sha256[32];
+	int64_t		received_s, saved_s;	/* saved: when the first membership was made */
+	int16_t		received_zone;
+	uint64_t	home_mailbox;
+	uint32_t	home_uid;
+	uint64_t	gone_modseq;		/* last membership went with it; 0: has some */
+	struct span	thread_keys;
+	struct span	members;		/* MEMBER_BYTES each */
+};
+#define MEMBER_BYTES 12
+struct rec_member rec_member(struct span members, size_t i);
+void put_rec_member(struct buf *b, struct rec_member m);
+
+struct rec_extent {
+	uint32_t	refs;
+	uint64_t	stored;
+	struct span	locs;			/* LOC_BYTES each */
+};
+#define LOC_BYTES 12
+
+enum change_kind { CHANGE_CREATED = 1, CHANGE_UPDATED = 2, CHANGE_DESTROYED = 3 };
+struct rec_change {			/* old values: not for created */
+	uint8_t		kind;
+	uint64_t	message, thread, old_modseq;
+	struct flags	old_flags;
+};
+struct rec_mchange {
+	uint8_t		kind;
+	uint64_t	old_parent;
+	uint8_t		old_role;
+	struct span	old_name;
+};
+struct rec_history {
+	uint8_t		kind;			/* enum op_kind */
+	int64_t		time_ms;
+	uint64_t	who;
+	struct span	mailboxes;		/* u64 each: those with change rows */
+};
+
+void rec_meta_put(struct buf *b, const struct rec_meta *r);
+bool rec_meta_get(struct span p, struct rec_meta *r);
+void rec_account_put(struct buf *b, const struct rec_account *r);
+bool rec_account_get(struct span p, struct rec_account *r);
+void rec_mailbox_put(struct buf *b, const struct rec_mailbox *r);
+bool rec_mailbox_get(struct span p, struct rec_mailbox *r);
+void rec_index_put(struct buf *b, const struct rec_index *r);
+bool rec_index_get(struct span p, struct rec_index *r);
+void rec_block_put(struct buf *b, const struct rec_block *r);
+bool rec_block_get(struct span p, struct rec_block *r);
+void rec_message_put(struct buf *b, const struct rec_message *r);
+bool rec_message_get(struct span p, struct rec_message *r);
+void rec_extent_put(struct buf *b, const struct rec_extent *r);
+bool rec_extent_get(struct span p, struct rec_extent *r);
+void rec_change_put(struct buf *b, const struct rec_change *r);
+bool rec_change_get(struct span p, struct rec_change *r);
+void rec_mchange_put(struct buf *b, const struct rec_mchange *r);
+bool rec_mchange_get(struct span p, struct rec_mchange *r);
+void rec_history_put(struct buf *b, const struct rec_history *r);
+bool rec_history_get(struct span p, struct rec_history *r);
+
+#endif

@@ -1,0 +1,232 @@
+/* storage/state/state_priv.h
+ * What the files of storage/state share.
+ *
+ * Applying keeps accounts and mailboxes decoded for the length of a transaction and
+ * writes them once, at its end.  Functions that take a txn serve both sides: the
+ * applying one passes s->txn, a reader NULL.
+ *
+ * A function of an operation judges first (refuse() sets the verdict and returns ST_OK),
+ * then writes.  What it returns is the engine's or a record's failure. */
+#ifndef STORAGE_STATE_STATE_PRIV_H
+#define STORAGE_STATE_STATE_PRIV_H
+
+#include <pthread.h>
+
+#include "common/util/list.h"
+#include "common/util/table.h"
+#include "storage/state/schema.h"
+#include "storage/state/state.h"
+
+#define TRY(expr) \
+	do { \
+		enum status try_ = (expr); \
+		if (try_ != ST_OK) \
+			return try_; \
+	} while (0)
+
+#define MEMBERS_MAX 1000u	/* mailboxes and repetitions that a message can be in */
+#define ONCE_MAX 1024u		/* outcomes remembered of a ticket */
+
+struct mbox {
+	uint64_t		id;
+	struct rec_mailbox	rec;		/* name: points into `name` */
+	struct buf		name;
+	bool			dirty;
+	struct rec_block	block;
+	uint32_t		block_no;
+	bool			block_here, block_dirty;
+	struct list		in_acct;
+};
+
+struct acct {
+	uint64_t		id;
+	struct rec_account	rec;
+	bool			dirty;
+	struct table		mboxes;
+	struct list		list;		/* struct mbox, in order of first use */
+	bool			keywords_here;
+	struct buf		keywords;	/* put_store_keyword() of all */
+	struct list		in_state;
+};
+
+/* A message taken apart to be changed. */
+struct message {
+	uint64_t		id;
+	struct rec_message	rec;		/* thread_keys, members: point into the buffers */
+	struct buf		keys, members;
+};
+
+struct state {
+	struct engine		*e;
+	struct engine_txn	*txn;
+	struct rec_meta		meta, meta_before;
+	bool			meta_dirty;
+	struct journal_pos	pos;
+	struct table		accts;
+	struct list		list;		/* struct acct, in order of first use */
+	struct buf		value;		/* of reads while applying */
+	struct buf		out;		/* of the record being written */
+	struct message		msg;
+	pthread_mutex_t		lock;		/* guards damage */
+	char			damage[200];
+};
+
+/* One operation being applied. */
+struct apply {
+	struct state		*s;
+	const struct op		*op;
+	struct acct		*a;		/* NULL for operations without account */
+	struct state_result	*r;
+	const struct journal_loc *locs;
+	size_t			n_locs;
+	uint64_t		modseq;		/* 0: nothing changed so far */
+	struct buf		touched;	/* mailboxes with change rows, u64 each */
+};
+
+/* ---- records (state.c) ---- */
+
+/* Names the record; returns ST_CORRUPT. */
+enum status st_damaged(struct state *s, enum tab t, struct span key);
+/* *payload lies in value.  ST_NOT_FOUND. */
+enum status st_get(struct state *s, struct engine_txn *txn, enum tab t, const struct key *k,
+    struct buf *value, struct span *payload);
+/* st_put_start() empties a shared buffer; the payload is put into it, then st_put(). */
+struct buf *st_put_start(struct state *s);
+enum status st_put(struct state *s, enum tab t, const struct key *k);
+enum status st_del(struct state *s, enum tab t, const struct key *k);
+/* Absent is fine. */
+enum status st_del_any(struct state *s, enum tab t, const struct key *k);
+enum status st_next(struct state *s, enum tab t, struct engine_cursor *c, struct span *key,
+    struct span *payload);
+
+enum status st_acct(struct state *s, uint64_t id, struct acct **a);
+struct acct *st_acct_new(struct state *s, uint64_t id);
+/* Tombstones are found too. */
+enum status st_mbox(struct state *s, struct acct *a, uint64_t id, struct mbox **m);
+struct mbox *st_mbox_new(struct acct *a, uint64_t id);
+void st_mbox_name(struct mbox *m, struct span name);
+uint64_t st_new_id(struct state *s);
+/* Reads outside of the cache. */
+enum status st_read_account(struct state *s, struct engine_txn *txn, uint64_t id,
+    struct rec_account *rec);
+/* rec->name lies in value. */
+enum status st_read_mailbox(struct state *s, struct engine_txn *txn, uint64_t account,
+    uint64_t id, struct rec_mailbox *rec, struct buf *value);
+
+enum status refuse(struct apply *ap, enum status verdict);
+/* The modseq of this operation: the account's next. */
+uint64_t ap_modseq(struct apply *ap);
+/* The reply message, by its number in the store protocol. */
+void ap_reply(struct apply *ap, uint16_t no, const void *msg);
+/* A mailbox that is there and not deleted: *m NULL and refused otherwise. */
+enum status ap_mbox(struct apply *ap, uint64_t id, struct mbox **m);
+
+/* ---- uid map (uidmap.c) ---- */
+
+enum status uidmap_load(struct state *s, struct acct *a, struct mbox *m, uint32_t block);
+enum status uidmap_flush(struct state *s, struct acct *a, struct mbox *m);
+/* Sets the three bits of a uid; flags NULL: it goes.  Keeps the mailbox's counters. */
+enum status uidmap_set(struct state *s, struct acct *a, struct mbox *m, uint32_t uid,
+    const struct flags *flags);
+/* Members of among that are there; stops when out has more than max. */
+enum status uidmap_among(struct state *s, struct acct *a, struct mbox *m, enum state_which which,
+    const struct uidset *among, uint64_t max, struct uidset *out);
+/* Bit runs of a block into out, within lo..hi. */
+void uidmap_bits(const unsigned char *bits, uint32_t block, uint32_t lo, uint32_t hi,
+    struct uidset *out);
+
+/* ---- changes (changes.c) ---- */
+
+enum status change_add(struct apply *ap, struct mbox *m, uint32_t uid,
+    const struct rec_change *c);
+enum status mchange_add(struct apply *ap, uint64_t mailbox, const struct rec_mchange *c);
+/* Writes the history row of an operation that changed something. */
+enum status history_add(struct apply *ap);
+
+/* ---- messages (message.c) ---- */
+
+void message_fini(struct message *m);
+enum status message_load(struct state *s, struct acct *a, uint64_t id, struct message *m);
+enum status message_save(struct state *s, struct acct *a, struct message *m);
+enum status index_load(struct state *s, struct acct *a, struct mbox *m, uint32_t uid,
+    struct rec_index *x);
+enum status index_save(struct state *s, struct acct *a, struct mbox *m, uint32_t uid,
+    const struct rec_index *x);
+/* New membership: gives the uid, writes all but the message.  x: modseq is set. */
+enum status member_add(struct apply *ap, struct mbox *m, struct message *msg,
+    struct rec_index *x, uint32_t *uid);
+/* Takes the membership away from everything but the message's record. */
+enum status member_remove(struct apply *ap, struct mbox *m, uint32_t uid,
+    const struct rec_index *x, struct message *msg);
+/* Removes a message without memberships for good. */
+enum status message_purge(struct apply *ap, struct message *msg);
+/* Up to OP_ROWS memberships of a mailbox, the lowest first.  *empty: none is left. */
+enum status mbox_purge_rows(struct apply *ap, struct mbox *m, bool *empty);
+
+/* ---- threads (thread.c) ---- */
+
+enum status thread_join(struct apply *ap, struct span keys, uint64_t subject, uint64_t message,
+    uint64_t *thread);
+enum status thread_leave(struct apply *ap, const struct message *msg);
+
+/* ---- keywords (keyword.c) ---- */
+
+/* Bits of the names, in order; bits has KEYWORD_MAX + 1 members, *n: how many.  add: unknown
+ * names get bits (written at once, so the verdict on all else has fallen), else UINT32_MAX.
+ * A verdict other than ST_OK: nothing was changed. */
+enum status keywords_bits(struct apply *ap, struct span names, bool add, unsigned *bits,
+    size_t *n, enum status *verdict, bool *added);
+enum status keywords_load(struct state *s, struct acct *a);
+
+/* ---- mailboxes (mailbox.c, path.c) ---- */
+
+/* A path as it may be stored: limits, UTF-8, no empty part; INBOX in this spelling.  false:
+ * none. */
+bool path_clean(struct span path, struct buf *out);
+struct path_at {
+	uint64_t	id;		/* the mailbox, or 0 */
+	uint64_t	above;		/* its parent, or the deepest superior that is there */
+	struct span	rest;		/* of the path, below `above`; parts missing when id is 0 */
+};
+/* path is clean. */
+enum status path_find(struct state *s, struct engine_txn *txn, uint64_t account,
+    struct span path, struct path_at *at);
+unsigned path_parts(struct span path);
+/* Room for `more` mailboxes? */
+bool mailboxes_fit(const struct apply *ap, uint64_t more);
+bool quota_fits(const struct apply *ap, uint64_t bytes, uint64_t messages);
+/* Makes what path_find() found missing; at->id is 0. */
+enum status mailbox_make(struct apply *ap, const struct path_at *at, uint8_t role,
+    struct mbox **m);
+enum status subscription_set(struct apply *ap, struct span clean_path, bool on);
+/* Copies or moves members that are there into another mailbox; made: the new uids. */
+enum status copy_rows(struct apply *ap, struct mbox *from, struct mbox *to,
+    const struct uidset *uids, bool move, struct uidset *made);
+
+/* ---- operations ---- */
+
+enum status apply_account_create(struct apply *ap);
+enum status apply_account_limits(struct apply *ap);
+enum status apply_account_delete(struct apply *ap);
+enum status apply_account_undelete(struct apply *ap);
+enum status apply_account_purge(struct apply *ap);
+enum status apply_incarnation(struct apply *ap);
+enum status apply_mailbox_create(struct apply *ap);
+enum status apply_mailbox_delete(struct apply *ap);
+enum status apply_mailbox_rename(struct apply *ap);
+enum status apply_mailbox_purge(struct apply *ap);
+enum status apply_subscribe(struct apply *ap);
+enum status apply_recent(struct apply *ap);
+enum status apply_append(struct apply *ap);
+enum status apply_flags(struct apply *ap);
+enum status apply_expunge(struct apply *ap);
+enum status apply_copy(struct apply *ap);
+enum status apply_history_purge(struct apply *ap);
+enum status apply_dir_write(struct apply *ap);
+/* once.c: has its own way to the records. */
+enum status apply_once_purge(struct apply *ap);
+/* *known: result was filled from memory. */
+enum status once_recall(struct apply *ap, bool *known);
+enum status once_remember(struct apply *ap);
+
+#endif
