@@ -1,0 +1,22 @@
+noinst_LIBRARIES += authd/libauthd.a
+authd_libauthd_a_SOURCES = \
+	authd/admin.c authd/admin.h authd/admin_account.c authd/admin_domain.c \
+	authd/admin_priv.h \
+	authd/authd.h authd/server.c \
+	authd/directory.c authd/directory.h authd/resolve.c \
+	authd/exchange.c authd/exchange.h authd/exchange_priv.h authd/mech_scram.c \
+	authd/login_cache.c authd/login_cache.h \
+	authd/pam.c authd/pam.h \
+	authd/passwd_file.c authd/passwd_file.h \
+	authd/pool.c authd/pool.h \
+	authd/scheme.c authd/scheme.h \
+	authd/throttle.c authd/throttle.h \
+	authd/tickets.c authd/tickets.h \
+	authd/verify.c authd/verify.h
+
+AUTHD_LIBS = authd/libauthd.a storage/api/libstoreapi.a $(LIBS_COMMON)
+AUTHD_OUTSIDE = $(ARGON2_LIBS) $(CRYPT_LIBS) $(PAM_LIBS)
+
+mansiolibexec_PROGRAMS += authd/authd
+authd_authd_SOURCES = authd/main.c
+authd_authd_LDADD = $(AUTHD_LIBS) $(AUTHD_OUTSIDE) $(OUTSIDE_LIBS)

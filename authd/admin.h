@@ -1,0 +1,70 @@
+/* authd/admin.h
+ * What admind may ask with AUTH_ADMIN: a command, arguments as one JSON object, answered by
+ * a status and one JSON object.  A status other than ST_OK comes with {"error":"one line"}:
+ *
+ *   ST_SYNTAX        arguments that are no JSON object, miss a member, or hold a bad address,
+ *                    domain, label or password; an unknown member is an error too
+ *   ST_UNSUPPORTED   no such command
+ *   ST_NOT_FOUND     no such account, domain, alias or app password
+ *   ST_EXISTS        the address, domain or label is taken (a deleted account keeps its
+ *                    address until its undelete time is over)
+ *   ST_CONFLICT      it is in use: a domain with addresses, an alias of itself; or others
+ *                    changed the same records again and again meanwhile
+ *   ST_LIMIT         too many hashes wait, too many app passwords
+ *   ST_UNAVAILABLE   the directory is away; whether a change happened is not known
+ *
+ *   command              arguments (? optional)                  result
+ *   account-add          address password? description? shard?   id address shard
+ *                        quota_bytes? quota_messages? quota_mailboxes?
+ *                        (makes the domain when it is missing; without password nobody can
+ *                        log in by the internal directory)
+ *   account-delete       address                                 id address shard
+ *                        (restorable; its tickets are void)
+ *   account-undelete     address                                 id address shard
+ *   account-password     address password                        id  (its tickets are void)
+ *   account-set          address disabled? description? quota_bytes?
+ *                        quota_messages? quota_mailboxes?        id  (disabled: tickets void)
+ *   account-show         address                                 an account, see below,
+ *                        with "password": true when it has one, "aliases", "app_passwords"
+ *   account-list         domain? after? limit? deleted?          accounts: [...], more
+ *                        (by id; deleted: those too; more: the next `after`, or null)
+ *   domain-add           domain plus?                            domain
+ *   domain-set           domain plus?                            domain
+ *   domain-delete        domain                                  domain
+ *   domain-list                                                  domains: [{domain alias_of
+ *                                                                catch_all plus created}]
+ *   domain-alias         alias domain                            domain
+ *                        (mail and logins for @alias go to @domain; removed by domain-delete)
+ *   catch-all            domain address                          domain  (address "": none)
+ *   alias-add            alias address                           alias address
+ *   alias-delete         alias                                   alias
+ *   alias-list           address? domain?                        aliases: [{alias address}]
+ *   app-password-add     address label protocols?                password label
+ *                        (protocols: "imap" "pop3" "jmap" "sieve" "submit"; none: all)
+ *   app-password-list    address                                 app_passwords: [{label
+ *                                                                protocols created used}]
+ *   app-password-revoke  address label                           label  (tickets void)
+ *   who                  user?                                   logins: [{user service peer
+ *                                                                conn since program slot account}]
+ *   kick                 user? account? conn? peer?              kicked  (all that are given
+ *                                                                must match; one is needed)
+ *   flush-cache                                                  flushed
+ *   stats                                                        counters, see stats in admin.c
+ *
+ * An account in a result: id (16 hex digits: as a string), address, description, shard,
+ * disabled, created, deleted, quota_bytes, quota_messages, quota_mailboxes.  Times are
+ * seconds since 1970, 0 for never. */
+#ifndef AUTHD_ADMIN_H
+#define AUTHD_ADMIN_H
+
+#include "common/ipc/ipc.h"
+#include "common/util/span.h"
+
+struct authd;
+
+/* Runs one command; answers once, now or later.  The answer for a peer that went away
+ * meanwhile is dropped (peer_id is what authd_peer_by_id() knows it by). */
+void admin_run(struct authd *a, uint64_t peer_id, const struct ipc_head *head, struct span command,
+    struct span args);
+
+#endif

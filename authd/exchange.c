@@ -1,0 +1,399 @@
+#include "authd/exchange_priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "common/proto/sasl.h"
+#include "common/util/clock.h"
+#include "common/util/log.h"
+#include "common/util/mem.h"
+
+/* Best first: this order is what clients are shown. */
+static const struct mechanism mechanisms[] = {
+	{ "SCRAM-SHA-256-PLUS", CONF_MECH_SCRAM_SHA_256_PLUS, false, false, true, DIGEST_SHA256, mech_scram },
+	{ "SCRAM-SHA-256", CONF_MECH_SCRAM_SHA_256, false, false, false, DIGEST_SHA256, mech_scram },
+	{ "SCRAM-SHA-1", CONF_MECH_SCRAM_SHA_1, false, false, false, DIGEST_SHA1, mech_scram },
+	{ "PLAIN", CONF_MECH_PLAIN, true, false, false, 0, mech_plain },
+	{ "LOGIN", CONF_MECH_LOGIN, true, true, false, 0, mech_login },
+};
+
+static const char *
+reason_name(uint8_t reason)
+{
+	static const char *const names[] = {
+		[AUTH_WHY_CREDENTIALS] = "credentials", [AUTH_WHY_EXPIRED] = "expired",
+		[AUTH_WHY_DISABLED] = "disabled", [AUTH_WHY_CLEARTEXT] = "cleartext",
+		[AUTH_WHY_THROTTLED] = "throttled", [AUTH_WHY_BACKEND] = "backend",
+		[AUTH_WHY_PROTOCOL] = "protocol", [AUTH_WHY_AUTHZ] = "authorization",
+	};
+
+	return reason < ARRAY_LEN(names) && names[reason] != NULL ? names[reason] : "other";
+}
+
+const char *
+auth_service_name(uint8_t service)
+{
+	switch (service) {
+	case AUTH_IMAP:
+		return "imap";
+	case AUTH_POP3:
+		return "pop3";
+	case AUTH_JMAP:
+		return "jmap";
+	case AUTH_SIEVE:
+		return "sieve";
+	case AUTH_SUBMIT:
+		return "submit";
+	default:
+		return "other";
+	}
+}
+
+static bool
+is_clear_refused(const struct mechanism *m, uint8_t flags)
+{
+	return m->shows_password && (flags & (AUTH_TLS | AUTH_CLEAR_OK)) == 0;
+}
+
+void
+exchange_mechanisms(const struct authd *a, uint8_t flags, struct buf *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++) {
+		const struct mechanism *m = &mechanisms[i];
+
+		if (!conf_has_mechanism(a->conf, m->conf) || is_clear_refused(m, flags) ||
+		    (m->plus && (flags & AUTH_TLS) == 0))
+			continue;
+		if (out->len > 0)
+			buf_add_c(out, ' ');
+		buf_add_str(out, m->name);
+	}
+}
+
+static void
+exchange_free(struct exchange *x)
+{
+	if (x->throttled)
+		throttle_end(x->p->a->throttle, clock_mono_ms(), buf_span(&x->user),
+		    buf_span(&x->peer), THROTTLE_NEITHER);
+	table_del_u64(&x->p->exchanges, x->chan);
+	verify_cancel(&x->verify);
+	dir_job_cancel(&x->dir);
+	loop_timer_free(&x->timer);
+	scram_fini(&x->scram);
+	found_fini(&x->found);
+	buf_fini(&x->conn);
+	buf_fini(&x->peer);
+	buf_fini(&x->binding);
+	buf_fini(&x->user);
+	buf_fini(&x->authzid);
+	buf_fini(&x->acts_as);
+	buf_fini_secret(&x->data);
+	mem_free(&x);
+}
+
+/* A client that talks ahead while we think breaks the protocol; so does a silent one. */
+static void
+on_timer(void *arg)
+{
+	struct exchange *x = arg;
+
+	if (x->waits) {
+		x->waits = false;
+		scram_delay_over(x);
+	} else {
+		exchange_free(x);
+	}
+}
+
+void
+exchange_challenge(struct exchange *x, struct span data)
+{
+	struct auth_challenge c = { data };
+
+	assert(x->asked);
+	x->asked = false;
+	loop_timer_set(x->timer, EXCHANGE_MS);
+	ipc_reply(x->p->ipc, &x->head, ST_OK, AUTH_CHALLENGE, &c);
+}
+
+void
+exchange_fail(struct exchange *x, enum status st, uint8_t reason, struct span data)
+{
+	struct auth_failure f = { reason, data };
+	struct authd *a = x->p->a;
+
+	if (x->throttled)
+		throttle_end(a->throttle, clock_mono_ms(), buf_span(&x->user), buf_span(&x->peer),
+		    st == ST_DENIED ? THROTTLE_FAILED : THROTTLE_NEITHER);
+	x->throttled = false;
+	if (st == ST_UNAVAILABLE)
+		a->count.unavailable++;
+	else
+		a->count.failed++;
+	LOG(NULL, WARN, "auth.fail", KV_SPAN("conn", buf_span(&x->conn)),
+	    KV_SPAN("user", buf_span(&x->user)), KV_SPAN("peer", buf_span(&x->peer)),
+	    KV_STR("service", auth_service_name(x->service)), KV_STR("reason", reason_name(reason)),
+	    KV_STR("mechanism", x->mech != NULL ? x->mech->name : "unknown"));
+	if (x->asked)
+		ipc_reply(x->p->ipc, &x->head, st, AUTH_FAILURE, &f);
+	exchange_free(x);
+}
+
+static void
+grant(struct exchange *x)
+{
+	struct authd *a = x->p->a;
+	struct login like = { .account = x->found.id, .shard = x->found.shard,
+	    .service = x->service };
+	struct auth_granted g = { .user = buf_span(&x->found.address), .account = x->found.id,
+	    .shard = x->found.shard, .data = buf_span(&x->data) };
+	struct span who = buf_span(x->acts_as.len > 0 ? &x->acts_as : &x->found.address);
+	struct ticket_made made;
+
+	if (x->throttled)
+		throttle_end(a->throttle, clock_mono_ms(), buf_span(&x->user), buf_span(&x->peer),
+		    THROTTLE_OK);
+	x->throttled = false;
+	like.user = mem_strndup(x->found.address.data, x->found.address.len);
+	like.peer = span_dup(buf_span(&x->peer));
+	like.conn = span_dup(buf_span(&x->conn));
+	tickets_login(a->tickets, &x->p->holder, &like, clock_wall_s(), &made);
+	mem_free(&like.user);
+	mem_free(&like.peer);
+	mem_free(&like.conn);
+	g.ticket = span(made.bytes, sizeof(made.bytes));
+	g.expires_s = made.expires_s;
+	a->count.granted++;
+	LOG(NULL, INFO, "auth.ok", KV_SPAN("conn", buf_span(&x->conn)), KV_SPAN("user", who),
+	    KV_SPAN("peer", buf_span(&x->peer)), KV_STR("service", auth_service_name(x->service)),
+	    KV_STR("mechanism", x->mech->name));
+	if (x->acts_as.len > 0)
+		LOG(NULL, INFO, "auth.as", KV_SPAN("conn", buf_span(&x->conn)), KV_SPAN("user", who),
+		    KV_SPAN("peer", buf_span(&x->peer)),
+		    KV_STR("service", auth_service_name(x->service)),
+		    KV_SPAN("as", buf_span(&x->found.address)));
+	ipc_reply(x->p->ipc, &x->head, ST_OK, AUTH_GRANTED, &g);
+	mem_wipe(&made, sizeof(made));
+	exchange_free(x);
+}
+
+/* Authorisation ------------------------------------------------------------------- */
+
+static bool
+is_master(const struct authd *a, struct span address)
+{
+	const struct conf_strings *m = &a->conf->auth.master_users;
+	bool is = false;
+
+	for (size_t i = 0; i < m->n && !is; i++) {
+		struct buf b = { 0 };
+
+		is = dir_fold_address(span_str(m->v[i]), &b) && span_eq(buf_span(&b), address);
+		buf_fini(&b);
+	}
+	return is;
+}
+
+static enum status
+run_authz(struct dir_job *job, void *arg)
+{
+	struct exchange *x = arg;
+	struct resolve_rules rules = authd_rules(x->p->a);
+	struct resolved res;
+	enum status st = dir_resolve(job, &rules, RESOLVE_LOGIN, buf_span(&x->authzid), &res);
+	uint64_t self = x->found.id;
+
+	if (dir_waits(job))
+		return ST_UNAVAILABLE;
+	if (st == ST_OK && res.account.id == self)
+		return ST_OK;
+	if (st == ST_SYNTAX || !is_master(x->p->a, buf_span(&x->found.address)))
+		st = ST_DENIED;
+	if (st != ST_OK)
+		return st;
+	buf_clear(&x->acts_as);
+	buf_add_span(&x->acts_as, buf_span(&x->found.address));
+	found_take(&x->found, &res.account);
+	return ST_OK;
+}
+
+static void
+end_authz(void *arg, enum status st)
+{
+	struct exchange *x = arg;
+
+	x->dir = NULL;
+	if (st == ST_OK && x->found.disabled)
+		exchange_fail(x, ST_DENIED, AUTH_WHY_DISABLED, SPAN_NONE);
+	else if (st == ST_OK)
+		grant(x);
+	else if (st == ST_NOT_FOUND || st == ST_DENIED)
+		exchange_fail(x, ST_DENIED, AUTH_WHY_AUTHZ, SPAN_NONE);
+	else
+		exchange_fail(x, ST_UNAVAILABLE, AUTH_WHY_BACKEND, SPAN_NONE);
+}
+
+void
+exchange_proven(struct exchange *x)
+{
+	if (x->authzid.len == 0)
+		grant(x);
+	else
+		x->dir = dir_job_start(x->p->a->dir, run_authz, end_authz, x);
+}
+
+static void
+on_verified(void *arg, const struct verify_result *r)
+{
+	struct exchange *x = arg;
+
+	x->verify = NULL;
+	if (r->st != ST_OK) {
+		exchange_fail(x, r->st, r->reason, SPAN_NONE);
+		return;
+	}
+	x->found.id = r->found->id;
+	x->found.shard = r->found->shard;
+	buf_clear(&x->found.address);
+	buf_add_span(&x->found.address, buf_span(&r->found->address));
+	exchange_proven(x);
+}
+
+void
+exchange_verify(struct exchange *x, struct span user, struct span password)
+{
+	struct verify_rq rq = { user, password, buf_span(&x->peer), x->service };
+
+	loop_timer_clear(x->timer);
+	x->verify = verify_start(x->p->a, &rq, on_verified, x);
+}
+
+/* PLAIN and LOGIN ------------------------------------------------------------------ */
+
+void
+mech_plain(struct exchange *x, struct span data)
+{
+	struct sasl_plain p;
+
+	if (!sasl_plain_parse(data, &p)) {
+		exchange_fail(x, ST_SYNTAX, AUTH_WHY_PROTOCOL, SPAN_NONE);
+		return;
+	}
+	buf_add_span(&x->user, span_sub(p.authcid, 0, AUTH_NAME_MAX));
+	buf_add_span(&x->authzid, p.authzid);
+	exchange_verify(x, p.authcid, p.password);
+}
+
+/* draft-murchison-sasl-login: two prompts that nobody reads. */
+void
+mech_login(struct exchange *x, struct span data)
+{
+	if (x->user.len == 0) {
+		if (data.len == 0 || data.len > AUTH_NAME_MAX || span_find(data, '\0') < data.len) {
+			exchange_fail(x, ST_SYNTAX, AUTH_WHY_PROTOCOL, SPAN_NONE);
+			return;
+		}
+		buf_add_span(&x->user, data);
+		exchange_challenge(x, SPAN_LIT("Password:"));
+		return;
+	}
+	if (data.len == 0)
+		exchange_fail(x, ST_SYNTAX, AUTH_WHY_PROTOCOL, SPAN_NONE);
+	else
+		exchange_verify(x, buf_span(&x->user), data);
+}
+
+/* Beginning ------------------------------------------------------------------------ */
+
+static const struct mechanism *
+find_mechanism(const struct authd *a, const struct auth_start *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++) {
+		const struct mechanism *m = &mechanisms[i];
+
+		if (!span_eq_str(s->mechanism, m->name))
+			continue;
+		if (!conf_has_mechanism(a->conf, m->conf))
+			return NULL;
+		if (m->plus && ((s->flags & AUTH_TLS) == 0 || s->binding.len == 0))
+			return NULL;
+		return m;
+	}
+	return NULL;
+}
+
+void
+exchange_start(struct peer *p, const struct ipc_head *head, const struct auth_start *s)
+{
+	struct exchange *x = table_get_u64(&p->exchanges, head->chan);
+
+	if (x != NULL)
+		exchange_free(x);
+	x = mem_zalloc(sizeof(*x));
+	x->p = p;
+	x->chan = head->chan;
+	x->head = *head;
+	x->asked = true;
+	x->flags = s->flags;
+	x->service = s->service;
+	buf_add_span(&x->conn, s->conn);
+	buf_add_span(&x->peer, s->peer);
+	buf_add_span(&x->binding, s->binding);
+	x->timer = loop_timer_new(p->a->loop, on_timer, x);
+	x->mech = find_mechanism(p->a, s);
+	if (p->exchanges.count >= EXCHANGES_MAX) {
+		table_put_u64(&p->exchanges, x->chan, x);
+		exchange_fail(x, ST_LIMIT, AUTH_WHY_THROTTLED, SPAN_NONE);
+		return;
+	}
+	table_put_u64(&p->exchanges, x->chan, x);
+	if (x->mech == NULL)
+		exchange_fail(x, ST_UNSUPPORTED, AUTH_WHY_PROTOCOL, SPAN_NONE);
+	else if (is_clear_refused(x->mech, x->flags))
+		exchange_fail(x, ST_UNSUPPORTED, AUTH_WHY_CLEARTEXT, SPAN_NONE);
+	else if ((s->flags & AUTH_IR) != 0)
+		x->mech->take(x, s->initial);
+	else
+		exchange_challenge(x, x->mech->server_first ? SPAN_LIT("Username:") : SPAN_NONE);
+}
+
+void
+exchange_step(struct peer *p, const struct ipc_head *head, const struct auth_step *step)
+{
+	struct exchange *x = table_get_u64(&p->exchanges, head->chan);
+	struct auth_failure f = { AUTH_WHY_PROTOCOL, SPAN_NONE };
+
+	if (x == NULL) {	/* it took too long */
+		ipc_reply(p->ipc, head, ST_CANCELLED, AUTH_FAILURE, &f);
+		return;
+	}
+	if (x->asked) {
+		ipc_reply(p->ipc, head, ST_SYNTAX, AUTH_FAILURE, &f);
+		return;
+	}
+	loop_timer_clear(x->timer);
+	x->head = *head;
+	x->asked = true;
+	x->mech->take(x, step->data);
+}
+
+void
+exchange_cancel(struct peer *p, uint32_t chan)
+{
+	struct exchange *x = table_get_u64(&p->exchanges, chan);
+
+	if (x != NULL)
+		exchange_free(x);
+}
+
+void
+exchange_free_all(struct peer *p)
+{
+	size_t pos = 0;
+	void *x;
+
+	while (table_next(&p->exchanges, &pos, NULL, &x))
+		exchange_free(x);
+	table_fini(&p->exchanges, NULL, NULL);
+}

@@ -1,0 +1,245 @@
+/* authd: the auth helper.  Everything it has comes through its control socket: its
+ * configuration, the ticket keys, the socket to the directory's store, and one socket for
+ * each process that asks.  It ends when its parent does. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "authd/authd.h"
+#include "common/util/buf.h"
+#include "common/util/fd.h"
+#include "common/util/log.h"
+#include "common/util/mem.h"
+
+#define DEGRADED_MS 3000	/* without a directory it serves all the same: "unavailable" */
+
+struct control {
+	struct loop		*loop;
+	struct ipc		*ipc;
+	struct mansio_conf	*conf;		/* until it is given to authd */
+	struct ticket_keys	keys;		/* that came before authd was made */
+	struct authd		*a;
+	struct loop_timer	*patience;
+	int			log_fd;
+	bool			started, ready;
+	int			rc;
+};
+
+static void
+say_ready(void *arg)
+{
+	struct control *c = arg;
+
+	if (!c->started || c->ready)
+		return;
+	c->ready = true;
+	loop_timer_clear(c->patience);
+	ipc_note(c->ipc, 0, CONTROL_READY, NULL);
+	LOG(NULL, INFO, "auth.ready");
+}
+
+static void
+without_directory(void *arg)
+{
+	struct control *c = arg;
+
+	if (!c->ready)
+		LOG(NULL, WARN, "auth.degraded", KV_STR("why", "the directory does not answer"));
+	say_ready(c);
+}
+
+static void
+take_config(struct control *c, int fd)
+{
+	struct mansio_conf *conf = NULL;
+	char *text = NULL;
+	size_t len = 0;
+
+	if (fd_slurp(fd, CONF_TEXT_MAX, &text, &len))
+		conf = conf_effective_decode(span(text, len));
+	free(text);
+	if (conf == NULL) {
+		LOG(NULL, ERROR, "auth.config");
+		return;
+	}
+	log_set_level(conf_log_level(conf));
+	if (c->a != NULL) {
+		authd_configure(c->a, conf);
+		return;
+	}
+	conf_free(&c->conf);
+	c->conf = conf;
+}
+
+static void
+take_log(struct control *c, const struct control_log *l, int fd)
+{
+	log_set_sink((enum log_sink)l->sink, fd);
+	log_set_level((enum log_level)l->level);
+	fd_close(&c->log_fd);
+	c->log_fd = fd;
+}
+
+static void
+take_key(struct control *c, const struct control_ticket_key *k)
+{
+	struct ticket_key fresh = { .number = k->number };
+
+	memcpy(fresh.key, k->key.p, TICKET_KEY_LEN);
+	ticket_keys_rotate(c->a != NULL ? &c->a->keys : &c->keys, &fresh);
+	mem_wipe(&fresh, sizeof(fresh));
+}
+
+/* A configuration is the one thing that cannot come later. */
+static bool
+make(struct control *c)
+{
+	if (c->a != NULL)
+		return true;
+	if (c->conf == NULL)
+		return false;
+	c->a = authd_new(c->loop, c->conf, true);
+	c->conf = NULL;
+	c->a->keys = c->keys;
+	mem_wipe(&c->keys, sizeof(c->keys));
+	c->a->ready = say_ready;
+	c->a->ready_arg = c;
+	return true;
+}
+
+static void
+start(struct control *c)
+{
+	if (!make(c)) {
+		LOG(NULL, FATAL, "auth.config", KV_STR("why", "none came before start"));
+		c->rc = 1;
+		loop_stop(c->loop);
+		return;
+	}
+	c->started = true;
+	loop_timer_set(c->patience, DEGRADED_MS);
+	if (directory_is_up(c->a->dir))
+		say_ready(c);
+}
+
+static void
+on_status(struct control *c, const struct ipc_head *h)
+{
+	struct control_status_is is;
+	struct buf b = { 0 };
+
+	if (c->a != NULL) {
+		buf_addf(&b, "directory=%s\n", directory_is_up(c->a->dir) ? "up" : "away");
+		buf_addf(&b, "logins=%zu\n", tickets_count(c->a->tickets));
+		buf_addf(&b, "granted=%llu\n", (unsigned long long)c->a->count.granted);
+		buf_addf(&b, "failed=%llu\n", (unsigned long long)c->a->count.failed);
+	}
+	is.text = buf_span(&b);
+	ipc_reply(c->ipc, h, ST_OK, CONTROL_STATUS_IS, &is);
+	buf_fini(&b);
+}
+
+static void
+on_control(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *h,
+    const void *msg, void *arg)
+{
+	struct control *c = arg;
+	int fd = h->fd;
+
+	switch (m->no) {
+	case CONTROL_CONFIG:
+		take_config(c, fd);
+		break;
+	case CONTROL_LOG:
+		take_log(c, msg, fd);
+		fd = -1;
+		break;
+	case CONTROL_TICKET_KEY:
+		take_key(c, msg);
+		break;
+	case CONTROL_SERVER:
+		if (((const struct control_server *)msg)->program == PROGRAM_STORED && make(c)) {
+			directory_set(c->a->dir, fd);
+			fd = -1;
+		}
+		break;
+	case CONTROL_PEER:
+		if (make(c)) {
+			authd_add_peer(c->a, msg, fd);
+			fd = -1;
+		}
+		break;
+	case CONTROL_START:
+		start(c);
+		break;
+	case CONTROL_STATUS:
+		on_status(c, h);
+		break;
+	case CONTROL_DRAIN:
+	case CONTROL_STOP:
+		loop_stop(c->loop);
+		break;
+	default:		/* what does not concern authd */
+		break;
+	}
+	fd_close(&fd);
+}
+
+static void
+on_closed(struct ipc *ipc, void *arg)
+{
+	loop_stop(((struct control *)arg)->loop);
+}
+
+static void
+on_term(void *arg)
+{
+	loop_stop(((struct control *)arg)->loop);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct control c = { .log_fd = -1 };
+	struct ipc_config cf = { .protocol = &control_protocol, .peer = "monitor",
+	    .allowed = CONTROL_PARENT, .fds = true, .request = on_control, .closed = on_closed,
+	    .arg = &c };
+	struct rlimit none = { 0, 0 };
+	struct loop_signal *term;
+	struct stat st;
+
+	log_init("authd");
+	if (argc == 2 && strcmp(argv[1], POOL_CHILD_ARG) == 0) {
+		pool_child(CONTROL_FD);
+		return 0;
+	}
+	if (fstat(CONTROL_FD, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+		static const char words[] = "authd is started by mansiod, see mansiod(8)\n";
+
+		return write(STDERR_FILENO, words, sizeof(words) - 1) < 0 ? 2 : 64;
+	}
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)fd_cloexec(CONTROL_FD, true);
+	c.loop = loop_new();
+	cf.loop = c.loop;
+	c.patience = loop_timer_new(c.loop, without_directory, &c);
+	term = loop_signal_new(c.loop, SIGTERM, on_term, &c);
+	c.ipc = ipc_new(&cf, CONTROL_FD);
+	loop_run(c.loop);
+	authd_free(&c.a);
+	conf_free(&c.conf);
+	ipc_free(&c.ipc);
+	loop_signal_free(&term);
+	loop_timer_free(&c.patience);
+	loop_free(&c.loop);
+	mem_wipe(&c.keys, sizeof(c.keys));
+	fd_close(&c.log_fd);
+	return c.rc;
+}

@@ -1,0 +1,296 @@
+#include "authd/tickets.h"
+
+#include <string.h>
+
+#include "common/crypto/random.h"
+#include "common/util/mem.h"
+#include "common/util/table.h"
+#include "storage/api/store_proto.h"
+
+#define VOID_MAX 1000000u
+
+struct void_ticket {
+	struct list	in;
+	unsigned char	id[TICKET_ID_LEN];
+	int64_t		expires_s;
+};
+
+struct tickets {
+	struct tickets_config	cf;
+	struct list		logins;
+	struct table		by_id;		/* ticket id -> login */
+	size_t			count;
+	struct list		voids;
+	struct table		void_by_id;
+};
+
+static struct span
+id_span(const unsigned char *id)
+{
+	return span(id, TICKET_ID_LEN);
+}
+
+struct tickets *
+tickets_new(const struct tickets_config *cf)
+{
+	struct tickets *t = mem_zalloc(sizeof(*t));
+
+	t->cf = *cf;
+	list_init(&t->logins);
+	list_init(&t->voids);
+	return t;
+}
+
+static void
+login_free(struct tickets *t, struct login *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		table_del(&t->by_id, id_span(l->t[i].id));
+	list_remove(&l->in);
+	t->count--;
+	mem_free(&l->user);
+	mem_free(&l->peer);
+	mem_free(&l->conn);
+	mem_free(&l);
+}
+
+static void
+void_free(struct tickets *t, struct void_ticket *v)
+{
+	table_del(&t->void_by_id, id_span(v->id));
+	list_remove(&v->in);
+	mem_free(&v);
+}
+
+void
+tickets_free(struct tickets **tp)
+{
+	struct tickets *t = *tp;
+
+	*tp = NULL;
+	if (t == NULL)
+		return;
+	while (!list_empty(&t->logins))
+		login_free(t, list_entry(t->logins.next, struct login, in));
+	while (!list_empty(&t->voids))
+		void_free(t, list_entry(t->voids.next, struct void_ticket, in));
+	table_fini(&t->by_id, NULL, NULL);
+	table_fini(&t->void_by_id, NULL, NULL);
+	mem_free(&t);
+}
+
+void
+tickets_set_life(struct tickets *t, uint32_t life_s)
+{
+	t->cf.life_s = life_s;
+}
+
+static void
+purge(struct tickets *t, int64_t now_s)
+{
+	while (!list_empty(&t->voids)) {
+		struct void_ticket *v = list_entry(t->voids.next, struct void_ticket, in);
+
+		if (v->expires_s > now_s && t->void_by_id.count <= VOID_MAX)
+			return;
+		void_free(t, v);
+	}
+}
+
+static void
+make_void(struct tickets *t, const unsigned char *id, int64_t expires_s, uint64_t account,
+    int64_t now_s)
+{
+	struct void_ticket *v;
+
+	purge(t, now_s);
+	if (expires_s <= now_s || table_get(&t->void_by_id, id_span(id)) != NULL)
+		return;
+	v = mem_zalloc(sizeof(*v));
+	memcpy(v->id, id, TICKET_ID_LEN);
+	v->expires_s = expires_s;
+	table_put(&t->void_by_id, id_span(v->id), v);
+	list_push_back(&t->voids, &v->in);
+	t->cf.voided(t->cf.arg, id, account);
+}
+
+static void
+sign(struct tickets *t, const struct ticket_holder *h, struct ticket *k, struct ticket_made *out)
+{
+	random_bytes(k->id, sizeof(k->id));
+	k->slot = h->slot;
+	k->generation = h->generation;
+	ticket_sign(t->cf.keys, k, out->bytes);
+	out->expires_s = k->expires_s;
+}
+
+static void
+issue(struct tickets *t, struct login *l, int64_t now_s, struct ticket_made *out)
+{
+	struct ticket k = { .account = l->account, .shard = l->shard, .role = STORE_ROLE_ACCESS,
+	    .rights = RIGHT_ALL, .expires_s = now_s + t->cf.life_s };
+
+	sign(t, &l->holder, &k, out);
+	if (l->n == TICKETS_KEPT) {
+		/* who renews that often does without the oldest */
+		table_del(&t->by_id, id_span(l->t[0].id));
+		make_void(t, l->t[0].id, l->t[0].expires_s, l->account, now_s);
+		memmove(&l->t[0], &l->t[1], (TICKETS_KEPT - 1) * sizeof(l->t[0]));
+		l->n--;
+	}
+	memcpy(l->t[l->n].id, k.id, TICKET_ID_LEN);
+	l->t[l->n].expires_s = k.expires_s;
+	table_put(&t->by_id, id_span(k.id), l);
+	l->n++;
+}
+
+void
+tickets_login(struct tickets *t, const struct ticket_holder *h, const struct login *like,
+    int64_t now_s, struct ticket_made *out)
+{
+	struct login *l = mem_zalloc(sizeof(*l));
+
+	l->holder = *h;
+	l->account = like->account;
+	l->shard = like->shard;
+	l->service = like->service;
+	l->user = mem_strdup(like->user);
+	l->peer = mem_strdup(like->peer);
+	l->conn = mem_strdup(like->conn);
+	l->since_s = now_s;
+	list_push_back(&t->logins, &l->in);
+	t->count++;
+	issue(t, l, now_s, out);
+}
+
+void
+tickets_deliver(struct tickets *t, const struct ticket_holder *h, uint64_t account,
+    uint32_t shard, int64_t now_s, struct ticket_made *out)
+{
+	struct ticket k = { .account = account, .shard = shard, .role = STORE_ROLE_DELIVER,
+	    .expires_s = now_s + DELIVER_TICKET_S };
+
+	sign(t, h, &k, out);
+}
+
+/* One of ours, shown by the worker it was made for, and not void. */
+static enum status
+check(struct tickets *t, const struct ticket_holder *h, struct span in, int64_t now_s,
+    struct ticket *k)
+{
+	if (ticket_verify(t->cf.keys, in, k) != ST_OK || k->slot != h->slot ||
+	    k->generation != h->generation || table_get(&t->void_by_id, id_span(k->id)) != NULL)
+		return ST_DENIED;
+	return k->expires_s > now_s ? ST_OK : ST_EXPIRED;
+}
+
+enum status
+tickets_renew(struct tickets *t, const struct ticket_holder *h, struct span ticket,
+    int64_t now_s, struct ticket_made *out, struct ticket *shown)
+{
+	enum status st = check(t, h, ticket, now_s, shown);
+	struct login *l;
+
+	if (st != ST_OK)
+		return st;
+	if (shown->role == STORE_ROLE_DELIVER) {
+		tickets_deliver(t, h, shown->account, shown->shard, now_s, out);
+		return ST_OK;
+	}
+	l = table_get(&t->by_id, id_span(shown->id));
+	if (l == NULL)
+		return ST_NOT_FOUND;
+	issue(t, l, now_s, out);
+	return ST_OK;
+}
+
+static void
+void_login(struct tickets *t, struct login *l, int64_t now_s)
+{
+	for (size_t i = 0; i < l->n; i++)
+		make_void(t, l->t[i].id, l->t[i].expires_s, l->account, now_s);
+	login_free(t, l);
+}
+
+void
+tickets_logout(struct tickets *t, const struct ticket_holder *h, struct span ticket, int64_t now_s)
+{
+	struct ticket k;
+	struct login *l;
+
+	if (check(t, h, ticket, now_s, &k) != ST_OK)
+		return;
+	l = table_get(&t->by_id, id_span(k.id));
+	if (l != NULL)
+		void_login(t, l, now_s);
+	else if (k.role != STORE_ROLE_DELIVER)
+		make_void(t, k.id, k.expires_s, k.account, now_s);
+}
+
+size_t
+tickets_revoke(struct tickets *t, tickets_match_fn match, void *arg, int64_t now_s)
+{
+	struct list *n, *tmp;
+	size_t count = 0;
+
+	list_each(n, tmp, &t->logins) {
+		struct login *l = list_entry(n, struct login, in);
+
+		if (!match(l, arg))
+			continue;
+		t->cf.revoked(t->cf.arg, l);
+		void_login(t, l, now_s);
+		count++;
+	}
+	return count;
+}
+
+void
+tickets_holder_gone(struct tickets *t, const struct ticket_holder *h)
+{
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &t->logins) {
+		struct login *l = list_entry(n, struct login, in);
+
+		if (l->holder.slot == h->slot && l->holder.generation == h->generation)
+			login_free(t, l);
+	}
+}
+
+bool
+tickets_revocations(struct tickets *t, int64_t now_s, struct buf *ids)
+{
+	size_t count = 0;
+	struct list *n;
+
+	purge(t, now_s);
+	for (n = t->voids.prev; n != &t->voids; n = n->prev) {
+		struct void_ticket *v = list_entry(n, struct void_ticket, in);
+
+		if (count++ == REVOCATIONS_SENT)
+			return false;
+		buf_add(ids, v->id, TICKET_ID_LEN);
+	}
+	return true;
+}
+
+const struct login *
+tickets_next(const struct tickets *t, const struct login *l)
+{
+	const struct list *n = l != NULL ? l->in.next : t->logins.next;
+
+	return n != &t->logins ? list_entry(n, const struct login, in) : NULL;
+}
+
+size_t
+tickets_count(const struct tickets *t)
+{
+	return t->count;
+}
+
+size_t
+tickets_void_count(const struct tickets *t)
+{
+	return t->void_by_id.count;
+}

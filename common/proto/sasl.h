@@ -1,0 +1,45 @@
+/* common/proto/sasl.h
+ * Grammars of SASL messages: PLAIN (RFC 4616), SCRAM (RFC 5802, RFC 7677).  Bytes in,
+ * spans out, borrowed from the message.  Lengths are the caller's business: he has
+ * bounded the message. */
+#ifndef COMMON_PROTO_SASL_H
+#define COMMON_PROTO_SASL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/util/buf.h"
+#include "common/util/span.h"
+
+struct sasl_plain {
+	struct span	authzid;	/* may be empty */
+	struct span	authcid, password;	/* neither is empty */
+};
+/* message = [authzid] NUL authcid NUL passwd; the names are UTF-8 without control
+ * characters, the password any bytes: old hashes were made of old charsets. */
+bool sasl_plain_parse(struct span in, struct sasl_plain *out);
+
+struct scram_first {
+	char		binding;	/* 'n' none; 'y' client would, thinks we cannot; 'p' */
+	struct span	binding_name;	/* with 'p': "tls-exporter" */
+	struct span	authzid;	/* as sent: see scram_name_decode(); may be empty */
+	struct span	gs2;		/* the whole header, with its last comma */
+	struct span	bare;		/* what follows it */
+	struct span	user;		/* as sent; not empty */
+	struct span	nonce;
+};
+/* client-first-message; refuses a mandatory extension ("m="). */
+bool scram_first_parse(struct span in, struct scram_first *out);
+/* saslname: "=2C" is ',', "=3D" is '='; false for any other '='.  Appended. */
+bool scram_name_decode(struct span in, struct buf *out);
+
+struct scram_final {
+	struct span	binding;	/* base64, as sent */
+	struct span	nonce;
+	struct span	proof;		/* base64, as sent */
+	struct span	without_proof;
+};
+/* client-final-message. */
+bool scram_final_parse(struct span in, struct scram_final *out);
+
+#endif
