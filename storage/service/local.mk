@@ -1,2 +1,16 @@
 noinst_LIBRARIES += storage/service/libservice.a
-storage_service_libservice_a_SOURCES =
+storage_service_libservice_a_SOURCES = \
+	storage/service/chores.c \
+	storage/service/ops.c \
+	storage/service/peer.c \
+	storage/service/readers.c storage/service/readers.h \
+	storage/service/reads.c \
+	storage/service/record.c storage/service/record.h \
+	storage/service/replay.c \
+	storage/service/service.c storage/service/service.h storage/service/service_priv.h \
+	storage/service/tick.c \
+	storage/service/tickets.c
+
+mansiolibexec_PROGRAMS += storage/service/stored
+storage_service_stored_SOURCES = storage/service/main.c
+storage_service_stored_LDADD = $(LIBS_STORE) $(LIBS_COMMON) $(OUTSIDE_LIBS) $(DB_LIBS)

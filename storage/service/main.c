@@ -1,0 +1,351 @@
+/* stored: the store service of one shard.  Started by the monitor with its control
+ * socket as descriptor 3 and nothing else; what it is and what it needs come as
+ * messages (common/worker/control_proto.h).  It opens its shard when `start` comes,
+ * after it has locked itself into the shard's folder. */
+#include <errno.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/conf/settings.h"
+#include "common/ipc/ipc.h"
+#include "common/util/fd.h"
+#include "common/util/list.h"
+#include "common/util/log.h"
+#include "common/util/mem.h"
+#include "common/worker/control_proto.h"
+#include "common/worker/sandbox.h"
+#include "storage/service/service.h"
+
+#define CONFIG_MAX (1u << 20)
+
+/* A socket that came before `start`. */
+struct early {
+	struct list		node;
+	struct control_peer	peer;
+	int			fd;
+};
+
+struct stored {
+	struct loop		*loop;
+	struct ipc		*control;
+	struct loop_signal	*term;
+	struct control_hello	 hello;
+	struct mansio_conf	*conf;
+	struct ticket_keys	 keys;
+	struct list		 early;
+	int			 authd_fd;
+	struct service		*svc;
+	int			 code;
+};
+
+static void
+finish(struct stored *sd, int code)
+{
+	if (sd->code == 0)
+		sd->code = code;
+	loop_stop(sd->loop);
+}
+
+static void
+on_term(void *arg)
+{
+	finish(arg, 0);
+}
+
+static void
+on_fatal(void *arg)
+{
+	finish(arg, 1);
+}
+
+static void
+add_folders(const struct conf_folders *folders, struct buf *out)
+{
+	for (size_t i = 0; i < folders->n; i++) {
+		enum mailbox_role role = MAILBOX_ROLE_NONE;
+		struct op_default_mailbox m = { .path = span_str(folders->v[i].name),
+		    .subscribed = true };
+
+		mailbox_role_parse(span_str(folders->v[i].role), &role);
+		m.role = (uint8_t)role;
+		put_op_default_mailbox(out, &m);
+	}
+}
+
+static void
+fill_conf(const struct stored *sd, struct service_conf *cf)
+{
+	const struct conf_store *s = &sd->conf->store;
+
+	service_conf_init(cf);
+	cf->shard = sd->hello.shard;
+	cf->segment_bytes = (uint32_t)s->segment_bytes;
+	cf->cache_bytes = s->cache_bytes;
+	cf->checkpoint_bytes = (uint32_t)s->checkpoint_bytes;
+	cf->checkpoint_s = s->checkpoint_time_s;
+	cf->min_free_bytes = s->min_free_bytes;
+	cf->tick_bytes = s->tick_bytes;
+	cf->account_tick_bytes = s->account_tick_bytes;
+	cf->readers = s->readers;
+	cf->undelete_s = s->undelete_time_s;
+	cf->history_s = s->history_time_s;
+	cf->quota_bytes = sd->conf->quota.storage_bytes;
+	cf->quota_messages = sd->conf->quota.messages;
+	cf->quota_mailboxes = sd->conf->quota.mailboxes;
+	buf_clear(&cf->folders);
+	add_folders(&sd->conf->imap.default_folders, &cf->folders);
+}
+
+static unsigned
+roles_of(const struct stored *sd, uint8_t program)
+{
+	bool system = sd->hello.shard == CONTROL_SHARD_SYSTEM;
+
+	switch (program) {
+	case PROGRAM_IMAPD: case PROGRAM_POP3D: case PROGRAM_JMAPD: case PROGRAM_SIEVED:
+		return system ? 0 : STORE_ROLE_ACCESS;
+	case PROGRAM_LMTPD:
+		return system ? 0 : STORE_ROLE_DELIVER;
+	case PROGRAM_AUTHD:
+		return system ? STORE_ROLE_DIRECTORY : 0;
+	case PROGRAM_ADMIND:
+		return system ? STORE_ROLE_ADMIN | STORE_ROLE_DIRECTORY :
+		    STORE_ROLE_ADMIN | STORE_ROLE_ACCESS | STORE_ROLE_DELIVER;
+	default:
+		return 0;
+	}
+}
+
+static void
+add_peer(struct stored *sd, const struct control_peer *p, int fd)
+{
+	unsigned roles = roles_of(sd, p->program);
+
+	if (roles == 0) {
+		LOG(NULL, ERROR, "store.peer", KV_STR("program",
+		    program_name((enum program)p->program)), KV_STR("why", "has no role here"));
+		close(fd);
+		return;
+	}
+	service_peer(sd->svc, fd, roles, program_name((enum program)p->program), p->slot,
+	    p->generation);
+}
+
+static void
+take_peer(struct stored *sd, const struct control_peer *p, int fd)
+{
+	struct early *e;
+
+	if (sd->svc != NULL) {
+		add_peer(sd, p, fd);
+		return;
+	}
+	e = mem_zalloc(sizeof(*e));
+	e->peer = *p;
+	e->fd = fd;
+	list_push_back(&sd->early, &e->node);
+}
+
+static void
+take_early(struct stored *sd)
+{
+	while (!list_empty(&sd->early)) {
+		struct early *e = list_entry(sd->early.next, struct early, node);
+
+		list_remove(&e->node);
+		if (sd->svc != NULL)
+			add_peer(sd, &e->peer, e->fd);
+		else
+			close(e->fd);
+		mem_free(&e);
+	}
+}
+
+static void
+take_server(struct stored *sd, const struct control_server *s, int fd)
+{
+	if (s->program != PROGRAM_AUTHD) {
+		close(fd);
+	} else if (sd->svc != NULL) {
+		service_authd(sd->svc, fd);
+	} else {
+		fd_close(&sd->authd_fd);
+		sd->authd_fd = fd;
+	}
+}
+
+static void
+take_config(struct stored *sd, int fd)
+{
+	struct mansio_conf *fresh = NULL;
+	struct service_conf cf;
+	char *text = NULL;
+	size_t len;
+
+	if (fd_slurp(fd, CONFIG_MAX, &text, &len))
+		fresh = conf_effective_decode(span(text, len));
+	close(fd);
+	mem_free(&text);
+	if (fresh == NULL) {
+		LOG(NULL, ERROR, "store.config", KV_STR("why", "cannot be read"));
+		return;
+	}
+	conf_free(&sd->conf);
+	sd->conf = fresh;
+	if (sd->svc == NULL)
+		return;
+	fill_conf(sd, &cf);
+	service_configure(sd->svc, &cf);
+	service_conf_fini(&cf);
+}
+
+static void
+take_key(struct stored *sd, const struct control_ticket_key *k)
+{
+	struct ticket_key key = { .number = k->number };
+
+	memcpy(key.key, k->key.p, sizeof(key.key));
+	ticket_keys_rotate(&sd->keys, &key);
+	if (sd->svc != NULL)
+		service_ticket_key(sd->svc, &key);
+	mem_wipe(&key, sizeof(key));
+}
+
+static bool
+make_folder(const char *path)
+{
+	if (mkdir(path, 0700) == 0 || errno == EEXIST)
+		return true;
+	LOG(NULL, FATAL, "store.folder", KV_STR("path", path), KV_ERRNO(errno));
+	return false;
+}
+
+static bool
+open_shard(struct stored *sd)
+{
+	struct service_conf cf;
+	struct buf path = { 0 };
+	const char *dir;
+	bool ok;
+
+	conf_shard_path(sd->conf, sd->hello.shard, &path);
+	dir = buf_cstr(&path);
+	fill_conf(sd, &cf);
+	ok = make_folder(dir) && sandbox_apply(SANDBOX_STORED, &dir, 1) &&
+	    service_open(sd->loop, &cf, dir, on_fatal, sd, &sd->svc) == ST_OK;
+	service_conf_fini(&cf);
+	buf_fini(&path);
+	return ok;
+}
+
+static void
+start(struct stored *sd)
+{
+	if (sd->svc != NULL)
+		return;
+	if (sd->conf == NULL || !open_shard(sd)) {
+		LOG(NULL, FATAL, "store.start", KV_UINT("shard", sd->hello.shard), KV_STR("why",
+		    sd->conf == NULL ? "no configuration came" : "the shard cannot be opened"));
+		finish(sd, 1);
+		return;
+	}
+	/* In this order: the one before last was in force as well. */
+	if (sd->keys.before.number != 0)
+		service_ticket_key(sd->svc, &sd->keys.before);
+	service_ticket_key(sd->svc, &sd->keys.now);
+	mem_wipe(&sd->keys, sizeof(sd->keys));
+	if (sd->authd_fd >= 0)
+		service_authd(sd->svc, sd->authd_fd);
+	sd->authd_fd = -1;
+	take_early(sd);
+	ipc_note(sd->control, 0, CONTROL_READY, NULL);
+}
+
+static void
+answer_status(struct stored *sd, const struct ipc_head *h)
+{
+	struct control_status_is is;
+	struct buf b = { 0 };
+
+	if (sd->svc != NULL)
+		service_stats(sd->svc, &b);
+	is.text = buf_span(&b);
+	ipc_reply(sd->control, h, ST_OK, CONTROL_STATUS_IS, &is);
+	buf_fini(&b);
+}
+
+static void
+on_control(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *h,
+    const void *msg, void *arg)
+{
+	struct stored *sd = arg;
+
+	switch (m->no) {
+	case CONTROL_HELLO:
+		sd->hello = *(const struct control_hello *)msg;
+		break;
+	case CONTROL_CONFIG:
+		take_config(sd, h->fd);
+		break;
+	case CONTROL_LOG:
+		control_take_log(msg, h->fd);
+		break;
+	case CONTROL_TICKET_KEY:
+		take_key(sd, msg);
+		break;
+	case CONTROL_PEER:
+		take_peer(sd, msg, h->fd);
+		break;
+	case CONTROL_SERVER:
+		take_server(sd, msg, h->fd);
+		break;
+	case CONTROL_START:
+		start(sd);
+		break;
+	case CONTROL_STATUS:
+		answer_status(sd, h);
+		break;
+	case CONTROL_DRAIN:
+	case CONTROL_STOP:
+		finish(sd, 0);
+		break;
+	default:
+		if (h->fd >= 0)
+			close(h->fd);
+		if (h->req != 0)
+			ipc_reply(ipc, h, ST_UNSUPPORTED, 0, NULL);
+	}
+}
+
+static void
+on_control_closed(struct ipc *ipc, void *arg)
+{
+	finish(arg, 1);
+}
+
+int
+main(void)
+{
+	struct stored sd = { .authd_fd = -1 };
+	struct ipc_config cf = { .protocol = &control_protocol, .peer = "monitor",
+	    .allowed = CONTROL_PARENT, .fds = true, .request = on_control,
+	    .closed = on_control_closed, .arg = &sd };
+
+	log_init("stored");
+	control_child_signals();
+	list_init(&sd.early);
+	sd.loop = cf.loop = loop_new();
+	sd.term = loop_signal_new(sd.loop, SIGTERM, on_term, &sd);
+	sd.control = ipc_new(&cf, CONTROL_FD);
+	loop_run(sd.loop);
+
+	service_close(&sd.svc);
+	take_early(&sd);
+	fd_close(&sd.authd_fd);
+	ipc_free(&sd.control);
+	loop_signal_free(&sd.term);
+	conf_free(&sd.conf);
+	loop_free(&sd.loop);
+	return sd.code;
+}

@@ -1,0 +1,627 @@
+/* Sockets and the channels on them: what is asked is judged here, then goes to the tick
+ * (tick.c) or to the reads (reads.c). */
+#include "storage/service/service_priv.h"
+
+#include <stdio.h>
+
+#include "common/util/clock.h"
+#include "common/util/log.h"
+#include "common/util/mem.h"
+
+#define WORKER_ROLES (STORE_ROLE_ACCESS | STORE_ROLE_DELIVER)
+
+struct account *
+account_get(struct service *svc, uint64_t id)
+{
+	struct account *a = table_get_u64(&svc->accounts, id);
+
+	if (a == NULL) {
+		a = mem_zalloc(sizeof(*a));
+		a->id = id;
+		list_init(&a->channels);
+		list_init(&a->queue);
+		table_put_u64(&svc->accounts, id, a);
+	}
+	a->refs++;
+	return a;
+}
+
+void
+account_unref(struct service *svc, struct account *a)
+{
+	if (--a->refs > 0)
+		return;
+	list_remove(&a->ready);
+	table_del_u64(&svc->accounts, a->id);
+	mem_free(&a);
+}
+
+/* Requests ------------------------------------------------------------------------- */
+
+struct request *
+request_new(struct channel *c, const struct ipc_message *m, const struct ipc_head *h,
+    const void *msg)
+{
+	struct request *rq = mem_zalloc(sizeof(*rq));
+
+	rq->svc = c->peer->svc;
+	rq->chan = c;
+	rq->account = account_get(rq->svc, c->account->id);
+	rq->m = m;
+	rq->head = *h;
+	if (m->size > 0)
+		ipc_encode(m, msg, &rq->body);
+	/* What the channel was attached with when it asked: a renewal may come first. */
+	memcpy(rq->op.head.ticket, c->ticket.id, OP_TICKET_LEN);
+	rq->counted = rq->body.len + sizeof(*rq);
+	c->peer->queued += rq->counted;
+	list_push_back(&c->requests, &rq->chan_node);
+	return rq;
+}
+
+static void
+request_leave(struct request *rq)
+{
+	if (rq->chan == NULL)
+		return;
+	list_remove(&rq->chan_node);
+	rq->chan->peer->queued -= rq->counted;
+	if (rq->chan->peer->paused && rq->chan->peer->queued < QUEUED_MAX / 2)
+		loop_task_post(rq->svc->tick_task);
+	rq->chan = NULL;
+	rq->stage = NULL;
+}
+
+void
+request_free(struct request *rq)
+{
+	struct service *svc = rq->svc;
+
+	request_leave(rq);
+	list_remove(&rq->node);
+	if (rq->m != NULL && (rq->m->flags & IPC_MSG_SECRET) != 0)
+		buf_fini_secret(&rq->body);
+	buf_fini(&rq->body);
+	buf_fini(&rq->op_bytes);
+	buf_fini(&rq->items);
+	buf_fini(&rq->locs);
+	buf_fini(&rq->uids);
+	uidset_fini(&rq->merged);
+	uidset_fini(&rq->set);
+	state_changes_fini(&rq->changes);
+	state_result_fini(&rq->res);
+	account_unref(svc, rq->account);
+	mem_free(&rq);
+}
+
+static void
+run_waiting(struct channel *c)
+{
+	while (!list_empty(&c->waiting)) {
+		struct request *rq = list_entry(c->waiting.next, struct request, node);
+
+		if (rq->after > c->answered)
+			return;
+		list_remove(&rq->node);
+		read_begin(rq);
+	}
+}
+
+void
+request_answer(struct request *rq, enum status st, uint16_t no, const void *msg)
+{
+	struct channel *c = rq->chan;
+
+	if (c == NULL)
+		return;
+	if (c->revoked)
+		ipc_reply(c->peer->ipc, &rq->head, ST_DENIED, 0, NULL);
+	else
+		ipc_reply(c->peer->ipc, &rq->head, st, st == ST_OK ? no : 0,
+		    st == ST_OK ? msg : NULL);
+	if (rq->change) {
+		c->answered++;
+		run_waiting(c);
+	}
+}
+
+/* Channels -------------------------------------------------------------------------- */
+
+struct channel *
+channel_new(struct peer *p, uint32_t no, struct account *a)
+{
+	struct channel *c = mem_zalloc(sizeof(*c));
+
+	c->peer = p;
+	c->no = no;
+	c->account = a;
+	list_init(&c->waiting);
+	list_init(&c->requests);
+	list_push_back(&a->channels, &c->node);
+	return c;
+}
+
+static void
+stage_free(void *value, void *arg)
+{
+	struct stage *sg = value;
+
+	buf_fini(&sg->locs);
+	mem_free(&sg);
+}
+
+void
+channel_end(struct channel *c)
+{
+	struct service *svc = c->peer->svc;
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &c->requests) {
+		struct request *rq = list_entry(n, struct request, chan_node);
+		bool change = rq->change;
+
+		request_leave(rq);
+		if (!change)
+			read_drop(rq);
+	}
+	table_fini(&c->stages, stage_free, NULL);
+	if (c->no != 0)
+		table_del_u64(&c->peer->channels, c->no);
+	list_remove(&c->node);
+	account_unref(svc, c->account);
+	mem_wipe(&c->ticket, sizeof(c->ticket));
+	mem_free(&c);
+}
+
+void
+channel_revoke(struct channel *c)
+{
+	if (c->revoked)
+		return;
+	c->revoked = true;
+	c->watching = false;
+	if (c->attached)
+		ipc_note(c->peer->ipc, c->no, STORE_REVOKED, NULL);
+}
+
+void
+note_dirty(struct service *svc, uint64_t account, const struct channel *but, uint64_t modseq)
+{
+	struct account *a = table_get_u64(&svc->accounts, account);
+	const struct store_dirty dirty = { modseq };
+	struct list *n, *tmp;
+
+	if (a == NULL)
+		return;
+	list_each(n, tmp, &a->channels) {
+		struct channel *c = list_entry(n, struct channel, node);
+
+		if (c == but || !c->watching || c->told || c->revoked ||
+		    c->ticket.expires_s <= clock_wall_s())
+			continue;
+		c->told = true;
+		svc->n_dirty++;
+		ipc_note(c->peer->ipc, c->no, STORE_DIRTY, &dirty);
+	}
+}
+
+void
+note_dir(struct service *svc, const struct state_result *res)
+{
+	struct store_dir_dirty dirty = { res->modseq, buf_span(&res->keys) };
+	struct list *n, *tmp;
+
+	if (res->keys.len > 65536)
+		dirty.keys = SPAN_NONE;
+	list_each(n, tmp, &svc->peers) {
+		struct peer *p = list_entry(n, struct peer, node);
+
+		if (p->dir_watch)
+			ipc_note(p->ipc, 0, STORE_DIR_DIRTY, &dirty);
+	}
+}
+
+/* Attaching ------------------------------------------------------------------------- */
+
+static void
+attached(struct channel *c, const struct ipc_head *h)
+{
+	struct store_attached is = { .account = c->account->id,
+		.incarnation = state_incarnation(c->peer->svc->state),
+		.expires_s = c->ticket.expires_s };
+	struct state_account sa;
+	enum status st = state_account(c->peer->svc->state, c->account->id, &sa);
+
+	if (st == ST_OK && sa.deleted_ms != 0)
+		st = ST_NOT_FOUND;
+	st = service_judge(c->peer->svc, st, "attach");
+	if (c->revoked)
+		st = ST_DENIED;
+	if (st != ST_OK) {
+		ipc_reply(c->peer->ipc, h, st, 0, NULL);
+		channel_end(c);
+		return;
+	}
+	is.modseq = sa.modseq;
+	c->attached = true;
+	ipc_reply(c->peer->ipc, h, ST_OK, STORE_ATTACHED, &is);
+}
+
+static void
+account_made(struct request *rq, const struct state_result *res)
+{
+	struct channel *c = rq->chan;
+
+	if (c == NULL)
+		return;
+	if (res->status == ST_OK || res->status == ST_EXISTS) {
+		attached(c, &rq->head);
+		return;
+	}
+	ipc_reply(c->peer->ipc, &rq->head, res->status, 0, NULL);
+	channel_end(c);
+}
+
+static void
+make_account(struct channel *c, const struct ipc_message *m, const struct ipc_head *h,
+    const void *msg)
+{
+	struct request *rq = request_new(c, m, h, msg);
+
+	rq->change = true;
+	rq->prepared = true;
+	rq->last = true;
+	rq->done = account_made;
+	buf_add_span(&rq->items, buf_span(&rq->svc->cf.folders));
+	rq->op.kind = OP_ACCOUNT_CREATE;
+	rq->op.head.account = c->account->id;
+	rq->op.u.account_create.mailboxes = buf_span(&rq->items);
+	tick_queue(rq);
+}
+
+static void
+on_attach(struct peer *p, const struct ipc_message *m, const struct ipc_head *h,
+    const struct store_attach *msg)
+{
+	struct service *svc = p->svc;
+	struct state_account sa;
+	struct channel *c;
+	struct ticket t;
+	enum status st = ST_UNAVAILABLE;
+
+	if (h->chan == 0 || table_get_u64(&p->channels, h->chan) != NULL)
+		st = ST_EXISTS;
+	else if (svc->revocations_known)
+		st = ticket_judge(p, msg->ticket, &t);
+	if (st != ST_OK) {
+		ipc_reply(p->ipc, h, st, 0, NULL);
+		return;
+	}
+	c = channel_new(p, h->chan, account_get(svc, t.account));
+	c->ticket = t;
+	table_put_u64(&p->channels, c->no, c);
+	if (state_account(svc->state, t.account, &sa) == ST_NOT_FOUND)
+		make_account(c, m, h, msg);
+	else
+		attached(c, h);
+}
+
+static void
+on_renew(struct peer *p, struct channel *c, const struct ipc_head *h,
+    const struct store_attach *msg)
+{
+	struct ticket t;
+	enum status st = c->revoked ? ST_DENIED : ticket_judge(p, msg->ticket, &t);
+
+	if (st == ST_OK && (t.account != c->ticket.account || t.role != c->ticket.role)) {
+		LOG(NULL, WARN, "ticket.foreign", KV_STR("peer", p->name), KV_UINT("slot", p->slot),
+		    KV_UINT("generation", p->generation), KV_UINT("account", t.account));
+		st = ST_DENIED;
+	}
+	if (st == ST_OK)
+		c->ticket = t;
+	ipc_reply(p->ipc, h, st, 0, NULL);
+}
+
+/* Staging --------------------------------------------------------------------------- */
+
+static enum status
+stage_room(struct channel *c, uint64_t bytes)
+{
+	struct service *svc = c->peer->svc;
+	struct op_head limits = { 0 };
+	struct store_quota_is q;
+	enum status st;
+
+	if (bytes > STORE_BODY_MAX)
+		return ST_LIMIT;
+	if (!journal_has_room(svc->journal, bytes))
+		return ST_NO_SPACE;
+	service_limits(svc, &limits);
+	st = state_quota(svc->state, c->account->id, &limits, &q);
+	if (st != ST_OK)
+		return service_judge(svc, st, "quota");
+	/* Stored bytes are never more than the raw ones that quota counts, but for heads. */
+	if (q.bytes_limit > 0 && q.bytes + bytes > q.bytes_limit + 4096)
+		return ST_OVER_QUOTA;
+	return ST_OK;
+}
+
+static enum status
+stage_take(struct channel *c, const struct store_stage *msg, struct stage **out)
+{
+	struct stage *sg = table_get_u64(&c->stages, msg->stage);
+
+	if (msg->stage == 0)
+		return ST_SYNTAX;
+	if (sg == NULL) {
+		if (c->stages.count >= 1024)
+			return ST_LIMIT;
+		sg = mem_zalloc(sizeof(*sg));
+		sg->no = msg->stage;
+		sg->total = msg->total;
+		sg->status = stage_room(c, msg->total > 0 ? msg->total : msg->data.len);
+		table_put_u64(&c->stages, sg->no, sg);
+	}
+	*out = sg;
+	sg->bytes += msg->data.len;
+	if (sg->status == ST_OK && (sg->bytes > STORE_BODY_MAX ||
+	    (sg->total > 0 && sg->bytes > sg->total)))
+		sg->status = ST_LIMIT;
+	return sg->status;
+}
+
+static void
+on_stage(struct channel *c, const struct ipc_message *m, const struct ipc_head *h,
+    const struct store_stage *msg)
+{
+	struct stage *sg = NULL;
+	enum status st = stage_take(c, msg, &sg);
+	struct request *rq;
+
+	if (st != ST_OK) {
+		ipc_reply(c->peer->ipc, h, st, 0, NULL);
+		return;
+	}
+	rq = request_new(c, m, h, msg);
+	rq->change = true;
+	rq->is_chunk = true;
+	rq->last = true;
+	rq->stage = sg;
+	rq->after = ++c->made;
+	tick_queue(rq);
+}
+
+static void
+on_stage_drop(struct channel *c, const struct store_stage_drop *msg)
+{
+	struct stage *sg = table_del_u64(&c->stages, msg->stage);
+	struct list *n, *tmp;
+
+	if (sg == NULL)
+		return;
+	list_each(n, tmp, &c->requests) {
+		struct request *rq = list_entry(n, struct request, chan_node);
+
+		if (rq->stage == sg)
+			rq->stage = NULL;
+	}
+	stage_free(sg, NULL);
+}
+
+/* Dispatch -------------------------------------------------------------------------- */
+
+/* The rights that a request needs of an access ticket. */
+static uint32_t
+rights_needed(const struct ipc_message *m, const void *msg)
+{
+	switch (m->no) {
+	case STORE_LIST: return RIGHT_LOOKUP;
+	case STORE_CREATE: return RIGHT_CREATE;
+	case STORE_DELETE: return RIGHT_DELETE_MAILBOX;
+	case STORE_RENAME: return RIGHT_CREATE | RIGHT_DELETE_MAILBOX;
+	case STORE_OPEN: case STORE_ROWS: case STORE_CACHE: case STORE_BODY:
+	case STORE_CHANGES: return RIGHT_READ;
+	case STORE_STAGE: case STORE_APPEND: return RIGHT_INSERT;
+	case STORE_FLAGS: return RIGHT_WRITE;
+	case STORE_EXPUNGE: return RIGHT_EXPUNGE;
+	case STORE_COPY:
+		return RIGHT_READ | RIGHT_INSERT |
+		    (((const struct store_copy *)msg)->move ? RIGHT_EXPUNGE : 0);
+	default: return 0;
+	}
+}
+
+static enum status
+judge(struct channel *c, const struct ipc_message *m, const void *msg)
+{
+	uint32_t need = rights_needed(m, msg);
+	enum status st = channel_judge(c);
+
+	if (st != ST_OK || c->ticket.role == 0)
+		return st;
+	if ((m->allowed & c->ticket.role) == 0) {
+		LOG(NULL, WARN, "ticket.role", KV_STR("peer", c->peer->name),
+		    KV_UINT("account", c->ticket.account), KV_STR("message", m->name));
+		return ST_DENIED;
+	}
+	if (c->ticket.role == STORE_ROLE_ACCESS && (need & ~c->ticket.rights) != 0)
+		return ST_DENIED;
+	return ST_OK;
+}
+
+static void
+queue_change(struct channel *c, const struct ipc_message *m, const struct ipc_head *h,
+    const void *msg)
+{
+	struct request *rq = request_new(c, m, h, msg);
+
+	rq->change = true;
+	rq->after = ++c->made;
+	tick_queue(rq);
+}
+
+static void
+queue_read(struct channel *c, const struct ipc_message *m, const struct ipc_head *h,
+    const void *msg)
+{
+	struct request *rq = request_new(c, m, h, msg);
+
+	rq->after = c->made;
+	if (rq->after > c->answered)
+		list_push_back(&c->waiting, &rq->node);
+	else
+		read_begin(rq);
+}
+
+static void
+answer_stats(struct peer *p, const struct ipc_head *h)
+{
+	struct buf b = { 0 };
+	struct store_stats_are are;
+
+	service_stats(p->svc, &b);
+	are.text = buf_span(&b);
+	ipc_reply(p->ipc, h, ST_OK, STORE_STATS_ARE, &are);
+	buf_fini(&b);
+}
+
+static void
+dispatch(struct peer *p, struct channel *c, const struct ipc_message *m,
+    const struct ipc_head *h, const void *msg)
+{
+	enum status st = judge(c, m, msg);
+
+	if (st != ST_OK) {
+		ipc_reply(p->ipc, h, st, 0, NULL);
+		return;
+	}
+	switch (m->no) {
+	case STORE_WATCH:
+		c->watching = ((const struct store_watch *)msg)->on;
+		break;
+	case STORE_STAGE:
+		on_stage(c, m, h, msg);
+		return;
+	case STORE_STAGE_DROP:
+		on_stage_drop(c, msg);
+		break;
+	case STORE_DIR_WATCH:
+		p->dir_watch = true;
+		break;
+	case STORE_STATS:
+		answer_stats(p, h);
+		return;
+	default:
+		if (read_is(m->no))
+			queue_read(c, m, h, msg);
+		else
+			queue_change(c, m, h, msg);
+		return;
+	}
+	ipc_reply(p->ipc, h, ST_OK, 0, NULL);
+}
+
+static void
+on_request(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *h,
+    const void *msg, void *arg)
+{
+	struct peer *p = arg;
+	struct channel *c = p->zero;
+
+	p->svc->n_requests++;
+	if (p->svc->dead) {
+		ipc_reply(ipc, h, ST_UNAVAILABLE, 0, NULL);
+		return;
+	}
+	if (m->no == STORE_ATTACH) {
+		on_attach(p, m, h, msg);
+		return;
+	}
+	if ((m->allowed & WORKER_ROLES) != 0)
+		c = table_get_u64(&p->channels, h->chan);
+	if (c == NULL || (c != p->zero && !c->attached)) {
+		ipc_reply(ipc, h, ST_DENIED, 0, NULL);
+		return;
+	}
+	c->told = false;
+	if (m->no == STORE_DETACH) {
+		channel_end(c);
+		ipc_reply(ipc, h, ST_OK, 0, NULL);
+	} else if (m->no == STORE_RENEW) {
+		on_renew(p, c, h, msg);
+	} else {
+		dispatch(p, c, m, h, msg);
+	}
+	if (p->queued > QUEUED_MAX && !p->paused) {
+		p->paused = true;
+		ipc_pause(ipc, true);
+	}
+}
+
+static void
+on_closed(struct ipc *ipc, void *arg)
+{
+	struct peer *p = arg;
+
+	peer_free(&p);
+}
+
+static void
+on_drained(struct ipc *ipc, void *arg)
+{
+	struct peer *p = arg;
+
+	loop_task_post(p->svc->reads_task);
+}
+
+void
+peers_go_on(struct service *svc)
+{
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &svc->peers) {
+		struct peer *p = list_entry(n, struct peer, node);
+
+		if (p->paused && p->queued < QUEUED_MAX / 2) {
+			p->paused = false;
+			ipc_pause(p->ipc, false);	/* may end the peer */
+		}
+	}
+}
+
+void
+service_peer(struct service *svc, int fd, unsigned roles, const char *name,
+    uint32_t slot, uint64_t generation)
+{
+	struct peer *p = mem_zalloc(sizeof(*p));
+	const struct ipc_config cf = { .loop = svc->loop, .protocol = &store_protocol,
+		.peer = p->name, .allowed = roles, .request = on_request, .closed = on_closed,
+		.drained = on_drained, .arg = p };
+
+	p->svc = svc;
+	p->roles = roles;
+	p->slot = slot;
+	p->generation = generation;
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	p->zero = channel_new(p, 0, account_get(svc, 0));
+	p->ipc = ipc_new(&cf, fd);
+	list_push_back(&svc->peers, &p->node);
+}
+
+void
+peer_free(struct peer **pp)
+{
+	struct peer *p = *pp;
+	size_t pos = 0;
+	void *v;
+
+	*pp = NULL;
+	while (table_next(&p->channels, &pos, NULL, &v))
+		channel_end(v);
+	channel_end(p->zero);
+	table_fini(&p->channels, NULL, NULL);
+	list_remove(&p->node);
+	ipc_free(&p->ipc);
+	mem_free(&p);
+}

@@ -1,0 +1,37 @@
+/* storage/service/readers.h
+ * A few threads that read message bodies which are not in memory, so that the loop
+ * never waits for the disk. */
+#ifndef STORAGE_SERVICE_READERS_H
+#define STORAGE_SERVICE_READERS_H
+
+#include "common/net/loop.h"
+#include "common/util/status.h"
+#include "storage/journal/journal.h"
+
+struct readers;
+
+struct reader_piece {
+	struct journal_loc	loc;
+	uint32_t		uid;
+	uint64_t		stored_size, offset;
+	size_t			at;		/* in the data of the job */
+};
+
+/* Made by the caller, his again when done ran.  done runs in the loop. */
+struct reader_job {
+	struct reader_job	*next;
+	struct reader_piece	*pieces;
+	size_t			n;
+	char			*data;
+	enum status		status;
+	void			(*done)(struct reader_job *job, void *arg);
+	void			*arg;
+};
+
+struct readers *readers_new(struct loop *l, struct journal *j, unsigned threads);
+/* Does what was submitted, calls done for each. */
+void readers_free(struct readers **r);
+void readers_submit(struct readers *r, struct reader_job *job);
+void reader_job_free(struct reader_job **job);
+
+#endif

@@ -1,0 +1,592 @@
+/* Reads, in parts: a part of one, then a part of the next, so that a long answer holds
+ * nobody up; a socket that does not take its answers is passed over until it does. */
+#include "storage/service/service_priv.h"
+
+#include "common/util/clock.h"
+#include "common/util/log.h"
+#include "common/util/mem.h"
+
+#define ROUND_US	5000		/* of reads, before the loop looks around */
+#define BODY_PART	(512u << 10)
+#define BODY_PIECE	(256u << 10)
+#define BODY_PIECES	256
+#define CHANGE_ROWS	5000
+#define DIR_STEP	64
+
+union any {
+	struct store_list	list;
+	struct store_open	open;
+	struct store_rows	rows;
+	struct store_cache_get	cache;
+	struct store_body	body;
+	struct store_changes	changes;
+	struct store_dir_read	dir_read;
+	max_align_t		align;
+	char			room[IPC_STRUCT_MAX];
+};
+
+/* What became of a part. */
+enum step { STEP_DONE, STEP_MORE, STEP_BUSY };
+
+bool
+read_is(uint16_t no)
+{
+	switch (no) {
+	case STORE_LIST: case STORE_OPEN: case STORE_ROWS: case STORE_CACHE: case STORE_BODY:
+	case STORE_CHANGES: case STORE_QUOTA: case STORE_DIR_READ:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void
+read_begin(struct request *rq)
+{
+	list_push_back(&rq->svc->reads, &rq->node);
+	loop_task_post(rq->svc->reads_task);
+}
+
+void
+read_drop(struct request *rq)
+{
+	if (!rq->busy)			/* else when the reader thread is done with it */
+		request_free(rq);
+}
+
+static struct ipc *
+ipc_of(struct request *rq)
+{
+	return rq->chan->peer->ipc;
+}
+
+static enum step
+fail(struct request *rq, enum status st)
+{
+	request_answer(rq, service_judge(rq->svc, st, rq->m->name), 0, NULL);
+	return STEP_DONE;
+}
+
+/* A part, or the last one. */
+static enum step
+part(struct request *rq, bool more, uint16_t no, const void *msg)
+{
+	if (more)
+		ipc_reply_more(ipc_of(rq), &rq->head, no, msg);
+	else
+		request_answer(rq, ST_OK, no, msg);
+	return more ? STEP_MORE : STEP_DONE;
+}
+
+static bool
+take_uids(struct request *rq, struct span uids)
+{
+	struct reader r;
+
+	if (rq->begun)
+		return true;
+	rq->begun = true;
+	reader_init(&r, uids.p, uids.len);
+	return uidset_decode(&rq->set, &r, STORE_RANGES_MAX) && reader_done(&r);
+}
+
+static enum step
+read_list(struct request *rq, const struct store_list *msg)
+{
+	struct buf out = { 0 };
+	struct store_mailboxes are;
+	enum status st = state_mailboxes(rq->svc->state, rq->account->id, msg->path, PART_BYTES,
+	    &rq->resume, &out);
+	enum step step;
+
+	are.list = buf_span(&out);
+	step = st != ST_OK ? fail(rq, st) :
+	    part(rq, rq->resume != UINT32_MAX, STORE_MAILBOXES, &are);
+	buf_fini(&out);
+	return step;
+}
+
+/* Recent messages ----------------------------------------------------------------------- */
+
+static void
+recent_kept(struct request *rq, const struct state_result *res)
+{
+	uint64_t mailbox = rq->op.u.recent.mailbox;
+	uint32_t *from = table_get_u64(&rq->svc->recent, mailbox);
+
+	/* The record says it now. */
+	if (from != NULL && *from == rq->op.u.recent.below) {
+		table_del_u64(&rq->svc->recent, mailbox);
+		mem_free(&from);
+	}
+}
+
+/* The first uid that is recent for who asks; claimed, it is so for nobody else.  In
+ * memory at once, in the journal a tick later. */
+static uint32_t
+recent(struct request *rq, uint64_t mailbox, uint32_t from, uint32_t uidnext, bool claim)
+{
+	struct service *svc = rq->svc;
+	uint32_t *claimed = table_get_u64(&svc->recent, mailbox);
+
+	if (claimed != NULL && *claimed > from)
+		from = *claimed;
+	if (claim && from < uidnext) {
+		struct op op = { .kind = OP_RECENT, .head.account = rq->account->id,
+		    .u.recent = { mailbox, uidnext } };
+
+		if (claimed == NULL) {
+			claimed = mem_zalloc(sizeof(*claimed));
+			table_put_u64(&svc->recent, mailbox, claimed);
+		}
+		*claimed = uidnext;
+		tick_own(svc, &op, recent_kept);
+	}
+	return from;
+}
+
+static enum step
+read_open(struct request *rq, const struct store_open *msg)
+{
+	struct store_opened o = { 0 };
+	struct buf uids = { 0 }, keywords = { 0 };
+	enum status st = state_open_mailbox(rq->svc->state, rq->account->id, msg->path, &o,
+	    &uids, &keywords);
+	enum step step;
+
+	if (st == ST_OK) {
+		o.rights = rq->chan->ticket.rights & RIGHT_ALL;
+		o.recent_from = recent(rq, o.mailbox, o.recent_from, o.uidnext,
+		    msg->claim_recent);
+	}
+	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_OPENED, &o);
+	buf_fini(&uids);
+	buf_fini(&keywords);
+	return step;
+}
+
+static enum step
+read_rows(struct request *rq, const struct store_rows *msg)
+{
+	struct buf out = { 0 };
+	struct store_rows_are are;
+	enum status st;
+	enum step step;
+
+	if (!take_uids(rq, msg->uids))
+		return fail(rq, ST_SYNTAX);
+	st = state_rows(rq->svc->state, rq->account->id, msg->mailbox, &rq->set, msg->fields,
+	    PART_BYTES, &rq->resume, &out);
+	are.rows = buf_span(&out);
+	step = st != ST_OK ? fail(rq, st) : part(rq, rq->resume != 0, STORE_ROWS_ARE, &are);
+	buf_fini(&out);
+	return step;
+}
+
+static enum step
+read_cache(struct request *rq, const struct store_cache_get *msg)
+{
+	struct buf out = { 0 };
+	struct store_cache_is is;
+	enum status st;
+	enum step step;
+
+	if (!take_uids(rq, msg->uids))
+		return fail(rq, ST_SYNTAX);
+	st = state_caches(rq->svc->state, rq->account->id, msg->mailbox, &rq->set, msg->want,
+	    PART_BYTES, &rq->resume, &out);
+	is.entries = buf_span(&out);
+	step = st != ST_OK ? fail(rq, st) : part(rq, rq->resume != 0, STORE_CACHE_IS, &is);
+	buf_fini(&out);
+	return step;
+}
+
+/* Changes ------------------------------------------------------------------------------- */
+
+/* Uids that were known and are not there. */
+static void
+full_vanished(struct request *rq, const struct store_changes *msg, struct uidset *out)
+{
+	struct state_changes *c = &rq->changes;
+	struct reader r;
+
+	reader_init(&r, msg->known.p, msg->known.len);
+	if (msg->known.len == 0 || !uidset_decode(out, &r, STORE_RANGES_MAX)) {
+		uidset_clear(out);
+		if (c->uidnext > 1)
+			uidset_add_range(out, 1, c->uidnext - 1);
+	}
+	uidset_remove_set(out, &c->changed);
+}
+
+static enum status
+changes_head(struct request *rq, const struct store_changes *msg, struct store_changes_are *are,
+    struct buf *vanished, struct buf *keywords)
+{
+	struct state_changes *c = &rq->changes;
+	struct uidset gone = { 0 };
+	uint64_t since = rq->begun ? c->highestmodseq : msg->since;
+	enum status st = state_changes(rq->svc->state, rq->account->id, msg->mailbox, since,
+	    CHANGE_ROWS, c);
+
+	rq->begun = true;
+	rq->resume = 0;
+	if (st == ST_OK)
+		st = state_keywords(rq->svc->state, rq->account->id, 0, keywords);
+	if (st != ST_OK)
+		return st;
+	if (!c->gone)
+		c->recent_from = recent(rq, msg->mailbox, c->recent_from, c->uidnext,
+		    msg->claim_recent);
+	if (c->full)
+		full_vanished(rq, msg, &gone);
+	uidset_encode(c->full ? &gone : &c->vanished, vanished);
+	uidset_fini(&gone);
+	are->vanished = buf_span(vanished);
+	are->keywords = buf_span(keywords);
+	return ST_OK;
+}
+
+static enum step
+read_changes(struct request *rq, const struct store_changes *msg)
+{
+	struct state_changes *c = &rq->changes;
+	struct store_changes_are are = { 0 };
+	struct buf vanished = { 0 }, keywords = { 0 }, rows = { 0 };
+	enum status st = ST_OK;
+	enum step step;
+
+	if (!rq->begun || rq->resume == 0)
+		st = changes_head(rq, msg, &are, &vanished, &keywords);
+	if (st == ST_OK && !c->gone && !uidset_empty(&c->changed))
+		st = state_rows(rq->svc->state, rq->account->id, msg->mailbox, &c->changed,
+		    ROW_FLAGS, PART_BYTES, &rq->resume, &rows);
+	if (st == ST_NOT_FOUND && rq->begun && rq->resume != 0)
+		st = ST_UNAVAILABLE;	/* deleted between two parts: ask again */
+	are.highestmodseq = c->highestmodseq;
+	are.uidnext = c->uidnext;
+	are.recent_from = c->recent_from;
+	are.full = c->full;
+	are.gone = c->gone;
+	are.rows = buf_span(&rows);
+	step = st != ST_OK ? fail(rq, st) :
+	    part(rq, rq->resume != 0 || c->more, STORE_CHANGES_ARE, &are);
+	buf_fini(&vanished);
+	buf_fini(&keywords);
+	buf_fini(&rows);
+	return step;
+}
+
+/* Bodies -------------------------------------------------------------------------------- */
+
+/* Where this read stands in the body at hand. */
+struct body_at {
+	uint64_t	from, to;		/* of the stored body, to exclusive */
+};
+
+static void
+add_piece(struct reader_job *job, const struct state_body *b, uint64_t offset,
+    struct journal_loc loc, size_t *bytes)
+{
+	job->pieces[job->n++] = (struct reader_piece){ loc, b->uid, b->stored_size, offset,
+	    *bytes };
+	*bytes += loc.length;
+}
+
+/* Pieces of at->from..to, as far as the part goes; returns the offset reached. */
+static uint64_t
+plan_body(struct reader_job *job, const struct state_body *b, const struct journal_loc *locs,
+    const struct body_at *at, size_t budget, size_t *bytes)
+{
+	uint64_t pos = at->from, base = 0;
+
+	for (size_t i = 0; i < b->n_locs && pos < at->to; base += locs[i++].length) {
+		while (pos < at->to && pos < base + locs[i].length) {
+			uint64_t n = base + locs[i].length - pos;
+			struct journal_loc loc = locs[i];
+
+			if (job->n == BODY_PIECES || (*bytes > 0 && *bytes >= budget))
+				return pos;
+			if (n > at->to - pos)
+				n = at->to - pos;
+			if (n > BODY_PIECE)
+				n = BODY_PIECE;
+			loc.offset += (uint32_t)(pos - base);
+			loc.length = (uint32_t)n;
+			add_piece(job, b, pos, loc, bytes);
+			pos += n;
+		}
+	}
+	if (at->from >= at->to && job->n < BODY_PIECES)
+		add_piece(job, b, at->from, (struct journal_loc){ 0 }, bytes);
+	return pos;
+}
+
+/* Fills job; rq->resume and offset are where the next part begins, resume 0: nowhere. */
+static enum status
+plan(struct request *rq, const struct store_body *msg, struct reader_job *job, size_t *bytes)
+{
+	size_t budget = BODY_PART;
+	uint32_t first = uidset_next(&rq->set, 0);
+	struct buf locs = { 0 };
+	enum status st = ST_OK;
+
+	if (msg->budget < budget + rq->sent)
+		budget = msg->budget > rq->sent ? (size_t)(msg->budget - rq->sent) : 1;
+	while (job->n < BODY_PIECES && *bytes < budget) {
+		struct state_body b;
+		struct body_at at;
+		uint64_t start, end;
+
+		st = state_body(rq->svc->state, rq->account->id, msg->mailbox, &rq->set,
+		    rq->resume, &b, &locs);
+		if (st != ST_OK)
+			break;
+		if (b.uid != rq->resume)
+			rq->offset = b.uid == first ? msg->offset : 0;
+		start = b.uid == first ? msg->offset : 0;
+		end = b.stored_size;
+		if (msg->length > 0 && start < end && msg->length < end - start)
+			end = start + msg->length;
+		at = (struct body_at){ rq->offset < end ? rq->offset : end, end };
+		rq->offset = plan_body(job, &b, (const void *)locs.data, &at, budget, bytes);
+		rq->resume = b.uid;
+		if (rq->offset >= end) {
+			rq->offset = 0;
+			if (b.uid == UINT32_MAX || uidset_next(&rq->set, b.uid) == 0) {
+				rq->resume = 0;
+				break;
+			}
+			rq->resume = b.uid + 1;
+		}
+	}
+	buf_fini(&locs);
+	if (st != ST_NOT_FOUND)
+		return st;
+	/* None left.  (That of a mailbox that is not there was told with the first one.) */
+	if (job->n == 0 && rq->sent == 0 && rq->resume == 0)
+		return st;
+	rq->resume = 0;
+	return ST_OK;
+}
+
+static enum step
+send_bodies(struct request *rq, const struct reader_job *job)
+{
+	struct store_body_is is = { 0 };
+	struct store_body msg;
+	struct buf out = { 0 };
+	uint64_t bytes = 0;
+	enum step step;
+	bool more;
+
+	if (job->status != ST_OK) {
+		LOG(NULL, ERROR, "body.read", KV_UINT("account", rq->account->id),
+		    KV_UINT("segment", job->n > 0 ? job->pieces[0].loc.segment : 0),
+		    KV_STATUS(job->status));
+		request_answer(rq, job->status == ST_NOT_FOUND ? ST_CORRUPT : job->status, 0, NULL);
+		return STEP_DONE;
+	}
+	if (ipc_decode(rq->m, buf_span(&rq->body), &msg) != ST_OK)
+		return fail(rq, ST_BUG);
+	for (size_t i = 0; i < job->n; i++) {
+		const struct reader_piece *p = &job->pieces[i];
+		const struct store_body_piece piece = { p->uid, p->stored_size, p->offset,
+		    span(job->data + p->at, p->loc.length) };
+
+		put_store_body_piece(&out, &piece);
+		bytes += p->loc.length;
+	}
+	rq->sent += bytes;
+	more = rq->resume != 0 && rq->sent < msg.budget;
+	is.pieces = buf_span(&out);
+	if (!more) {
+		is.resume_uid = rq->resume;
+		is.resume_offset = rq->offset;
+	}
+	step = part(rq, more, STORE_BODY_IS, &is);
+	buf_fini(&out);
+	return step;
+}
+
+static void
+bodies_came(struct reader_job *job, void *arg)
+{
+	struct request *rq = arg;
+
+	rq->busy = false;
+	if (rq->chan == NULL || send_bodies(rq, job) == STEP_DONE)
+		request_free(rq);
+	else
+		read_begin(rq);
+	reader_job_free(&job);
+}
+
+/* false: some are not in memory. */
+static bool
+read_now(struct service *svc, struct reader_job *job)
+{
+	for (size_t i = 0; i < job->n; i++) {
+		bool block = false;
+
+		if (job->pieces[i].loc.length == 0)
+			continue;
+		job->status = journal_read_nowait(svc->journal, job->pieces[i].loc,
+		    job->data + job->pieces[i].at, &block);
+		if (job->status != ST_OK)
+			return !block;
+	}
+	return true;
+}
+
+static enum step
+read_body(struct request *rq, const struct store_body *msg)
+{
+	struct reader_job *job;
+	size_t bytes = 0;
+	enum status st;
+	enum step step;
+
+	if (!take_uids(rq, msg->uids))
+		return fail(rq, ST_SYNTAX);
+	job = mem_zalloc(sizeof(*job));
+	job->pieces = mem_array(BODY_PIECES, sizeof(*job->pieces));
+	st = plan(rq, msg, job, &bytes);
+	if (st != ST_OK) {
+		reader_job_free(&job);
+		return fail(rq, st);
+	}
+	job->data = mem_alloc(bytes > 0 ? bytes : 1);
+	if (!read_now(rq->svc, job)) {
+		job->done = bodies_came;
+		job->arg = rq;
+		rq->busy = true;
+		readers_submit(rq->svc->readers, job);
+		return STEP_BUSY;
+	}
+	step = send_bodies(rq, job);
+	reader_job_free(&job);
+	return step;
+}
+
+/* The rest ------------------------------------------------------------------------------ */
+
+static enum step
+read_quota(struct request *rq)
+{
+	struct op_head limits = { 0 };
+	struct store_quota_is is;
+	enum status st;
+
+	service_limits(rq->svc, &limits);
+	st = state_quota(rq->svc->state, rq->account->id, &limits, &is);
+	return st != ST_OK ? fail(rq, st) : part(rq, false, STORE_QUOTA_IS, &is);
+}
+
+/* How many records lie in out, and the key of the last one. */
+static uint32_t
+count_records(struct span records, struct span *last)
+{
+	struct store_dir_record rec;
+	struct reader r;
+	uint32_t n = 0;
+
+	reader_init(&r, records.p, records.len);
+	while (get_store_dir_record(&r, &rec)) {
+		*last = rec.key;
+		n++;
+	}
+	return n;
+}
+
+/* The place to go on from is kept in rq->items, how many came in rq->sent. */
+static enum step
+read_dir(struct request *rq, const struct store_dir_read *msg)
+{
+	struct buf out = { 0 };
+	struct store_dir_records are = { 0 };
+	uint64_t left = msg->limit > rq->sent ? msg->limit - rq->sent : 0;
+	uint32_t ask = left < DIR_STEP ? (uint32_t)left : DIR_STEP, n;
+	struct span last = SPAN_NONE;
+	enum status st;
+	enum step step;
+
+	if (!rq->begun)
+		buf_add_span(&rq->items, msg->from);
+	rq->begun = true;
+	if (msg->to.len == 0)
+		ask = 1;
+	st = state_dir_read(rq->svc->state, buf_span(&rq->items), msg->to, ask, &out,
+	    &are.modseq);
+	n = count_records(buf_span(&out), &last);
+	rq->sent += n;
+	are.records = buf_span(&out);
+	buf_clear(&rq->items);
+	buf_add_span(&rq->items, last);
+	buf_add_c(&rq->items, '\0');	/* the least key above the last one */
+	step = st != ST_OK ? fail(rq, st) :
+	    part(rq, msg->to.len > 0 && n == ask && n < left, STORE_DIR_RECORDS, &are);
+	buf_fini_secret(&out);
+	return step;
+}
+
+static enum step
+read_step(struct request *rq)
+{
+	union any msg;
+
+	if (ipc_is_cancelled(ipc_of(rq), rq->head.req)) {
+		request_answer(rq, ST_CANCELLED, 0, NULL);
+		return STEP_DONE;
+	}
+	if (rq->chan->revoked) {
+		request_answer(rq, ST_DENIED, 0, NULL);
+		return STEP_DONE;
+	}
+	if (rq->m->size > 0 && ipc_decode(rq->m, buf_span(&rq->body), &msg) != ST_OK)
+		return fail(rq, ST_BUG);
+	switch (rq->m->no) {
+	case STORE_LIST: return read_list(rq, &msg.list);
+	case STORE_OPEN: return read_open(rq, &msg.open);
+	case STORE_ROWS: return read_rows(rq, &msg.rows);
+	case STORE_CACHE: return read_cache(rq, &msg.cache);
+	case STORE_BODY: return read_body(rq, &msg.body);
+	case STORE_CHANGES: return read_changes(rq, &msg.changes);
+	case STORE_QUOTA: return read_quota(rq);
+	case STORE_DIR_READ: return read_dir(rq, &msg.dir_read);
+	default: return fail(rq, ST_BUG);
+	}
+}
+
+void
+reads_run(void *arg)
+{
+	struct service *svc = arg;
+	uint64_t end = clock_mono_us() + ROUND_US;
+	struct list full;
+
+	list_init(&full);
+	while (!svc->dead && !list_empty(&svc->reads) && clock_mono_us() < end) {
+		struct request *rq = list_entry(svc->reads.next, struct request, node);
+		enum step step;
+
+		list_remove(&rq->node);
+		if (ipc_out_full(ipc_of(rq))) {
+			list_push_back(&full, &rq->node);
+			continue;
+		}
+		step = read_step(rq);
+		if (step == STEP_DONE)
+			request_free(rq);
+		else if (step == STEP_MORE)
+			list_push_back(&svc->reads, &rq->node);
+	}
+	if (!svc->dead && !list_empty(&svc->reads))
+		loop_task_post(svc->reads_task);
+	while (!list_empty(&full)) {	/* on_drained() posts for these */
+		struct list *n = full.next;
+
+		list_remove(n);
+		list_push_back(&svc->reads, n);
+	}
+}

@@ -1,0 +1,346 @@
+#include "storage/service/service_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "common/util/clock.h"
+#include "common/util/log.h"
+#include "common/util/mem.h"
+
+void
+service_conf_init(struct service_conf *cf)
+{
+	static const struct op_default_mailbox folders[] = {
+		{ SPAN_LIT("Drafts"), MAILBOX_ROLE_DRAFTS, true },
+		{ SPAN_LIT("Sent"), MAILBOX_ROLE_SENT, true },
+		{ SPAN_LIT("Junk"), MAILBOX_ROLE_JUNK, true },
+		{ SPAN_LIT("Trash"), MAILBOX_ROLE_TRASH, true },
+		{ SPAN_LIT("Archive"), MAILBOX_ROLE_ARCHIVE, true },
+	};
+
+	*cf = (struct service_conf){ .cache_bytes = 64u << 20, .tick_bytes = 8u << 20,
+	    .account_tick_bytes = 1u << 20, .readers = 2, .undelete_s = 14 * 86400,
+	    .history_s = 14 * 86400 };
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
+		put_op_default_mailbox(&cf->folders, &folders[i]);
+}
+
+void
+service_conf_fini(struct service_conf *cf)
+{
+	buf_fini(&cf->folders);
+}
+
+/* folders are copied, the rest is plain. */
+static void
+take_conf(struct service *svc, const struct service_conf *cf)
+{
+	struct buf folders = { 0 };
+
+	buf_add_span(&folders, buf_span(&cf->folders));
+	buf_fini(&svc->cf.folders);
+	svc->cf = *cf;
+	svc->cf.folders = folders;
+}
+
+void
+service_configure(struct service *svc, const struct service_conf *cf)
+{
+	uint32_t shard = svc->cf.shard;
+
+	take_conf(svc, cf);
+	svc->cf.shard = shard;
+}
+
+int64_t
+service_stamp(struct service *svc)
+{
+	int64_t now = clock_wall_ms();
+
+	if (now > svc->last_ms)
+		svc->last_ms = now;
+	return svc->last_ms;
+}
+
+void
+service_limits(const struct service *svc, struct op_head *head)
+{
+	head->bytes_max = svc->cf.quota_bytes;
+	head->messages_max = svc->cf.quota_messages;
+	head->mailboxes_max = svc->cf.quota_mailboxes > 0 ? svc->cf.quota_mailboxes :
+	    STORE_MAILBOX_MAX;
+}
+
+void
+service_die(struct service *svc, const char *why, enum status st)
+{
+	if (svc->dead)
+		return;
+	svc->dead = true;
+	LOG(NULL, FATAL, "store.stop", KV_UINT("shard", svc->cf.shard), KV_STR("why", why),
+	    KV_STATUS(st));
+	svc->fatal(svc->fatal_arg);
+}
+
+enum status
+service_judge(struct service *svc, enum status st, const char *where)
+{
+	struct buf b = { 0 };
+
+	if (st != ST_CORRUPT)
+		return st;
+	if (engine_failed(svc->engine)) {
+		svc->set_aside = true;
+		service_die(svc, "the applied state is damaged and will be rebuilt", st);
+		return st;
+	}
+	state_damage(svc->state, &b);
+	LOG(NULL, ERROR, "store.damage", KV_UINT("shard", svc->cf.shard), KV_STR("where", where),
+	    KV_SPAN("record", buf_span(&b)));
+	buf_fini(&b);
+	return st;
+}
+
+/* Opening ----------------------------------------------------------------------- */
+
+static char *
+path_of(const char *dir, const char *name)
+{
+	struct buf b = { 0 };
+
+	buf_addf(&b, "%s/%s", dir, name);
+	buf_cstr(&b);
+	return buf_take(&b);
+}
+
+static bool
+make_dir(const char *path)
+{
+	if (mkdir(path, 0700) == 0 || errno == EEXIST)
+		return true;
+	LOG(NULL, ERROR, "store.folder", KV_STR("path", path), KV_ERRNO(errno));
+	return false;
+}
+
+static enum status
+open_engine(struct service *svc, const char *db)
+{
+	const struct engine_opts opts = { .tables = state_tables, .n_tables = state_n_tables,
+	    .cache_bytes = svc->cf.cache_bytes, .checkpoint_bytes = svc->cf.checkpoint_bytes,
+	    .checkpoint_s = svc->cf.checkpoint_s, .small = svc->cf.small };
+	enum status st = engine_open(db, &opts, &svc->engine);
+
+	if (st == ST_OK)
+		st = state_open(svc->engine, (uint16_t)svc->cf.shard, &svc->state);
+	if (st != ST_OK && svc->engine != NULL)
+		engine_close(&svc->engine);
+	return st;
+}
+
+static void
+close_engine(struct service *svc)
+{
+	state_close(&svc->state);
+	if (svc->engine != NULL)
+		engine_close(&svc->engine);
+}
+
+static enum status
+open_journal(struct service *svc, const char *path)
+{
+	struct journal_opts opts = { .shard = svc->cf.shard,
+	    .segment_bytes = svc->cf.segment_bytes, .inline_io = svc->cf.inline_io,
+	    .reserve_bytes = svc->cf.min_free_bytes };
+	struct journal_damage damage = { 0 };
+	struct journal_pos at;
+	enum status st;
+
+	state_position(svc->state, &at);
+	st = journal_open(path, svc->cf.io, &opts, &at, &svc->journal, &damage);
+	if (st != ST_OK)
+		LOG(NULL, ERROR, "journal.open", KV_UINT("shard", svc->cf.shard), KV_STATUS(st),
+		    KV_STR("what", damage.what), KV_UINT("segment", damage.segment),
+		    KV_UINT("offset", damage.offset), KV_UINT("lsn", damage.lsn));
+	else if (damage.cut_bytes > 0)
+		LOG(NULL, INFO, "journal.torn_end", KV_UINT("shard", svc->cf.shard),
+		    KV_UINT("bytes", damage.cut_bytes));
+	return st;
+}
+
+static enum status
+replay(struct service *svc, bool *rebuild)
+{
+	char what[160];
+	enum status st = service_replay(svc->journal, svc->state, &svc->last_ms, what);
+
+	/* Without a word about the journal it is the applied state that is damaged. */
+	*rebuild = st == ST_CORRUPT && what[0] == '\0';
+	if (st != ST_OK)
+		LOG(NULL, ERROR, "store.replay", KV_UINT("shard", svc->cf.shard), KV_STATUS(st),
+		    KV_STR("what", what));
+	return st;
+}
+
+/* One attempt with the applied state that is there. */
+static enum status
+open_all(struct service *svc, const char *db, const char *jpath, bool *rebuild)
+{
+	enum status st = open_engine(svc, db);
+
+	*rebuild = st == ST_CORRUPT;
+	if (st == ST_OK)
+		st = open_journal(svc, jpath);
+	if (st != ST_OK)
+		return st;
+	return replay(svc, rebuild);
+}
+
+static enum status
+open_or_rebuild(struct service *svc, const char *db, const char *jpath)
+{
+	bool rebuild;
+	char *aside = NULL;
+	enum status st = open_all(svc, db, jpath, &rebuild);
+
+	if (!rebuild)
+		return st;
+	close_engine(svc);
+	journal_close(&svc->journal);
+	st = engine_set_aside(db, &aside);
+	LOG(NULL, WARN, "store.rebuild", KV_UINT("shard", svc->cf.shard),
+	    KV_STR("aside", aside != NULL ? aside : ""), KV_STATUS(st));
+	mem_free(&aside);
+	return st == ST_OK ? open_all(svc, db, jpath, &rebuild) : st;
+}
+
+static void
+on_tick(void *arg)
+{
+	tick_start(arg);
+}
+
+enum status
+service_open(struct loop *l, const struct service_conf *cf, const char *dir,
+    service_fatal_fn fatal, void *arg, struct service **out)
+{
+	struct service *svc = mem_zalloc(sizeof(*svc));
+	char *db = path_of(dir, "db"), *jpath = path_of(dir, "journal");
+	enum status st = ST_UNAVAILABLE;
+
+	*out = NULL;
+	svc->loop = l;
+	svc->dir = mem_strdup(dir);
+	svc->fatal = fatal;
+	svc->fatal_arg = arg;
+	take_conf(svc, cf);
+	list_init(&svc->peers);
+	list_init(&svc->ready);
+	list_init(&svc->tick);
+	list_init(&svc->reads);
+	if (make_dir(db) && make_dir(jpath))
+		st = open_or_rebuild(svc, db, jpath);
+	mem_free(&db);
+	mem_free(&jpath);
+	if (st != ST_OK) {
+		service_close(&svc);
+		return st;
+	}
+	svc->tick_task = loop_task_new(l, on_tick, svc);
+	svc->reads_task = loop_task_new(l, reads_run, svc);
+	svc->readers = readers_new(l, svc->journal, cf->readers > 0 ? cf->readers : 1);
+	chores_start(svc);
+	*out = svc;
+	return ST_OK;
+}
+
+static void
+free_account(void *value, void *arg)
+{
+	mem_free(&value);
+}
+
+void
+service_close(struct service **svcp)
+{
+	struct service *svc = *svcp;
+
+	*svcp = NULL;
+	if (svc == NULL)
+		return;
+	svc->closing = true;
+	if (svc->tick_task != NULL) {
+		tick_finish_all(svc);
+		chores_stop(svc);
+	}
+	while (!list_empty(&svc->peers)) {
+		struct peer *p = list_entry(svc->peers.next, struct peer, node);
+
+		ipc_flush(p->ipc, 200);
+		peer_free(&p);
+	}
+	readers_free(&svc->readers);
+	tickets_fini(svc);
+	loop_io_free(&svc->flush_io);
+	loop_task_free(&svc->tick_task);
+	loop_task_free(&svc->reads_task);
+	close_engine(svc);
+	journal_close(&svc->journal);
+	if (svc->set_aside) {
+		char *db = path_of(svc->dir, "db");
+
+		engine_set_aside(db, NULL);
+		mem_free(&db);
+	}
+	table_fini(&svc->accounts, free_account, NULL);
+	table_fini(&svc->recent, free_account, NULL);
+	buf_fini(&svc->outcomes);
+	service_conf_fini(&svc->cf);
+	mem_free(&svc->dir);
+	mem_free(&svc);
+}
+
+void
+service_stats(struct service *svc, struct buf *out)
+{
+	struct journal_stats js;
+	struct engine_stats es;
+	struct journal_pos at;
+
+	journal_stats(svc->journal, &js);
+	engine_stats(svc->engine, &es);
+	state_position(svc->state, &at);
+	buf_addf(out, "shard=%u\nincarnation=%llu\napplied_lsn=%llu\n", svc->cf.shard,
+	    (unsigned long long)state_incarnation(svc->state), (unsigned long long)at.lsn);
+#define COUNT(name, v) buf_addf(out, name "=%llu\n", (unsigned long long)(v))
+	COUNT("requests", svc->n_requests);
+	COUNT("operations", svc->n_ops);
+	COUNT("ticks", svc->n_ticks);
+	COUNT("tickets_refused", svc->n_refused_tickets);
+	COUNT("dirty_notes", svc->n_dirty);
+	COUNT("accounts_open", svc->accounts.count);
+	COUNT("journal_bytes", js.bytes);
+	COUNT("journal_flushes", js.flushes);
+	COUNT("journal_flush_us_sum", js.flush_us_sum);
+	COUNT("journal_flush_us_max", js.flush_us_max);
+	COUNT("journal_segments_made", js.segments_made);
+	COUNT("db_commits", es.commits);
+	COUNT("db_checkpoints", es.checkpoints);
+	COUNT("db_cache_hits", es.cache_hits);
+	COUNT("db_cache_misses", es.cache_misses);
+	COUNT("db_log_bytes", es.log_bytes);
+#undef COUNT
+}
+
+struct state *
+service_state(struct service *svc)
+{
+	return svc->state;
+}
+
+struct journal *
+service_journal(struct service *svc)
+{
+	return svc->journal;
+}

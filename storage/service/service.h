@@ -1,0 +1,72 @@
+/* storage/service/service.h
+ * The store service of one shard: sockets in, journal and applied state behind.  The
+ * process around it (main.c) feeds it with what the control socket brings; tests do
+ * the same without a process.
+ *
+ * The shard's folder holds journal/ and db/.  Operations are journaled, synced,
+ * applied, answered, in this order; a tick of many at once (tick.c). */
+#ifndef STORAGE_SERVICE_SERVICE_H
+#define STORAGE_SERVICE_SERVICE_H
+
+#include "common/auth/ticket.h"
+#include "common/net/loop.h"
+#include "storage/journal/journal.h"
+#include "storage/state/state.h"
+
+struct service;
+
+/* What a shard needs of the configuration. */
+struct service_conf {
+	uint32_t	shard;
+	uint32_t	segment_bytes;		/* 0: the journal's default */
+	uint64_t	cache_bytes;
+	uint32_t	checkpoint_bytes, checkpoint_s;
+	uint64_t	min_free_bytes;
+	uint64_t	tick_bytes;		/* of one tick */
+	uint64_t	account_tick_bytes;	/* of one account in it */
+	uint32_t	readers;
+	uint32_t	undelete_s, history_s;
+	uint64_t	quota_bytes, quota_messages, quota_mailboxes;	/* 0: no limit */
+	struct buf	folders;		/* op_default_mailbox..., without INBOX */
+	const struct jio *io;			/* NULL: the real file system */
+	bool		small, inline_io;	/* tests: see engine_opts, journal_opts */
+};
+void service_conf_init(struct service_conf *cf);
+void service_conf_fini(struct service_conf *cf);
+
+/* Called when nothing can be promised any more (a sync failed, the applied state is damaged):
+ * one FATAL line was written; the process ends, the next one recovers. */
+typedef void (*service_fatal_fn)(void *arg);
+
+/* Opens journal and applied state under dir, replays.  A damaged state is set aside and
+ * rebuilt from the journal, which keeps every operation.  Not ST_OK: a line was logged. */
+enum status service_open(struct loop *l, const struct service_conf *cf, const char *dir,
+    service_fatal_fn fatal, void *arg, struct service **svc);
+/* Finishes what is in the journal, answers it, checkpoints, closes. */
+void service_close(struct service **svc);
+/* New limits and quotas, from a reload. */
+void service_configure(struct service *svc, const struct service_conf *cf);
+
+/* A socket whose other end is this worker or daemon; takes fd over.  name is for the log. */
+void service_peer(struct service *svc, int fd, unsigned roles, const char *name,
+    uint32_t slot, uint64_t generation);
+/* A socket to authd; takes fd over.  Tickets are refused (ST_UNAVAILABLE) until it said which
+ * ones are void. */
+void service_authd(struct service *svc, int fd);
+void service_ticket_key(struct service *svc, const struct ticket_key *key);
+/* Void tickets; service_authd() does it by itself. */
+void service_ticket_void(struct service *svc, struct span id, uint64_t account);
+void service_revocations(struct service *svc, struct span ids);
+
+/* "name=value\n" */
+void service_stats(struct service *svc, struct buf *out);
+/* For tests and tools. */
+struct state *service_state(struct service *svc);
+struct journal *service_journal(struct service *svc);
+
+/* Replays a journal into an empty or older state: the one way in which records become
+ * state, used at start and by tests.  damage_what is filled when it is ST_CORRUPT. */
+enum status service_replay(struct journal *j, struct state *st, int64_t *last_ms,
+    char damage_what[160]);
+
+#endif

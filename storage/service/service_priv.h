@@ -1,0 +1,190 @@
+/* What the files of storage/service share. */
+#ifndef STORAGE_SERVICE_SERVICE_PRIV_H
+#define STORAGE_SERVICE_SERVICE_PRIV_H
+
+#include "common/ipc/ipc.h"
+#include "common/util/list.h"
+#include "common/util/table.h"
+#include "storage/service/readers.h"
+#include "storage/service/service.h"
+
+#define QUEUED_MAX	(16u << 20)	/* bytes of requests waiting from one socket */
+#define PEER_TICK_STAGE	(1u << 20)	/* staged bytes taken from a socket in one tick */
+#define PART_BYTES	(256u << 10)	/* an answer's part, without its last entry */
+
+/* An account with channels or requests. */
+struct account {
+	uint64_t	id;
+	struct list	channels;
+	struct list	queue;		/* requests that change, first come first */
+	struct list	ready;		/* of service->ready while the queue is not empty */
+	bool		blocked;	/* the part of a chain is under way */
+	unsigned	refs;		/* channels and requests */
+};
+
+/* A body being staged. */
+struct stage {
+	uint32_t	no;
+	uint64_t	bytes, total;
+	enum status	status;		/* not ST_OK: it cannot be adopted */
+	struct buf	locs;		/* struct journal_loc... */
+};
+
+struct channel {
+	struct peer	*peer;
+	uint32_t	 no;
+	struct account	*account;
+	struct list	 node;		/* of account->channels */
+	struct ticket	 ticket;	/* role 0: a socket's channel 0, without a ticket */
+	bool		 attached, revoked, watching, told;
+	uint64_t	 made, answered;	/* changes */
+	struct list	 waiting;	/* reads behind changes */
+	struct table	 stages;
+	struct list	 requests;	/* all of them, by chan_node */
+};
+
+struct peer {
+	struct service	*svc;
+	struct list	 node;		/* of service->peers */
+	struct ipc	*ipc;
+	unsigned	 roles;
+	char		 name[32];
+	uint32_t	 slot;
+	uint64_t	 generation;
+	struct table	 channels;
+	struct channel	*zero;		/* requests without a channel */
+	size_t		 queued;	/* bytes */
+	bool		 paused, dir_watch;
+	size_t		 staged;	/* bytes in the tick being built */
+};
+
+/* A request from the moment it cannot be answered on the spot. */
+struct request {
+	struct list	 node;		/* of the queue it stands in */
+	struct list	 chan_node;
+	struct service	*svc;
+	struct channel	*chan;		/* NULL: gone, or made by the service */
+	struct account	*account;
+	size_t		 counted;	/* bytes of peer->queued */
+	struct ipc_head	 head;
+	const struct ipc_message *m;	/* NULL: made by the service */
+	struct buf	 body;		/* encoded message; the bodies of a tick point into it */
+	uint64_t	 after;		/* reads: changes of the channel to wait for; changes: own number */
+	/* changes */
+	struct op	 op;		/* made by the service: given; else for this tick */
+	struct buf	 op_bytes, items, locs, uids;
+	bool		 change, prepared, chain, last, is_chunk;
+	uint32_t	 chain_from;
+	struct uidset	 merged;	/* uids expunged so far */
+	struct state_result res;
+	uint64_t	 lsn;		/* of its operation; 0: none in this tick */
+	struct stage	*stage;		/* of a chunk */
+	enum status	 status;	/* not ST_OK: refused without an operation */
+	void		(*done)(struct request *rq, const struct state_result *res);
+	/* reads */
+	bool		 begun, busy;	/* busy: with a reader thread */
+	uint32_t	 resume;
+	uint64_t	 offset, sent;
+	struct uidset	 set;
+	struct state_changes changes;
+};
+
+struct service {
+	struct loop		*loop;
+	struct service_conf	 cf;
+	char			*dir;
+	service_fatal_fn	 fatal;
+	void			*fatal_arg;
+	bool			 dead;		/* fatal was called */
+	bool			 closing;
+	bool			 set_aside;	/* the applied state is damaged: the next start rebuilds it */
+	struct engine		*engine;
+	struct state		*state;
+	struct journal		*journal;
+	int64_t			 last_ms;	/* stamp of the last operation */
+	struct list		 peers;
+	struct table		 accounts;
+	struct list		 ready;		/* accounts with queued requests, in turn */
+	struct loop_task	*tick_task;
+	struct loop_io		*flush_io;
+	struct list		 tick;		/* in the journal, not known durable */
+	struct buf		 outcomes;	/* of the tick applied last */
+	uint64_t		 outcome_count;
+	struct list		 reads;		/* long reads, in turn */
+	struct loop_task	*reads_task;
+	struct readers		*readers;
+	struct table		 recent;	/* mailbox -> first uid nobody claimed */
+	/* tickets */
+	struct ticket_keys	 keys;
+	struct ipc		*authd;
+	struct loop_timer	*authd_again;
+	bool			 revocations_known;
+	struct table		 revoked;
+	/* chores */
+	struct loop_timer	*chores_timer;
+	unsigned		 chore;		/* enum in chores.c; 0: at rest */
+	struct state_work	 chore_work;
+	uint64_t		 chore_account;
+	unsigned char		 chore_from[OP_TICKET_LEN];
+	bool			 chore_again;
+	/* counted */
+	uint64_t		 n_ticks, n_ops, n_requests, n_refused_tickets, n_dirty;
+};
+
+/* service.c */
+void service_die(struct service *svc, const char *why, enum status st);
+/* A status of the applied state: ST_CORRUPT of a failed engine ends the process. */
+enum status service_judge(struct service *svc, enum status st, const char *where);
+int64_t service_stamp(struct service *svc);
+void service_limits(const struct service *svc, struct op_head *head);
+
+/* peer.c */
+/* Counts a reference. */
+struct account *account_get(struct service *svc, uint64_t id);
+void account_unref(struct service *svc, struct account *a);
+struct channel *channel_new(struct peer *p, uint32_t no, struct account *a);
+void channel_end(struct channel *c);
+void channel_revoke(struct channel *c);
+void peer_free(struct peer **p);
+/* Reads on from sockets whose requests were worked off. */
+void peers_go_on(struct service *svc);
+/* Sends what is left of a change, counts it answered, lets reads behind it run. */
+void request_answer(struct request *rq, enum status st, uint16_t no, const void *msg);
+struct request *request_new(struct channel *c, const struct ipc_message *m,
+    const struct ipc_head *h, const void *msg);
+void request_free(struct request *rq);
+void note_dirty(struct service *svc, uint64_t account, const struct channel *but, uint64_t modseq);
+void note_dir(struct service *svc, const struct state_result *res);
+
+/* tickets.c */
+enum status ticket_judge(struct peer *p, struct span bytes, struct ticket *t);
+/* Still good?  One log line when it is not. */
+enum status channel_judge(struct channel *c);
+void tickets_fini(struct service *svc);
+
+/* ops.c: fills rq->op from the message; not ST_OK: the verdict without an operation.
+ * ST_UNAVAILABLE with *wait: not in this tick. */
+enum status op_prepare(struct request *rq, bool *wait);
+uint64_t op_size(const struct request *rq);
+
+/* tick.c */
+void tick_queue(struct request *rq);
+void tick_start(struct service *svc);
+void tick_finish_all(struct service *svc);
+/* An operation of the service's own; done may be NULL. */
+void tick_own(struct service *svc, const struct op *op,
+    void (*done)(struct request *rq, const struct state_result *res));
+
+/* reads.c */
+bool read_is(uint16_t no);
+void read_begin(struct request *rq);
+/* The request is over without its answer. */
+void read_drop(struct request *rq);
+void reads_run(void *arg);
+
+/* chores.c */
+void chores_start(struct service *svc);
+void chores_wanted(struct service *svc);
+void chores_stop(struct service *svc);
+
+#endif

@@ -1,0 +1,180 @@
+/* Who may ask what.  Every refusal is one line, named by its reason. */
+#include "storage/service/service_priv.h"
+
+#include "common/auth/auth_proto.h"
+#include "common/util/clock.h"
+#include "common/util/log.h"
+#include "common/util/mem.h"
+
+#define AUTHD_AGAIN_MS 500
+
+static enum status
+refuse(struct peer *p, const char *event, uint64_t account, enum status st)
+{
+	p->svc->n_refused_tickets++;
+	log_event(NULL, LOG_LEVEL_WARN, event, (const struct log_kv[]){
+	    KV_STR("peer", p->name), KV_UINT("slot", p->slot),
+	    KV_UINT("generation", p->generation), KV_UINT("account", account),
+	    KV_UINT("shard", p->svc->cf.shard), { .kind = LOG_KV_END } });
+	return st;
+}
+
+static bool
+is_revoked(const struct service *svc, const struct ticket *t)
+{
+	return table_get(&svc->revoked, span(t->id, sizeof(t->id))) != NULL;
+}
+
+enum status
+ticket_judge(struct peer *p, struct span bytes, struct ticket *t)
+{
+	struct service *svc = p->svc;
+
+	if (ticket_verify(&svc->keys, bytes, t) != ST_OK)
+		return refuse(p, "ticket.forged", 0, ST_DENIED);
+	if (t->slot != p->slot || t->generation != p->generation)
+		return refuse(p, "ticket.foreign", t->account, ST_DENIED);
+	if ((t->role != STORE_ROLE_ACCESS && t->role != STORE_ROLE_DELIVER) ||
+	    (t->role & p->roles) == 0)
+		return refuse(p, "ticket.role", t->account, ST_DENIED);
+	if (t->shard != svc->cf.shard)
+		return refuse(p, "ticket.shard", t->account, ST_DENIED);
+	if (is_revoked(svc, t))
+		return refuse(p, "ticket.revoked", t->account, ST_DENIED);
+	if (t->expires_s <= clock_wall_s())
+		return refuse(p, "ticket.expired", t->account, ST_EXPIRED);
+	return ST_OK;
+}
+
+enum status
+channel_judge(struct channel *c)
+{
+	if (c->ticket.role == 0)
+		return ST_OK;
+	if (c->revoked)
+		return refuse(c->peer, "ticket.revoked", c->ticket.account, ST_DENIED);
+	if (c->ticket.expires_s <= clock_wall_s())
+		return refuse(c->peer, "ticket.expired", c->ticket.account, ST_EXPIRED);
+	return ST_OK;
+}
+
+void
+service_ticket_key(struct service *svc, const struct ticket_key *key)
+{
+	ticket_keys_rotate(&svc->keys, key);
+}
+
+/* Ends the channels whose tickets are void now. */
+static void
+sweep(struct service *svc, uint64_t account)
+{
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &svc->peers) {
+		struct peer *p = list_entry(n, struct peer, node);
+		size_t pos = 0;
+		void *v;
+
+		while (table_next(&p->channels, &pos, NULL, &v)) {
+			struct channel *c = v;
+
+			if ((account != 0 && c->ticket.account == account) ||
+			    is_revoked(svc, &c->ticket))
+				channel_revoke(c);
+		}
+	}
+}
+
+static void
+add_void(struct service *svc, struct span id)
+{
+	if (id.len == TICKET_ID_LEN)
+		table_put(&svc->revoked, id, svc);
+}
+
+void
+service_ticket_void(struct service *svc, struct span id, uint64_t account)
+{
+	add_void(svc, id);
+	sweep(svc, id.len == 0 ? account : 0);
+}
+
+void
+service_revocations(struct service *svc, struct span ids)
+{
+	for (size_t at = 0; at + TICKET_ID_LEN <= ids.len; at += TICKET_ID_LEN)
+		add_void(svc, span_sub(ids, at, TICKET_ID_LEN));
+	svc->revocations_known = true;
+	sweep(svc, 0);
+}
+
+/* The socket to authd -------------------------------------------------------------- */
+
+static void ask(void *arg);
+
+static void
+on_revocations(void *arg, const struct ipc_head *h, const struct ipc_message *m, const void *msg)
+{
+	struct service *svc = arg;
+	const struct auth_revocations_are *are = msg;
+
+	if (!ipc_is_open(svc->authd))
+		return;
+	if (h->status != ST_OK || m == NULL || m->no != AUTH_REVOCATIONS_ARE) {
+		LOG(NULL, WARN, "store.revocations", KV_STATUS(h->status));
+		loop_timer_set(svc->authd_again, AUTHD_AGAIN_MS);
+		return;
+	}
+	service_revocations(svc, are->ids);
+}
+
+static void
+ask(void *arg)
+{
+	struct service *svc = arg;
+
+	if (svc->authd != NULL)
+		ipc_request(svc->authd, 0, AUTH_REVOCATIONS, NULL, on_revocations, svc);
+}
+
+static void
+on_note(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *h,
+    const void *msg, void *arg)
+{
+	const struct auth_ticket_void *v = msg;
+
+	if (m->no == AUTH_TICKET_VOID)
+		service_ticket_void(arg, v->id, v->account);
+}
+
+static void
+on_closed(struct ipc *ipc, void *arg)
+{
+	struct service *svc = arg;
+
+	ipc_free(&svc->authd);
+	svc->revocations_known = false;
+}
+
+void
+service_authd(struct service *svc, int fd)
+{
+	const struct ipc_config cf = { .loop = svc->loop, .protocol = &auth_protocol,
+		.peer = "authd", .request = on_note, .closed = on_closed, .arg = svc };
+
+	if (svc->authd_again == NULL)
+		svc->authd_again = loop_timer_new(svc->loop, ask, svc);
+	ipc_free(&svc->authd);
+	svc->revocations_known = false;
+	svc->authd = ipc_new(&cf, fd);
+	ask(svc);
+}
+
+void
+tickets_fini(struct service *svc)
+{
+	ipc_free(&svc->authd);
+	loop_timer_free(&svc->authd_again);
+	table_fini(&svc->revoked, NULL, NULL);
+	mem_wipe(&svc->keys, sizeof(svc->keys));
+}
