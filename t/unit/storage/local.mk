@@ -8,3 +8,7 @@ UNIT_TESTS += t/unit/storage/test_engine
 t_unit_storage_test_engine_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
 UNIT_TESTS += t/unit/storage/test_journal
 t_unit_storage_test_journal_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
+STATEKIT = t/unit/storage/statekit.c t/unit/storage/statekit.h
+UNIT_TESTS += t/unit/storage/test_state
+t_unit_storage_test_state_SOURCES = t/unit/storage/test_state.c $(STATEKIT)
+t_unit_storage_test_state_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)

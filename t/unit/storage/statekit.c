@@ -1,0 +1,316 @@
+#include "t/unit/storage/statekit.h"
+
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/util/mem.h"
+
+#define OK(expr) assert_int_equal((expr), ST_OK)
+
+static void
+open_engine(struct kit *k)
+{
+	const struct engine_opts o = { .tables = state_tables, .n_tables = state_n_tables,
+		.small = true, .manual = true };
+
+	OK(engine_open(k->dir, &o, &k->e));
+	OK(state_open(k->e, 3, &k->s));
+}
+
+void
+kit_open(struct kit *k)
+{
+	memset(k, 0, sizeof(*k));
+	strcpy(k->dir, "/tmp/mansio-state-XXXXXX");
+	assert_non_null(mkdtemp(k->dir));
+	k->account = 7;
+	k->time_ms = 1700000000000;
+	k->body = 4096;
+	open_engine(k);
+}
+
+static void
+shut(struct kit *k)
+{
+	state_close(&k->s);
+	OK(engine_close(&k->e));
+}
+
+void
+kit_reopen(struct kit *k)
+{
+	shut(k);
+	open_engine(k);
+}
+
+static int
+remove_one(const char *path, const struct stat *sb, int type, struct FTW *ftw)
+{
+	(void)sb;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+void
+kit_close(struct kit *k)
+{
+	shut(k);
+	state_result_fini(&k->r);
+	buf_fini(&k->log);
+	nftw(k->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+struct op
+kit_op(struct kit *k, enum op_kind kind)
+{
+	struct op op = { .kind = kind, .head = k->head };
+
+	op.head.account = op.head.who = k->account;
+	op.head.time_ms = k->time_ms += 1000;
+	if (k->seq != 0)
+		op.head.seq = k->seq++;
+	return op;
+}
+
+static enum status
+apply_bytes(struct kit *k, struct span bytes, struct span locs)
+{
+	struct journal_pos pos = { .lsn = ++k->lsn, .segment = 1 };
+	struct op op;
+
+	assert_true(op_decode(&op, bytes));
+	OK(state_begin(k->s));
+	OK(state_apply(k->s, &op, (const struct journal_loc *)(const void *)locs.p,
+	    locs.len / sizeof(struct journal_loc), &k->r));
+	OK(state_commit(k->s, &pos));
+	return k->r.status;
+}
+
+enum status
+kit_apply(struct kit *k, struct op *op)
+{
+	struct buf bytes = { 0 }, locs = { 0 };
+	uint64_t pieces;
+	enum status st;
+
+	assert_true(op_pieces(op, &pieces));
+	for (uint64_t i = 0; i < pieces; i++) {
+		struct journal_loc l = { 1, k->body, 100 };
+
+		k->body += 128;
+		buf_add(&locs, &l, sizeof(l));
+	}
+	op_encode(op, &bytes);
+	put_span(&k->log, buf_span(&bytes));
+	put_span(&k->log, buf_span(&locs));
+	st = apply_bytes(k, buf_span(&bytes), buf_span(&locs));
+	buf_fini(&bytes);
+	buf_fini(&locs);
+	return st;
+}
+
+/* Locations are copied out, because inside the log they are not aligned. */
+void
+kit_replay(struct kit *k, const struct kit *from)
+{
+	struct reader r;
+
+	reader_init(&r, from->log.data, from->log.len);
+	while (r.p < r.end) {
+		struct span op = get_span(&r), locs = get_span(&r);
+		void *aligned = mem_dup(locs.p, locs.len);
+
+		apply_bytes(k, op, span(aligned, locs.len));
+		mem_free(&aligned);
+	}
+}
+
+enum status
+kit_account(struct kit *k, uint64_t account)
+{
+	static const struct { const char *path; uint8_t role; } defaults[] = {
+		{ "Drafts", MAILBOX_ROLE_DRAFTS }, { "Sent", MAILBOX_ROLE_SENT },
+		{ "Trash", MAILBOX_ROLE_TRASH },
+	};
+	struct buf b = { 0 };
+	struct op op;
+	enum status st;
+
+	k->account = account;
+	op = kit_op(k, OP_ACCOUNT_CREATE);
+	for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
+		put_op_default_mailbox(&b, &(struct op_default_mailbox){
+		    span_str(defaults[i].path), defaults[i].role, true });
+	op.u.account_create.mailboxes = buf_span(&b);
+	st = kit_apply(k, &op);
+	buf_fini(&b);
+	return st;
+}
+
+enum status
+kit_create(struct kit *k, const char *path)
+{
+	struct op op = kit_op(k, OP_MAILBOX_CREATE);
+
+	op.u.mailbox_create.path = span_str(path);
+	return kit_apply(k, &op);
+}
+
+enum status
+kit_delete(struct kit *k, const char *path)
+{
+	struct op op = kit_op(k, OP_MAILBOX_DELETE);
+
+	op.u.mailbox_delete.path = span_str(path);
+	return kit_apply(k, &op);
+}
+
+enum status
+kit_rename(struct kit *k, const char *from, const char *to)
+{
+	struct op op = kit_op(k, OP_MAILBOX_RENAME);
+
+	op.u.mailbox_rename.from = span_str(from);
+	op.u.mailbox_rename.to = span_str(to);
+	return kit_apply(k, &op);
+}
+
+enum status
+kit_subscribe(struct kit *k, const char *path, bool on)
+{
+	struct op op = kit_op(k, OP_SUBSCRIBE);
+
+	op.u.subscribe.path = span_str(path);
+	op.u.subscribe.on = on;
+	return kit_apply(k, &op);
+}
+
+enum status
+kit_append(struct kit *k, const char *path, unsigned n, uint32_t size, unsigned system,
+    const char *keyword, uint64_t thread)
+{
+	struct op op = kit_op(k, OP_APPEND);
+	struct buf items = { 0 }, keywords = { 0 };
+	unsigned char sha[32], keys[8];
+	enum status st;
+
+	put_be64(keys, thread);
+	for (unsigned i = 0; i < n; i++) {
+		struct op_append_item it = { .flags = flags_system(system),
+			.received_s = 1600000000 + i, .received_zone = 60, .size = size,
+			.sha256 = span(sha, 32), .list = SPAN_LIT("list"),
+			.structure = SPAN_LIT("structure"), .sort = SPAN_LIT("sort"),
+			.thread_keys = span(keys, thread != 0 ? 8 : 0), .pieces = 1 };
+
+		memset(sha, (int)(k->body + i), sizeof(sha));
+		if (keyword != NULL)
+			flags_set_keyword(&it.flags, 0);
+		put_op_append_item(&items, &it);
+	}
+	if (keyword != NULL)
+		put_store_keyword(&keywords, span_str(keyword));
+	op.u.append = (struct op_append){ span_str(path), false, buf_span(&keywords),
+		buf_span(&items) };
+	st = kit_apply(k, &op);
+	buf_fini(&items);
+	buf_fini(&keywords);
+	return st;
+}
+
+static void
+encode_uids(const char *text, struct buf *out)
+{
+	struct uidset s = { 0 };
+
+	if (text[0] != '\0')
+		assert_true(uidset_parse(&s, span_str(text), 0, 10000));
+	uidset_encode(&s, out);
+	uidset_fini(&s);
+}
+
+enum status
+kit_flags(struct kit *k, uint64_t mailbox, const char *uids, uint8_t how, unsigned system,
+    const char *keyword, uint64_t unchanged_since)
+{
+	struct op op = kit_op(k, OP_FLAGS);
+	struct buf set = { 0 }, keywords = { 0 };
+	enum status st;
+
+	encode_uids(uids, &set);
+	if (keyword != NULL)
+		put_store_keyword(&keywords, span_str(keyword));
+	op.u.flags = (struct op_flags){ mailbox, buf_span(&set), how, (uint8_t)system,
+		buf_span(&keywords), unchanged_since };
+	st = kit_apply(k, &op);
+	buf_fini(&set);
+	buf_fini(&keywords);
+	return st;
+}
+
+enum status
+kit_expunge(struct kit *k, uint64_t mailbox, const char *uids)
+{
+	struct op op = kit_op(k, OP_EXPUNGE);
+	struct buf set = { 0 };
+	enum status st;
+
+	encode_uids(uids, &set);
+	op.u.expunge = (struct op_expunge){ mailbox, buf_span(&set) };
+	st = kit_apply(k, &op);
+	buf_fini(&set);
+	return st;
+}
+
+enum status
+kit_copy(struct kit *k, uint64_t mailbox, const char *uids, const char *to, bool move)
+{
+	struct op op = kit_op(k, OP_COPY);
+	struct buf set = { 0 };
+	enum status st;
+
+	encode_uids(uids, &set);
+	op.u.copy = (struct op_copy){ mailbox, buf_span(&set), span_str(to), move };
+	st = kit_apply(k, &op);
+	buf_fini(&set);
+	return st;
+}
+
+uint64_t
+kit_mailbox(struct kit *k, const char *path)
+{
+	uint64_t id = 0;
+
+	return state_find_mailbox(k->s, k->account, span_str(path), &id) == ST_OK ? id : 0;
+}
+
+void
+kit_check(struct kit *k)
+{
+	struct buf report = { 0 };
+	uint64_t wrong = 0;
+	enum status st = state_check(k->s, &report, &wrong);
+
+	if (st != ST_OK || wrong != 0) {
+		state_damage(k->s, &report);
+		print_message("%s\n", buf_cstr(&report));
+	}
+	buf_fini(&report);
+	OK(st);
+	assert_true(wrong == 0);
+}
+
+void
+kit_reply(struct kit *k, uint16_t no, void *msg)
+{
+	assert_int_equal(k->r.reply_no, no);
+	OK(ipc_decode(ipc_find(&store_protocol, no), buf_span(&k->r.reply), msg));
+}

@@ -1,0 +1,51 @@
+/* A state over an engine in a temporary folder, and short ways to make operations.
+ * Every operation is remembered as bytes, so that a second state can replay them. */
+#ifndef T_STATEKIT_H
+#define T_STATEKIT_H
+
+#include "storage/state/state.h"
+
+struct kit {
+	char			dir[64];
+	struct engine		*e;
+	struct state		*s;
+	struct state_result	r;
+	uint64_t		account;
+	int64_t			time_ms;
+	uint64_t		seq;		/* of the next operation; 0: none */
+	uint64_t		lsn;
+	struct op_head		head;		/* limits and ticket of every operation */
+	struct buf		log;		/* operations: span op, span locations */
+	uint32_t		body;		/* where the next body lies */
+};
+
+void kit_open(struct kit *k);
+void kit_close(struct kit *k);
+void kit_reopen(struct kit *k);
+/* Applies in a transaction of its own; returns the verdict. */
+enum status kit_apply(struct kit *k, struct op *op);
+/* All operations of another kit. */
+void kit_replay(struct kit *k, const struct kit *from);
+struct op kit_op(struct kit *k, enum op_kind kind);
+
+enum status kit_account(struct kit *k, uint64_t account);
+enum status kit_create(struct kit *k, const char *path);
+enum status kit_delete(struct kit *k, const char *path);
+enum status kit_rename(struct kit *k, const char *from, const char *to);
+enum status kit_subscribe(struct kit *k, const char *path, bool on);
+/* n messages of `size` octets with one set of flags.  thread: a key, 0: none. */
+enum status kit_append(struct kit *k, const char *path, unsigned n, uint32_t size,
+    unsigned system, const char *keyword, uint64_t thread);
+enum status kit_flags(struct kit *k, uint64_t mailbox, const char *uids, uint8_t how,
+    unsigned system, const char *keyword, uint64_t unchanged_since);
+enum status kit_expunge(struct kit *k, uint64_t mailbox, const char *uids);
+enum status kit_copy(struct kit *k, uint64_t mailbox, const char *uids, const char *to,
+    bool move);
+/* Id of a mailbox; 0: none. */
+uint64_t kit_mailbox(struct kit *k, const char *path);
+/* Fails the test when state_check() finds anything. */
+void kit_check(struct kit *k);
+/* Decodes the reply of the last operation. */
+void kit_reply(struct kit *k, uint16_t no, void *msg);
+
+#endif

@@ -1,0 +1,710 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/util/mem.h"
+#include "t/unit/storage/statekit.h"
+
+#define IS(expr, st) assert_int_equal((expr), (st))
+#define OK(expr) IS((expr), ST_OK)
+
+static struct kit K, *k = &K;
+
+static int
+setup(void **state)
+{
+	kit_open(k);
+	return kit_account(k, 7) == ST_OK ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	kit_check(k);
+	kit_close(k);
+	return 0;
+}
+
+static struct store_mailbox
+line(const char *path)
+{
+	struct store_mailbox m = { 0 };
+	struct buf b = { 0 };
+	uint32_t resume = 0;
+	struct reader r;
+
+	OK(state_mailboxes(k->s, k->account, span_str(path), 10000, &resume, &b));
+	reader_init(&r, b.data, b.len);
+	get_store_mailbox(&r, &m);
+	m.path = SPAN_NONE;
+	buf_fini(&b);
+	return m;
+}
+
+static void
+expect_list(const char *want)
+{
+	struct buf b = { 0 }, text = { 0 };
+	uint32_t resume = 0;
+	struct store_mailbox m;
+	struct reader r;
+
+	while (resume != UINT32_MAX)	/* in small pieces */
+		OK(state_mailboxes(k->s, k->account, SPAN_NONE, 1, &resume, &b));
+	reader_init(&r, b.data, b.len);
+	while (get_store_mailbox(&r, &m)) {
+		buf_add_span(&text, m.path);
+		if (m.id == 0)
+			buf_add_c(&text, '?');
+		if (m.subscribed)
+			buf_add_c(&text, '*');
+		if (m.has_children)
+			buf_add_c(&text, '+');
+		buf_add_c(&text, ' ');
+	}
+	assert_string_equal(buf_cstr(&text), want);
+	buf_fini(&b);
+	buf_fini(&text);
+}
+
+static void
+expect_uids(uint64_t mailbox, enum state_which which, const char *want)
+{
+	struct uidset s = { 0 };
+	struct buf b = { 0 };
+
+	OK(state_uids(k->s, k->account, mailbox, which, &s));
+	uidset_print(&s, &b);
+	assert_string_equal(buf_cstr(&b), want);
+	uidset_fini(&s);
+	buf_fini(&b);
+}
+
+static struct store_row
+row(uint64_t mailbox, uint32_t uid)
+{
+	struct uidrange range = { uid, uid };
+	const struct uidset s = { &range, 1, 1 };
+	struct store_row x = { 0 };
+	struct buf b = { 0 };
+	uint32_t resume = 0;
+	struct reader r;
+
+	OK(state_rows(k->s, k->account, mailbox, &s, ROW_ALL, 10000, &resume, &b));
+	reader_init(&r, b.data, b.len);
+	get_store_row(&r, &x, ROW_ALL);
+	x.sort = SPAN_NONE;
+	buf_fini(&b);
+	return x;
+}
+
+static void
+an_account_starts_with_its_default_mailboxes(void **state)
+{
+	IS(kit_account(k, 7), ST_EXISTS);
+	expect_list("Drafts* INBOX* Sent* Trash* ");
+	assert_int_equal(line("Drafts").role, MAILBOX_ROLE_DRAFTS);
+	assert_int_equal(line("inbox").role, MAILBOX_ROLE_INBOX);
+	assert_true(line("INBOX").id >> 48 == 3);
+	assert_int_equal(line("INBOX").uidnext, 1);
+	k->account = 8;
+	IS(kit_create(k, "A"), ST_NOT_FOUND);
+	assert_true(kit_mailbox(k, "INBOX") == 0);
+}
+
+static void
+create_makes_superiors_and_refuses_what_is_there_or_no_name(void **state)
+{
+	char deep[100] = "a", longname[300];
+
+	OK(kit_create(k, "A/B/C"));
+	assert_true(k->r.changed && k->r.mailbox == kit_mailbox(k, "A/B/C"));
+	expect_list("A+ A/B+ A/B/C Drafts* INBOX* Sent* Trash* ");
+	IS(kit_create(k, "A/B"), ST_EXISTS);
+	assert_false(k->r.changed);
+	IS(kit_create(k, "Inbox"), ST_EXISTS);
+	OK(kit_create(k, "iNBox/Sub"));
+	assert_true(kit_mailbox(k, "INBOX/Sub") != 0);
+	IS(kit_create(k, ""), ST_SYNTAX);
+	IS(kit_create(k, "/x"), ST_SYNTAX);
+	IS(kit_create(k, "x/"), ST_SYNTAX);
+	IS(kit_create(k, "x//y"), ST_SYNTAX);
+	IS(kit_create(k, "x\ny"), ST_SYNTAX);
+	IS(kit_create(k, "\xff"), ST_SYNTAX);
+	for (int i = 0; i < 20; i++)
+		strcat(deep, "/a");
+	IS(kit_create(k, deep), ST_SYNTAX);
+	memset(longname, 'n', 256);
+	longname[256] = '\0';
+	IS(kit_create(k, longname), ST_SYNTAX);
+	k->head.mailboxes_max = 9;
+	IS(kit_create(k, "New/Two"), ST_LIMIT);
+	OK(kit_create(k, "New"));
+}
+
+static void
+delete_refuses_parents_and_inbox_and_keeps_subscriptions(void **state)
+{
+	uint32_t validity;
+
+	OK(kit_create(k, "A/B"));
+	OK(kit_subscribe(k, "A/B", true));
+	validity = line("A/B").uidvalidity;
+	IS(kit_delete(k, "A"), ST_CONFLICT);
+	IS(kit_delete(k, "inbox"), ST_DENIED);
+	IS(kit_delete(k, "nope"), ST_NOT_FOUND);
+	OK(kit_append(k, "A/B", 3, 100, 0, NULL, 0));
+	OK(kit_delete(k, "A/B"));
+	assert_false(k->r.more);
+	expect_list("A A/B?* Drafts* INBOX* Sent* Trash* ");
+	OK(kit_create(k, "A/B"));
+	assert_true(line("A/B").uidvalidity > validity);
+	assert_int_equal(line("A/B").messages, 0);
+	OK(kit_subscribe(k, "A/B", false));
+	expect_list("A+ A/B Drafts* INBOX* Sent* Trash* ");
+}
+
+static void
+a_large_mailbox_goes_in_steps_but_leaves_the_quota_at_once(void **state)
+{
+	struct state_work w;
+	struct state_account a;
+	struct op op;
+	uint64_t m;
+	int steps = 0;
+
+	OK(kit_create(k, "Big"));
+	OK(kit_append(k, "Big", 2300, 10, 0, NULL, 0));
+	m = kit_mailbox(k, "Big");
+	OK(kit_delete(k, "Big"));
+	assert_true(k->r.more);
+	assert_true(kit_mailbox(k, "Big") == 0);
+	OK(state_account(k->s, 7, &a));
+	assert_true(a.messages == 0 && a.bytes == 0);
+	kit_check(k);
+	kit_reopen(k);
+	for (; state_work_next(k->s, NULL, &w) == ST_OK; steps++) {
+		assert_true(w.account == 7 && w.mailbox == m);
+		op = kit_op(k, OP_MAILBOX_PURGE);
+		op.u.mailbox_purge.mailbox = w.mailbox;
+		OK(kit_apply(k, &op));
+		assert_int_equal(k->r.more, steps == 0);
+	}
+	assert_int_equal(steps, 2);
+	OK(state_account(k->s, 7, &a));
+	assert_true(a.kept_bytes == 23000);
+}
+
+static void
+rename_moves_the_children_along(void **state)
+{
+	uint64_t c;
+
+	OK(kit_create(k, "A/B/C"));
+	c = kit_mailbox(k, "A/B/C");
+	OK(kit_append(k, "A/B/C", 1, 10, 0, NULL, 0));
+	IS(kit_rename(k, "A", "A/X"), ST_CONFLICT);
+	IS(kit_rename(k, "A", "Sent"), ST_EXISTS);
+	IS(kit_rename(k, "nope", "X"), ST_NOT_FOUND);
+	OK(kit_rename(k, "A/B", "New/Place"));
+	expect_list("A Drafts* INBOX* New+ New/Place+ New/Place/C Sent* Trash* ");
+	assert_true(kit_mailbox(k, "New/Place/C") == c);
+	assert_int_equal(line("New/Place/C").messages, 1);
+	IS(kit_rename(k, "New", "1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18/19"), ST_LIMIT);
+	OK(kit_rename(k, "New", "1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18"));
+}
+
+static void
+renaming_inbox_moves_its_messages_and_leaves_it(void **state)
+{
+	OK(kit_append(k, "", 3, 10, FLAG_SEEN, NULL, 0));
+	OK(kit_create(k, "INBOX/Child"));
+	OK(kit_rename(k, "INBOX", "Old"));
+	assert_int_equal(line("INBOX").messages, 0);
+	assert_int_equal(line("INBOX").uidnext, 4);
+	assert_int_equal(line("Old").messages, 3);
+	assert_true(kit_mailbox(k, "INBOX/Child") != 0);
+	expect_uids(kit_mailbox(k, "Old"), STATE_ALL, "1:3");
+}
+
+static void
+append_gives_uids_and_rows_and_counts(void **state)
+{
+	struct store_appended a;
+	struct store_opened o;
+	struct buf u = { 0 }, w = { 0 };
+	struct store_row x;
+	uint64_t in = kit_mailbox(k, "INBOX");
+
+	OK(kit_append(k, "INBOX", 2, 100, 0, "$Work", 0));
+	kit_reply(k, STORE_APPENDED, &a);
+	assert_true(a.mailbox == in && a.modseq == k->r.modseq && k->r.uid == 1);
+	OK(kit_append(k, "INBOX", 1, 50, FLAG_SEEN | FLAG_DELETED, NULL, 0));
+	assert_int_equal(k->r.uid, 3);
+	assert_int_equal(line("INBOX").messages, 3);
+	assert_int_equal(line("INBOX").unseen, 2);
+	assert_int_equal(line("INBOX").deleted, 1);
+	assert_int_equal(line("INBOX").recent, 3);
+	assert_true(line("INBOX").bytes == 250);
+	x = row(in, 2);
+	assert_true(x.size == 100 && x.received_s == 1600000001 && x.received_zone == 60);
+	assert_true(flags_has_keyword(x.flags, 0) && x.saved_s > 1700000000 && x.thread != 0);
+	OK(state_open_mailbox(k->s, 7, SPAN_LIT("INBOX"), &o, &u, &w));
+	assert_true(o.mailbox == in && o.uidnext == 4 && o.unseen_first == 1);
+	assert_true(o.highestmodseq == k->r.modseq && o.keywords.len == 6);
+	expect_uids(in, STATE_UNSEEN, "1:2");
+	expect_uids(in, STATE_DELETED, "3");
+	buf_fini(&u);
+	buf_fini(&w);
+}
+
+static void
+append_refuses_without_a_trace(void **state)
+{
+	struct op op;
+	struct state_account before, after;
+
+	OK(state_account(k->s, 7, &before));
+	IS(kit_append(k, "nope", 1, 10, 0, "$New", 0), ST_NOT_FOUND);
+	IS(kit_append(k, "INBOX", 1, 10, 0, "bad keyword", 0), ST_SYNTAX);
+	IS(kit_append(k, "INBOX", 0, 10, 0, NULL, 0), ST_SYNTAX);
+	k->head.bytes_max = 99;
+	IS(kit_append(k, "INBOX", 10, 10, 0, NULL, 0), ST_OVER_QUOTA);
+	k->head.bytes_max = 0;
+	k->head.messages_max = 9;
+	IS(kit_append(k, "INBOX", 10, 10, 0, NULL, 0), ST_OVER_QUOTA);
+	op = kit_op(k, OP_ACCOUNT_LIMITS);
+	op.u.account_limits.messages = 10;
+	OK(kit_apply(k, &op));
+	OK(state_account(k->s, 7, &after));
+	assert_true(before.modseq == after.modseq && after.messages == 0);
+	OK(kit_append(k, "INBOX", 10, 10, 0, NULL, 0));
+	IS(kit_append(k, "INBOX", 1, 10, 0, NULL, 0), ST_OVER_QUOTA);
+}
+
+static void
+flags_change_only_what_changes(void **state)
+{
+	uint64_t in = kit_mailbox(k, "INBOX"), modseq;
+	struct store_flags_are f;
+	char name[20];
+
+	OK(kit_append(k, "INBOX", 5, 10, 0, NULL, 0));
+	modseq = k->r.modseq;
+	OK(kit_flags(k, in, "2:4,9", FLAGS_ADD, FLAG_SEEN, "$A", UINT64_MAX));
+	kit_reply(k, STORE_FLAGS_ARE, &f);
+	assert_true(f.modseq == modseq + 1 && f.keywords.len > 0);
+	assert_int_equal(line("INBOX").unseen, 2);
+	OK(kit_flags(k, in, "2:4", FLAGS_ADD, FLAG_SEEN, NULL, UINT64_MAX));
+	assert_false(k->r.changed);
+	assert_true(k->r.modseq == modseq + 1);
+	OK(kit_flags(k, in, "1:3", FLAGS_REPLACE, FLAG_DELETED, NULL, modseq));
+	kit_reply(k, STORE_FLAGS_ARE, &f);
+	assert_memory_equal(f.modified.p, "\x01\x02\x01", 3);	/* 2:3 */
+	expect_uids(in, STATE_DELETED, "1");
+	assert_true(row(in, 1).modseq == modseq + 2 && row(in, 2).modseq == modseq + 1);
+	OK(kit_flags(k, in, "2", FLAGS_REMOVE, FLAG_SEEN, "$A", UINT64_MAX));
+	assert_false(flags_any(row(in, 2).flags));
+	OK(kit_flags(k, in, "2", FLAGS_REMOVE, 0, "$Unknown", UINT64_MAX));
+	IS(kit_flags(k, in + 1000, "2", FLAGS_ADD, 0, NULL, UINT64_MAX), ST_NOT_FOUND);
+	IS(kit_flags(k, in, "2", 9, 0, NULL, UINT64_MAX), ST_SYNTAX);
+	for (int i = 1; i < KEYWORD_MAX; i++) {
+		snprintf(name, sizeof(name), "k%d", i);
+		OK(kit_flags(k, in, "1", FLAGS_ADD, 0, name, UINT64_MAX));
+	}
+	IS(kit_flags(k, in, "1", FLAGS_ADD, 0, "$TooMany", UINT64_MAX), ST_LIMIT);
+	OK(kit_flags(k, in, "1", FLAGS_ADD, 0, "$a", UINT64_MAX));
+	assert_true(flags_has_keyword(row(in, 1).flags, 0));
+}
+
+static void
+sets_are_cut_to_what_one_operation_may_change(void **state)
+{
+	uint64_t in = kit_mailbox(k, "INBOX");
+	struct uidrange r = { 2, UINT32_MAX };
+	const struct uidset among = { &r, 1, 1 };
+	struct uidset out = { 0 };
+
+	OK(kit_append(k, "INBOX", 2500, 10, 0, NULL, 0));
+	IS(kit_flags(k, in, "1:1001", FLAGS_ADD, FLAG_SEEN, NULL, UINT64_MAX), ST_LIMIT);
+	OK(state_first_uids(k->s, 7, in, STATE_ALL, &among, OP_ROWS, &out));
+	assert_true(out.n == 1 && out.r[0].lo == 2 && out.r[0].hi == 1001);
+	OK(kit_flags(k, in, "2:1001", FLAGS_ADD, FLAG_SEEN, NULL, UINT64_MAX));
+	assert_int_equal(k->r.uid, 1001);
+	expect_uids(in, STATE_UNSEEN, "1,1002:2500");
+	uidset_fini(&out);
+}
+
+static void
+expunge_takes_the_deleted_ones_alone(void **state)
+{
+	uint64_t in = kit_mailbox(k, "INBOX");
+	struct state_account a;
+
+	OK(kit_append(k, "INBOX", 5, 10, 0, NULL, 0));
+	OK(kit_flags(k, in, "2,4", FLAGS_ADD, FLAG_DELETED, NULL, UINT64_MAX));
+	OK(kit_expunge(k, in, "1:3"));
+	expect_uids(in, STATE_ALL, "1,3:5");
+	OK(kit_expunge(k, in, "1:3"));
+	assert_false(k->r.changed);
+	OK(state_account(k->s, 7, &a));
+	assert_true(a.messages == 4 && a.bytes == 40 && a.kept_bytes == 10);
+	OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 0));
+	assert_int_equal(k->r.uid, 6);
+}
+
+static void
+copies_get_new_uids_and_carry_flags_and_ids(void **state)
+{
+	uint64_t in = kit_mailbox(k, "INBOX"), tr = kit_mailbox(k, "Trash");
+	struct state_account a;
+	struct store_copied c;
+	struct store_cache e = { 0 };
+	struct uidrange one = { 1, 9 };
+	const struct uidset s = { &one, 1, 1 };
+	struct state_body body;
+	struct buf b = { 0 };
+	uint32_t resume = 0;
+	struct reader r;
+
+	OK(kit_append(k, "INBOX", 2, 10, FLAG_FLAGGED, "$W", 0));
+	OK(kit_copy(k, in, "2,7", "Trash", false));
+	kit_reply(k, STORE_COPIED, &c);
+	assert_true(c.target == tr && k->r.uid == 1 && c.uidvalidity == line("Trash").uidvalidity);
+	assert_true(row(tr, 1).message == row(in, 2).message);
+	assert_true(row(tr, 1).thread == row(in, 2).thread);
+	assert_true(flags_eq(row(tr, 1).flags, row(in, 2).flags));
+	OK(state_account(k->s, 7, &a));
+	assert_true(a.messages == 3 && a.bytes == 30);
+	OK(kit_copy(k, in, "1:2", "INBOX", false));
+	expect_uids(in, STATE_ALL, "1:4");
+	OK(kit_copy(k, in, "1:2", "INBOX", true));
+	expect_uids(in, STATE_ALL, "3:6");
+	OK(kit_copy(k, in, "3:6", "Trash", true));
+	assert_int_equal(k->r.n_touched, 2);
+	assert_int_equal(line("Trash").messages, 5);
+	assert_int_equal(line("INBOX").messages, 0);
+	IS(kit_copy(k, tr, "1", "nope", false), ST_NOT_FOUND);
+	k->head.messages_max = 5;
+	IS(kit_copy(k, tr, "1", "Sent", false), ST_OVER_QUOTA);
+	OK(kit_copy(k, tr, "1", "Sent", true));
+	/* Cold rows and the body are found from the copy. */
+	OK(state_caches(k->s, 7, tr, &s, CACHE_LIST | CACHE_STRUCTURE, 1, &resume, &b));
+	reader_init(&r, b.data, b.len);
+	assert_true(get_store_cache(&r, &e));
+	assert_true(span_eq_str(e.list, "list") && span_eq_str(e.structure, "structure"));
+	assert_true(resume == 3 && e.uid == 2);
+	OK(state_body(k->s, 7, tr, &s, 3, &body, &b));
+	assert_true(body.uid == 3 && body.n_locs == 1 && body.stored_size == 100);
+	buf_fini(&b);
+}
+
+static void
+changes_tell_what_is_new_and_what_is_gone(void **state)
+{
+	uint64_t in = kit_mailbox(k, "INBOX"), since;
+	struct state_changes c = { 0 };
+	struct op op;
+
+	OK(kit_append(k, "INBOX", 4, 10, 0, NULL, 0));
+	since = k->r.modseq;
+	OK(kit_flags(k, in, "1", FLAGS_ADD, FLAG_SEEN, NULL, UINT64_MAX));
+	OK(kit_flags(k, in, "2:3", FLAGS_ADD, FLAG_DELETED, NULL, UINT64_MAX));
+	OK(kit_expunge(k, in, "2"));
+	OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 0));
+	OK(state_changes(k->s, 7, in, since, 1000, &c));
+	assert_true(!c.full && !c.more && c.highestmodseq == since + 4 && c.uidnext == 6);
+	assert_true(c.vanished.n == 1 && c.vanished.r[0].lo == 2 && c.vanished.r[0].hi == 2);
+	assert_true(uidset_count(&c.changed) == 3 && uidset_has(&c.changed, 5) &&
+	    !uidset_has(&c.changed, 4));
+	OK(state_changes(k->s, 7, in, since, 2, &c));	/* whole operations: 1, then 2 and 3 */
+	assert_true(c.more && c.highestmodseq == since + 2 && uidset_count(&c.changed) == 3);
+	OK(state_changes(k->s, 7, in, c.highestmodseq, 2, &c));
+	assert_true(!c.more && c.highestmodseq == since + 4);
+	OK(state_changes(k->s, 7, in, since + 4, 2, &c));
+	assert_true(c.changed.n == 0 && c.vanished.n == 0);
+	op = kit_op(k, OP_HISTORY_PURGE);
+	op.u.history_purge.before_ms = k->time_ms - 1500;
+	OK(kit_apply(k, &op));
+	OK(state_changes(k->s, 7, in, since, 1000, &c));
+	assert_true(c.full && uidset_count(&c.changed) == 4);
+	OK(kit_delete(k, "Sent"));
+	state_changes_fini(&c);
+}
+
+static void
+history_goes_with_what_only_it_kept(void **state)
+{
+	uint64_t in = kit_mailbox(k, "INBOX");
+	struct state_account a;
+	int64_t oldest;
+	struct op op;
+	int rounds = 0;
+
+	OK(kit_append(k, "INBOX", 20, 10, FLAG_DELETED, NULL, 99));
+	OK(kit_create(k, "Gone"));
+	OK(kit_copy(k, in, "1:3", "Gone", false));
+	OK(kit_expunge(k, in, "1:20"));
+	OK(state_account(k->s, 7, &a));
+	assert_true(a.kept_bytes == 170);
+	OK(kit_delete(k, "Gone"));
+	do {
+		op = kit_op(k, OP_HISTORY_PURGE);
+		op.u.history_purge.before_ms = k->time_ms;
+		op.u.history_purge.rows = 7;
+		OK(kit_apply(k, &op));
+		kit_check(k);
+		rounds++;
+	} while (k->r.more);
+	assert_true(rounds > 3);
+	OK(state_account(k->s, 7, &a));
+	assert_true(a.kept_bytes == 0 && a.horizon == a.modseq);
+	IS(state_history_oldest(k->s, 7, &oldest), ST_NOT_FOUND);
+}
+
+static void
+a_repeated_seq_gets_the_same_answer_and_changes_nothing(void **state)
+{
+	struct buf first = { 0 };
+	struct op op;
+
+	memset(k->head.ticket, 5, OP_TICKET_LEN);
+	k->seq = 1;
+	OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 0));
+	buf_add_span(&first, buf_span(&k->r.reply));
+	assert_false(k->r.repeated);
+	kit_reopen(k);
+	k->seq = 1;
+	OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 0));
+	assert_true(k->r.repeated && k->r.uid == 1 && !k->r.changed);
+	assert_true(span_eq(buf_span(&first), buf_span(&k->r.reply)));
+	assert_int_equal(line("INBOX").messages, 1);
+	IS(kit_append(k, "nope", 1, 10, 0, NULL, 0), ST_NOT_FOUND);
+	OK(kit_create(k, "nope"));
+	k->seq = 2;	/* a refusal is remembered too */
+	IS(kit_append(k, "nope", 1, 10, 0, NULL, 0), ST_NOT_FOUND);
+	assert_true(k->r.repeated);
+	k->seq = 2;
+	k->head.part = 1;
+	OK(kit_append(k, "nope", 1, 10, 0, NULL, 0));
+	k->head.part = 0;
+	k->seq = 4;
+	k->head.acked = 2;
+	OK(kit_create(k, "other"));
+	k->seq = 2;
+	OK(kit_append(k, "nope", 1, 10, 0, NULL, 0));
+	assert_false(k->r.repeated);
+	k->seq = 0;
+	op = kit_op(k, OP_ONCE_PURGE);
+	op.u.once_purge.before_ms = k->time_ms + 1;
+	OK(kit_apply(k, &op));
+	k->seq = 4;
+	IS(kit_create(k, "other"), ST_EXISTS);
+	buf_fini(&first);
+}
+
+static void
+threads_join_by_common_ids_and_are_never_merged(void **state)
+{
+	uint64_t in = kit_mailbox(k, "INBOX");
+
+	OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 11));
+	OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 22));
+	OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 11));
+	OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 0));
+	assert_true(row(in, 1).thread != row(in, 2).thread);
+	assert_true(row(in, 1).thread == row(in, 3).thread);
+	assert_true(row(in, 4).thread != row(in, 1).thread && row(in, 4).thread != 0);
+}
+
+static void
+accounts_come_back_or_go_for_good(void **state)
+{
+	struct state_account a;
+	struct op op;
+	int rounds = 0;
+
+	OK(kit_append(k, "INBOX", 400, 10, 0, NULL, 5));
+	op = kit_op(k, OP_ACCOUNT_PURGE);
+	IS(kit_apply(k, &op), ST_CONFLICT);
+	op = kit_op(k, OP_ACCOUNT_DELETE);
+	OK(kit_apply(k, &op));
+	assert_true(kit_mailbox(k, "INBOX") == 0);
+	IS(kit_append(k, "INBOX", 1, 10, 0, NULL, 0), ST_NOT_FOUND);
+	op = kit_op(k, OP_ACCOUNT_UNDELETE);
+	OK(kit_apply(k, &op));
+	assert_int_equal(line("INBOX").messages, 400);
+	op = kit_op(k, OP_ACCOUNT_DELETE);
+	OK(kit_apply(k, &op));
+	do {
+		op = kit_op(k, OP_ACCOUNT_PURGE);
+		OK(kit_apply(k, &op));
+		kit_check(k);
+		rounds++;
+	} while (k->r.more);
+	assert_true(rounds > 1);
+	OK(state_account_next(k->s, 0, &a));
+	assert_true(a.id == 7 && a.purged);
+	IS(state_account_next(k->s, 7, &a), ST_NOT_FOUND);
+	IS(kit_account(k, 7), ST_EXISTS);
+}
+
+static void
+a_new_incarnation_makes_everything_new(void **state)
+{
+	struct store_mailbox before = line("INBOX"), after;
+	uint64_t id;
+	struct op op;
+
+	OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 0));
+	id = row(before.id, 1).message;
+	op = kit_op(k, OP_INCARNATION);
+	OK(kit_apply(k, &op));
+	after = line("INBOX");
+	assert_true(state_incarnation(k->s) == 1);
+	assert_true(after.uidvalidity > before.uidvalidity);
+	assert_true(after.highestmodseq >> 32 == 1);
+	OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 0));
+	assert_true(row(before.id, 2).message - id > UINT32_MAX);
+}
+
+static void
+dir_step(struct buf *b, uint8_t check, uint64_t version, uint8_t change, const char *key,
+    const char *value)
+{
+	put_store_dir_step(b, &(struct store_dir_step){ check, version, change, span_str(key),
+	    span_str(value) });
+}
+
+static enum status
+dir_write(struct buf *b)
+{
+	struct op op = kit_op(k, OP_DIR_WRITE);
+	enum status st;
+
+	op.head.account = 0;
+	op.u.dir_write.steps = buf_span(b);
+	st = kit_apply(k, &op);
+	buf_clear(b);
+	return st;
+}
+
+static void
+directory_writes_are_all_or_none(void **state)
+{
+	struct store_dir_record rec;
+	struct buf b = { 0 };
+	uint64_t modseq;
+	struct reader r;
+
+	dir_step(&b, DIR_ABSENT, 0, 1, "name/a", "1");
+	dir_step(&b, DIR_ANY, 0, 1, "name/b", "2");
+	OK(dir_write(&b));
+	assert_true(k->r.modseq == 1 && k->r.keys.len == 14);
+	dir_step(&b, DIR_ANY, 0, 1, "name/c", "3");
+	dir_step(&b, DIR_ABSENT, 0, 1, "name/a", "x");
+	IS(dir_write(&b), ST_CONFLICT);
+	dir_step(&b, DIR_VERSION, 1, 2, "name/a", "");
+	OK(dir_write(&b));
+	dir_step(&b, DIR_VERSION, 9, 1, "name/b", "x");
+	IS(dir_write(&b), ST_CONFLICT);
+	OK(state_dir_read(k->s, SPAN_LIT("name/"), SPAN_LIT("name0"), 10, &b, &modseq));
+	reader_init(&r, b.data, b.len);
+	assert_true(modseq == 2 && get_store_dir_record(&r, &rec) && rec.version == 1);
+	assert_true(span_eq_str(rec.key, "name/b") && span_eq_str(rec.value, "2"));
+	assert_true(reader_done(&r));
+	buf_clear(&b);
+	OK(state_dir_read(k->s, SPAN_LIT("name/c"), SPAN_NONE, 10, &b, &modseq));
+	reader_init(&r, b.data, b.len);
+	assert_true(get_store_dir_record(&r, &rec) && rec.version == 0);
+	buf_fini(&b);
+}
+
+static void
+a_damaged_record_is_named(void **state)
+{
+	static const char bad[] = "\x01garbage";
+	struct engine_txn *t;
+	struct buf b = { 0 }, value = { 0 };
+	struct state_account a;
+	unsigned char key[8];
+	unsigned table;
+
+	for (table = 0; strcmp(state_tables[table], "account") != 0; table++)
+		;
+	put_be64(key, 7);
+	OK(engine_get(k->e, NULL, table, span(key, 8), &value));
+	OK(engine_begin(k->e, &t));
+	OK(engine_put(t, table, span(key, 8), span(bad, sizeof(bad))));
+	OK(engine_commit(&t));
+	IS(state_account(k->s, 7, &a), ST_CORRUPT);
+	state_damage(k->s, &b);
+	assert_string_equal(buf_cstr(&b), "account 0000000000000007");
+	OK(engine_begin(k->e, &t));
+	OK(engine_put(t, table, span(key, 8), buf_span(&value)));
+	OK(engine_commit(&t));
+	buf_fini(&b);
+	buf_fini(&value);
+}
+
+static void
+malformed_operations_are_refused(void **state)
+{
+	struct op op = kit_op(k, OP_MAILBOX_RENAME), back;
+	struct buf b = { 0 };
+
+	op.u.mailbox_rename.from = SPAN_LIT("a");
+	op.u.mailbox_rename.to = SPAN_LIT("b");
+	op_encode(&op, &b);
+	for (size_t n = 0; n < b.len; n++)
+		assert_false(op_decode(&back, span(b.data, n)));
+	assert_true(op_decode(&back, buf_span(&b)));
+	assert_true(span_eq_str(back.u.mailbox_rename.to, "b"));
+	b.data[0] = 2;
+	assert_false(op_decode(&back, buf_span(&b)));
+	b.data[0] = OP_VERSION;
+	b.data[1] = 99;
+	assert_false(op_decode(&back, buf_span(&b)));
+	op = kit_op(k, OP_EXPUNGE);
+	op.u.expunge.mailbox = kit_mailbox(k, "INBOX");
+	op.u.expunge.uids = SPAN_LIT("\x05junk");
+	IS(kit_apply(k, &op), ST_SYNTAX);
+	buf_fini(&b);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(an_account_starts_with_its_default_mailboxes),
+		T(create_makes_superiors_and_refuses_what_is_there_or_no_name),
+		T(delete_refuses_parents_and_inbox_and_keeps_subscriptions),
+		T(a_large_mailbox_goes_in_steps_but_leaves_the_quota_at_once),
+		T(rename_moves_the_children_along),
+		T(renaming_inbox_moves_its_messages_and_leaves_it),
+		T(append_gives_uids_and_rows_and_counts),
+		T(append_refuses_without_a_trace),
+		T(flags_change_only_what_changes),
+		T(sets_are_cut_to_what_one_operation_may_change),
+		T(expunge_takes_the_deleted_ones_alone),
+		T(copies_get_new_uids_and_carry_flags_and_ids),
+		T(changes_tell_what_is_new_and_what_is_gone),
+		T(history_goes_with_what_only_it_kept),
+		T(a_repeated_seq_gets_the_same_answer_and_changes_nothing),
+		T(threads_join_by_common_ids_and_are_never_merged),
+		T(accounts_come_back_or_go_for_good),
+		T(a_new_incarnation_makes_everything_new),
+		T(directory_writes_are_all_or_none),
+		T(a_damaged_record_is_named),
+		T(malformed_operations_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
