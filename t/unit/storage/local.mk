@@ -12,3 +12,6 @@ STATEKIT = t/unit/storage/statekit.c t/unit/storage/statekit.h
 UNIT_TESTS += t/unit/storage/test_state
 t_unit_storage_test_state_SOURCES = t/unit/storage/test_state.c $(STATEKIT)
 t_unit_storage_test_state_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/unit/storage/test_state_model
+t_unit_storage_test_state_model_SOURCES = t/unit/storage/test_state_model.c $(STATEKIT)
+t_unit_storage_test_state_model_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)

@@ -81,18 +81,23 @@ kit_op(struct kit *k, enum op_kind kind)
 	return op;
 }
 
-static enum status
+static void
 apply_bytes(struct kit *k, struct span bytes, struct span locs)
 {
-	struct journal_pos pos = { .lsn = ++k->lsn, .segment = 1 };
 	struct op op;
 
 	assert_true(op_decode(&op, bytes));
-	OK(state_begin(k->s));
 	OK(state_apply(k->s, &op, (const struct journal_loc *)(const void *)locs.p,
 	    locs.len / sizeof(struct journal_loc), &k->r));
+	k->lsn++;
+}
+
+static void
+commit(struct kit *k)
+{
+	const struct journal_pos pos = { .lsn = k->lsn, .segment = 1 };
+
 	OK(state_commit(k->s, &pos));
-	return k->r.status;
 }
 
 enum status
@@ -100,7 +105,6 @@ kit_apply(struct kit *k, struct op *op)
 {
 	struct buf bytes = { 0 }, locs = { 0 };
 	uint64_t pieces;
-	enum status st;
 
 	assert_true(op_pieces(op, &pieces));
 	for (uint64_t i = 0; i < pieces; i++) {
@@ -112,25 +116,34 @@ kit_apply(struct kit *k, struct op *op)
 	op_encode(op, &bytes);
 	put_span(&k->log, buf_span(&bytes));
 	put_span(&k->log, buf_span(&locs));
-	st = apply_bytes(k, buf_span(&bytes), buf_span(&locs));
+	OK(state_begin(k->s));
+	apply_bytes(k, buf_span(&bytes), buf_span(&locs));
+	commit(k);
 	buf_fini(&bytes);
 	buf_fini(&locs);
-	return st;
+	return k->r.status;
 }
 
 /* Locations are copied out, because inside the log they are not aligned. */
 void
-kit_replay(struct kit *k, const struct kit *from)
+kit_replay(struct kit *k, const struct kit *from, unsigned batch)
 {
 	struct reader r;
+	unsigned n = 0;
 
 	reader_init(&r, from->log.data, from->log.len);
 	while (r.p < r.end) {
 		struct span op = get_span(&r), locs = get_span(&r);
 		void *aligned = mem_dup(locs.p, locs.len);
 
+		if (n == 0)
+			OK(state_begin(k->s));
 		apply_bytes(k, op, span(aligned, locs.len));
 		mem_free(&aligned);
+		if (++n == batch || r.p == r.end) {
+			commit(k);
+			n = 0;
+		}
 	}
 }
 

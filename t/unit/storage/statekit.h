@@ -24,8 +24,8 @@ void kit_close(struct kit *k);
 void kit_reopen(struct kit *k);
 /* Applies in a transaction of its own; returns the verdict. */
 enum status kit_apply(struct kit *k, struct op *op);
-/* All operations of another kit. */
-void kit_replay(struct kit *k, const struct kit *from);
+/* All operations of another kit, `batch` to a transaction. */
+void kit_replay(struct kit *k, const struct kit *from, unsigned batch);
 struct op kit_op(struct kit *k, enum op_kind kind);
 
 enum status kit_account(struct kit *k, uint64_t account);
