@@ -5,6 +5,10 @@
 #include "ctl/ctl.h"
 
 const struct ctl_command *const ctl_families[] = {
+	ctl_cmds_server,
+	ctl_cmds_account,
+	ctl_cmds_domain,
+	ctl_cmds_mailbox,
 	ctl_cmds_config,
 	NULL
 };

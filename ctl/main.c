@@ -74,10 +74,13 @@ ctl_socket(const struct ctl *ctl, struct buf *out)
 static void
 print_command(const struct ctl_command *c)
 {
-	char text[128];
+	char text[256];
+	int n = snprintf(text, sizeof(text), "%s %s", c->name, c->args);
 
-	snprintf(text, sizeof(text), "%s %s", c->name, c->args);
-	printf("  %-34s %s\n", text, c->help);
+	if (n > 34)
+		printf("  %s\n%37s%s\n", text, "", c->help);
+	else
+		printf("  %-34s %s\n", text, c->help);
 }
 
 static void

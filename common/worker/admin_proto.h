@@ -9,8 +9,8 @@
  * Long work tells how far it is with `progress` parts before the answer.
  *
  * A command that takes a file (deliver) is sent on a channel, not 0, free again after
- * its answer; the file follows as `data` on that channel, each answered when it was
- * taken: keep at most four unanswered. */
+ * its answer; the file follows as `data` on that channel, one at a time: each is answered
+ * when it was taken. */
 #ifndef COMMON_WORKER_ADMIN_PROTO_H
 #define COMMON_WORKER_ADMIN_PROTO_H
 
