@@ -167,7 +167,8 @@ child_retire(struct child *c)
 	loop_timer_clear(c->again);
 }
 
-/* The socket closed: it is dying or broke the protocol; either way it ends. */
+/* The socket closed: it is dying or broke the protocol; either way it ends.  One that was
+ * told to stop is on its way. */
 static void
 on_closed(struct ipc *ipc, void *arg)
 {
@@ -175,7 +176,7 @@ on_closed(struct ipc *ipc, void *arg)
 
 	ipc_free(&c->ipc);
 	c->ready = false;
-	if (c->pid > 0)
+	if (c->pid > 0 && !c->retired)
 		kill(c->pid, SIGKILL);
 }
 

@@ -547,7 +547,6 @@ master_main(const char *libexec)
 
 	log_init("master");
 	control_child_signals();
-	signal(SIGTERM, SIG_IGN);	/* the monitor speaks for it */
 	list_init(&m.doors);
 	m.loop = cf.loop = loop_new();
 	for (size_t i = 0; i < POOLS; i++) {

@@ -95,7 +95,7 @@ struct control_reload_is { struct span text; };
 
 extern const struct ipc_protocol control_protocol;
 
-/* What every child does alike.  Signals: SIGPIPE, SIGHUP and the terminal's are
+/* What every child does alike.  Signals: SIGPIPE, SIGHUP, SIGTERM and the terminal's are
  * ignored (the monitor speaks for them).  The log's descriptor is taken over. */
 void control_child_signals(void);
 void control_take_log(const struct control_log *l, int fd);

@@ -232,6 +232,19 @@ seccomp(enum sandbox_profile profile)
 }
 #endif
 
+#ifdef MANSIO_SANITIZERS
+static int applied;
+
+/* The leak checker reads /proc at exit, which is gone behind the sandbox. */
+int __lsan_is_turned_off(void);
+
+int
+__lsan_is_turned_off(void)
+{
+	return applied;
+}
+#endif
+
 bool
 sandbox_apply(enum sandbox_profile profile, const char *const *paths, size_t n)
 {
@@ -259,6 +272,7 @@ sandbox_apply(enum sandbox_profile profile, const char *const *paths, size_t n)
 	}
 #ifdef MANSIO_SANITIZERS
 	filter = false;		/* the sanitizers' runtime asks for more */
+	applied = 1;
 #else
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return false;
