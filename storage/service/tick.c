@@ -160,6 +160,7 @@ take_from(struct service *svc, struct account *a, size_t *used)
 		struct request *rq = list_entry(a->queue.next, struct request, node);
 		bool wait = false;
 		size_t size = op_size(rq) + RECORD_SLACK;
+		uint32_t before = journal_tick_count(svc->journal);
 		enum status st;
 
 		if (*used > start && *used - start + size > svc->cf.account_tick_bytes)
@@ -169,8 +170,8 @@ take_from(struct service *svc, struct account *a, size_t *used)
 		st = add_request(rq, &wait);
 		if (wait)
 			return true;
-		if (st == ST_LIMIT && rq->status == ST_OK && journal_tick_count(svc->journal) > 1)
-			return false;	/* it comes first in the next one */
+		if (st == ST_LIMIT && before > 0)
+			return false;	/* what fits into no tick is refused alone in one */
 		rq->status = st;
 		*used += size;
 		list_remove(&rq->node);
