@@ -426,9 +426,11 @@ drop_doors(struct master *m, const struct control_listener_gone *g)
 static void
 start(struct master *m)
 {
+	static const char *const paths[] = { "/dev/null" };	/* workers' standard input */
+
 	if (m->started)
 		return;
-	if (m->conf == NULL || !sandbox_apply(SANDBOX_HELPER, NULL, 0)) {
+	if (m->conf == NULL || !sandbox_apply(SANDBOX_HELPER, paths, ARRAY_LEN(paths))) {
 		finish(m, 1);
 		return;
 	}
