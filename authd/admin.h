@@ -14,14 +14,18 @@
  *   ST_UNAVAILABLE   the directory is away; whether a change happened is not known
  *
  *   command              arguments (? optional)                  result
- *   account-add          address password? description? shard?   id address shard
- *                        quota_bytes? quota_messages? quota_mailboxes?
+ *   account-add          address password? cheap? description?   id address shard
+ *                        shard? quota_bytes? quota_messages? quota_mailboxes?
  *                        (makes the domain when it is missing; without password nobody can
- *                        log in by the internal directory)
+ *                        log in by the internal directory; cheap: a hash that costs little,
+ *                        for tests with many accounts)
  *   account-delete       address                                 id address shard
  *                        (restorable; its tickets are void)
  *   account-undelete     address                                 id address shard
- *   account-password     address password                        id  (its tickets are void)
+ *   account-password     address password cheap?                 id  (its tickets are void)
+ *   ticket               address                                 id address shard ticket (hex)
+ *                        (a login of admind's own, with the rights of the account's owner,
+ *                        to be ended by logout)
  *   account-set          address disabled? description? quota_bytes?
  *                        quota_messages? quota_mailboxes?        id  (disabled: tickets void)
  *   account-show         address                                 an account, see below,

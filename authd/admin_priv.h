@@ -36,6 +36,7 @@ struct admin_rq {
 	struct json_writer		w;
 	struct buf			error, folded[2], made, plain;
 	uint64_t			account;	/* for `done` */
+	uint32_t			shard, scram_iterations;
 };
 
 /* Notes the error's line; returns st. */

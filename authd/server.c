@@ -286,7 +286,7 @@ on_closed(struct ipc *ipc, void *arg)
 	struct peer *p = arg;
 
 	LOG(NULL, DEBUG, "auth.peer.gone", KV_STR("peer", p->name));
-	if (p->kind == AUTH_PEER_WORKER)
+	if (p->kind == AUTH_PEER_WORKER || p->kind == AUTH_PEER_ADMIN)
 		tickets_holder_gone(p->a->tickets, &p->holder);
 	peer_free(p);
 }

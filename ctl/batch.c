@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include "common/util/mem.h"
+#include "common/util/table.h"
 #include "ctl/client.h"
 #include "ctl/output.h"
 
 #define INPUT_MAX (64u << 20)
 #define TRIES_MAX 100		/* of an account, while too many hashes wait */
+#define LIST_PAGES_MAX 100	/* of accounts that are there, asked before any is made */
 
 struct batch {
 	struct ctl		*ctl;
@@ -79,6 +81,63 @@ on_answer(void *arg, enum status st, struct span text)
 		b->failed++;
 	}
 	ctl_progress_set(&b->progress, b->made + b->there + b->failed, b->total);
+}
+
+/* --if-missing: the server would hash each password before it finds that the address is
+ * taken.  What is found in its list need not be asked. */
+static bool
+forget_existing(struct batch *b, const struct json *accounts, struct table *by_address)
+{
+	struct span address;
+
+	for (size_t i = 0; i < json_count(accounts); i++) {
+		struct item *it;
+
+		if (!json_get_string(json_item(accounts, i), "address", &address) ||
+		    (it = table_get(by_address, address)) == NULL || !it->waits)
+			continue;
+		it->waits = false;
+		b->there++;
+	}
+	return b->there < b->total;
+}
+
+static bool
+find_existing(struct batch *b, struct item *items)
+{
+	struct buf args = { 0 }, answer = { 0 };
+	struct table by_address = { 0 };
+	const struct json *more = NULL;
+	struct json_doc *doc = NULL;
+	bool ok = true, go_on = true;
+	enum status st;
+
+	for (unsigned i = 0; i < b->total; i++)
+		table_put(&by_address, items[i].address, &items[i]);
+	buf_add_str(&args, "{}");
+	for (unsigned n = 0; ok && go_on && n < LIST_PAGES_MAX; n++) {
+		struct span after;
+
+		buf_clear(&answer);
+		ok = ctl_call(b->client, "account-list", buf_span(&args), CTL_PATIENCE_S, &st, &answer);
+		if (!ok || st != ST_OK || json_parse(buf_span(&answer), answer.len, &doc) != ST_OK)
+			break;
+		more = json_member(json_root(doc), "more");
+		go_on = forget_existing(b, json_member(json_root(doc), "accounts"), &by_address) &&
+		    json_as_string(more, &after);
+		buf_clear(&args);
+		if (go_on) {
+			char *text = span_dup(after);
+
+			ctl_args(&args, "after", text, NULL);
+			mem_free(&text);
+		}
+		json_free(&doc);
+	}
+	table_fini(&by_address, NULL, NULL);
+	buf_fini(&args);
+	buf_fini(&answer);
+	return ok;
 }
 
 static void
@@ -187,7 +246,7 @@ batch_run(struct ctl *ctl, const struct batch_opts *opts)
 	    (b.client = ctl_connect(ctl, &rc)) == NULL)
 		goto out;
 	ctl_progress_start(&b.progress, ctl, "accounts");
-	if (!send_all(&b, items, b.total))
+	if ((opts->if_missing && !find_existing(&b, items)) || !send_all(&b, items, b.total))
 		rc = CTL_UNREACHABLE;
 	ctl_progress_end(&b.progress);
 	if (rc == CTL_OK)
