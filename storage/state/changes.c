@@ -122,7 +122,8 @@ forget_changes(struct apply *ap, uint64_t mailbox, uint64_t modseq, uint32_t *le
 	return st;
 }
 
-/* A tombstone goes with the row that tells of it, unless rows are still under it. */
+/* A tombstone goes with the row that tells of it.  ST_CONFLICT: rows are still under it, the
+ * mailbox's purge comes first. */
 static enum status
 forget_mailbox(struct apply *ap, uint64_t mailbox)
 {
@@ -133,8 +134,10 @@ forget_mailbox(struct apply *ap, uint64_t mailbox)
 	if (st == ST_NOT_FOUND)
 		return ST_OK;
 	TRY(st);
-	if (m->rec.deleted_ms == 0 || m->rec.messages > 0)
+	if (m->rec.deleted_ms == 0)
 		return ST_OK;
+	if (m->rec.messages > 0)
+		return ST_CONFLICT;
 	table_del_u64(&ap->a->mboxes, mailbox);
 	list_remove(&m->in_acct);
 	buf_fini(&m->name);
@@ -220,5 +223,5 @@ apply_history_purge(struct apply *ap)
 	}
 	buf_fini(&key);
 	buf_fini(&value);
-	return st == ST_NOT_FOUND ? ST_OK : st;
+	return st == ST_NOT_FOUND || st == ST_CONFLICT ? ST_OK : st;
 }

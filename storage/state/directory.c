@@ -130,7 +130,7 @@ state_dir_read(struct state *s, struct span from, struct span to, uint32_t limit
 	struct buf value = { 0 };
 	enum status st;
 
-	*modseq = s->meta.dir_modseq;
+	*modseq = st_meta(s).dir_modseq;
 	if (from.len > STORE_DIR_KEY_MAX || to.len > STORE_DIR_KEY_MAX)
 		return ST_LIMIT;
 	if (to.len > 0)

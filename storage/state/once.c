@@ -71,7 +71,7 @@ once_recall(struct apply *ap, bool *known)
 	struct entry e;
 	struct reader r;
 	struct key k;
-	size_t n = 0;
+	size_t n = 0, bytes = 0;
 	enum status st;
 
 	if (h->seq == 0)
@@ -86,13 +86,17 @@ once_recall(struct apply *ap, bool *known)
 			return get_outcome(e.rest, ap->r) ? ST_OK :
 			    st_damaged(ap->s, TAB_ONCE, key_span(&k));
 		}
-		if (e.seq > h->acked)
+		if (e.seq > h->acked) {
 			n++;
+			bytes += e.rest.len;
+		}
 	}
 	if (!reader_done(&r))
 		return st_damaged(ap->s, TAB_ONCE, key_span(&k));
-	if (n >= ONCE_MAX)
+	if (n >= ONCE_MAX || bytes >= ONCE_BYTES) {
 		ap->r->status = ST_LIMIT;
+		ap->forgettable = true;
+	}
 	return ST_OK;
 }
 
@@ -104,10 +108,9 @@ once_remember(struct apply *ap)
 	struct entry e;
 	struct reader r;
 	struct key k;
-	size_t n = 0;
 	enum status st;
 
-	if (h->seq == 0)
+	if (h->seq == 0 || ap->forgettable)
 		return ST_OK;
 	st = load(ap, &k, &r);
 	if (st != ST_OK && st != ST_NOT_FOUND)
@@ -121,11 +124,8 @@ once_remember(struct apply *ap)
 			put_varint(b, e.seq);
 			put_varint(b, e.part);
 			put_span(b, e.rest);
-			n++;
 		}
 	}
-	if (n >= ONCE_MAX)
-		return ST_OK;		/* refused for this reason */
 	put_outcome(&one, ap->r);
 	put_varint(b, h->seq);
 	put_varint(b, h->part);

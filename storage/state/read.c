@@ -31,7 +31,7 @@ static void
 fill(struct state_account *a, uint64_t id, const struct state *s, const struct rec_account *r)
 {
 	*a = (struct state_account){ .id = id, .modseq = r->modseq,
-		.incarnation = s->meta.incarnation, .bytes = r->bytes, .messages = r->messages,
+		.incarnation = st_meta(s).incarnation, .bytes = r->bytes, .messages = r->messages,
 		.mailboxes = r->mailboxes, .bytes_limit = r->bytes_limit,
 		.messages_limit = r->messages_limit, .mailboxes_limit = r->mailboxes_limit,
 		.kept_bytes = r->kept_bytes, .horizon = r->horizon, .created_ms = r->created_ms,

@@ -287,6 +287,14 @@ read_meta(struct state *s, uint16_t shard)
 	return reader_done(&r) ? ST_OK : st_damaged(s, TAB_META, key_span(&k));
 }
 
+static void
+publish_meta(struct state *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->committed = s->meta;
+	pthread_mutex_unlock(&s->lock);
+}
+
 enum status
 state_open(struct engine *e, uint16_t shard, struct state **out)
 {
@@ -302,6 +310,7 @@ state_open(struct engine *e, uint16_t shard, struct state **out)
 		state_close(&s);
 		return st;
 	}
+	publish_meta(s);
 	*out = s;
 	return ST_OK;
 }
@@ -329,10 +338,22 @@ state_position(const struct state *s, struct journal_pos *pos)
 	*pos = s->pos;
 }
 
+struct rec_meta
+st_meta(const struct state *s)
+{
+	pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&s->lock;
+	struct rec_meta m;
+
+	pthread_mutex_lock(lock);
+	m = s->committed;
+	pthread_mutex_unlock(lock);
+	return m;
+}
+
 uint64_t
 state_incarnation(const struct state *s)
 {
-	return s->meta.incarnation;
+	return st_meta(s).incarnation;
 }
 
 /* ---- transactions ---- */
@@ -368,6 +389,7 @@ state_commit(struct state *s, const struct journal_pos *pos)
 	} else {
 		s->pos = *pos;
 		s->meta_dirty = false;
+		publish_meta(s);
 	}
 	forget(s);
 	return st;

@@ -26,6 +26,7 @@
 
 #define MEMBERS_MAX 1000u	/* mailboxes and repetitions that a message can be in */
 #define ONCE_MAX 1024u		/* outcomes remembered of a ticket */
+#define ONCE_BYTES (1u << 20)	/* of their answers */
 
 struct mbox {
 	uint64_t		id;
@@ -67,8 +68,9 @@ struct state {
 	struct buf		value;		/* of reads while applying */
 	struct buf		out;		/* of the record being written */
 	struct message		msg;
-	pthread_mutex_t		lock;		/* guards damage */
+	pthread_mutex_t		lock;		/* guards what follows */
 	char			damage[200];
+	struct rec_meta		committed;	/* what readers see of meta */
 };
 
 /* One operation being applied. */
@@ -81,6 +83,7 @@ struct apply {
 	size_t			n_locs;
 	uint64_t		modseq;		/* 0: nothing changed so far */
 	struct buf		touched;	/* mailboxes with change rows, u64 each */
+	bool			forgettable;	/* refused for too many remembered outcomes */
 };
 
 /* ---- records (state.c) ---- */
@@ -106,6 +109,8 @@ enum status st_mbox(struct state *s, struct acct *a, uint64_t id, struct mbox **
 struct mbox *st_mbox_new(struct acct *a, uint64_t id);
 void st_mbox_name(struct mbox *m, struct span name);
 uint64_t st_new_id(struct state *s);
+/* The committed meta record, for any thread. */
+struct rec_meta st_meta(const struct state *s);
 /* Reads outside of the cache. */
 enum status st_read_account(struct state *s, struct engine_txn *txn, uint64_t id,
     struct rec_account *rec);
