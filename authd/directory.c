@@ -31,6 +31,7 @@ struct job_scan {
 	struct buf	next;		/* key to go on from */
 	struct dir_rec	*recs;
 	size_t		n, room;
+	size_t		asked_at;	/* n when the read was sent */
 	bool		done;
 };
 
@@ -283,11 +284,11 @@ take_records(struct dir_job *job, struct span records)
 static void read_wanted(struct dir_job *job);
 
 static void
-scan_page_done(struct dir_job *job, size_t before)
+scan_page_done(struct dir_job *job)
 {
 	struct job_scan *s = job->want_scan;
 
-	if (s->n == before || s->n == s->max) {
+	if (s->n == s->asked_at || s->n == s->max) {
 		s->done = true;
 		job_ready(job);
 		return;
@@ -303,7 +304,6 @@ on_records(void *arg, const struct ipc_head *h, const struct ipc_message *m, con
 {
 	struct dir_job *job = arg;
 	const struct store_dir_records *rs = msg;
-	size_t before = job->want_scan != NULL ? job->want_scan->n : 0;
 
 	if (!h->more)
 		job->req = 0;
@@ -319,7 +319,7 @@ on_records(void *arg, const struct ipc_head *h, const struct ipc_message *m, con
 	if (h->more)
 		return;
 	if (job->want_scan != NULL) {
-		scan_page_done(job, before);
+		scan_page_done(job);
 		return;
 	}
 	if (table_get(&job->recs, job->want) == NULL)
@@ -340,6 +340,7 @@ read_wanted(struct dir_job *job)
 	if (job->want_scan != NULL) {
 		size_t left = job->want_scan->max - job->want_scan->n;
 
+		job->want_scan->asked_at = job->want_scan->n;
 		rq.from = buf_span(&job->want_scan->next);
 		rq.to = job->want_scan->to;
 		rq.limit = left < SCAN_PAGE ? (uint32_t)left : SCAN_PAGE;
@@ -625,8 +626,6 @@ on_watched(void *arg, const struct ipc_head *h, const struct ipc_message *m, con
 			LOG(NULL, ERROR, "auth.directory.watch", KV_STATUS(h->status));
 		return;
 	}
-	/* nothing read before the watch stood may be believed */
-	all_changed(d);
 	d->up = true;
 	list_each(n, tmp, &d->jobs) {
 		struct dir_job *job = list_entry(n, struct dir_job, in);
@@ -691,6 +690,8 @@ directory_set(struct directory *d, int fd)
 			job_away(job);
 	}
 	d->ipc = ipc_new(&cf, fd);
+	/* whatever happened meanwhile; what is read from now on stands behind the watch */
+	all_changed(d);
 	(void)ipc_request(d->ipc, 0, STORE_DIR_WATCH, NULL, on_watched, d);
 }
 

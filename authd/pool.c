@@ -499,6 +499,12 @@ pool_cancel(struct pool_job **jp)
 	job_free(j);
 }
 
+void
+pool_set_queue(struct pool *p, uint32_t queue)
+{
+	p->cf.queue = queue;
+}
+
 uint32_t
 pool_waiting(const struct pool *p)
 {

@@ -43,6 +43,7 @@ struct pool_job *pool_make(struct pool *p, const struct hash_params *hp, struct 
 struct pool_job *pool_pam(struct pool *p, const char *service, struct span user,
     struct span password, struct span peer, pool_done_fn fn, void *arg);
 void pool_cancel(struct pool_job **j);
+void pool_set_queue(struct pool *p, uint32_t queue);
 uint32_t pool_waiting(const struct pool *p);
 
 struct pool_scram { struct span salt, stored_key, server_key; };

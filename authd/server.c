@@ -534,9 +534,6 @@ authd_configure(struct authd *a, struct mansio_conf *conf)
 {
 	struct mansio_conf *old = a->conf;
 	struct throttle_config thc = throttle_conf(conf);
-	bool pools = old->auth.workers != conf->auth.workers || old->auth.queue != conf->auth.queue ||
-	    old->pam.workers != conf->pam.workers || old->pam.timeout_s != conf->pam.timeout_s ||
-	    conf_has_backend(old, CONF_BACKEND_PAM) != conf_has_backend(conf, CONF_BACKEND_PAM);
 
 	a->conf = conf;
 	throttle_configure(a->throttle, &thc);
@@ -545,8 +542,9 @@ authd_configure(struct authd *a, struct mansio_conf *conf)
 	a->cache = login_cache_new(conf->auth.cache_time_s * 1000ull);
 	passwd_file_free(&a->passwd);
 	open_passwd_file(a);
-	if (pools)
-		LOG(NULL, WARN, "auth.reload", KV_STR("restart", "auth.workers auth.queue pam"));
+	pool_set_queue(a->hashers, conf->auth.queue);
+	if (a->pam != NULL)
+		pool_set_queue(a->pam, conf->auth.queue);
 	pool_cancel(&a->dummy_job);
 	make_dummy(a);
 	conf_free(&old);

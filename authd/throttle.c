@@ -145,7 +145,7 @@ delay_of(const struct throttle *t, const struct entry *e)
 {
 	uint64_t n = e->failures, d = t->cf.delay_ms;
 
-	if (n < t->cf.free_failures || n == 0)
+	if (n < t->cf.free_failures || n == 0 || d == 0)
 		return 0;
 	n += e->waiting;
 	n -= t->cf.free_failures;

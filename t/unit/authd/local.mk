@@ -1,1 +1,13 @@
-# UNIT_TESTS += t/unit/authd/test_x
+AUTHD_TEST_LIBS = authd/libauthd.a $(TEST_LIBS) $(AUTHD_OUTSIDE) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
+UNIT_TESTS += t/unit/authd/test_authd
+t_unit_authd_test_authd_SOURCES = t/unit/authd/test_authd.c \
+	t/unit/authd/fake_store.c t/unit/authd/fake_store.h \
+	t/unit/authd/world.c t/unit/authd/world.h
+t_unit_authd_test_authd_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/t/unit/authd
+t_unit_authd_test_authd_LDADD = $(AUTHD_TEST_LIBS)
+UNIT_TESTS += t/unit/authd/test_scheme
+t_unit_authd_test_scheme_LDADD = $(AUTHD_TEST_LIBS)
+UNIT_TESTS += t/unit/authd/test_tables
+t_unit_authd_test_tables_LDADD = $(AUTHD_TEST_LIBS)
+TESTS += t/unit/authd/test_fail2ban.py
+EXTRA_DIST += t/unit/authd/test_fail2ban.py contrib/fail2ban/mansio.conf
