@@ -22,7 +22,6 @@ struct mime_decoder {
 	enum mime_coding	coding;
 	uint32_t		bits;		/* base64: collected */
 	uint8_t			n;		/* base64: characters in bits; qp: bytes in held */
-	bool			ended;		/* base64: padding seen */
 	char			held[2];	/* qp: "=" and what followed */
 	struct buf		blanks;		/* qp: blanks that may stand at a line's end */
 };

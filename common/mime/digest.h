@@ -3,9 +3,10 @@
  * Bounded memory: the part tree, one header, some KiB of text, and the canonical text when
  * it is asked for.
  *
- * Over MIME_LIST_MAX or MIME_STRUCTURE_MAX: fields longer than 16 KiB are cut, then address lists,
- * then references; in the structure, envelopes and parameters of later parts are left out.  Places are
- * always there. */
+ * What keeps the blobs under MIME_LIST_MAX and MIME_STRUCTURE_MAX: a field of the envelope is cut at
+ * 8 KiB, a message's address lists together at 64 KiB encoded (8 KiB for a message inside), the ids of
+ * References at 16 KiB; when the parts' descriptions pass 96 KiB, later parts keep their type, their
+ * tree and their places, and nothing else.  Of a repeated field the first counts. */
 #ifndef COMMON_MIME_DIGEST_H
 #define COMMON_MIME_DIGEST_H
 

@@ -17,7 +17,7 @@
 
 #define MIME_LIST_VERSION	1
 #define MIME_STRUCTURE_VERSION	1
-#define MIME_LIST_MAX		131072u		/* bytes of the blobs; see the digest for what gives way */
+#define MIME_LIST_MAX		163840u		/* bytes of the blobs; see the digest for what gives way */
 #define MIME_STRUCTURE_MAX	262144u
 
 /* A list inside a blob; iterate a copy of it. */

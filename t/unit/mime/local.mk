@@ -1,1 +1,3 @@
-# UNIT_TESTS += t/unit/mime/test_x
+UNIT_TESTS += t/unit/mime/test_mime
+t_unit_mime_test_mime_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
+EXTRA_DIST += t/data/mime

@@ -1,0 +1,703 @@
+#include "common/mime/digest.h"
+
+#include <string.h>
+
+#include "common/mime/address.h"
+#include "common/mime/charset.h"
+#include "common/mime/coding.h"
+#include "common/mime/date.h"
+#include "common/mime/field.h"
+#include "common/mime/html.h"
+#include "common/mime/summary_priv.h"
+#include "common/mime/thread.h"
+#include "common/util/arena.h"
+#include "common/util/mem.h"
+
+#define FIELD_TEXT_MAX	8192u		/* bytes kept of one field */
+#define KEPT_TEXT_MAX	1024u
+#define IDS_BYTES_MAX	16384u
+#define ADDR_BYTES_MAX	65536u		/* of one message's address lists, encoded */
+#define NESTED_ADDR_MAX	8192u		/* of a message in a message */
+#define META_BYTES_MAX	(96u << 10)	/* of all parts' descriptions; then they get short */
+#define PREVIEW_CHARS	200
+#define PREVIEW_SOURCE	4096u		/* bytes of text a preview is made of */
+#define PIECE_MAX	4096u
+
+/* Fields that are looked for, each found once in a walk over the header. */
+enum found {
+	F_DATE, F_SUBJECT, F_IN_REPLY_TO, F_MESSAGE_ID, F_FROM, F_SENDER, F_REPLY_TO, F_TO, F_CC,
+	F_BCC, F_REFERENCES, F_CONTENT_TYPE, F_ENCODING, F_CONTENT_ID, F_DESCRIPTION, F_MD5,
+	F_DISPOSITION, F_LANGUAGE, F_LOCATION, F_KEPT, F_MAX = F_KEPT + MIME_KEPT
+};
+static const char *const found_names[F_KEPT] = {
+	"date", "subject", "in-reply-to", "message-id", "from", "sender", "reply-to", "to", "cc",
+	"bcc", "references", "content-type", "content-transfer-encoding", "content-id",
+	"content-description", "content-md5", "content-disposition", "content-language",
+	"content-location"
+};
+
+struct part_meta {
+	struct buf	type, rest, env;	/* encoded pieces of the record */
+	bool		multipart, message;	/* what Content-Type says */
+};
+
+struct mime_digest {
+	struct mime_parser *parser;
+	struct part_meta *parts;
+	size_t		n, room, meta_bytes;
+	struct arena	arena;		/* of one header */
+	struct buf	list, structure, sort_blob;
+
+	/* of the message's own header */
+	struct mime_sort sort;
+	struct buf	root_env, ids, base_subject, kept;
+	uint64_t	thread_keys[MIME_THREAD_KEYS];
+	size_t		n_thread_keys;
+	int64_t		sent_s;
+	int		sent_zone;
+	bool		has_sent, reply, attachment;
+
+	/* the text part that runs */
+	struct mime_decoder decoder;
+	struct mime_charset *charset;
+	struct mime_html *html;
+	struct buf	decoded, utf8, plain;
+	bool		text_runs, to_preview;
+
+	struct buf	preview;	/* text it is made of */
+	bool		preview_done;
+	struct buf	text;
+	size_t		text_max;
+	bool		text_cut;
+};
+
+static void
+find_fields(struct span block, struct span v[F_MAX])
+{
+	struct mime_field f;
+
+	memset(v, 0, F_MAX * sizeof(*v));
+	while (mime_field_next(&block, &f)) {
+		for (size_t i = 0; i < F_MAX; i++) {
+			const char *name = i < F_KEPT ? found_names[i] : mime_kept_names[i - F_KEPT];
+
+			if (v[i].p == NULL && f.name.len > 0 && ascii_lower(f.name.p[0]) == name[0] &&
+			    span_caseeq_str(f.name, name)) {
+				v[i] = f.value;
+				break;
+			}
+		}
+	}
+}
+
+/* One line of text, cut to max. */
+static struct span
+flat(struct mime_digest *d, struct span value, size_t max)
+{
+	if (value.p == NULL)
+		return SPAN_NONE;
+	return mime_utf8_cut(mime_unfold_arena(&d->arena, value), max);
+}
+
+static void
+put_list(struct mime_digest *d, struct buf *b, struct span value, size_t *room)
+{
+	struct buf entries = { 0 };
+	struct mime_addr *v = NULL;
+	size_t n = value.p != NULL ? mime_addresses(&d->arena, value, &v) : 0;
+	uint32_t put = 0;
+
+	for (size_t i = 0; i < n && entries.len < *room; i++) {
+		size_t was = entries.len;
+
+		put_addr(&entries, &v[i]);
+		if (entries.len > *room) {
+			buf_cut(&entries, was);
+			break;
+		}
+		put++;
+	}
+	*room -= entries.len;
+	put_seq(b, put, &entries);
+	buf_fini(&entries);
+}
+
+static void
+put_envelope(struct mime_digest *d, struct buf *b, const struct span v[F_MAX], size_t room)
+{
+	size_t text_max = room < FIELD_TEXT_MAX ? room / 4 : FIELD_TEXT_MAX;
+
+	for (size_t i = F_DATE; i <= F_MESSAGE_ID; i++)
+		put_opt(b, flat(d, v[i], text_max));
+	for (size_t i = F_FROM; i <= F_BCC; i++)
+		put_list(d, b, v[i], &room);
+}
+
+static void
+put_params(struct buf *b, const struct mime_params *raw)
+{
+	struct buf entries = { 0 };
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < raw->n && entries.len < FIELD_TEXT_MAX; i++, n++) {
+		put_span(&entries, mime_utf8_cut(raw->v[i].name, 256));
+		put_span(&entries, mime_utf8_cut(raw->v[i].value, 2048));
+	}
+	put_seq(b, n, &entries);
+	buf_fini(&entries);
+}
+
+static void
+put_tokens(struct mime_digest *d, struct buf *b, struct span value)
+{
+	struct buf entries = { 0 };
+	struct span v[32];
+	size_t n = value.p != NULL ? mime_tokens(&d->arena, value, v, ARRAY_LEN(v)) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		put_span(&entries, mime_utf8_cut(v[i], 64));
+	put_seq(b, (uint32_t)n, &entries);
+	buf_fini(&entries);
+}
+
+/* The token as BODYSTRUCTURE shows it. */
+static struct span
+encoding_of(struct mime_digest *d, struct span value)
+{
+	struct span t = value.p != NULL ? span_trim(flat(d, value, 64)) : SPAN_NONE;
+
+	t = span(t.p, span_find(t, ';'));
+	return t.len > 0 ? t : SPAN_LIT("7BIT");
+}
+
+static bool
+is_attachment(struct span type, struct span subtype, struct span disposition,
+    const struct mime_params *ct, const struct mime_params *cd, bool has_id)
+{
+	bool named = false;
+
+	if (span_caseeq_str(disposition, "attachment"))
+		return true;
+	if (span_caseeq_str(type, "multipart") || span_caseeq_str(type, "text") || has_id ||
+	    span_caseeq_str(subtype, "pgp-signature") || span_caseeq_str(subtype, "pkcs7-signature") ||
+	    span_caseeq_str(subtype, "x-pkcs7-signature"))
+		return false;
+	for (size_t i = 0; i < ct->n; i++)
+		named |= span_has_prefix(ct->v[i].name, "name");
+	for (size_t i = 0; i < cd->n; i++)
+		named |= span_has_prefix(cd->v[i].name, "filename");
+	return named;
+}
+
+static void
+start_text(struct mime_digest *d, const struct mime_params *ct, struct span subtype,
+    enum mime_coding coding)
+{
+	struct span charset = SPAN_NONE;
+
+	for (size_t i = 0; i < ct->n; i++)
+		if (span_eq_str(ct->v[i].name, "charset"))
+			charset = ct->v[i].value;
+	mime_decoder_init(&d->decoder, coding);
+	d->charset = mime_charset_new(charset);
+	if (span_caseeq_str(subtype, "html"))
+		d->html = mime_html_new();
+	d->text_runs = true;
+}
+
+/* Decoded fields belong to the text of a message. */
+static void
+header_text(struct mime_digest *d, struct span block)
+{
+	struct mime_field f;
+	struct buf line = { 0 };
+
+	while (d->text.len < d->text_max && mime_field_next(&block, &f)) {
+		buf_clear(&line);
+		buf_add_span(&line, f.name);
+		buf_add_str(&line, ": ");
+		mime_words_decode(f.value, &line);
+		buf_add_c(&line, '\n');
+		mime_casemap(buf_span(&line), &d->text);
+	}
+	buf_fini(&line);
+}
+
+static void
+put_ids(struct mime_digest *d, struct span value, bool keys)
+{
+	struct buf entries = { 0 };
+	struct span v[MIME_IDS_MAX];
+	size_t n = value.p != NULL ? mime_message_ids(&d->arena, value, v) : 0, put = 0;
+
+	for (size_t i = 0; i < n && entries.len + v[i].len < IDS_BYTES_MAX; i++, put++)
+		put_span(&entries, v[i]);
+	/* Of many, the latest ancestors tell most. */
+	for (size_t i = n; keys && i-- > 0 && d->n_thread_keys < MIME_THREAD_KEYS;) {
+		uint64_t key = mime_id_hash(v[i]);
+		bool known = false;
+
+		for (size_t k = 0; k < d->n_thread_keys; k++)
+			known |= d->thread_keys[k] == key;
+		if (!known)
+			d->thread_keys[d->n_thread_keys++] = key;
+	}
+	put_seq(&d->ids, (uint32_t)put, &entries);
+	buf_fini(&entries);
+}
+
+static uint8_t
+sort_prefix(struct span utf8, char *out, size_t max, uint8_t *cut, uint8_t bit)
+{
+	struct buf folded = { 0 };
+	struct span s;
+
+	/* Case mapping lengthens, so that the prefix needs no more than this. */
+	mime_casemap(mime_utf8_cut(utf8, 4 * max), &folded);
+	s = mime_utf8_cut(buf_span(&folded), max);
+	if (s.len < folded.len || utf8.len > 4 * max)
+		*cut |= bit;
+	if (s.len > 0)
+		memcpy(out, s.p, s.len);
+	buf_fini(&folded);
+	return (uint8_t)s.len;
+}
+
+/* SORT compares the mailbox of the first address, RFC 5256 3. */
+static struct span
+first_local(struct mime_digest *d, struct span value)
+{
+	struct mime_addr *v = NULL;
+	size_t n = value.p != NULL ? mime_addresses(&d->arena, value, &v) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (v[i].kind != MIME_ADDR_GROUP_END)
+			return v[i].local;
+	return SPAN_NONE;
+}
+
+static void
+own_header(struct mime_digest *d, const struct span v[F_MAX])
+{
+	struct span ids[MIME_IDS_MAX], id = SPAN_NONE;
+	struct mime_sort *s = &d->sort;
+
+	put_envelope(d, &d->root_env, v, ADDR_BYTES_MAX);
+	if (v[F_MESSAGE_ID].p != NULL && mime_message_ids(&d->arena, v[F_MESSAGE_ID], ids) > 0)
+		id = ids[0];
+	d->thread_keys[0] = id.len > 0 ? mime_id_hash(id) : 0;
+	d->n_thread_keys = 1;
+	put_span(&d->ids, id);
+	put_ids(d, v[F_IN_REPLY_TO], true);
+	put_ids(d, v[F_REFERENCES], true);
+	if (v[F_SUBJECT].p != NULL)
+		mime_base_subject(span_sub(v[F_SUBJECT], 0, FIELD_TEXT_MAX), &d->base_subject, &d->reply);
+	buf_cut(&d->base_subject, mime_utf8_cut(buf_span(&d->base_subject), FIELD_TEXT_MAX).len);
+	d->has_sent = v[F_DATE].p != NULL && mime_date_parse(v[F_DATE], &d->sent_s, &d->sent_zone);
+	for (size_t i = 0; i < MIME_KEPT; i++)
+		put_opt(&d->kept, flat(d, v[F_KEPT + i], KEPT_TEXT_MAX));
+	s->sent_s = d->has_sent ? d->sent_s : INT64_MIN;
+	s->subject_hash = mime_subject_hash(buf_span(&d->base_subject));
+	s->from_len = sort_prefix(first_local(d, v[F_FROM]), s->from, sizeof(s->from), &s->cut,
+	    MIME_SORT_FROM);
+	s->to_len = sort_prefix(first_local(d, v[F_TO]), s->to, sizeof(s->to), &s->cut, MIME_SORT_TO);
+	s->cc_len = sort_prefix(first_local(d, v[F_CC]), s->cc, sizeof(s->cc), &s->cut, MIME_SORT_CC);
+	s->subject_len = sort_prefix(buf_span(&d->base_subject), s->subject, sizeof(s->subject),
+	    &s->cut, MIME_SORT_SUBJECT);
+}
+
+static struct part_meta *
+add_meta(struct mime_digest *d)
+{
+	if (d->n == d->room) {
+		d->room = d->room == 0 ? 8 : d->room * 2;
+		d->parts = mem_realloc_array(d->parts, d->room, sizeof(*d->parts));
+	}
+	memset(&d->parts[d->n], 0, sizeof(*d->parts));
+	return &d->parts[d->n++];
+}
+
+/* What a record needs at least. */
+static void
+short_meta(struct part_meta *m, bool env)
+{
+	static const struct buf none = { 0 };
+
+	buf_clear(&m->rest);
+	buf_clear(&m->env);
+	put_opt(&m->rest, SPAN_NONE);
+	put_opt(&m->rest, SPAN_NONE);
+	put_span(&m->rest, SPAN_LIT("BINARY"));
+	put_u8(&m->rest, MIME_CODING_UNKNOWN);
+	put_opt(&m->rest, SPAN_NONE);
+	put_opt(&m->rest, SPAN_NONE);
+	put_seq(&m->rest, 0, &none);
+	put_seq(&m->rest, 0, &none);
+	put_opt(&m->rest, SPAN_NONE);
+	for (size_t i = 0; env && i < 4; i++)
+		put_opt(&m->env, SPAN_NONE);
+	for (size_t i = 0; env && i < MIME_ADDR_LISTS; i++)
+		put_seq(&m->env, 0, &none);
+}
+
+static void
+put_type(struct part_meta *m, struct span type, struct span subtype, const struct mime_params *ct)
+{
+	buf_clear(&m->type);
+	put_span(&m->type, mime_utf8_cut(type, 64));
+	put_span(&m->type, mime_utf8_cut(subtype, 128));
+	put_params(&m->type, ct);
+}
+
+static bool
+on_header(void *arg, uint32_t i, struct span block)
+{
+	struct mime_digest *d = arg;
+	const struct mime_part *p;
+	struct part_meta *m = add_meta(d);
+	struct span v[F_MAX], type, subtype, disposition = SPAN_NONE;
+	struct mime_params ct, cd = { .n = 0 };
+	enum mime_coding coding;
+	bool is_root, text, attached;
+	size_t n;
+
+	arena_reset(&d->arena);
+	find_fields(block, v);
+	p = &mime_parser_parts(d->parser, &n)[i];
+	is_root = p->parent == MIME_NONE;
+	bool nested = !is_root && mime_parser_parts(d->parser, &n)[p->parent].kind == MIME_MESSAGE;
+
+	if (v[F_CONTENT_TYPE].p == NULL || !mime_content_type(&d->arena, v[F_CONTENT_TYPE], &type,
+	    &subtype, &ct)) {
+		type = SPAN_LIT("text");
+		subtype = SPAN_LIT("plain");
+		ct = (struct mime_params){ .v[0] = { SPAN_LIT("charset"), SPAN_LIT("us-ascii") }, .n = 1 };
+		if (v[F_CONTENT_TYPE].p == NULL && p->in_digest) {
+			type = SPAN_LIT("message");
+			subtype = SPAN_LIT("rfc822");
+			ct.n = 0;
+		}
+	}
+	if (v[F_DISPOSITION].p != NULL)
+		mime_disposition(&d->arena, v[F_DISPOSITION], &disposition, &cd);
+	coding = mime_coding_parse(v[F_ENCODING].p != NULL ? encoding_of(d, v[F_ENCODING]) :
+	    SPAN_NONE);
+	m->multipart = span_caseeq_str(type, "multipart");
+	m->message = span_caseeq_str(type, "message") &&
+	    (span_caseeq_str(subtype, "rfc822") || span_caseeq_str(subtype, "global"));
+	attached = is_attachment(type, subtype, disposition, &ct, &cd, v[F_CONTENT_ID].p != NULL);
+	d->attachment |= attached;
+
+	put_type(m, type, subtype, &ct);
+	put_opt(&m->rest, flat(d, v[F_CONTENT_ID], 2048));
+	put_opt(&m->rest, flat(d, v[F_DESCRIPTION], 2048));
+	put_span(&m->rest, encoding_of(d, v[F_ENCODING]));
+	put_u8(&m->rest, (uint8_t)coding);
+	put_opt(&m->rest, flat(d, v[F_MD5], 128));
+	put_opt(&m->rest, disposition.len > 0 ? mime_utf8_cut(disposition, 128) : SPAN_NONE);
+	put_params(&m->rest, &cd);
+	put_tokens(d, &m->rest, v[F_LANGUAGE]);
+	put_opt(&m->rest, flat(d, v[F_LOCATION], 2048));
+	if (nested)
+		put_envelope(d, &m->env, v, NESTED_ADDR_MAX);
+	d->meta_bytes += m->type.len + m->rest.len + m->env.len;
+	if (d->meta_bytes > META_BYTES_MAX) {
+		d->meta_bytes -= m->type.len + m->rest.len + m->env.len;
+		short_meta(m, nested);
+		put_type(m, span_sub(type, 0, 16), span_sub(subtype, 0, 32),
+		    &(struct mime_params){ .n = 0 });
+	}
+	if (is_root)
+		own_header(d, v);
+	if (d->text_max > 0 && (is_root || nested))
+		header_text(d, block);
+
+	text = span_caseeq_str(type, "text") && p->kind == MIME_LEAF;
+	d->to_preview = text && !d->preview_done && !attached;
+	if (text && (d->to_preview || d->text.len < d->text_max))
+		start_text(d, &ct, subtype, coding);
+	return d->text_runs;
+}
+
+static void
+text_out(struct mime_digest *d, struct span s)
+{
+	if (d->to_preview)
+		buf_add_span(&d->preview, span_sub(s, 0, PREVIEW_SOURCE - d->preview.len));
+	if (d->text.len < d->text_max)
+		mime_casemap(s, &d->text);
+}
+
+static bool
+text_wanted(const struct mime_digest *d)
+{
+	return d->text.len < d->text_max || (d->to_preview && d->preview.len < PREVIEW_SOURCE);
+}
+
+static void
+text_step(struct mime_digest *d)
+{
+	struct span s = buf_span(&d->utf8);
+
+	if (d->html != NULL) {
+		mime_html_feed(d->html, s, &d->plain);
+		s = buf_span(&d->plain);
+	}
+	text_out(d, s);
+	buf_clear(&d->decoded);
+	buf_clear(&d->utf8);
+	buf_clear(&d->plain);
+}
+
+static bool
+on_body(void *arg, uint32_t i, struct span data)
+{
+	struct mime_digest *d = arg;
+
+	while (data.len > 0 && text_wanted(d)) {
+		struct span piece = span_sub(data, 0, PIECE_MAX);
+
+		mime_decoder_feed(&d->decoder, piece, &d->decoded);
+		mime_charset_feed(d->charset, buf_span(&d->decoded), &d->utf8);
+		text_step(d);
+		data = span_sub(data, piece.len, data.len);
+	}
+	return text_wanted(d);
+}
+
+static void
+on_end(void *arg, uint32_t i)
+{
+	struct mime_digest *d = arg;
+
+	if (!d->text_runs)
+		return;
+	mime_decoder_done(&d->decoder, &d->decoded);
+	mime_charset_feed(d->charset, buf_span(&d->decoded), &d->utf8);
+	mime_charset_done(d->charset, &d->utf8);
+	text_step(d);
+	if (d->html != NULL)
+		mime_html_done(d->html, &d->plain);
+	text_out(d, buf_span(&d->plain));
+	buf_clear(&d->plain);
+	if (d->text.len < d->text_max)
+		buf_add_c(&d->text, '\n');
+	if (d->to_preview && span_trim(buf_span(&d->preview)).len > 0)
+		d->preview_done = true;
+	mime_decoder_fini(&d->decoder);
+	mime_charset_free(&d->charset);
+	mime_html_free(&d->html);
+	d->text_runs = d->to_preview = false;
+}
+
+static const struct mime_parser_ops ops = { on_header, on_body, on_end };
+
+struct mime_digest *
+mime_digest_new(size_t text_max)
+{
+	struct mime_digest *d = mem_zalloc(sizeof(*d));
+
+	d->text_max = text_max;
+	d->parser = mime_parser_new(&ops, d);
+	return d;
+}
+
+void
+mime_digest_free(struct mime_digest **dp)
+{
+	struct mime_digest *d = *dp;
+
+	if (d == NULL)
+		return;
+	mime_parser_free(&d->parser);
+	for (size_t i = 0; i < d->n; i++) {
+		buf_fini(&d->parts[i].type);
+		buf_fini(&d->parts[i].rest);
+		buf_fini(&d->parts[i].env);
+	}
+	mem_free(&d->parts);
+	arena_fini(&d->arena);
+	if (d->text_runs)
+		mime_decoder_fini(&d->decoder);
+	mime_charset_free(&d->charset);
+	mime_html_free(&d->html);
+	struct buf *all[] = { &d->list, &d->structure, &d->sort_blob, &d->root_env, &d->ids,
+	    &d->base_subject, &d->kept, &d->decoded, &d->utf8, &d->plain, &d->preview, &d->text };
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		buf_fini(all[i]);
+	mem_free(dp);
+}
+
+void
+mime_digest_feed(struct mime_digest *d, const void *data, size_t len)
+{
+	mime_parser_feed(d->parser, data, len);
+}
+
+/* Blanks run together, 200 characters. */
+static void
+put_preview(struct mime_digest *d)
+{
+	struct buf out = { 0 };
+	size_t chars = 0;
+	bool blank = false;
+
+	/* The source may have been cut inside a character, which is long after 200 of them, but
+	 * for text that is mostly blanks. */
+	while (d->preview.len == PREVIEW_SOURCE && (d->preview.data[d->preview.len - 1] & 0x80) != 0)
+		d->preview.len--;
+	for (size_t i = 0; i < d->preview.len; i++) {
+		unsigned char c = (unsigned char)d->preview.data[i];
+
+		if (c <= 32 || c == 127) {
+			blank = out.len > 0;
+			continue;
+		}
+		if ((c & 0xc0) != 0x80) {
+			if (chars + blank >= PREVIEW_CHARS)
+				break;
+			chars += 1 + blank;
+			if (blank)
+				buf_add_c(&out, ' ');
+			blank = false;
+		}
+		buf_add_c(&out, (char)c);
+	}
+	put_span(&d->list, buf_span(&out));
+	buf_fini(&out);
+}
+
+static void
+make_list(struct mime_digest *d)
+{
+	struct buf *b = &d->list;
+
+	put_u8(b, MIME_LIST_VERSION);
+	put_u8(b, (uint8_t)((d->attachment ? LIST_ATTACHMENT : 0) | (d->reply ? LIST_REPLY : 0) |
+	    (d->has_sent ? LIST_SENT : 0)));
+	put_u64(b, (uint64_t)(d->has_sent ? d->sent_s : 0));
+	put_u16(b, (uint16_t)(int16_t)(d->has_sent ? d->sent_zone : 0));
+	buf_add_span(b, buf_span(&d->root_env));
+	buf_add_span(b, buf_span(&d->ids));
+	put_span(b, buf_span(&d->base_subject));
+	put_preview(d);
+	buf_add_span(b, buf_span(&d->kept));
+}
+
+static void
+put_index(struct buf *b, uint32_t i)
+{
+	put_varint(b, i == MIME_NONE ? 0 : (uint64_t)i + 1);
+}
+
+static void
+put_part(struct buf *b, const struct mime_part *p, struct part_meta *m)
+{
+	/* What IMAP cannot show as it is called: see parser.h. */
+	if (p->kind == MIME_LEAF && m->multipart)
+		put_type(m, SPAN_LIT("text"), SPAN_LIT("plain"), &(struct mime_params){ .n = 0 });
+	else if (p->kind == MIME_LEAF && m->message)
+		put_type(m, SPAN_LIT("application"), SPAN_LIT("octet-stream"),
+		    &(struct mime_params){ .n = 0 });
+	put_u8(b, (uint8_t)p->kind);
+	put_u8(b, (uint8_t)((m->env.len > 0 ? PART_ENVELOPE : 0) |
+	    (p->in_digest ? PART_IN_DIGEST : 0)));
+	put_index(b, p->parent);
+	put_index(b, p->first);
+	put_index(b, p->last);
+	put_index(b, p->next);
+	put_varint(b, p->depth);
+	put_varint(b, p->header_start);
+	put_varint(b, p->header_len);
+	put_varint(b, p->body_start);
+	put_varint(b, p->body_len);
+	put_varint(b, p->header_lines);
+	put_varint(b, p->body_lines);
+	buf_add_span(b, buf_span(&m->type));
+	buf_add_span(b, buf_span(&m->rest));
+	buf_add_span(b, buf_span(&m->env));
+}
+
+static void
+make_structure(struct mime_digest *d)
+{
+	struct buf record = { 0 };
+	size_t n;
+	const struct mime_part *parts = mime_parser_parts(d->parser, &n);
+
+	put_u8(&d->structure, MIME_STRUCTURE_VERSION);
+	put_varint(&d->structure, n);
+	put_varint(&d->structure, mime_parser_size(d->parser));
+	for (size_t i = 0; i < n; i++) {
+		buf_clear(&record);
+		put_part(&record, &parts[i], &d->parts[i]);
+		put_span(&d->structure, buf_span(&record));
+	}
+	buf_fini(&record);
+}
+
+void
+mime_digest_finish(struct mime_digest *d, struct mime_digest_result *r)
+{
+	mime_parser_finish(d->parser);
+	make_list(d);
+	make_structure(d);
+	mime_sort_put(&d->sort_blob, &d->sort);
+	d->text_cut = d->text_max > 0 && d->text.len >= d->text_max;
+	memset(r, 0, sizeof(*r));
+	r->list = buf_span(&d->list);
+	r->structure = buf_span(&d->structure);
+	r->sort = buf_span(&d->sort_blob);
+	r->sort_data = d->sort;
+	memcpy(r->thread_keys, d->thread_keys, sizeof(r->thread_keys));
+	r->n_thread_keys = d->n_thread_keys;
+	r->text = mime_utf8_cut(buf_span(&d->text), d->text_max);
+	r->text_cut = d->text_cut;
+	r->size = mime_parser_size(d->parser);
+}
+
+void
+mime_sort_put(struct buf *b, const struct mime_sort *s)
+{
+	put_u8(b, 1);
+	put_u8(b, s->cut);
+	put_u64(b, (uint64_t)s->sent_s);
+	put_u64(b, s->subject_hash);
+	put_span(b, span(s->from, s->from_len));
+	put_span(b, span(s->to, s->to_len));
+	put_span(b, span(s->cc, s->cc_len));
+	put_span(b, span(s->subject, s->subject_len));
+}
+
+static uint8_t
+get_prefix(struct reader *r, char *out, size_t max)
+{
+	struct span s = get_span(r);
+
+	if (s.len > max) {
+		r->bad = true;
+		return 0;
+	}
+	if (s.len > 0)
+		memcpy(out, s.p, s.len);
+	return (uint8_t)s.len;
+}
+
+bool
+mime_sort_get(struct span blob, struct mime_sort *s)
+{
+	struct reader r;
+
+	memset(s, 0, sizeof(*s));
+	reader_init(&r, blob.p, blob.len);
+	if (get_u8(&r) != 1)
+		return false;
+	s->cut = get_u8(&r);
+	s->sent_s = (int64_t)get_u64(&r);
+	s->subject_hash = get_u64(&r);
+	s->from_len = get_prefix(&r, s->from, sizeof(s->from));
+	s->to_len = get_prefix(&r, s->to, sizeof(s->to));
+	s->cc_len = get_prefix(&r, s->cc, sizeof(s->cc));
+	s->subject_len = get_prefix(&r, s->subject, sizeof(s->subject));
+	return reader_done(&r);
+}
