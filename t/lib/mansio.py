@@ -148,3 +148,99 @@ def corpus(limit=None):
 def skip(why):
     print(why)
     sys.exit(77)
+
+
+def ctl(*args, text=None, check=True):
+    """mansioctl of the server under test; its standard output."""
+    import subprocess
+    r = subprocess.run([os.path.join(os.environ["MANSIO_BIN"], "mansioctl"), "--config",
+                        os.path.join(os.environ["MANSIO_DIR"], "etc", "mansio.conf"), *args],
+                       input=text, capture_output=True, text=True, timeout=60)
+    if check and r.returncode != 0:
+        raise AssertionError("mansioctl %s: %s" % (" ".join(args), r.stderr.strip()))
+    return r.stdout
+
+
+def log_lines(since=0):
+    """The server's log from an offset on (contrib/try writes it to DIR/log)."""
+    with open(os.path.join(os.environ["MANSIO_DIR"], "log"), "rb") as f:
+        f.seek(since)
+        return f.read().decode("utf-8", "replace").splitlines()
+
+
+def log_size():
+    return os.path.getsize(os.path.join(os.environ["MANSIO_DIR"], "log"))
+
+
+class Smtp:
+    """An LMTP client that sends what it is told, as it is told.
+
+    split: one byte per write."""
+    def __init__(self, hello=True, port=None, host=None, source=None, unix=None, split=False):
+        import socket
+        if unix:
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(30)
+            self.sock.connect(unix)
+        else:
+            self.sock = socket.create_connection((host or HOST, port or LMTP), 30,
+                                                 source_address=source)
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.split, self.data = split, b""
+        self.greeting = self.reply()
+        self.offers = []
+        if hello:
+            self.offers = self.must(250, "LHLO test.example.org").split("\n")[1:]
+
+    def raw(self, data):
+        if isinstance(data, str):
+            data = data.encode()
+        if self.split:
+            for i in range(len(data)):
+                self.sock.sendall(data[i:i + 1])
+        else:
+            self.sock.sendall(data)
+
+    def reply(self):
+        """"250 2.1.0 text"; lines of one reply are parted by LF; "" when it closed."""
+        out = []
+        while True:
+            while b"\r\n" not in self.data:
+                got = self.sock.recv(65536)
+                if not got:
+                    return ""
+                self.data += got
+            line, self.data = self.data.split(b"\r\n", 1)
+            line = line.decode()
+            out.append(line[4:])
+            if line[3:4] != "-":
+                return line[:4] + "\n".join(out)
+
+    def __call__(self, line):
+        self.raw(line + "\r\n")
+        return self.reply()
+
+    def must(self, want, line):
+        """want: how the reply must start, "550 5.1.1" for example."""
+        got = self(line)
+        assert got.startswith(str(want)), "%r was answered %r, not %s" % (line[:200], got, want)
+        return got
+
+    def expect(self, want):
+        got = self.reply()
+        assert got.startswith(str(want)), "%r, not %s" % (got, want)
+        return got
+
+    def envelope(self, *to, sender="sender@example.org", params=""):
+        self.must(250, "MAIL FROM:<%s>%s" % (sender, params))
+        for t in to:
+            self.must(250, "RCPT TO:<%s>" % t)
+
+    def text(self, data, *want):
+        """DATA with exactly these bytes behind the 354; one reply for each of want."""
+        self.must(354, "DATA")
+        self.raw(data)
+        return [self.expect(w) for w in want or ("250",)]
+
+    def close(self):
+        self.sock.close()
