@@ -1,0 +1,8 @@
+noinst_LIBRARIES += lmtpd/liblmtpd.a
+lmtpd_liblmtpd_a_SOURCES = \
+	lmtpd/copy.c lmtpd/copy.h \
+	lmtpd/session.c lmtpd/session.h
+
+mansiolibexec_PROGRAMS += lmtpd/lmtpd
+lmtpd_lmtpd_SOURCES = lmtpd/main.c
+lmtpd_lmtpd_LDADD = lmtpd/liblmtpd.a $(LIBS_STORE_CLIENT) $(LIBS_COMMON) $(OUTSIDE_LIBS)
