@@ -47,6 +47,16 @@ count_pieces(const struct channel *c, const struct store_append_item *it, uint32
 	return *pieces > OP_PIECES_MAX ? ST_LIMIT : ST_OK;
 }
 
+/* Asked again after the process that took its chunks ended: it may have happened there.
+ * An append of nothing is always refused, but not when the number is remembered. */
+static void
+ask_memory(struct request *rq, const struct store_append *msg)
+{
+	rq->recall = true;
+	rq->op.kind = OP_APPEND;
+	rq->op.u.append = (struct op_append){ .path = msg->path };
+}
+
 static enum status
 prepare_append(struct request *rq, const struct store_append *msg)
 {
@@ -65,6 +75,10 @@ prepare_append(struct request *rq, const struct store_append *msg)
 		    it.stage, 0 };
 		enum status st = count_pieces(rq->chan, &it, &to.pieces);
 
+		if (st == ST_UNAVAILABLE && msg->seq != 0) {
+			ask_memory(rq, msg);
+			return ST_OK;
+		}
 		if (st != ST_OK)
 			return st;
 		put_op_append_item(&rq->items, &to);

@@ -261,6 +261,25 @@ free_account(void *value, void *arg)
 	mem_free(&value);
 }
 
+/* Nobody waits for them any more. */
+static void
+drop_requests(struct service *svc)
+{
+	size_t pos = 0;
+	void *v;
+
+	while (!list_empty(&svc->tick))
+		request_free(list_entry(svc->tick.next, struct request, node));
+	while (table_next(&svc->accounts, &pos, NULL, &v)) {
+		struct account *a = v;
+
+		a->refs++;
+		while (!list_empty(&a->queue))
+			request_free(list_entry(a->queue.next, struct request, node));
+		account_unref(svc, a);
+	}
+}
+
 void
 service_close(struct service **svcp)
 {
@@ -281,6 +300,7 @@ service_close(struct service **svcp)
 		peer_free(&p);
 	}
 	readers_free(&svc->readers);
+	drop_requests(svc);
 	tickets_fini(svc);
 	loop_io_free(&svc->flush_io);
 	loop_task_free(&svc->tick_task);

@@ -74,6 +74,7 @@ struct request {
 	struct op	 op;		/* made by the service: given; else for this tick */
 	struct buf	 op_bytes, items, locs, uids;
 	bool		 change, prepared, chain, last, is_chunk;
+	bool		 recall;	/* asks whether it happened before, no more */
 	uint32_t	 chain_from;
 	struct uidset	 merged;	/* uids expunged so far */
 	struct state_result res;

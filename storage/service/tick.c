@@ -65,7 +65,7 @@ add_bodies(struct request *rq)
 	enum status st = ST_OK;
 
 	buf_clear(&rq->locs);
-	if (rq->m == NULL || rq->m->no != STORE_APPEND)
+	if (rq->m == NULL || rq->m->no != STORE_APPEND || rq->recall)
 		return ST_OK;
 	if (ipc_decode(rq->m, buf_span(&rq->body), &msg) != ST_OK)
 		return ST_BUG;
@@ -445,6 +445,8 @@ settle_one(struct request *rq)
 {
 	if (rq->lsn != 0 && !rq->last)
 		rq->account->blocked = false;
+	if (rq->recall && rq->status == ST_OK && rq->res.status != ST_OK)
+		rq->res.status = ST_UNAVAILABLE;
 	if (rq->lsn != 0 && rq->status == ST_OK) {
 		if (rq->op.kind == OP_EXPUNGE)
 			merge_expunged(rq);

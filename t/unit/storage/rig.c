@@ -32,7 +32,8 @@ rig_init(struct rig *r)
 	struct ticket_key key = { .number = 7, .key = "a key of the tests" };
 
 	memset(r, 0, sizeof(*r));
-	snprintf(r->dir, sizeof(r->dir), "/tmp/mansio-service-XXXXXX");
+	snprintf(r->dir, sizeof(r->dir), "%s/mansio-service-XXXXXX",
+	    getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
 	assert_non_null(mkdtemp(r->dir));
 	service_conf_init(&r->cf);
 	r->cf.shard = RIG_SHARD;
@@ -49,7 +50,7 @@ rig_init(struct rig *r)
 void
 rig_fini(struct rig *r)
 {
-	char cmd[128];
+	char cmd[256];
 
 	rig_stop(r);
 	rig_kill(r);

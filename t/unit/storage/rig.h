@@ -17,7 +17,7 @@ struct rig {
 	struct service		*svc;		/* NULL: in the process pid, or not running */
 	struct service_conf	 cf;
 	struct ticket_keys	 keys;
-	char			 dir[64];
+	char			 dir[128];
 	struct store_pool	*pool;		/* of the worker with slot 1, generation 1 */
 	pid_t			 pid;
 	bool			 fatal;

@@ -578,7 +578,7 @@ the_state_is_the_same_after_a_restart_and_after_a_rebuild(void **state)
 {
 	unsigned char before[32], after[32];
 	struct store *s = rig_channel(&rig, 17, NULL, NULL);
-	char cmd[128];
+	char cmd[256];
 
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(rig_append(&rig, s, "INBOX", SPAN_LIT("x"), &a), ST_OK);
@@ -603,7 +603,7 @@ a_damaged_state_is_set_aside_and_rebuilt(void **state)
 {
 	unsigned char before[32], after[32];
 	struct store *s = rig_channel(&rig, 17, NULL, NULL);
-	char cmd[256];
+	char cmd[512];
 
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(rig_append(&rig, s, "INBOX", SPAN_LIT("x"), &a), ST_OK);
