@@ -16,6 +16,7 @@ include t/unit/authd/local.mk
 include t/unit/imapd/local.mk
 include t/unit/lmtpd/local.mk
 include t/unit/master/local.mk
+include t/unit/admin/local.mk
 include t/fuzz/net/local.mk
 include t/fuzz/ipc/local.mk
 include t/fuzz/conf/local.mk
@@ -28,6 +29,7 @@ include t/fuzz/authd/local.mk
 include t/fuzz/imapd/local.mk
 include t/fuzz/lmtpd/local.mk
 include t/fuzz/master/local.mk
+include t/fuzz/admin/local.mk
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(UNIT_TESTS)

@@ -1,4 +1,4 @@
-/* ipc_decode over every message of the three protocols: byte 0 the protocol, 1 and 2
+/* ipc_decode over every message of the four protocols: byte 0 the protocol, 1 and 2
  * the message number, the rest its body.  What decodes must encode, and decode to the
  * same bytes again. */
 #include <stdalign.h>
@@ -8,6 +8,7 @@
 
 #include "common/auth/auth_proto.h"
 #include "common/util/bytes.h"
+#include "common/worker/admin_proto.h"
 #include "common/worker/control_proto.h"
 #include "storage/api/store_proto.h"
 
@@ -17,7 +18,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	const struct ipc_protocol *const protocols[] = {
-		&store_protocol, &auth_protocol, &control_protocol
+		&store_protocol, &auth_protocol, &control_protocol, &admin_protocol
 	};
 	alignas(max_align_t) char msg[IPC_STRUCT_MAX], again[IPC_STRUCT_MAX];
 	const struct ipc_message *m;
@@ -25,7 +26,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (len < 3)
 		return 0;
-	m = ipc_find(protocols[data[0] % 3], get_be16(data + 1));
+	m = ipc_find(protocols[data[0] % 4], get_be16(data + 1));
 	if (m == NULL || ipc_decode(m, span(data + 3, len - 3), msg) != ST_OK)
 		return 0;
 	ipc_encode(m, msg, &one);

@@ -44,6 +44,17 @@ want 2 'a command is needed'
 want 0 'config check' help
 want 0 'config import' help config
 
+# without a server
+want 3 'does not run' --socket "$dir/none.sock" status
+want 3 'does not run' --socket "$dir/none.sock" account list
+want 2 'address is needed' account add
+want 2 'no option --nope' account list --nope
+want 2 'takes a size' account set a@x.org --quota-storage lots
+want 2 'missing behind' alias add x@x.org
+want 2 'standard input alone' account add --batch --random
+want 2 'where does the password come from' account password a@x.org </dev/null
+want 1 'line 2: wanted' --socket "$dir/none.sock" account add --batch < <(printf 'a@x.org x\nb\n')
+
 "$ctl" --config "$dir/good.conf" config show | sed 's/\t# .*//' > "$dir/again.conf"
 want 0 'good' --config "$dir/again.conf" config check
 
@@ -58,8 +69,12 @@ complete_words() {
 }
 if [ "$(complete_words conf)" != 'config ' ] ||
     [ "$(complete_words config '')" != 'check defaults import show ' ] ||
-    [ "$(complete_words --json config ch)" != 'check ' ]; then
-	echo "FAILED: completion: $(complete_words conf)/ $(complete_words config '')"
+    [ "$(complete_words --json config ch)" != 'check ' ] ||
+    [ "$(complete_words account add a@x.org --pass)" != '--password-stdin ' ] ||
+    [ "$(complete_words account list --)" != '--config --json --socket --deleted ' ] ||
+    [ "$(complete_words status --j)" != '--json ' ]; then
+	echo "FAILED: completion: $(complete_words conf)/ $(complete_words config '')/" \
+	    "$(complete_words account add a@x.org --pass)/ $(complete_words account list --)"
 	failed=1
 fi
 exit $failed

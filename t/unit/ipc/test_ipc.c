@@ -16,6 +16,7 @@
 #include "common/util/fd.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "common/worker/admin_proto.h"
 #include "common/worker/control_proto.h"
 #include "storage/api/store_proto.h"
 
@@ -347,7 +348,8 @@ round_trip(const struct ipc_message *m)
 static void
 every_message_of_every_protocol_survives_the_wire(void **state)
 {
-	const struct ipc_protocol *all[] = { &store_protocol, &auth_protocol, &control_protocol };
+	const struct ipc_protocol *all[] = { &store_protocol, &auth_protocol, &control_protocol,
+	    &admin_protocol };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		for (const struct ipc_message *m = all[i]->messages; m->no != 0; m++) {
