@@ -142,6 +142,8 @@ apply_account_purge(struct apply *ap)
 
 	if (a->deleted_ms == 0)
 		return refuse(ap, ST_CONFLICT);
+	TRY(st_flush(ap->s));
+	st_drop_mailboxes(ap->a);
 	ap->a->dirty = true;
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		TRY(purge_table(ap, tables[i], &left));
@@ -202,6 +204,7 @@ apply_incarnation(struct apply *ap)
 	ap->s->meta.next_id += JUMP;
 	ap->s->meta.dir_modseq += JUMP;
 	ap->s->meta_dirty = true;
+	TRY(st_flush(ap->s));
 	TRY(engine_cursor_open(ap->s->e, ap->s->txn, TAB_ACCOUNT, SPAN_NONE, &c));
 	while ((st = engine_cursor_next(c, &key, &payload)) == ST_OK) {
 		st = renew_account(ap, get_be64(key.p));

@@ -138,6 +138,7 @@ forget_mailbox(struct apply *ap, uint64_t mailbox)
 		return ST_OK;
 	if (m->rec.messages > 0)
 		return ST_CONFLICT;
+	TRY(uidmap_flush(ap->s, ap->a, m));
 	table_del_u64(&ap->a->mboxes, mailbox);
 	list_remove(&m->in_acct);
 	buf_fini(&m->name);

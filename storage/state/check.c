@@ -16,6 +16,7 @@ struct check {
 	uint64_t	account;
 	uint64_t	bytes, messages, mailboxes, kept, memberships, rows;
 	uint64_t	key_refs, key_refs_due;
+	uint64_t	blocks;
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -136,6 +137,7 @@ read_block(struct check *k, struct span key, struct span payload, void *arg)
 
 	if (!rec_block_get(payload, &b))
 		return st_damaged(k->s, TAB_UIDMAP, key);
+	k->blocks++;
 	for (int i = 0; i < 3; i++)
 		uidmap_bits(b.bits[i], no, 1, UINT32_MAX, &m->sets[i]);
 	return ST_OK;
@@ -252,6 +254,32 @@ count_thread_key(struct check *k, struct span key, struct span payload, void *ar
 }
 
 static enum status
+count_row(struct check *k, struct span key, struct span payload, void *arg)
+{
+	uint64_t *n = arg;
+
+	(void)k;
+	(void)key;
+	(void)payload;
+	++*n;
+	return ST_OK;
+}
+
+/* Rows under mailboxes that are not there were not visited. */
+static enum status
+check_orphans(struct check *k, struct span account)
+{
+	uint64_t rows = 0, blocks = 0;
+
+	TRY(each(k, TAB_MINDEX, account, count_row, &rows));
+	TRY(each(k, TAB_UIDMAP, account, count_row, &blocks));
+	if (rows != k->rows || blocks != k->blocks)
+		wrong(k, "rows without a mailbox: %" PRIu64 ", uid maps: %" PRIu64,
+		    rows - k->rows, blocks - k->blocks);
+	return ST_OK;
+}
+
+static enum status
 check_account(struct check *k, struct span key, struct span payload, void *arg)
 {
 	struct rec_account a;
@@ -262,13 +290,14 @@ check_account(struct check *k, struct span key, struct span payload, void *arg)
 		return st_damaged(k->s, TAB_ACCOUNT, key);
 	k->account = get_be64(key.p);
 	k->bytes = k->messages = k->mailboxes = k->kept = k->memberships = k->rows = 0;
-	k->key_refs = k->key_refs_due = 0;
+	k->key_refs = k->key_refs_due = k->blocks = 0;
 	if (a.deleted_ms != 0)	/* may be half removed; its extents still count */
 		return each(k, TAB_MESSAGE, key, check_message, NULL);
 	TRY(each(k, TAB_MAILBOX, key, check_mailbox, NULL));
 	TRY(each(k, TAB_MBOXNAME, key, check_name, &names));
 	TRY(each(k, TAB_MESSAGE, key, check_message, NULL));
 	TRY(each(k, TAB_THREADKEY, key, count_thread_key, NULL));
+	TRY(check_orphans(k, key));
 	if (names != k->mailboxes)
 		wrong(k, "%" PRIu64 " names, %" PRIu64 " mailboxes", names, k->mailboxes);
 	if (k->memberships != k->rows)

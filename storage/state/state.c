@@ -183,8 +183,8 @@ st_new_id(struct state *s)
 	return (uint64_t)s->meta.shard << 48 | s->meta.next_id++;
 }
 
-static void
-acct_free(struct acct *a)
+void
+st_drop_mailboxes(struct acct *a)
 {
 	struct list *n, *tmp;
 
@@ -194,8 +194,16 @@ acct_free(struct acct *a)
 		buf_fini(&m->name);
 		mem_free(&m);
 	}
+	list_init(&a->list);
 	table_fini(&a->mboxes, NULL, NULL);
 	buf_fini(&a->keywords);
+	a->keywords_here = false;
+}
+
+static void
+acct_free(struct acct *a)
+{
+	st_drop_mailboxes(a);
 	mem_free(&a);
 }
 
@@ -225,9 +233,11 @@ acct_write(struct state *s, struct acct *a)
 		key_2(&k, a->id, m->id);
 		rec_mailbox_put(st_put_start(s), &m->rec);
 		TRY(st_put(s, TAB_MAILBOX, &k));
+		m->dirty = false;
 	}
 	if (!a->dirty)
 		return ST_OK;
+	a->dirty = false;
 	key_1(&k, a->id);
 	rec_account_put(st_put_start(s), &a->rec);
 	return st_put(s, TAB_ACCOUNT, &k);
@@ -243,14 +253,22 @@ meta_write(struct state *s)
 	return st_put(s, TAB_META, &k);
 }
 
-static enum status
-write_all(struct state *s, const struct journal_pos *pos)
+enum status
+st_flush(struct state *s)
 {
 	struct list *n, *tmp;
-	struct key k;
 
 	list_each(n, tmp, &s->list)
 		TRY(acct_write(s, list_entry(n, struct acct, in_state)));
+	return ST_OK;
+}
+
+static enum status
+write_all(struct state *s, const struct journal_pos *pos)
+{
+	struct key k;
+
+	TRY(st_flush(s));
 	if (s->meta_dirty)
 		TRY(meta_write(s));
 	key_text(&k, SPAN_LIT(meta_position));

@@ -108,6 +108,10 @@ struct acct *st_acct_new(struct state *s, uint64_t id);
 enum status st_mbox(struct state *s, struct acct *a, uint64_t id, struct mbox **m);
 struct mbox *st_mbox_new(struct acct *a, uint64_t id);
 void st_mbox_name(struct mbox *m, struct span name);
+/* Writes what is kept decoded, before rows are walked or removed in bulk. */
+enum status st_flush(struct state *s);
+/* Forgets the mailboxes and keywords kept of an account, after st_flush(). */
+void st_drop_mailboxes(struct acct *a);
 uint64_t st_new_id(struct state *s);
 /* The committed meta record, for any thread. */
 struct rec_meta st_meta(const struct state *s);

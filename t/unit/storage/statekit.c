@@ -327,3 +327,30 @@ kit_reply(struct kit *k, uint16_t no, void *msg)
 	assert_int_equal(k->r.reply_no, no);
 	OK(ipc_decode(ipc_find(&store_protocol, no), buf_span(&k->r.reply), msg));
 }
+
+void
+kit_same(struct kit *a, struct kit *b)
+{
+	unsigned char ha[32], hb[32];
+
+	if (state_hash(a->s, a->account, ha) == ST_OK) {
+		OK(state_hash(b->s, a->account, hb));
+		assert_memory_equal(ha, hb, 32);
+	}
+	for (unsigned t = 0; t < state_n_tables; t++) {
+		struct engine_cursor *x, *y;
+		struct span kx, ky, vx, vy;
+
+		OK(engine_cursor_open(a->e, NULL, t, SPAN_NONE, &x));
+		OK(engine_cursor_open(b->e, NULL, t, SPAN_NONE, &y));
+		while (engine_cursor_next(x, &kx, &vx) == ST_OK) {
+			if (engine_cursor_next(y, &ky, &vy) != ST_OK || !span_eq(kx, ky) ||
+			    !span_eq(vx, vy))
+				fail_msg("table %s differs", state_tables[t]);
+		}
+		if (engine_cursor_next(y, &ky, &vy) != ST_NOT_FOUND)
+			fail_msg("table %s holds more", state_tables[t]);
+		engine_cursor_close(&x);
+		engine_cursor_close(&y);
+	}
+}

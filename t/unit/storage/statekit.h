@@ -45,6 +45,8 @@ enum status kit_copy(struct kit *k, uint64_t mailbox, const char *uids, const ch
 uint64_t kit_mailbox(struct kit *k, const char *path);
 /* Fails the test when state_check() finds anything. */
 void kit_check(struct kit *k);
+/* Fails the test unless hash, and every row of every table, agree. */
+void kit_same(struct kit *a, struct kit *b);
 /* Decodes the reply of the last operation. */
 void kit_reply(struct kit *k, uint16_t no, void *msg);
 

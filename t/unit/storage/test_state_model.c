@@ -356,31 +356,6 @@ step(void)
 		compare_changes(b);
 }
 
-/* Every row of every table, and the hash. */
-static void
-expect_same(struct kit *a, struct kit *b)
-{
-	unsigned char ha[32], hb[32];
-
-	OK(state_hash(a->s, 7, ha));
-	OK(state_hash(b->s, 7, hb));
-	assert_memory_equal(ha, hb, 32);
-	for (unsigned t = 0; t < state_n_tables; t++) {
-		struct engine_cursor *x, *y;
-		struct span kx, ky, vx, vy;
-
-		OK(engine_cursor_open(a->e, NULL, t, SPAN_NONE, &x));
-		OK(engine_cursor_open(b->e, NULL, t, SPAN_NONE, &y));
-		while (engine_cursor_next(x, &kx, &vx) == ST_OK) {
-			OK(engine_cursor_next(y, &ky, &vy));
-			assert_true(span_eq(kx, ky) && span_eq(vx, vy));
-		}
-		assert_int_equal(engine_cursor_next(y, &ky, &vy), ST_NOT_FOUND);
-		engine_cursor_close(&x);
-		engine_cursor_close(&y);
-	}
-}
-
 static uint64_t
 from_env(const char *name, uint64_t otherwise)
 {
@@ -422,7 +397,7 @@ random_operations_agree_with_a_model_and_with_their_replay(void **state)
 	kit_open(&other);
 	kit_replay(&other, k, 37);
 	kit_check(&other);
-	expect_same(k, &other);
+	kit_same(k, &other);
 	kit_close(&other);
 	kit_close(k);
 }
