@@ -412,7 +412,8 @@ on_header(void *arg, uint32_t i, struct span block)
 	if (d->text_max > 0 && (is_root || nested))
 		header_text(d, block);
 
-	text = span_caseeq_str(type, "text") && p->kind == MIME_LEAF;
+	/* A multipart without boundary is shown as text. */
+	text = (span_caseeq_str(type, "text") || m->multipart) && p->kind == MIME_LEAF;
 	d->to_preview = text && !d->preview_done && !attached;
 	if (text && (d->to_preview || d->text.len < d->text_max))
 		start_text(d, &ct, subtype, coding);

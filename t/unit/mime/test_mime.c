@@ -621,6 +621,30 @@ blobs_tell_envelope_and_places(void **state)
 }
 
 static void
+a_multipart_without_boundary_reads_as_text(void **state)
+{
+	static const char msg[] = "Content-Type: multipart/mixed\n\nsome text\n";
+	struct mime_digest *d = mime_digest_new(1000);
+	struct mime_digest_result r;
+	struct mime_structure s;
+	struct mime_part_view v;
+	struct mime_list l;
+
+	mime_digest_feed(d, msg, sizeof(msg) - 1);
+	mime_digest_finish(d, &r);
+	assert_int_equal(mime_list_read(r.list, &l), ST_OK);
+	check_span(l.preview, "some text");
+	check_span(r.text, "CONTENT-TYPE: MULTIPART/MIXED\nSOME TEXT\n\n");
+	assert_int_equal(mime_structure_open(r.structure, &s), ST_OK);
+	mime_structure_part(&s, 0, &v);
+	check_span(v.type, "text");
+	check_span(v.subtype, "plain");
+	assert_int_equal(v.at.body_lines, 1);
+	mime_structure_close(&s);
+	mime_digest_free(&d);
+}
+
+static void
 limits_end_the_structure_and_not_the_message(void **state)
 {
 	struct buf deep = { 0 }, many = { 0 }, big = { 0 };
@@ -723,6 +747,7 @@ main(void)
 		cmocka_unit_test(html_becomes_text_however_split),
 		cmocka_unit_test(malformed_messages_have_their_documented_reading),
 		cmocka_unit_test(blobs_tell_envelope_and_places),
+		cmocka_unit_test(a_multipart_without_boundary_reads_as_text),
 		cmocka_unit_test(limits_end_the_structure_and_not_the_message),
 		cmocka_unit_test(a_cut_or_changed_blob_is_refused_or_read_in_bounds),
 		cmocka_unit_test(real_mail_is_the_same_however_split),
