@@ -11,3 +11,8 @@ UNIT_TESTS += t/unit/authd/test_tables
 t_unit_authd_test_tables_LDADD = $(AUTHD_TEST_LIBS)
 TESTS += t/unit/authd/test_fail2ban.py
 EXTRA_DIST += t/unit/authd/test_fail2ban.py contrib/fail2ban/mansio.conf
+UNIT_TESTS += t/unit/authd/test_program
+t_unit_authd_test_program_SOURCES = t/unit/authd/test_program.c \
+	t/unit/authd/fake_store.c t/unit/authd/fake_store.h
+t_unit_authd_test_program_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/t/unit/authd
+t_unit_authd_test_program_LDADD = $(AUTHD_TEST_LIBS)

@@ -1,4 +1,6 @@
 /* authd whole, over socket pairs, with a directory in memory. */
+#include "config.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -604,6 +606,12 @@ by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* A sanitizer's allocator takes turns of milliseconds with big blocks: not there. */
+#ifdef MANSIO_SANITIZERS
+#define SANITIZERS true
+#else
+#define SANITIZERS false
+#endif
 #define TRIES 1000
 static void
 an_unknown_user_takes_as_long_as_a_wrong_password(void **state)
@@ -612,8 +620,9 @@ an_unknown_user_takes_as_long_as_a_wrong_password(void **state)
 	struct mansio_conf *c;
 	double a, b;
 
-	if (getenv("MANSIO_FULL") == NULL) {
-		print_message("skipped: 1,000 interleaved tries (set MANSIO_FULL=1)\n");
+	if (getenv("MANSIO_FULL") == NULL || SANITIZERS) {
+		print_message("skipped: 1,000 interleaved tries (set MANSIO_FULL=1, and no "
+		    "sanitizers)\n");
 		skip();
 	}
 	c = world_conf();
@@ -622,7 +631,9 @@ an_unknown_user_takes_as_long_as_a_wrong_password(void **state)
 	world_start(&w, c);
 	world_admin(&w, "account-add", "{\"address\":\"alice@example.org\",\"password\":\"secret\"}");
 	for (size_t i = 0; i < TRIES; i++) {
-		for (size_t k = 0; k < 2; k++) {
+		for (size_t j = 0; j < 2; j++) {
+			/* the order changes: an allocator's habits are not authd's */
+			size_t k = (i + j) % 2;
 			uint64_t began = clock_mono_us();
 
 			world_plain(&w, "", k == 0 ? "alice@example.org" : "nobod@example.org", "wrong");
