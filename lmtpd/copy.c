@@ -200,7 +200,8 @@ append(struct copy *c)
 	it.structure = d.structure;
 	it.sort = d.sort;
 	for (size_t i = 0; i < d.n_thread_keys; i++)
-		put_u64(&keys, d.thread_keys[i]);
+		if (d.thread_keys[i] != 0)	/* 0: it has no id of its own */
+			put_u64(&keys, d.thread_keys[i]);
 	it.thread_keys = buf_span(&keys);
 	it.subject_hash = d.sort_data.subject_hash;
 	if (c->staged)
