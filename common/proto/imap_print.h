@@ -1,0 +1,24 @@
+/* common/proto/imap_print.h
+ * IMAP values as text (RFC 3501 §9), appended to a buffer.  Nothing here formats:
+ * these run for every message of a FETCH. */
+#ifndef COMMON_PROTO_IMAP_PRINT_H
+#define COMMON_PROTO_IMAP_PRINT_H
+
+#include <stdint.h>
+
+#include "common/mime/summary.h"
+#include "common/proto/imap_args.h"
+#include "common/util/buf.h"
+
+/* Quoted when it may be, else a literal.  nstring: p NULL is NIL. */
+void imap_put_string(struct buf *out, struct span s);
+void imap_put_nstring(struct buf *out, struct span s);
+/* "01-Feb-1994 21:52:25 -0800", quotes included. */
+void imap_put_date_time(struct buf *out, int64_t s, int16_t zone);
+void imap_put_envelope(struct buf *out, const struct mime_envelope *e);
+/* extended: BODYSTRUCTURE, else BODY. */
+void imap_put_structure(struct buf *out, const struct mime_structure *s, bool extended);
+/* "[1.2.HEADER.FIELDS (To)]" */
+void imap_put_section(struct buf *out, const struct imap_section *sec);
+
+#endif
