@@ -1,0 +1,116 @@
+/* CAPABILITY, NOOP, CHECK, LOGOUT, ID, ENABLE. */
+#include "imapd/session.h"
+
+static void
+cmd_capability(struct imap_cmd *cmd)
+{
+	struct buf *out = imap_out(cmd->session);
+
+	if (!imap_args_end(&cmd->args)) {
+		imap_cmd_syntax(cmd);
+		return;
+	}
+	buf_add_str(out, "* CAPABILITY ");
+	imap_capabilities(cmd->session, out);
+	buf_add_str(out, "\r\n");
+	imap_cmd_done(cmd, ST_OK);
+}
+
+static void
+cmd_noop(struct imap_cmd *cmd)
+{
+	if (!imap_args_end(&cmd->args))
+		imap_cmd_syntax(cmd);
+	else
+		imap_cmd_done(cmd, ST_OK);
+}
+
+static void
+cmd_logout(struct imap_cmd *cmd)
+{
+	if (!imap_args_end(&cmd->args)) {
+		imap_cmd_syntax(cmd);
+		return;
+	}
+	buf_add_str(imap_out(cmd->session), "* BYE Until next time\r\n");
+	cmd->no_sync = true;
+	imap_cmd_done(cmd, ST_OK);
+}
+
+#define ID_PAIRS_MAX 30		/* RFC 2971 §3.3 */
+
+/* id = "ID" SP ("(" [string SP nstring *(SP ...)] ")" / NIL).  What clients tell is
+ * logged, never used. */
+static void
+cmd_id(struct imap_cmd *cmd)
+{
+	struct imap_args *a = &cmd->args;
+	struct buf seen = { 0 };
+	unsigned n = 0;
+	bool nil;
+
+	imap_args_sp(a);
+	if (!imap_args_word(a, "NIL")) {
+		imap_args_expect(a, '(');
+		while (imap_args_good(a) && !imap_args_peek(a, ')')) {
+			struct span field, value;
+
+			if (n > 0)
+				imap_args_sp(a);
+			field = imap_args_string(a);
+			imap_args_sp(a);
+			value = imap_args_nstring(a, &nil);
+			if (++n > ID_PAIRS_MAX || field.len > 30 || value.len > 1024)
+				imap_args_fail(a, "Too much to identify");
+			if (!nil && imap_args_good(a)) {
+				buf_add_span(&seen, field);
+				buf_add_c(&seen, '=');
+				buf_add_span(&seen, value);
+				buf_add_c(&seen, ' ');
+			}
+		}
+		imap_args_expect(a, ')');
+	}
+	if (!imap_args_end(a)) {
+		buf_fini(&seen);
+		imap_cmd_syntax(cmd);
+		return;
+	}
+	LOG(&cmd->session->log, DEBUG, "imap.id", KV_SPAN("client", buf_span(&seen)));
+	buf_fini(&seen);
+	buf_add_str(imap_out(cmd->session), "* ID (\"name\" \"Mansio\")\r\n");
+	imap_cmd_done(cmd, ST_OK);
+}
+
+/* enable = "ENABLE" 1*(SP capability)  (RFC 5161 §3.1) */
+static void
+cmd_enable(struct imap_cmd *cmd)
+{
+	struct imap_session *s = cmd->session;
+	bool condstore = false;
+
+	do {
+		imap_args_sp(&cmd->args);
+		if (span_caseeq_str(imap_args_atom(&cmd->args), "CONDSTORE"))
+			condstore = true;
+	} while (imap_args_peek(&cmd->args, ' '));
+	if (!imap_args_end(&cmd->args)) {
+		imap_cmd_syntax(cmd);
+		return;
+	}
+	buf_add_str(imap_out(s), condstore && !s->condstore ? "* ENABLED CONDSTORE\r\n" :
+	    "* ENABLED\r\n");
+	s->condstore |= condstore;
+	imap_cmd_done(cmd, ST_OK);
+}
+
+const struct imap_command imap_cmds_any[] = {
+	/* name		allowed in		flags		capability	run */
+	{ "CAPABILITY",	IMAP_IN_ANY,		0,		NULL,		cmd_capability },
+	{ "NOOP",	IMAP_IN_ANY,		IMAP_CMD_FRESH,	NULL,		cmd_noop },
+	{ "CHECK",	IMAP_IN_SELECTED,	IMAP_CMD_FRESH,	NULL,		cmd_noop },
+	{ "LOGOUT",	IMAP_IN_ANY,		0,		NULL,		cmd_logout },
+	{ "ID",		IMAP_IN_ANY,		0,		"ID",		cmd_id },
+	{ "ENABLE",	IMAP_IN_LOGIN,		0,		"ENABLE",	cmd_enable },
+	{ 0 }
+};

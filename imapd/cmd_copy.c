@@ -1,0 +1,130 @@
+/* COPY and MOVE (RFC 6851), with their UID forms. */
+#include "imapd/session.h"
+
+#include "common/util/mem.h"
+
+struct copying {
+	bool	move;
+};
+
+/* "[COPYUID v from to] " (RFC 4315 §3). */
+static void
+put_copyuid(struct buf *out, const struct store_copied *c, const struct uidset *from)
+{
+	struct uidset to = { 0 };
+	struct reader r;
+
+	reader_init(&r, c->to.p, c->to.len);
+	uidset_decode(&to, &r, SIZE_MAX);
+	buf_addf(out, "OK [COPYUID %u ", c->uidvalidity);
+	uidset_print(from, out);
+	buf_add_c(out, ' ');
+	uidset_print(&to, out);
+	buf_add_str(out, "] ");
+	uidset_fini(&to);
+}
+
+static void
+copied(struct imap_cmd *cmd, const struct store_copied *c)
+{
+	struct imap_session *s = cmd->session;
+	struct copying *q = cmd->data;
+	struct uidset from = { 0 };
+	struct reader r;
+
+	reader_init(&r, c->from.p, c->from.len);
+	if (c->from.len > 0)
+		uidset_decode(&from, &r, SIZE_MAX);
+	if (c->target == s->view->mailbox)
+		s->view->dirty = true;
+	buf_clear(&cmd->result);
+	if (uidset_empty(&from)) {
+		buf_add_str(&cmd->result, "OK Nothing to do");
+	} else if (q->move) {
+		/* RFC 6851 §4.3: before the EXPUNGEs. */
+		buf_add_str(imap_out(s), "* ");
+		put_copyuid(imap_out(s), c, &from);
+		buf_add_str(imap_out(s), "Moved\r\n");
+		imap_view_tell_expunged(s->view, &from, imap_out(s));
+		buf_add_str(&cmd->result, "OK MOVE completed");
+	} else {
+		put_copyuid(&cmd->result, c, &from);
+		buf_add_str(&cmd->result, "COPY completed");
+	}
+	uidset_fini(&from);
+	imap_cmd_end_result(cmd);
+}
+
+static void
+on_copied(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+
+	if (more)
+		return;
+	if (st == ST_OK && msg != NULL)
+		copied(cmd, msg);
+	else if (st == ST_NOT_FOUND)
+		imap_cmd_end(cmd, "NO [TRYCREATE] No such mailbox");
+	else
+		imap_cmd_done(cmd, st);
+}
+
+static void
+copy(struct imap_cmd *cmd, bool move)
+{
+	struct imap_session *s = cmd->session;
+	struct copying *q = arena_zalloc(&cmd->arena, sizeof(*q));
+	struct store_copy rq = { .move = move };
+	struct uidset uids = { 0 }, gone = { 0 };
+	struct buf set = { 0 };
+	struct span text;
+
+	imap_args_sp(&cmd->args);
+	text = imap_args_sequence_set(&cmd->args);
+	imap_args_sp(&cmd->args);
+	rq.to = imap_args_mailbox(&cmd->args);
+	if (!imap_args_end(&cmd->args)) {
+		imap_cmd_syntax(cmd);
+		return;
+	}
+	if (!imap_cmd_uids(cmd, text, &uids))
+		return;
+	q->move = move;
+	cmd->data = q;
+	uidset_copy(&gone, &uids);
+	uidset_intersect(&gone, &s->view->expunged);
+	if (!cmd->uid && !uidset_empty(&gone)) {
+		/* RFC 2180 §4.4.1 */
+		imap_cmd_end(cmd, "NO [EXPUNGEISSUED] Some of the messages are gone");
+	} else if (uidset_empty(&uids)) {
+		imap_cmd_done(cmd, ST_OK);
+	} else {
+		uidset_encode(&uids, &set);
+		rq.mailbox = s->view->mailbox;
+		rq.uids = buf_span(&set);
+		store_do_copy(s->store, &rq, on_copied, cmd);
+	}
+	buf_fini(&set);
+	uidset_fini(&gone);
+	uidset_fini(&uids);
+}
+
+static void
+cmd_copy(struct imap_cmd *cmd)
+{
+	copy(cmd, false);
+}
+
+static void
+cmd_move(struct imap_cmd *cmd)
+{
+	copy(cmd, true);
+}
+
+const struct imap_command imap_cmds_copy[] = {
+	/* name		allowed in		flags				capability	run */
+	{ "COPY",	IMAP_IN_SELECTED,	IMAP_CMD_UID,			NULL,		cmd_copy },
+	{ "MOVE",	IMAP_IN_SELECTED,	IMAP_CMD_UID | IMAP_CMD_WRITES,	"MOVE",		cmd_move },
+	{ 0 }
+};

@@ -1,0 +1,186 @@
+/* STORE: flags of messages. */
+#include "imapd/session.h"
+
+#include "common/util/mem.h"
+#include "imapd/sync.h"
+
+struct storing {
+	bool		silent, conditional;
+	uint64_t	asked, answered;
+	struct uidset	modified;
+};
+
+static void
+store_release(struct imap_cmd *cmd)
+{
+	uidset_fini(&((struct storing *)cmd->data)->modified);
+}
+
+/* Numbers of uids in the words of the command: sequence numbers, or uids. */
+static void
+put_numbers(struct imap_cmd *cmd, const struct uidset *uids, struct buf *out)
+{
+	struct uidset seqs = { 0 };
+
+	if (cmd->uid) {
+		uidset_print(uids, out);
+		return;
+	}
+	for (uint32_t uid = uidset_next(uids, 0); uid != 0; uid = uidset_next(uids, uid))
+		uidset_add(&seqs, imap_view_seq(cmd->session->view, uid));
+	uidset_print(&seqs, out);
+	uidset_fini(&seqs);
+}
+
+static void
+store_end(struct imap_cmd *cmd, enum status st)
+{
+	struct storing *q = cmd->data;
+
+	if (st == ST_OK && !uidset_empty(&q->modified)) {
+		buf_clear(&cmd->result);
+		buf_add_str(&cmd->result, "OK [MODIFIED ");
+		put_numbers(cmd, &q->modified, &cmd->result);
+		buf_add_str(&cmd->result, "] Changed by another");
+		imap_cmd_end_result(cmd);
+	} else if (st == ST_OK && !cmd->uid && q->answered < q->asked) {
+		/* RFC 2180 §4.2.1 */
+		imap_cmd_end(cmd, "NO [EXPUNGEISSUED] Some of the messages are gone");
+	} else if (st == ST_LIMIT) {
+		imap_cmd_end(cmd, "NO [LIMIT] Too many keywords");
+	} else {
+		imap_cmd_done(cmd, st);
+	}
+}
+
+static void
+tell_row(struct imap_cmd *cmd, const struct store_row *row)
+{
+	struct imap_session *s = cmd->session;
+	struct storing *q = cmd->data;
+
+	q->answered++;
+	if (!q->silent || s->condstore)
+		imap_put_flags_row(s, row, cmd->uid, !q->silent, imap_out(s));
+}
+
+static void
+on_flags(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+	struct storing *q = cmd->data;
+	const struct store_flags_are *are = msg;
+	struct store_row row;
+	struct imap_view *v = cmd->session->view;
+	struct uidset modified = { 0 };
+	struct reader r;
+	bool next;
+
+	if (st == ST_OK && are != NULL) {
+		next = are->modseq == v->settled + 1;
+		imap_view_keywords(v, are->keywords);
+		if (v->told_keywords < v->n_keywords)
+			imap_view_tell_keywords(v, true, imap_out(cmd->session));
+		reader_init(&r, are->rows.p, are->rows.len);
+		while (are->rows.len > 0 && get_store_row(&r, &row, ROW_FLAGS)) {
+			tell_row(cmd, &row);
+			if (!q->silent || (next && row.modseq == are->modseq))
+				imap_view_own(v, row.uid, row.modseq);
+		}
+		if (next)
+			v->settled = are->modseq;
+		reader_init(&r, are->modified.p, are->modified.len);
+		if (are->modified.len > 0 && uidset_decode(&modified, &r, SIZE_MAX))
+			uidset_add_set(&q->modified, &modified);
+		uidset_fini(&modified);
+	}
+	if (!more)
+		store_end(cmd, st);
+}
+
+/* ("+" / "-" / nothing) "FLAGS" [".SILENT"] */
+static uint8_t
+store_how(struct imap_args *a, bool *silent)
+{
+	uint8_t how = FLAGS_REPLACE;
+
+	if (imap_args_try(a, '+'))
+		how = FLAGS_ADD;
+	else if (imap_args_try(a, '-'))
+		how = FLAGS_REMOVE;
+	*silent = imap_args_word(a, "FLAGS.SILENT");
+	if (!*silent && !imap_args_word(a, "FLAGS"))
+		imap_args_fail(a, "FLAGS is missing");
+	return how;
+}
+
+static void
+send_store(struct imap_cmd *cmd, const struct uidset *uids, const struct imap_flags *flags,
+    struct store_flags *rq)
+{
+	struct storing *q = cmd->data;
+	struct buf list = { 0 }, set = { 0 };
+
+	q->asked = uidset_count(uids);
+	uidset_encode(uids, &set);
+	for (size_t i = 0; i < flags->n_keywords; i++)
+		put_store_keyword(&list, flags->keywords[i]);
+	rq->mailbox = cmd->session->view->mailbox;
+	rq->uids = buf_span(&set);
+	rq->system = (uint8_t)flags->system;
+	rq->keywords = buf_span(&list);
+	store_do_flags(cmd->session->store, rq, on_flags, cmd);
+	buf_fini(&list);
+	buf_fini(&set);
+}
+
+/* store = "STORE" SP sequence-set [SP "(" "UNCHANGEDSINCE" SP modseq ")"] SP
+ *         store-att-flags  (RFC 7162 §3.1.3) */
+static void
+cmd_store(struct imap_cmd *cmd)
+{
+	struct imap_args *a = &cmd->args;
+	struct storing *q = arena_zalloc(&cmd->arena, sizeof(*q));
+	struct store_flags rq = { .unchanged_since = UINT64_MAX };
+	struct uidset uids = { 0 };
+	struct imap_flags flags;
+	struct span set;
+
+	imap_args_sp(a);
+	set = imap_args_sequence_set(a);
+	imap_args_sp(a);
+	if (imap_args_try(a, '(')) {
+		if (!imap_args_word(a, "UNCHANGEDSINCE"))
+			imap_args_fail(a, "Only UNCHANGEDSINCE may stand here");
+		imap_args_sp(a);
+		rq.unchanged_since = imap_args_number64(a);
+		q->conditional = true;
+		imap_args_expect(a, ')');
+		imap_args_sp(a);
+	}
+	rq.how = store_how(a, &q->silent);
+	imap_args_sp(a);
+	imap_args_flags(a, true, &flags);
+	if (!imap_args_end(a)) {
+		imap_cmd_syntax(cmd);
+		return;
+	}
+	if (q->conditional)
+		cmd->session->condstore = true;
+	if (!imap_cmd_uids(cmd, set, &uids))
+		return;
+	cmd->data = q;
+	cmd->release = store_release;
+	if (uidset_empty(&uids))
+		imap_cmd_done(cmd, ST_OK);
+	else
+		send_store(cmd, &uids, &flags, &rq);
+	uidset_fini(&uids);
+}
+
+const struct imap_command imap_cmds_store[] = {
+	/* name		allowed in		flags */
+	{ "STORE",	IMAP_IN_SELECTED,	IMAP_CMD_WRITES | IMAP_CMD_UID | IMAP_CMD_NO_EXPUNGE,
+	    NULL, cmd_store },
+	{ 0 }
+};

@@ -1,0 +1,106 @@
+/* imapd/fetch.h
+ * A FETCH under way.  Messages are taken in chunks: rows for many at once, cache blobs
+ * for some, bodies for as many as fit a budget; a message above FETCH_SMALL_MAX is
+ * streamed item by item.  Whatever a message's size, what waits for the client stays
+ * within the connection's limit: production stops when it is full. */
+#ifndef IMAPD_FETCH_H
+#define IMAPD_FETCH_H
+
+#include "common/mime/coding.h"
+#include "common/mime/digest.h"
+#include "common/mime/summary.h"
+#include "imapd/session.h"
+#include "storage/client/body.h"
+
+#define FETCH_SMALL_MAX		(512u << 10)	/* messages held whole while they are printed */
+#define FETCH_ITEMS_MAX		64
+
+enum fetch_kind {
+	FETCH_UID, FETCH_FLAGS, FETCH_DATE, FETCH_SIZE, FETCH_MODSEQ, FETCH_ENVELOPE,
+	FETCH_STRUCTURE, FETCH_STRUCTURE_BASIC, FETCH_BODY, FETCH_BINARY, FETCH_BINARY_SIZE
+};
+
+struct fetch_item {
+	enum fetch_kind		kind;
+	struct imap_section	sec;
+	const char		*name;		/* "RFC822.TEXT"; NULL: BODY and the section */
+	bool			partial;
+	uint64_t		from, length;
+};
+
+struct fetch_row {
+	struct store_row	row;
+	bool			tell_flags;	/* this FETCH set \Seen */
+	size_t			list, list_len, structure, structure_len;	/* in blobs */
+};
+
+enum fetch_sink { SINK_OUT, SINK_RAW, SINK_COUNT, SINK_DECODED, SINK_DIGEST };
+
+/* One way through a large message. */
+struct fetch_pass {
+	struct body_reader	*reader;
+	uint64_t		offset;		/* in the stored body */
+	uint64_t		left;		/* raw bytes still to come */
+	enum fetch_sink		sink;
+	struct mime_decoder	decoder;
+	uint64_t		count, skip, keep;	/* of decoded bytes */
+	void			(*done)(struct imap_cmd *cmd);
+};
+
+struct fetch {
+	struct fetch_item	items[FETCH_ITEMS_MAX];
+	size_t			n_items;
+	unsigned		fields, cache;	/* ROW_..., CACHE_... */
+	bool			body, seen, filtered;
+	uint64_t		changed_since;
+	struct uidset		todo;
+	uint64_t		asked, told;
+	struct fetch_row	*rows;
+	size_t			n_rows, room, at, group_end;
+	struct buf		blobs;		/* of the group */
+	struct buf		raw;		/* a small message, or a header */
+	struct body_reader	*reader;
+	size_t			reading;	/* row whose body is read */
+	uint32_t		resume_uid;
+	uint64_t		resume_offset;
+	struct mime_digest	*digest;
+	struct fetch_pass	pass;
+	size_t			item;		/* of a large message */
+	bool			first, unknown_cte;
+	enum status		failed;
+};
+
+/* Reads the items and what they need: "ALL", "(UID FLAGS)".  uid: UID FETCH. */
+void fetch_parse(struct imap_args *a, struct fetch *f, bool uid);
+void fetch_release(struct imap_cmd *cmd);
+
+/* fetch_print.c */
+/* "* 12 FETCH (" */
+void fetch_put_head(struct imap_session *s, uint32_t uid, struct buf *out);
+/* An item that needs no body. */
+void fetch_put_item(struct imap_session *s, struct fetch *f, const struct fetch_row *r,
+    const struct fetch_item *it, struct buf *out);
+/* All of a message; raw: its bytes, when body items are asked for. */
+void fetch_put_message(struct imap_session *s, struct fetch *f, struct fetch_row *r,
+    struct span raw, struct buf *out);
+/* "BODY[1]<0>" */
+void fetch_put_label(const struct fetch_item *it, struct buf *out);
+void fetch_put_literal(struct buf *out, uint64_t n, bool binary);
+/* The message's bytes that an item means; false: there is no such part. */
+bool fetch_range(const struct fetch *f, const struct fetch_row *r, const struct fetch_item *it,
+    struct mime_range *range, enum mime_coding *coding);
+/* Cuts to what a partial asks for. */
+void fetch_cut(const struct fetch_item *it, uint64_t *from, uint64_t *len);
+void fetch_filter_header(struct span block, const struct imap_section *sec, struct buf *out);
+/* Blobs of a message without any, made from its bytes. */
+void fetch_keep_digest(struct fetch *f, struct fetch_row *r);
+bool fetch_lacks_blobs(const struct fetch *f, const struct fetch_row *r);
+
+/* fetch_big.c: a message above FETCH_SMALL_MAX; then calls fetch_next_group(). */
+void fetch_big(struct imap_cmd *cmd);
+/* cmd_fetch.c */
+void fetch_next_group(struct imap_cmd *cmd);
+/* The store failed in the middle of a literal: nothing else can be said. */
+void fetch_abort(struct imap_cmd *cmd);
+
+#endif

@@ -1,0 +1,642 @@
+/* The life of a session and of each command in it: bytes become commands, commands
+ * are looked up and run, their endings become tagged lines. */
+#include "imapd/session.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "common/mail/mailbox_name.h"
+#include "common/proto/imap_print.h"
+#include "common/util/mem.h"
+#include "imapd/sync.h"
+
+#define START_LITERAL_MAX	16384u		/* literals before login */
+#define SKIP_MAX		(16u << 20)	/* a refused literal that is still swallowed */
+
+/* ---- endings ---- */
+
+static const char *const status_texts[ST_MAX + 1] = {
+	[ST_OK] = "Completed",
+	[ST_SYNTAX] = "[CLIENTBUG] The arguments make no sense",
+	[ST_NOT_FOUND] = "[NONEXISTENT] No such mailbox",
+	[ST_EXISTS] = "[ALREADYEXISTS] It exists already",
+	[ST_DENIED] = "[NOPERM] Not permitted",
+	[ST_OVER_QUOTA] = "[OVERQUOTA] The quota is used up",
+	[ST_CONFLICT] = "[INUSE] Changed by another at the same time",
+	[ST_LIMIT] = "[LIMIT] A limit was reached",
+	[ST_UNAVAILABLE] = "[UNAVAILABLE] The mail store is away for a moment, try again",
+	[ST_CORRUPT] = "[CORRUPTION] Stored data is damaged",
+	[ST_BUG] = "[SERVERBUG] An error of the server",
+	[ST_CANCELLED] = "Cancelled",
+	[ST_EXPIRED] = "[EXPIRED] The login has expired",
+	[ST_NO_SPACE] = "[OVERQUOTA] The server has no room",
+	[ST_UNSUPPORTED] = "[CANNOT] This cannot be done",
+};
+
+const char *
+imap_status_text(enum status st)
+{
+	return (unsigned)st <= ST_MAX ? status_texts[st] : status_texts[ST_BUG];
+}
+
+static void
+drop_cmd(struct imap_session *s)
+{
+	struct imap_cmd *cmd = s->cmd;
+
+	if (cmd == NULL)
+		return;
+	s->cmd = NULL;
+	if (cmd->release != NULL)
+		cmd->release(cmd);
+	buf_fini(&cmd->result);
+	arena_fini(&cmd->arena);
+	mem_free(&cmd);
+}
+
+static void
+end_session(struct imap_session *s)
+{
+	if (s->ending)
+		return;
+	s->ending = true;
+	drop_cmd(s);
+	auth_exchange_cancel(&s->exchange);
+	auth_lookup_cancel(&s->renewing);
+	imap_view_free(&s->view);
+	store_close(&s->store);
+	loop_timer_free(&s->timer);
+	loop_timer_free(&s->renew);
+	imap_reader_fini(&s->reader);
+	if (s->user != NULL) {
+		auth_logout(s->srv->auth, buf_span(&s->ticket));
+		LOG(&s->log, INFO, "imap.logout", KV_UINT("commands", s->n_commands),
+		    KV_UINT("fetched", s->n_fetched), KV_UINT("appended", s->n_appended),
+		    KV_UINT("in", conn_bytes_in(s->conn)), KV_UINT("out", conn_bytes_out(s->conn)));
+	}
+	buf_fini_secret(&s->ticket);
+}
+
+void
+imap_session_free(struct imap_session **sp)
+{
+	struct imap_session *s = *sp;
+	struct imap_server *srv;
+
+	if (s == NULL)
+		return;
+	srv = s->srv;
+	end_session(s);
+	list_remove(&s->node);
+	conn_free(&s->conn);
+	mem_free(&s->user);
+	mem_free(sp);
+	if (srv->closed != NULL)
+		srv->closed(srv->arg);
+}
+
+void
+imap_session_bye(struct imap_session *s, const char *text)
+{
+	if (s->ending)
+		return;
+	buf_add_str(imap_out(s), "* BYE ");
+	buf_add_str(imap_out(s), text);
+	buf_add_str(imap_out(s), "\r\n");
+	conn_finish(s->conn);
+	end_session(s);
+}
+
+void
+imap_session_cut(struct imap_session *s)
+{
+	conn_finish(s->conn);
+	end_session(s);
+}
+
+void
+imap_session_kick(struct imap_session *s)
+{
+	if (conn_in(s->conn)->len > 0 || conn_paused(s->conn)) {
+		conn_pause(s->conn);
+		conn_resume(s->conn);
+	}
+}
+
+static void
+restart_timer(struct imap_session *s)
+{
+	if (s->state != IMAP_IN_START)
+		loop_timer_set(s->timer, (uint64_t)s->srv->conf->idle_timeout_s * 1000);
+}
+
+static void
+write_tagged(struct imap_cmd *cmd)
+{
+	struct imap_session *s = cmd->session;
+	struct buf *out = imap_out(s);
+	bool logout = cmd->def != NULL && span_eq_str(span_str(cmd->def->name), "LOGOUT");
+
+	buf_add_span(out, cmd->tag);
+	buf_add_c(out, ' ');
+	buf_add_span(out, buf_span(&cmd->result));
+	buf_add_str(out, "\r\n");
+	drop_cmd(s);
+	imap_reader_next(&s->reader);
+	if (logout || (s->eof && conn_in(s->conn)->len == 0)) {
+		conn_finish(s->conn);
+		end_session(s);
+		return;
+	}
+	if (s->srv->draining) {
+		imap_session_bye(s, "[UNAVAILABLE] The server is going down, connect again");
+		return;
+	}
+	restart_timer(s);
+	imap_session_kick(s);
+}
+
+static void
+finish(struct imap_cmd *cmd)
+{
+	struct imap_session *s = cmd->session;
+	bool fresh = cmd->def != NULL && (cmd->def->flags & IMAP_CMD_FRESH) != 0;
+
+	assert(!cmd->ended);
+	cmd->ended = true;
+	cmd->input = NULL;
+	cmd->drained = NULL;
+	if (s->view != NULL && !cmd->no_sync && (fresh || imap_sync_due(s->view)))
+		imap_sync(cmd, write_tagged);
+	else
+		write_tagged(cmd);
+}
+
+void
+imap_cmd_end(struct imap_cmd *cmd, const char *text)
+{
+	buf_clear(&cmd->result);
+	buf_add_str(&cmd->result, text);
+	finish(cmd);
+}
+
+void
+imap_cmd_end_result(struct imap_cmd *cmd)
+{
+	finish(cmd);
+}
+
+void
+imap_cmd_done(struct imap_cmd *cmd, enum status st)
+{
+	buf_clear(&cmd->result);
+	if (st == ST_OK)
+		buf_addf(&cmd->result, "OK %s%s completed", cmd->uid ? "UID " : "",
+		    cmd->def != NULL ? cmd->def->name : "Command");
+	else
+		buf_addf(&cmd->result, "NO %s", imap_status_text(st));
+	if (st == ST_BUG || st == ST_CORRUPT)
+		LOG(&cmd->session->log, ERROR, "imap.command", KV_STR("name", cmd->def->name),
+		    KV_STATUS(st));
+	finish(cmd);
+}
+
+void
+imap_cmd_finish(void *arg, enum status st, bool more, const void *msg)
+{
+	if (!more)
+		imap_cmd_done(arg, st);
+}
+
+void
+imap_ignore(void *arg, enum status st, bool more, const void *msg)
+{
+}
+
+/* Counts what no client of good will sends. */
+static bool
+too_many_bad(struct imap_session *s)
+{
+	return ++s->bad_commands > s->srv->conf->max_bad_commands;
+}
+
+static void
+end_bad(struct imap_cmd *cmd, const char *why)
+{
+	struct imap_session *s = cmd->session;
+
+	buf_clear(&cmd->result);
+	buf_addf(&cmd->result, "BAD %s", why);
+	if (too_many_bad(s)) {
+		LOG(&s->log, WARN, "imap.bad-commands", KV_UINT("count", s->bad_commands));
+		buf_add_span(imap_out(s), cmd->tag);
+		buf_addf(imap_out(s), " %s\r\n", buf_cstr(&cmd->result));
+		imap_session_bye(s, "[CLIENTBUG] Too many bad commands");
+		return;
+	}
+	cmd->no_sync = true;
+	finish(cmd);
+}
+
+void
+imap_cmd_syntax(struct imap_cmd *cmd)
+{
+	if (cmd->args.error == IMAP_ARGS_NAME)
+		imap_cmd_end(cmd, "NO [CANNOT] No mailbox can have this name");
+	else
+		end_bad(cmd, cmd->args.why != NULL ? cmd->args.why : "Malformed arguments");
+}
+
+/* ---- arguments that need the session ---- */
+
+static bool
+add_named(const struct imap_view *v, struct span set, bool uid, struct uidset *uids)
+{
+	uint32_t star = uid ? imap_view_last_uid(v) : v->count;
+	struct uidset named = { 0 };
+	bool ok;
+
+	/* In an empty mailbox '*' is no number; as a uid it names nothing. */
+	if (star == 0)
+		star = uid ? v->uidnext : 0;
+	ok = uidset_parse(&named, set, star, IMAP_RANGES_MAX);
+	for (size_t i = 0; ok && i < named.n; i++) {
+		if (uid)
+			imap_view_add_uids(v, named.r[i].lo, named.r[i].hi, uids);
+		else if (named.r[i].hi > v->count)
+			ok = false;
+		else
+			imap_view_add_seqs(v, named.r[i].lo, named.r[i].hi, uids);
+	}
+	uidset_fini(&named);
+	return ok;
+}
+
+bool
+imap_cmd_uids(struct imap_cmd *cmd, struct span set, struct uidset *uids)
+{
+	if (add_named(cmd->session->view, set, cmd->uid, uids))
+		return true;
+	uidset_fini(uids);
+	imap_args_fail(&cmd->args, "No such message number");
+	imap_cmd_syntax(cmd);
+	return false;
+}
+
+void
+imap_put_mailbox(struct buf *out, struct span path)
+{
+	struct buf name = { 0 };
+	bool atom = path.len > 0;
+
+	mailbox_name_to_utf7(path, &name);
+	for (size_t i = 0; i < name.len && atom; i++)
+		atom = imap_is_atom_char((unsigned char)name.data[i]);
+	if (atom && !span_caseeq_str(buf_span(&name), "NIL"))
+		buf_add_span(out, buf_span(&name));
+	else
+		imap_put_string(out, buf_span(&name));
+	buf_fini(&name);
+}
+
+/* ---- starting a command ---- */
+
+static struct imap_cmd *
+new_cmd(struct imap_session *s)
+{
+	struct imap_cmd *cmd = mem_zalloc(sizeof(*cmd));
+
+	cmd->session = s;
+	s->cmd = cmd;
+	return cmd;
+}
+
+/* Tag and name.  What has no tag is answered as "*". */
+static void
+read_name(struct imap_cmd *cmd, struct span text)
+{
+	struct imap_args *a = &cmd->args;
+	struct span name;
+
+	imap_args_init(a, text, &cmd->arena);
+	cmd->tag = arena_span(&cmd->arena, imap_args_tag(a));
+	if (cmd->tag.len > 256)
+		imap_args_fail(a, "The tag is too long");
+	if (!imap_args_good(a))
+		cmd->tag = SPAN_LIT("*");
+	imap_args_sp(a);
+	if (imap_args_good(a) && (size_t)(a->end - a->p) > 4 &&
+	    span_caseeq_str(span(a->p, 4), "UID ")) {
+		a->p += 4;
+		cmd->uid = true;
+	}
+	name = imap_args_atom(a);
+	if (!imap_args_good(a))
+		return;
+	cmd->def = imap_command_find(name, cmd->uid);
+	if (cmd->def == NULL)
+		imap_args_fail(a, "Unknown command");
+}
+
+/* What the table says about when it may run; NULL: now. */
+static const char *
+refusal(const struct imap_cmd *cmd)
+{
+	const struct imap_session *s = cmd->session;
+
+	if ((cmd->def->states & s->state) != 0)
+		return NULL;
+	if (s->state == IMAP_IN_START)
+		return "Log in first";
+	if (cmd->def->states == IMAP_IN_START)
+		return "Already logged in";
+	return "Select a mailbox first";
+}
+
+static void
+run(struct imap_cmd *cmd)
+{
+	struct imap_session *s = cmd->session;
+	const char *why;
+
+	s->n_commands++;
+	if (!imap_args_good(&cmd->args)) {
+		imap_cmd_syntax(cmd);
+		return;
+	}
+	why = refusal(cmd);
+	if (why != NULL) {
+		end_bad(cmd, why);
+		return;
+	}
+	if ((cmd->def->flags & IMAP_CMD_WRITES) && s->view != NULL && s->view->readonly &&
+	    cmd->def->states == IMAP_IN_SELECTED) {
+		imap_cmd_end(cmd, "NO [NOPERM] The mailbox is selected read-only");
+		return;
+	}
+	cmd->def->run(cmd);
+}
+
+/* A literal of a command that keeps its literals, or of one that never started. */
+static void
+judge_literal(struct imap_session *s)
+{
+	const struct imap_literal *lit = &s->reader.literal;
+	uint64_t max = s->srv->conf->max_literal_bytes;
+	struct imap_cmd *cmd;
+
+	if (s->state == IMAP_IN_START && max > START_LITERAL_MAX)
+		max = START_LITERAL_MAX;
+	if (lit->size <= max && s->reader.text.len <= max - lit->size) {
+		if (lit->sync)
+			buf_add_str(imap_out(s), "+ OK\r\n");
+		imap_reader_keep(&s->reader);
+		return;
+	}
+	if (!lit->sync && lit->size > SKIP_MAX) {
+		imap_session_bye(s, "[TOOBIG] The literal is too large");
+		return;
+	}
+	if (!lit->sync) {
+		imap_reader_skip(&s->reader);
+		return;
+	}
+	cmd = new_cmd(s);
+	read_name(cmd, buf_span(&s->reader.text));
+	imap_cmd_end(cmd, "NO [TOOBIG] The literal is too large");
+}
+
+static void
+start_command(struct imap_session *s, bool at_literal)
+{
+	struct imap_cmd *cmd = new_cmd(s);
+	struct span text = buf_span(&s->reader.text);
+
+	read_name(cmd, text);
+	if (at_literal) {
+		/* Only a command that streams starts before its text is whole. */
+		if (imap_args_good(&cmd->args) && cmd->def->run == imap_cmds_append[0].run &&
+		    refusal(cmd) == NULL && imap_append_wants(cmd)) {
+			s->n_commands++;
+			return;
+		}
+		drop_cmd(s);
+		judge_literal(s);
+		return;
+	}
+	if (s->reader.skipped) {
+		imap_cmd_end(cmd, "NO [TOOBIG] A literal was too large");
+		return;
+	}
+	run(cmd);
+}
+
+static void
+read_command(struct imap_session *s)
+{
+	switch (imap_reader_read(&s->reader, conn_in(s->conn))) {
+	case IMAP_READ_COMMAND:
+		start_command(s, false);
+		break;
+	case IMAP_READ_LITERAL:
+		if (s->reader.skipped)
+			judge_literal(s);
+		else
+			start_command(s, true);
+		break;
+	case IMAP_READ_TOO_LONG:
+		imap_session_bye(s, "[TOOBIG] The command line is too long");
+		break;
+	case IMAP_READ_MORE:
+	case IMAP_READ_BYTES:
+	case IMAP_READ_STREAMED:
+		break;
+	}
+}
+
+static void
+on_data(struct conn *c, void *arg)
+{
+	struct imap_session *s = arg;
+	struct buf *in = conn_in(c);
+
+	while (!s->ending && in->len > 0 && !conn_full(c)) {
+		size_t had = in->len;
+		enum imap_reader_mode mode = s->reader.mode;
+
+		if (s->cmd == NULL)
+			read_command(s);
+		else if (s->cmd->input == NULL || !s->cmd->input(s->cmd))
+			break;
+		if (!s->ending && in->len == had && s->reader.mode == mode && s->cmd == NULL)
+			break;
+	}
+	/* A command is under way, or the client does not read: no more until that is over. */
+	if (!s->ending && in->len > 0 && ((s->cmd != NULL && s->cmd->input == NULL) || conn_full(c)))
+		conn_pause(c);
+}
+
+static void
+on_drained(struct conn *c, void *arg)
+{
+	struct imap_session *s = arg;
+
+	if (s->ending)
+		return;
+	if (s->cmd != NULL && s->cmd->drained != NULL) {
+		void (*fn)(struct imap_cmd *) = s->cmd->drained;
+
+		s->cmd->drained = NULL;
+		fn(s->cmd);
+	}
+	if (!s->ending)
+		imap_session_kick(s);
+}
+
+static void
+on_eof(struct conn *c, void *arg)
+{
+	struct imap_session *s = arg;
+
+	s->eof = true;
+	if (s->cmd != NULL && s->cmd->input == NULL)
+		return;
+	conn_finish(c);
+	end_session(s);
+}
+
+static void
+on_secured(struct conn *c, void *arg)
+{
+	struct imap_session *s = arg;
+
+	LOG(&s->log, DEBUG, "imap.tls", KV_STR("version", tls_version_name(conn_tls(c))),
+	    KV_STR("cipher", tls_cipher_name(conn_tls(c))));
+}
+
+static void
+on_closed(struct conn *c, enum conn_end why, void *arg)
+{
+	struct imap_session *s = arg;
+
+	if (why == CONN_TLS_FAILED)
+		LOG(&s->log, INFO, "imap.tls-failed", KV_STR("error", conn_tls_error(c)));
+	imap_session_free(&s);
+}
+
+static const struct conn_ops conn_ops = {
+	.data = on_data, .eof = on_eof, .drained = on_drained, .secured = on_secured,
+	.closed = on_closed
+};
+
+/* ---- beginning ---- */
+
+static void
+on_timer(void *arg)
+{
+	struct imap_session *s = arg;
+
+	if (s->state == IMAP_IN_START)
+		imap_session_bye(s, "Login took too long");
+	else if (s->cmd != NULL && imap_cmd_is_idle(s->cmd) && s->srv->conf->idle_keepalive_s > 0)
+		imap_idle_still_here(s->cmd);
+	else if (s->cmd != NULL && s->cmd->input == NULL && !conn_full(s->conn))
+		restart_timer(s);	/* we are the slow ones */
+	else
+		imap_session_bye(s, "Autologout; idle for too long");
+}
+
+static void
+greet(struct imap_session *s)
+{
+	struct buf *out = imap_out(s);
+
+	s->started = true;
+	buf_add_str(out, "* OK [CAPABILITY ");
+	imap_capabilities(s, out);
+	buf_add_str(out, "] Mansio ready\r\n");
+}
+
+struct imap_session *
+imap_session_new(struct imap_server *srv, int fd, const char *id, const char *peer,
+    const struct conf_listener *listener)
+{
+	struct imap_session *s = mem_zalloc(sizeof(*s));
+	bool implicit = listener->tls == CONF_TLS_IMPLICIT;
+
+	s->srv = srv;
+	snprintf(s->id, sizeof(s->id), "%s", id);
+	snprintf(s->peer, sizeof(s->peer), "%s", peer);
+	s->log = (struct log_ctx){ .conn = s->id, .peer = s->peer };
+	s->state = IMAP_IN_START;
+	s->clear_ok = listener->cleartext_login;
+	s->starttls = listener->tls == CONF_TLS_STARTTLS && srv->tls != NULL;
+	list_push_back(&srv->sessions, &s->node);
+	imap_reader_init(&s->reader, srv->conf->max_line_bytes);
+	s->conn = conn_new(srv->loop, fd, implicit ? srv->tls : NULL, &conn_ops, s);
+	conn_set_water(s->conn, srv->conf->max_output_bytes / 4, srv->conf->max_output_bytes);
+	conn_set_idle(s->conn, ((uint64_t)srv->conf->idle_timeout_s + 60) * 1000);
+	s->timer = loop_timer_new(srv->loop, on_timer, s);
+	loop_timer_set(s->timer, (uint64_t)srv->conf->login_timeout_s * 1000);
+	LOG(&s->log, DEBUG, "imap.connect", KV_STR("listener", listener->head.name));
+	imap_server_ask_mechanisms(srv);
+	greet(s);
+	return s;
+}
+
+bool
+imap_session_may_login(const struct imap_session *s)
+{
+	return conn_tls(s->conn) != NULL || s->clear_ok;
+}
+
+void
+imap_session_set_state(struct imap_session *s, unsigned state)
+{
+	if (state != IMAP_IN_SELECTED)
+		imap_view_free(&s->view);
+	s->state = state;
+}
+
+void
+imap_server_drain(struct imap_server *srv)
+{
+	struct list *node, *tmp;
+
+	srv->draining = true;
+	list_each(node, tmp, &srv->sessions) {
+		struct imap_session *s = list_entry(node, struct imap_session, node);
+
+		if (s->cmd == NULL || imap_cmd_is_idle(s->cmd))
+			imap_session_bye(s, "[UNAVAILABLE] The server is going down, connect again");
+	}
+}
+
+/* The id of a ticket is opaque here: the store tells the one channel.  Without an id all
+ * of the account's are meant. */
+void
+imap_server_revoked(struct imap_server *srv, const struct auth_revoked *r)
+{
+	struct list *node, *tmp;
+
+	list_each(node, tmp, &srv->sessions) {
+		struct imap_session *s = list_entry(node, struct imap_session, node);
+
+		if (r->id.len == 0 && s->user != NULL && s->account == r->account)
+			imap_session_bye(s, "[UNAVAILABLE] The login was ended by the server");
+	}
+}
+
+void
+imap_server_fini(struct imap_server *srv)
+{
+	while (srv->sessions.next != NULL && !list_empty(&srv->sessions)) {
+		struct imap_session *s = list_entry(srv->sessions.next, struct imap_session, node);
+
+		imap_session_free(&s);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		auth_lookup_cancel(&srv->asking[i]);
+		buf_fini(&srv->mechanisms[i]);
+	}
+}

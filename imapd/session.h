@@ -1,0 +1,183 @@
+/* imapd/session.h
+ * A client's session and the command under way in it.
+ *
+ * One command runs at a time; what was pipelined behind it waits in the connection.
+ * A command starts with its arguments, ends with one of the imap_cmd_* endings exactly
+ * once, and never writes its tagged line: before that line the session tells what
+ * others changed in the selected mailbox, as far as the command's table entry lets it
+ * (RFC 3501 §5.5, §7.4.1). */
+#ifndef IMAPD_SESSION_H
+#define IMAPD_SESSION_H
+
+#include "common/auth/auth_client.h"
+#include "common/conf/settings.h"
+#include "common/net/conn.h"
+#include "common/proto/imap_args.h"
+#include "common/proto/imap_reader.h"
+#include "common/util/list.h"
+#include "common/util/log.h"
+#include "imapd/view.h"
+#include "storage/client/store.h"
+
+/* What all sessions of this worker share. */
+struct imap_server {
+	struct loop		*loop;
+	const struct conf_imap	*conf;		/* replaced on reload */
+	const char		*hostname;
+	struct auth_client	*auth;
+	struct tls_ctx		*tls;		/* NULL: no certificate */
+	struct store_pool	*stores;
+	struct list		sessions;
+	bool			draining;
+	/* SASL mechanisms by the flags of a connection (AUTH_TLS, AUTH_CLEAR_OK). */
+	struct buf		mechanisms[4];
+	struct auth_lookup	*asking[4];
+	void			(*closed)(void *arg);	/* a session is gone; may be NULL */
+	void			*arg;
+};
+
+/* States as bits, for the tables. */
+enum {
+	IMAP_IN_START = 1, IMAP_IN_AUTH = 2, IMAP_IN_SELECTED = 4,
+	IMAP_IN_LOGIN = IMAP_IN_AUTH | IMAP_IN_SELECTED,
+	IMAP_IN_ANY = IMAP_IN_START | IMAP_IN_LOGIN
+};
+
+enum {
+	IMAP_CMD_WRITES = 1,		/* needs a mailbox selected read-write, if one is meant */
+	IMAP_CMD_UID = 2,		/* may stand behind "UID" */
+	IMAP_CMD_UID_ONLY = 4,
+	IMAP_CMD_NO_EXPUNGE = 8,	/* no EXPUNGE before its end, unless behind "UID" */
+	IMAP_CMD_FRESH = 16,		/* asks the store for changes whatever is known */
+	IMAP_CMD_SECRET = 32		/* its text is never shown in a trace */
+};
+
+struct imap_cmd;
+struct imap_session;
+
+struct imap_command {
+	const char	*name;
+	unsigned	states;
+	unsigned	flags;
+	const char	*capability;	/* announced because of it, with its condition's state */
+	void		(*run)(struct imap_cmd *cmd);
+};
+
+struct imap_cmd {
+	struct imap_session		*session;
+	const struct imap_command	*def;
+	struct span			tag;
+	bool				uid;
+	struct imap_args		args;
+	struct arena			arena;
+	struct buf			result;		/* of the tagged line, without tag */
+	/* A command that reads more of the client's bytes; true: took some. */
+	bool				(*input)(struct imap_cmd *cmd);
+	/* The client took output after conn_full(). */
+	void				(*drained)(struct imap_cmd *cmd);
+	/* Frees what `data` holds; also when the session ends before the command. */
+	void				(*release)(struct imap_cmd *cmd);
+	void				(*synced)(struct imap_cmd *cmd);	/* see sync.h */
+	void				*data;
+	bool				ended;
+	bool				no_sync;	/* changes are not asked for at the end */
+};
+
+enum imap_bye { IMAP_BYE_LOGOUT, IMAP_BYE_SERVER, IMAP_BYE_LOST };
+
+struct imap_session {
+	struct list		node;
+	struct imap_server	*srv;
+	struct conn		*conn;
+	struct log_ctx		log;
+	char			id[24];
+	char			peer[NET_IP_STR];
+	char			*user;
+	unsigned		state;
+	bool			clear_ok;	/* passwords may travel in clear text */
+	bool			starttls;	/* offered on this listener */
+	bool			started, eof, ending;
+	bool			condstore;	/* the client knows modseqs */
+	bool			idle_paused;
+	struct imap_reader	reader;
+	struct imap_cmd		*cmd;		/* NULL: none under way */
+	struct auth_exchange	*exchange;
+	struct auth_lookup	*renewing;
+	struct loop_timer	*timer;		/* login time, autologout, or "still here" */
+	struct loop_timer	*renew;		/* of the ticket */
+	struct store		*store;
+	struct buf		ticket;
+	uint64_t		account;
+	uint64_t		dirty_modseq;	/* of the store's last note */
+	struct imap_view	*view;		/* NULL: nothing selected */
+	uint32_t		bad_commands, failed_logins;
+	uint32_t		next_stage;
+	uint64_t		n_commands, n_fetched, n_appended;
+};
+
+/* Takes fd over.  id, peer: copied. */
+struct imap_session *imap_session_new(struct imap_server *srv, int fd, const char *id,
+    const char *peer, const struct conf_listener *listener);
+/* At once, without a word. */
+void imap_session_free(struct imap_session **s);
+/* "* BYE text", then the end. */
+void imap_session_bye(struct imap_session *s, const char *text);
+/* The end without BYE: where it would stand inside a literal. */
+void imap_session_cut(struct imap_session *s);
+static inline struct buf *
+imap_out(struct imap_session *s)
+{
+	return conn_out(s->conn);
+}
+/* Something may have been left in the connection: look again in the next round. */
+void imap_session_kick(struct imap_session *s);
+/* The password may be asked for. */
+bool imap_session_may_login(const struct imap_session *s);
+/* Moves to a state; leaving SELECTED frees the view. */
+void imap_session_set_state(struct imap_session *s, unsigned state);
+/* The capabilities that matter in this state, blank between. */
+void imap_capabilities(const struct imap_session *s, struct buf *out);
+/* Says goodbye to those between two commands; others follow at the end of theirs. */
+void imap_server_drain(struct imap_server *srv);
+/* Ends the sessions that used a ticket taken back. */
+void imap_server_revoked(struct imap_server *srv, const struct auth_revoked *r);
+/* Frees all sessions and what was asked. */
+void imap_server_fini(struct imap_server *srv);
+void imap_server_ask_mechanisms(struct imap_server *srv);
+unsigned imap_mechanism_flags(const struct imap_session *s);
+
+/* ---- endings of a command: exactly one of them ---- */
+/* By the table from status to response codes; ST_OK gives "OK name completed". */
+void imap_cmd_done(struct imap_cmd *cmd, enum status st);
+/* The arguments were read with an error: BAD, or NO for a name that cannot be. */
+void imap_cmd_syntax(struct imap_cmd *cmd);
+/* "NO text" / "BAD text" / "OK text": with its response code, without CRLF. */
+void imap_cmd_end(struct imap_cmd *cmd, const char *text);
+/* As imap_cmd_end, with what stands in cmd->result. */
+void imap_cmd_end_result(struct imap_cmd *cmd);
+/* A store_done_fn for commands that have nothing to say but how it ended. */
+void imap_cmd_finish(void *arg, enum status st, bool more, const void *msg);
+/* A store_done_fn that takes notice of nothing. */
+void imap_ignore(void *arg, enum status st, bool more, const void *msg);
+/* Code and text for a status: "[NONEXISTENT] No such mailbox". */
+const char *imap_status_text(enum status st);
+
+/* The messages that a sequence-set or uid-set names, as uids that the client knows.
+ * false: the command was ended (a sequence number that does not exist: BAD). */
+bool imap_cmd_uids(struct imap_cmd *cmd, struct span set, struct uidset *uids);
+
+/* Appends a name as astring or quoted string, as LIST does. */
+void imap_put_mailbox(struct buf *out, struct span path);
+/* ---- tables ---- */
+const struct imap_command *imap_command_find(struct span name, bool uid);
+extern const struct imap_command *const imap_families[];	/* NULL at the end */
+extern const struct imap_command imap_cmds_any[], imap_cmds_auth[], imap_cmds_mailbox[],
+    imap_cmds_select[], imap_cmds_append[], imap_cmds_fetch[], imap_cmds_store[],
+    imap_cmds_copy[], imap_cmds_search[], imap_cmds_expunge[], imap_cmds_idle[];
+
+/* cmd_idle.c: the session's timer rang, or something changed. */
+void imap_idle_still_here(struct imap_cmd *cmd);
+void imap_idle_dirty(struct imap_cmd *cmd);
+bool imap_cmd_is_idle(const struct imap_cmd *cmd);
+
+#endif

@@ -1,0 +1,446 @@
+/* The view: runs of uids with running numbers, found by halving. */
+#include "imapd/view.h"
+
+#include <assert.h>
+
+#include "common/util/mem.h"
+
+#define OWN_MAX 64	/* own modseqs remembered; older ones are told twice, which harms nobody */
+
+static void
+add_run(struct imap_view *v, uint32_t lo, uint32_t hi)
+{
+	if (v->n > 0 && v->r[v->n - 1].hi + 1 == lo) {
+		v->r[v->n - 1].hi = hi;
+	} else {
+		if (v->n == v->room) {
+			v->room = v->room > 0 ? v->room * 2 : 1;
+			v->r = mem_realloc_array(v->r, v->room, sizeof(*v->r));
+		}
+		v->r[v->n++] = (struct view_range){ lo, hi, v->count + 1 };
+	}
+	v->count += hi - lo + 1;
+}
+
+struct imap_view *
+imap_view_new(const struct store_opened *o, struct span path, bool readonly)
+{
+	struct imap_view *v = mem_zalloc(sizeof(*v));
+	struct uidset set = { 0 };
+	struct reader r;
+
+	v->mailbox = o->mailbox;
+	v->uidvalidity = o->uidvalidity;
+	v->uidnext = o->uidnext;
+	v->modseq = v->settled = v->settling = o->highestmodseq;
+	v->rights = o->rights;
+	v->readonly = readonly;
+	buf_add_span(&v->path, path);
+	reader_init(&r, o->uids.p, o->uids.len);
+	if (o->uids.len > 0)
+		uidset_decode(&set, &r, SIZE_MAX);
+	for (size_t i = 0; i < set.n; i++)
+		add_run(v, set.r[i].lo, set.r[i].hi);
+	uidset_fini(&set);
+	if (o->recent_from > 0 && o->recent_from < o->uidnext)
+		uidset_add_range(&v->recent, o->recent_from, o->uidnext - 1);
+	imap_view_keywords(v, o->keywords);
+	return v;
+}
+
+static void forget_own(struct imap_view *v);
+
+void
+imap_view_free(struct imap_view **v)
+{
+	if (*v == NULL)
+		return;
+	buf_fini(&(*v)->path);
+	buf_fini(&(*v)->keywords);
+	uidset_fini(&(*v)->expunged);
+	uidset_fini(&(*v)->recent);
+	uidset_fini(&(*v)->changed);
+	mem_free(&(*v)->r);
+	forget_own(*v);
+	mem_free(v);
+}
+
+/* Index of the first run that ends at or behind uid. */
+static size_t
+run_of_uid(const struct imap_view *v, uint32_t uid)
+{
+	size_t lo = 0, hi = v->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (v->r[mid].hi < uid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+uint32_t
+imap_view_seq(const struct imap_view *v, uint32_t uid)
+{
+	size_t i = run_of_uid(v, uid);
+
+	if (i == v->n || v->r[i].lo > uid)
+		return 0;
+	return v->r[i].seq + (uid - v->r[i].lo);
+}
+
+static size_t
+run_of_seq(const struct imap_view *v, uint32_t seq)
+{
+	size_t lo = 0, hi = v->n;
+
+	while (lo + 1 < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (v->r[mid].seq <= seq)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+uint32_t
+imap_view_uid(const struct imap_view *v, uint32_t seq)
+{
+	const struct view_range *r;
+
+	if (seq == 0 || seq > v->count)
+		return 0;
+	r = &v->r[run_of_seq(v, seq)];
+	return r->lo + (seq - r->seq);
+}
+
+uint32_t
+imap_view_last_uid(const struct imap_view *v)
+{
+	return v->n > 0 ? v->r[v->n - 1].hi : 0;
+}
+
+void
+imap_view_add_uids(const struct imap_view *v, uint32_t lo, uint32_t hi, struct uidset *out)
+{
+	for (size_t i = run_of_uid(v, lo); i < v->n && v->r[i].lo <= hi; i++) {
+		uint32_t from = v->r[i].lo > lo ? v->r[i].lo : lo;
+		uint32_t to = v->r[i].hi < hi ? v->r[i].hi : hi;
+
+		uidset_add_range(out, from, to);
+	}
+}
+
+void
+imap_view_add_seqs(const struct imap_view *v, uint32_t lo, uint32_t hi, struct uidset *out)
+{
+	if (hi > v->count)
+		hi = v->count;
+	if (lo == 0 || lo > hi)
+		return;
+	imap_view_add_uids(v, imap_view_uid(v, lo), imap_view_uid(v, hi), out);
+}
+
+void
+imap_view_append(struct imap_view *v, uint32_t uid)
+{
+	if (uid > imap_view_last_uid(v))
+		add_run(v, uid, uid);
+}
+
+void
+imap_view_remove(struct imap_view *v, const struct uidset *uids)
+{
+	struct view_range *old = v->r;
+	size_t n = v->n, k = 0;
+
+	if (uidset_empty(uids))
+		return;
+	v->r = NULL;
+	v->n = v->room = 0;
+	v->count = 0;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t lo = old[i].lo;
+
+		while (k < uids->n && uids->r[k].hi < lo)
+			k++;
+		for (size_t j = k; j < uids->n && uids->r[j].lo <= old[i].hi; j++) {
+			if (uids->r[j].lo > lo)
+				add_run(v, lo, uids->r[j].lo - 1);
+			lo = uids->r[j].hi + 1;
+			if (lo == 0 || lo > old[i].hi)
+				break;
+		}
+		if (lo != 0 && lo <= old[i].hi)
+			add_run(v, lo, old[i].hi);
+	}
+	mem_free(&old);
+	uidset_remove_set(&v->recent, uids);
+	uidset_remove_set(&v->changed, uids);
+}
+
+uint32_t
+imap_view_recent(const struct imap_view *v)
+{
+	struct uidset here = { 0 };
+	uint64_t n;
+
+	for (size_t i = 0; i < v->recent.n; i++)
+		imap_view_add_uids(v, v->recent.r[i].lo, v->recent.r[i].hi, &here);
+	n = uidset_count(&here);
+	uidset_fini(&here);
+	return (uint32_t)n;
+}
+
+void
+imap_view_keywords(struct imap_view *v, struct span list)
+{
+	struct reader r;
+	struct span name;
+	uint32_t n = 0;
+
+	reader_init(&r, list.p, list.len);
+	while (list.len > 0 && n < KEYWORD_MAX && get_store_keyword(&r, &name))
+		n++;
+	if (n <= v->n_keywords)
+		return;
+	buf_clear(&v->keywords);
+	buf_add_span(&v->keywords, list);
+	buf_trim(&v->keywords);
+	v->n_keywords = n;
+}
+
+int
+imap_view_keyword(const struct imap_view *v, struct span name)
+{
+	struct reader r;
+	struct span have;
+
+	reader_init(&r, v->keywords.data, v->keywords.len);
+	for (uint32_t i = 0; i < v->n_keywords && get_store_keyword(&r, &have); i++) {
+		if (span_caseeq(have, name))
+			return (int)i;
+	}
+	return -1;
+}
+
+static void
+put_system(unsigned system, struct buf *out)
+{
+	for (unsigned bit = 1; bit <= FLAG_DRAFT; bit <<= 1) {
+		if (system & bit) {
+			buf_add_str(out, flag_system_name(bit));
+			buf_add_c(out, ' ');
+		}
+	}
+}
+
+void
+imap_view_put_flags(const struct imap_view *v, uint32_t uid, struct flags f, struct buf *out)
+{
+	buf_add_c(out, '(');
+	if (flags_get_system(f) != 0)
+		put_system(flags_get_system(f), out);
+	if ((f.w[0] >> 8 | f.w[1]) != 0) {
+		struct reader r;
+		struct span name;
+
+		reader_init(&r, v->keywords.data, v->keywords.len);
+		for (uint32_t i = 0; i < v->n_keywords && get_store_keyword(&r, &name); i++) {
+			if (flags_has_keyword(f, i)) {
+				buf_add_span(out, name);
+				buf_add_c(out, ' ');
+			}
+		}
+	}
+	if (v->recent.n > 0 && uidset_has(&v->recent, uid))
+		buf_add_str(out, "\\Recent ");
+	if (out->data[out->len - 1] == ' ')
+		out->data[out->len - 1] = ')';
+	else
+		buf_add_c(out, ')');
+}
+
+static void
+put_keywords(const struct imap_view *v, struct buf *out)
+{
+	struct reader r;
+	struct span name;
+
+	reader_init(&r, v->keywords.data, v->keywords.len);
+	for (uint32_t i = 0; i < v->n_keywords && get_store_keyword(&r, &name); i++) {
+		buf_add_span(out, name);
+		buf_add_c(out, ' ');
+	}
+}
+
+void
+imap_view_tell_keywords(struct imap_view *v, bool permanent, struct buf *out)
+{
+	buf_add_str(out, "* FLAGS (");
+	put_system(FLAG_SYSTEM_ALL, out);
+	put_keywords(v, out);
+	out->data[out->len - 1] = ')';
+	buf_add_str(out, "\r\n");
+	v->told_keywords = v->n_keywords;
+	if (!permanent)
+		return;
+	buf_add_str(out, "* OK [PERMANENTFLAGS (");
+	if (!v->readonly) {
+		put_system(FLAG_SYSTEM_ALL, out);
+		put_keywords(v, out);
+		buf_add_str(out, v->n_keywords < KEYWORD_MAX ? "\\*" : "");
+	}
+	buf_add_str(out, ")] Flags kept\r\n");
+}
+
+static bool
+own_modseq(const struct imap_view *v, uint64_t modseq)
+{
+	for (size_t i = 0; i < v->n_own && i < OWN_MAX; i++) {
+		if (v->own[i] == modseq)
+			return true;
+	}
+	return false;
+}
+
+void
+imap_view_own(struct imap_view *v, uint32_t uid, uint64_t modseq)
+{
+	if (modseq <= v->modseq)
+		return;
+	uidset_add(&v->own_uids, uid);
+	if (own_modseq(v, modseq))
+		return;
+	if (v->own == NULL)
+		v->own = mem_array(OWN_MAX, sizeof(*v->own));
+	v->own[v->n_own++ % OWN_MAX] = modseq;
+}
+
+static bool
+is_own(const struct imap_view *v, const struct store_row *row)
+{
+	return v->n_own > 0 && own_modseq(v, row->modseq) && uidset_has(&v->own_uids, row->uid);
+}
+
+static void
+forget_own(struct imap_view *v)
+{
+	uidset_fini(&v->own_uids);
+	mem_free(&v->own);
+	v->n_own = 0;
+}
+
+static void
+merge_rows(struct imap_view *v, struct span rows)
+{
+	struct store_row row;
+	struct reader r;
+	uint32_t known = imap_view_last_uid(v);
+
+	reader_init(&r, rows.p, rows.len);
+	while (rows.len > 0 && get_store_row(&r, &row, ROW_FLAGS)) {
+		if (row.uid > known)
+			imap_view_append(v, row.uid);
+		else if (!is_own(v, &row) && imap_view_seq(v, row.uid) != 0)
+			uidset_add(&v->changed, row.uid);
+	}
+}
+
+void
+imap_view_merge(struct imap_view *v, const struct store_changes_are *c, bool condstore)
+{
+	struct uidset gone = { 0 };
+	struct reader r;
+
+	if (c->gone) {
+		v->gone = true;
+		return;
+	}
+	imap_view_keywords(v, c->keywords);
+	merge_rows(v, c->rows);
+	reader_init(&r, c->vanished.p, c->vanished.len);
+	if (c->vanished.len > 0 && uidset_decode(&gone, &r, SIZE_MAX)) {
+		for (size_t i = 0; i < gone.n; i++)
+			imap_view_add_uids(v, gone.r[i].lo, gone.r[i].hi, &v->expunged);
+		uidset_remove_set(&v->changed, &v->expunged);
+	}
+	uidset_fini(&gone);
+	if (!v->readonly && c->recent_from > 0 && c->recent_from < c->uidnext)
+		uidset_add_range(&v->recent, c->recent_from, c->uidnext - 1);
+	if (c->uidnext > v->uidnext)
+		v->uidnext = c->uidnext;
+	if (c->highestmodseq > v->modseq)
+		v->modseq = c->highestmodseq;
+	if (v->settling < v->modseq)
+		v->settling = v->modseq;
+}
+
+static void
+tell_number(struct buf *out, uint32_t n, const char *what)
+{
+	buf_add_str(out, "* ");
+	buf_add_u64(out, n);
+	buf_add_str(out, what);
+}
+
+void
+imap_view_tell_expunged(struct imap_view *v, const struct uidset *uids, struct buf *out)
+{
+	/* From the end: numbers in front keep their meaning while we tell. */
+	for (size_t i = uids->n; i > 0; i--) {
+		for (uint32_t uid = uids->r[i - 1].hi; uid >= uids->r[i - 1].lo; uid--) {
+			uint32_t seq = imap_view_seq(v, uid);
+
+			if (seq != 0) {
+				tell_number(out, seq, " EXPUNGE\r\n");
+				if (seq <= v->told_count)
+					v->told_count--;
+			}
+		}
+	}
+	imap_view_remove(v, uids);
+	uidset_remove_set(&v->expunged, uids);
+}
+
+void
+imap_view_tell(struct imap_view *v, bool expunges, struct buf *out)
+{
+	uint32_t recent;
+
+	forget_own(v);
+	if (v->settled < v->settling)
+		v->settled = v->settling;
+	if (expunges && !uidset_empty(&v->expunged)) {
+		struct uidset gone = v->expunged;
+
+		v->expunged = (struct uidset){ 0 };
+		/* What came and went before it was told was never there. */
+		if (v->told_count < v->count) {
+			struct uidset untold = { 0 };
+
+			imap_view_add_seqs(v, v->told_count + 1, v->count, &untold);
+			uidset_intersect(&untold, &gone);
+			imap_view_remove(v, &untold);
+			uidset_remove_set(&gone, &untold);
+			uidset_fini(&untold);
+		}
+		imap_view_tell_expunged(v, &gone, out);
+		uidset_fini(&gone);
+	}
+	if (v->told_keywords < v->n_keywords)
+		imap_view_tell_keywords(v, true, out);
+	recent = imap_view_recent(v);
+	if (v->count != v->told_count) {
+		tell_number(out, v->count, " EXISTS\r\n");
+		v->told_count = v->count;
+		tell_number(out, recent, " RECENT\r\n");
+		v->told_recent = recent;
+	}
+	v->told_recent = recent;
+}

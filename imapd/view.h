@@ -1,0 +1,84 @@
+/* imapd/view.h
+ * What the client knows of the selected mailbox: which uid each sequence number
+ * means.  Changes by others are merged here first and told when the protocol lets us;
+ * until then numbers keep their meaning. */
+#ifndef IMAPD_VIEW_H
+#define IMAPD_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/mail/flags.h"
+#include "common/mail/uidset.h"
+#include "storage/client/store.h"
+
+struct imap_session;
+
+/* A run of uids and the sequence number of its first. */
+struct view_range {
+	uint32_t	lo, hi, seq;
+};
+
+struct imap_view {
+	uint64_t		mailbox;
+	struct buf		path;
+	uint32_t		uidvalidity, uidnext;
+	uint64_t		modseq;		/* changes up to it are merged */
+	uint32_t		rights;
+	bool			readonly;
+	bool			dirty;		/* the store said that something changed */
+	bool			gone;		/* the mailbox was deleted */
+	struct view_range	*r;
+	size_t			n, room;
+	uint32_t		count;
+	struct uidset		expunged;	/* by others, not told yet */
+	struct uidset		recent;
+	struct uidset		changed;	/* flags changed by others, not told yet */
+	uint32_t		told_count, told_recent;	/* EXISTS and RECENT as told last */
+	struct buf		keywords;	/* names by bit: put_store_keyword */
+	uint32_t		n_keywords, told_keywords;
+	/* Of the account: no change up to it is unknown here.  A silent STORE that got the very
+	 * next one hides nobody else's change of the same message. */
+	uint64_t		settled, settling;
+	/* Our own changes since `modseq`: rows of these uids and modseqs were told already. */
+	struct uidset		own_uids;
+	uint64_t		*own;
+	size_t			n_own;
+};
+
+struct imap_view *imap_view_new(const struct store_opened *o, struct span path, bool readonly);
+void imap_view_free(struct imap_view **v);
+
+/* 0: not in the view / no such number. */
+uint32_t imap_view_seq(const struct imap_view *v, uint32_t uid);
+uint32_t imap_view_uid(const struct imap_view *v, uint32_t seq);
+uint32_t imap_view_last_uid(const struct imap_view *v);
+/* All uids of the view, or those of [lo, hi] in numbers or uids. */
+void imap_view_add_uids(const struct imap_view *v, uint32_t lo, uint32_t hi, struct uidset *out);
+void imap_view_add_seqs(const struct imap_view *v, uint32_t lo, uint32_t hi, struct uidset *out);
+void imap_view_append(struct imap_view *v, uint32_t uid);
+/* Forgets messages; the numbers behind them shift. */
+void imap_view_remove(struct imap_view *v, const struct uidset *uids);
+uint32_t imap_view_recent(const struct imap_view *v);
+
+/* The account's keyword table, whole; ignored when it is not longer than what is known. */
+void imap_view_keywords(struct imap_view *v, struct span list);
+/* Bit of a keyword; -1: nobody used it yet. */
+int imap_view_keyword(const struct imap_view *v, struct span name);
+/* " (\Seen $Forwarded)" without the leading blank. */
+void imap_view_put_flags(const struct imap_view *v, uint32_t uid, struct flags f, struct buf *out);
+/* "* FLAGS", and PERMANENTFLAGS when asked for. */
+void imap_view_tell_keywords(struct imap_view *v, bool permanent, struct buf *out);
+
+/* Our own change of that message was told: it is no news. */
+void imap_view_own(struct imap_view *v, uint32_t uid, uint64_t modseq);
+
+/* Merges what the store said. */
+void imap_view_merge(struct imap_view *v, const struct store_changes_are *c, bool condstore);
+/* Tells EXISTS, RECENT, and EXPUNGE when it may; the rows of `changed` are fetched by the
+ * session.  VANISHED is no part of this. */
+void imap_view_tell(struct imap_view *v, bool expunges, struct buf *out);
+/* Own expunges: told at once. */
+void imap_view_tell_expunged(struct imap_view *v, const struct uidset *uids, struct buf *out);
+
+#endif
