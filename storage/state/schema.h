@@ -135,7 +135,7 @@ struct rec_index {
 	int16_t		received_zone;
 };
 
-#define BLOCK_UIDS 1024u
+#define BLOCK_UIDS 256u
 struct rec_block {			/* bit i of byte j: uid block * 1024 + 8j + i */
 	uint16_t	present, unseen, deleted;	/* counts */
 	unsigned char	bits[3][BLOCK_UIDS / 8];	/* present, unseen, deleted */

@@ -1,4 +1,4 @@
-/* Which uids of a mailbox there are, are unseen, are \Deleted: bitmaps of 1,024 uids.
+/* Which uids of a mailbox there are, are unseen, are \Deleted: bitmaps of 256 uids.
  * Sequence numbers, SELECT and cutting sets into operations read no message rows. */
 #include "storage/state/state_priv.h"
 
