@@ -19,3 +19,7 @@ UNIT_TESTS += t/unit/storage/test_service
 t_unit_storage_test_service_SOURCES = t/unit/storage/test_service.c \
 	t/unit/storage/rig.c t/unit/storage/rig.h
 t_unit_storage_test_service_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/unit/storage/test_stored
+t_unit_storage_test_stored_SOURCES = t/unit/storage/test_stored.c \
+	t/unit/storage/rig.c t/unit/storage/rig.h
+t_unit_storage_test_stored_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
