@@ -204,6 +204,8 @@ rig_done(void *arg, enum status st, bool more, const void *msg)
 
 	if (!more) {
 		a->st = st;
+		if (st != ST_OK)
+			a->bad = st;
 		a->n++;
 	}
 	if (msg == NULL || m == NULL)

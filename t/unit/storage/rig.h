@@ -43,7 +43,7 @@ struct store *rig_channel(struct rig *r, uint64_t account, store_event_fn event,
 struct answer {
 	struct buf	body;		/* the last message, encoded */
 	struct buf	parts;		/* lists of all parts, one after the other */
-	enum status	st;
+	enum status	st, bad;	/* of the last call; the last that was not ST_OK */
 	unsigned	n;		/* callbacks that ended a call */
 	union {
 		struct store_opened	opened;
