@@ -11,7 +11,7 @@
 #include "common/util/list.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
-#include "lmtpd/copy.h"
+#include "storage/client/copy.h"
 
 #define ERRORS_MAX	20		/* commands that were refused for their syntax */
 

@@ -1,9 +1,9 @@
-/* lmtpd/copy.h
- * One recipient's copy of the message being received: its private prefix (trace header
- * lines), the digest of what it looks like, its stored form on the way to the store.
- * The bytes pass through; memory does not grow with the message. */
-#ifndef LMTPD_COPY_H
-#define LMTPD_COPY_H
+/* storage/client/copy.h
+ * One recipient's copy of a message on its way into a mailbox: its private prefix (trace
+ * header lines), the digest of what it looks like, its stored form.  The bytes pass
+ * through; memory does not grow with the message. */
+#ifndef STORAGE_CLIENT_COPY_H
+#define STORAGE_CLIENT_COPY_H
 
 #include "common/auth/auth_proto.h"
 #include "storage/client/store.h"

@@ -1,4 +1,4 @@
-#include "lmtpd/copy.h"
+#include "storage/client/copy.h"
 
 #include <string.h>
 
