@@ -115,6 +115,7 @@ on_timer(void *arg)
 {
 	struct service *svc = arg;
 
+	tickets_age(svc);
 	svc->chore = AT_WORK;
 	svc->chore_work = (struct state_work){ 0 };
 	next_chore(svc);

@@ -26,6 +26,7 @@ struct service_conf {
 	uint64_t	account_tick_bytes;	/* of one account in it */
 	uint32_t	readers;
 	uint32_t	undelete_s, history_s;
+	uint32_t	ticket_s;		/* longest life of a ticket */
 	uint64_t	quota_bytes, quota_messages, quota_mailboxes;	/* 0: no limit */
 	struct buf	folders;		/* op_default_mailbox..., without INBOX */
 	const struct jio *io;			/* NULL: the real file system */

@@ -120,7 +120,8 @@ struct service {
 	struct ipc		*authd;
 	struct loop_timer	*authd_again;
 	bool			 revocations_known;
-	struct table		 revoked;
+	struct table		 revoked, revoked_before;	/* see tickets_age() */
+	int64_t			 revoked_since_s;
 	/* chores */
 	struct loop_timer	*chores_timer;
 	unsigned		 chore;		/* enum in chores.c; 0: at rest */
@@ -161,6 +162,8 @@ void note_dir(struct service *svc, const struct state_result *res);
 enum status ticket_judge(struct peer *p, struct span bytes, struct ticket *t);
 /* Still good?  One log line when it is not. */
 enum status channel_judge(struct channel *c);
+/* Forgets void tickets that are past their time. */
+void tickets_age(struct service *svc);
 void tickets_fini(struct service *svc);
 
 /* ops.c: fills rq->op from the message; not ST_OK: the verdict without an operation.

@@ -22,7 +22,24 @@ refuse(struct peer *p, const char *event, uint64_t account, enum status st)
 static bool
 is_revoked(const struct service *svc, const struct ticket *t)
 {
-	return table_get(&svc->revoked, span(t->id, sizeof(t->id))) != NULL;
+	struct span id = span(t->id, sizeof(t->id));
+
+	return table_get(&svc->revoked, id) != NULL || table_get(&svc->revoked_before, id) != NULL;
+}
+
+/* A table for what was revoked during the longest life of a ticket, and the one before:
+ * when that is put away, every ticket in it has expired. */
+void
+tickets_age(struct service *svc)
+{
+	int64_t now = clock_wall_s();
+
+	if (now - svc->revoked_since_s <= (int64_t)svc->cf.ticket_s)
+		return;
+	table_fini(&svc->revoked_before, NULL, NULL);
+	svc->revoked_before = svc->revoked;
+	svc->revoked = (struct table){ 0 };
+	svc->revoked_since_s = now;
 }
 
 enum status
@@ -176,5 +193,6 @@ tickets_fini(struct service *svc)
 	ipc_free(&svc->authd);
 	loop_timer_free(&svc->authd_again);
 	table_fini(&svc->revoked, NULL, NULL);
+	table_fini(&svc->revoked_before, NULL, NULL);
 	mem_wipe(&svc->keys, sizeof(svc->keys));
 }
