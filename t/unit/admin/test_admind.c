@@ -46,6 +46,8 @@ answer_authd(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head
 	struct auth_admin_is is = { SPAN_LIT("{\"id\":\"0000000000000005\",\"shard\":0,"
 	    "\"address\":\"a@x.org\"}") };
 
+	if (m->no == AUTH_RCPT)
+		ipc_reply(ipc, h, ST_NOT_FOUND, 0, NULL);
 	if (m->no != AUTH_ADMIN)
 		return;
 	w->asked++;
@@ -297,6 +299,57 @@ data_without_a_command_is_answered(void **state)
 	assert_int_equal(w->last, ST_CANCELLED);
 }
 
+static void
+deliver(struct world *w, uint32_t chan)
+{
+	struct admin_run run = { SPAN_LIT("deliver"), SPAN_LIT("{\"address\":\"a@x.org\"}") };
+
+	ipc_request(w->ctl, chan, ADMIN_RUN, &run, on_answer, w);
+}
+
+static void
+a_file_needs_a_channel_of_its_own(void **state)
+{
+	struct world *w = *state;
+
+	deliver(w, 0);
+	settle(w, 1);
+	assert_int_equal(w->last, ST_SYNTAX);
+	deliver(w, 7);
+	deliver(w, 7);
+	settle(w, 3);
+}
+
+static void
+an_unknown_recipient_ends_the_delivery_and_its_file(void **state)
+{
+	struct world *w = *state;
+	struct admin_data d = { SPAN_LIT("Subject: x\n\nbody\n"), false };
+
+	deliver(w, 7);
+	ipc_request(w->ctl, 7, ADMIN_DATA, &d, on_answer, w);
+	settle(w, 2);
+	/* the piece is answered first, then the command */
+	assert_int_equal(w->last, ST_NOT_FOUND);
+	assert_non_null(strstr(w->text, "no such address"));
+	ipc_request(w->ctl, 7, ADMIN_DATA, &d, on_answer, w);
+	settle(w, 3);
+	assert_int_equal(w->last, ST_CANCELLED);
+}
+
+static void
+a_file_that_comes_too_fast_is_refused(void **state)
+{
+	struct world *w = *state;
+	struct admin_data d = { SPAN_LIT("x"), false };
+
+	deliver(w, 7);
+	ipc_request(w->ctl, 7, ADMIN_DATA, &d, on_answer, w);
+	ipc_request(w->ctl, 7, ADMIN_DATA, &d, on_answer, w);
+	settle(w, 3);
+	assert_int_equal(w->last, ST_LIMIT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int
@@ -312,6 +365,9 @@ main(void)
 		TEST(only_so_many_commands_of_a_client_run_at_a_time),
 		TEST(a_client_that_goes_takes_its_commands_along),
 		TEST(data_without_a_command_is_answered),
+		TEST(a_file_needs_a_channel_of_its_own),
+		TEST(an_unknown_recipient_ends_the_delivery_and_its_file),
+		TEST(a_file_that_comes_too_fast_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
