@@ -339,6 +339,7 @@ static void
 on_checked(void *arg, enum status st, bool more, const void *msg)
 {
 	struct imap_cmd *cmd = arg;
+	struct imap_session *s = cmd->session;
 	struct appending *q = cmd->data;
 	const struct store_mailboxes *part = msg;
 	struct store_mailbox m;
@@ -359,8 +360,8 @@ on_checked(void *arg, enum status st, bool more, const void *msg)
 		reject_literal(cmd);
 	else
 		accept_literal(cmd);
-	if (!cmd->session->ending)
-		imap_session_kick(cmd->session);
+	if (!s->ending)
+		imap_session_kick(s);
 }
 
 /* Stands at a message's literal. */

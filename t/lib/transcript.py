@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""Plays a transcript against a running server: transcript.py [--split N] FILE...
+
+Lines of a transcript:
+
+    # a comment
+    user: 7                      the account, of MANSIO_USER's pattern [30]; emptied first
+    store: mailbox Old messages=2
+    login: 1 2                   these connections are logged in before the first line
+    tls: 2                       these speak TLS from the start
+    C: a1 DELETE Old             sent, with CRLF; C2: on the second connection
+    C= a1 APPEND Old {3+}\\r\\nabc   sent as it stands, with \\r \\n \\0 \\\\ and \\xNN read
+    S: a1 OK *                   the next line of the server; * stands for anything
+    S: <closed>                  the server closes the connection
+    wait: 0.2                    seconds
+
+${user} and ${password} are replaced.  Connections open with their first line; the
+greeting is expected like any other line unless the connection is in `login`.  --split N
+writes N bytes at a time."""
+import os
+import re
+import socket
+import ssl
+import sys
+import time
+sys.path.insert(0, os.path.dirname(__file__))
+from mansio import HOST, IMAP, IMAPS, PASSWORD, user
+
+TIMEOUT = float(os.environ.get("MANSIO_TIMEOUT", "20"))
+
+
+class Failure(Exception):
+    pass
+
+
+def pattern(text):
+    return re.compile(b".*".join(re.escape(p) for p in text.encode().split(b"*")), re.S)
+
+
+class Connection:
+    def __init__(self, split, tls=False):
+        self.s = socket.create_connection((HOST, IMAPS if tls else IMAP), TIMEOUT)
+        self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.secure()
+        self.split, self.buf = split, b""
+
+    def secure(self):
+        self.s = ssl._create_unverified_context().wrap_socket(self.s)
+
+    def send(self, data):
+        step = self.split or len(data)
+        try:
+            for i in range(0, len(data), step):
+                self.s.sendall(data[i:i + step])
+        except (BrokenPipeError, ConnectionResetError):
+            pass                # the next S: line tells
+
+    def line(self):
+        """The next line without its end; None: closed."""
+        while b"\n" not in self.buf:
+            try:
+                got = self.s.recv(65536)
+            except socket.timeout:
+                raise Failure("nothing came in %g s; so far %r" % (TIMEOUT, self.buf))
+            except (ConnectionResetError, ssl.SSLError):
+                got = b""
+            if not got:
+                return None
+            self.buf += got
+        line, self.buf = self.buf.split(b"\n", 1)
+        return line[:-1] if line.endswith(b"\r") else line
+
+    def command(self, text):
+        """For preparing: waits for the tagged OK; returns the lines before."""
+        self.send(b"p " + text + b"\r\n")
+        lines = []
+        while True:
+            line = self.line()
+            if line is None:
+                raise Failure("closed while preparing %r" % text)
+            if line.startswith(b"p "):
+                return line, lines
+            if line.startswith(b"+ "):
+                return line, lines
+            lines.append(line)
+
+
+def logged_in(n, split=0, tls=False):
+    c = Connection(split, tls)
+    c.line()
+    answer, _ = c.command(("LOGIN %s %s" % (user(n), PASSWORD)).encode())
+    if not answer.startswith(b"p OK"):
+        raise Failure("login: %r" % answer)
+    return c
+
+
+def names(lines):
+    return [l.split(b' "/" ', 1)[1] for l in lines]
+
+
+def clean(n):
+    c = logged_in(n)
+    _, lines = c.command(b'LIST "" *')
+    for name in sorted(names(lines), reverse=True):
+        if name != b"INBOX":
+            c.command(b"DELETE " + name)
+    _, lines = c.command(b'LSUB "" *')
+    for name in names(lines):
+        c.command(b"UNSUBSCRIBE " + name)
+    c.command(b"SELECT INBOX")
+    c.command(b"STORE 1:* +FLAGS.SILENT (\\Deleted)")
+    c.command(b"EXPUNGE")
+    c.command(b"LOGOUT")
+    c.s.close()
+
+
+def prepare(n, words):
+    """mailbox NAME [messages=N]"""
+    kind, name, *options = words
+    if kind != "mailbox":
+        raise Failure("store: what is %r?" % kind)
+    options = dict(o.split("=", 1) for o in options)
+    c = logged_in(n)
+    if name != "INBOX":
+        c.command(b"CREATE " + name.encode())
+    for i in range(1, int(options.get("messages", 0)) + 1):
+        m = ("From: Sender %d <s%d@example.org>\r\nTo: reader@example.org\r\n"
+             "Subject: message %d\r\nDate: Mon, %02d Feb 2021 10:00:00 +0000\r\n"
+             "Message-ID: <%d@example.org>\r\n\r\nbody %d\r\n" % (i, i, i, i, i, i)).encode()
+        c.command(b'APPEND %s "%2d-Feb-2021 10:00:00 +0000" {%d+}\r\n' %
+                  (name.encode(), i, len(m)) + m)
+    c.command(b"LOGOUT")
+    c.s.close()
+
+
+def unescape(text):
+    one = {"r": b"\r", "n": b"\n", "0": b"\0", "\\": b"\\"}
+    return re.sub(rb"\\(x[0-9a-fA-F]{2}|[rn0\\])", lambda m:
+                  bytes([int(m[1][1:], 16)]) if m[1][:1] == b"x" else one[m[1].decode()],
+                  text.encode())
+
+
+def play(path, split):
+    account, tls, connections = 30, set(), {}
+    head = True
+    with open(path) as f:
+        lines = f.read().split("\n")
+    for number, text in enumerate(lines, 1):
+        where = "%s:%d" % (path, number)
+        if not text.strip() or text.startswith("#"):
+            continue
+        m = re.match(r"(user|store|login|tls|wait|secure|C\d*|S\d*)([:=]) ?(.*)$", text)
+        if m is None:
+            raise Failure("%s: what is %r?" % (where, text))
+        word, equal, rest = m[1], m[2] == "=", m[3]
+        rest = rest.replace("${user}", user(account)).replace("${password}", PASSWORD)
+        try:
+            if word == "user":
+                account = int(rest)
+                continue
+            if word == "tls":
+                tls = set(rest.split())
+                continue
+            if head:
+                clean(account)
+                head = False
+            if word == "store":
+                prepare(account, rest.split())
+            elif word == "wait":
+                time.sleep(float(rest))
+            elif word == "login":
+                for n in rest.split():
+                    connections[n] = logged_in(account, split, n in tls)
+            elif word == "secure":
+                connections[rest].secure()
+            else:
+                step(connections, word, equal, rest, split, tls)
+        except Failure as e:
+            raise Failure("%s: %s" % (where, e))
+    for c in connections.values():
+        c.s.close()
+
+
+def step(connections, word, equal, rest, split, tls):
+    n = word[1:] or "1"
+    if n not in connections:
+        connections[n] = Connection(split, n in tls)
+    c = connections[n]
+    if word[0] == "C":
+        c.send(unescape(rest) if equal else rest.encode() + b"\r\n")
+        return
+    line = c.line()
+    if rest == "<closed>":
+        if line is not None:
+            raise Failure("expected the end, came %r" % line)
+    elif line is None:
+        raise Failure("expected %r, the connection was closed" % rest)
+    elif not pattern(rest).fullmatch(line):
+        raise Failure("expected %r\n   came %r" % (rest, line.decode("utf-8", "replace")))
+
+
+def main():
+    args, split = sys.argv[1:], 0
+    if args[:1] == ["--split"]:
+        split, args = int(args[1]), args[2:]
+    bad = 0
+    for path in args:
+        try:
+            play(path, split)
+        except (Failure, OSError) as e:
+            print(e if isinstance(e, Failure) else "%s: %s" % (path, e))
+            bad += 1
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()
