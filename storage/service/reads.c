@@ -534,13 +534,15 @@ static enum step
 read_step(struct request *rq)
 {
 	union any msg;
+	enum status st;
 
 	if (ipc_is_cancelled(ipc_of(rq), rq->head.req)) {
 		request_answer(rq, ST_CANCELLED, 0, NULL);
 		return STEP_DONE;
 	}
-	if (rq->chan->revoked) {
-		request_answer(rq, ST_DENIED, 0, NULL);
+	st = channel_judge(rq->chan);	/* also between two parts */
+	if (st != ST_OK) {
+		request_answer(rq, st, 0, NULL);
 		return STEP_DONE;
 	}
 	if (rq->m->size > 0 && ipc_decode(rq->m, buf_span(&rq->body), &msg) != ST_OK)
