@@ -7,3 +7,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/search_text.c imapd/search_text.h \
 	imapd/session.c imapd/session.h imapd/sync.c imapd/sync.h \
 	imapd/view.c imapd/view.h
+
+mansiolibexec_PROGRAMS += imapd/imapd
+imapd_imapd_SOURCES = imapd/main.c
+imapd_imapd_LDADD = imapd/libimapd.a $(LIBS_STORE_CLIENT) $(LIBS_COMMON) $(OUTSIDE_LIBS)
