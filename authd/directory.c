@@ -15,6 +15,8 @@
 #define CACHE_MAX	65536u
 #define TRIES_MAX	8		/* of a write that others are faster with */
 #define SCAN_PAGE	500u
+#define NEXT_ACCOUNT	"next/account"
+#define ID_BLOCK	32u
 
 struct cached {
 	uint64_t	version;
@@ -59,6 +61,8 @@ struct dir_job {
 	/* what it waits for: a key, or a scan */
 	struct span		want;
 	struct job_scan		*want_scan;
+	uint64_t		id;		/* taken from the block; 0: none */
+	uint64_t		block;		/* a new block begins here, once it is written */
 };
 
 struct directory {
@@ -70,6 +74,7 @@ struct directory {
 	struct list		jobs;		/* the others */
 	struct loop_task	*task;
 	struct loop_timer	*timer;
+	uint64_t		id_next, id_end;	/* of the block of account ids that is ours */
 };
 
 /* The cache --------------------------------------------------------------------- */
@@ -369,10 +374,17 @@ on_written(void *arg, const struct ipc_head *h, const struct ipc_message *m, con
 	/* also after a conflict: what was read is old */
 	list_each(n, tmp, &job->steps)
 		changed(job->d, list_entry(n, struct job_step, in)->key);
-	if (h->status == ST_CONFLICT && ++job->tries < TRIES_MAX)
+	if (h->status == ST_OK && job->block != 0) {
+		job->d->id_next = job->block + 1;	/* the first is the job's own */
+		job->d->id_end = job->block + ID_BLOCK;
+	}
+	if (h->status == ST_CONFLICT && ++job->tries < TRIES_MAX) {
+		if (job->tries > TRIES_MAX / 2)
+			job->id = 0;		/* perhaps it is the id that is taken */
 		run_again(job);
-	else
+	} else {
 		job_end(job, h->status);
+	}
 }
 
 static void
@@ -411,6 +423,7 @@ job_run(struct dir_job *job)
 	job->waits = false;
 	job->want = SPAN_NONE;
 	job->want_scan = NULL;
+	job->block = 0;
 	st = job->run(job, job->arg);
 	if (job->waits)
 		read_wanted(job);
@@ -571,6 +584,30 @@ void
 dir_del(struct dir_job *job, struct span key)
 {
 	step(job, false, key, SPAN_NONE);
+}
+
+bool
+dir_take_id(struct dir_job *job, uint64_t *id)
+{
+	struct directory *d = job->d;
+	const struct dir_rec *r;
+	char raw[8];
+
+	/* what is taken and not used in the end is never given again */
+	if (job->id == 0 && d->id_next < d->id_end)
+		job->id = d->id_next++;
+	if (job->id != 0) {
+		*id = job->id;
+		return true;
+	}
+	r = dir_get(job, SPAN_LIT(NEXT_ACCOUNT));
+	if (r == NULL)
+		return false;
+	job->block = r->version != 0 && r->value.len == 8 ? get_be64(r->value.p) : 1;
+	put_be64(raw, job->block + ID_BLOCK);
+	dir_put(job, SPAN_LIT(NEXT_ACCOUNT), span(raw, sizeof(raw)));
+	*id = job->block;
+	return true;
 }
 
 /* The connection ------------------------------------------------------------------- */

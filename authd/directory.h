@@ -63,6 +63,9 @@ struct arena *dir_arena(struct dir_job *job);
 /* Steps: the record must be as dir_get() told. */
 void dir_put(struct dir_job *job, struct span key, struct span value);
 void dir_del(struct dir_job *job, struct span key);
+/* An account id for this job: ids are taken from the directory in blocks, so that jobs that
+ * make accounts at the same time do not conflict.  false: not here yet. */
+bool dir_take_id(struct dir_job *job, uint64_t *id);
 
 /* Typed reads; *found false: there is none (or it is damaged: logged).  Return false: not
  * here yet. */

@@ -8,7 +8,6 @@
 #include "common/util/mem.h"
 #include "storage/api/store_types.h"
 
-#define NEXT_ACCOUNT "next/account"
 
 typedef void (*key_fn)(struct buf *out, uint64_t id);
 typedef void (*name_key_fn)(struct buf *out, struct span name);
@@ -237,20 +236,6 @@ dir_resolve(struct dir_job *job, const struct resolve_rules *rules, enum resolve
 /* Adding ---------------------------------------------------------------------- */
 
 static bool
-next_id(struct dir_job *job, uint64_t *id)
-{
-	const struct dir_rec *r = dir_get(job, SPAN_LIT(NEXT_ACCOUNT));
-	char raw[8];
-
-	if (r == NULL)
-		return false;
-	*id = r->version != 0 && r->value.len == 8 ? get_be64(r->value.p) : 1;
-	put_be64(raw, *id + 1);
-	dir_put(job, SPAN_LIT(NEXT_ACCOUNT), span(raw, sizeof(raw)));
-	return true;
-}
-
-static bool
 add_domain(struct dir_job *job, struct span name, int64_t now_s)
 {
 	struct dir_domain d = { .name = name, .created_s = now_s };
@@ -305,7 +290,7 @@ dir_add_account(struct dir_job *job, struct dir_account *a, uint32_t shards, uin
 		return ST_UNAVAILABLE;
 	if (!is_free)
 		return ST_EXISTS;
-	if (!next_id(job, &a->id) || !add_domain(job, address_domain(a->address), now_s))
+	if (!dir_take_id(job, &a->id) || !add_domain(job, address_domain(a->address), now_s))
 		return ST_UNAVAILABLE;
 	if (a->shard == UINT32_MAX)
 		a->shard = (uint32_t)(a->id % (shards > 0 ? shards : 1));

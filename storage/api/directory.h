@@ -2,7 +2,7 @@
  * The records of the directory (system shard): what authd and admind read and
  * write.  Keys are text, values are flat with a version byte.
  *
- *   next/account            u64: next account id (allocated by compare and set)
+ *   next/account            u64: next account id (by compare and set, in blocks)
  *   account/ID              struct dir_account       (ID: 16 hex digits)
  *   name/ADDRESS            struct dir_name          an address or login name, folded
  *   domain/NAME             struct dir_domain
