@@ -8,6 +8,7 @@ import glob
 import imaplib
 import os
 import random
+import re
 import smtplib
 import sys
 
@@ -62,15 +63,15 @@ def lmtp():
 
 def deliver(raw, to, sender="sender@example.org", server=None):
     s = server or lmtp()
-    refused = s.sendmail(sender, [to], raw)
+    refused = s.sendmail(sender, [to], crlf(raw))
     assert not refused, refused
     if server is None:
         s.quit()
 
 
 def crlf(raw):
-    """What a message becomes on its way through LMTP: every line end is CRLF."""
-    out = raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    """What a message becomes on its way: every line ends with CRLF; a bare CR stays."""
+    out = re.sub(rb"(?<!\r)\n", b"\r\n", raw)
     return out if out.endswith(b"\r\n") else out + b"\r\n"
 
 
@@ -86,7 +87,7 @@ def fetch_all(m, what="BODY.PEEK[]"):
     assert typ == "OK", (typ, data)
     for item in data:
         if isinstance(item, tuple):
-            words = item[0].split()
+            words = item[0].replace(b"(", b" ").split()
             got[int(words[words.index(b"UID") + 1])] = item[1]
     return got
 
