@@ -1,1 +1,2 @@
-# UNIT_TESTS += t/unit/imapd/test_x
+UNIT_TESTS += t/unit/imapd/test_view
+t_unit_imapd_test_view_LDADD = imapd/libimapd.a $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)

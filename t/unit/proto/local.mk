@@ -1,1 +1,2 @@
-# UNIT_TESTS += t/unit/proto/test_x
+UNIT_TESTS += t/unit/proto/test_imap
+t_unit_proto_test_imap_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)

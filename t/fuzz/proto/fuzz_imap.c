@@ -1,0 +1,110 @@
+/* The reader of commands and every grammar of arguments: the first byte chooses. */
+#include "common/mail/search.h"
+#include "common/proto/imap_args.h"
+#include "common/proto/imap_print.h"
+#include "common/proto/imap_reader.h"
+#include "common/proto/imap_search.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+static void
+read_arguments(unsigned which, struct span text, struct arena *arena)
+{
+	struct imap_search search = { 0 };
+	struct imap_section sec;
+	struct imap_flags flags;
+	struct imap_args a;
+	struct buf out = { 0 };
+	uint64_t from, length;
+	int64_t s = 0;
+	int16_t zone = 0;
+	bool nil;
+
+	imap_args_init(&a, text, arena);
+	switch (which % 10) {
+	case 0:
+		imap_args_astring(&a);
+		imap_args_sp(&a);
+		imap_args_nstring(&a, &nil);
+		break;
+	case 1:
+		imap_args_mailbox(&a);
+		imap_args_sp(&a);
+		imap_args_list_mailbox(&a);
+		break;
+	case 2:
+		imap_args_sequence_set(&a);
+		break;
+	case 3:
+		imap_args_flags(&a, true, &flags);
+		break;
+	case 4:
+		imap_args_date(&a);
+		break;
+	case 5:
+		imap_args_date_time(&a, &s, &zone);
+		if (imap_args_good(&a))
+			imap_put_date_time(&out, s, zone);
+		break;
+	case 6:
+		imap_args_section(&a, false, &sec);
+		imap_args_partial(&a, &from, &length);
+		if (imap_args_good(&a))
+			imap_put_section(&out, &sec);
+		break;
+	case 7:
+		imap_args_number64(&a);
+		imap_args_sp(&a);
+		imap_args_nz_number(&a);
+		break;
+	default:
+		imap_search_parse(&a, &search);
+		if (imap_args_end(&a))
+			search_needs(search.root);
+		search_fini(search.root);
+		break;
+	}
+	imap_args_end(&a);
+	buf_fini(&out);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct imap_reader r;
+	struct arena arena = { 0 };
+	struct buf in = { 0 };
+	bool more = true;
+
+	if (len == 0)
+		return 0;
+	imap_reader_init(&r, 2000);
+	buf_add(&in, data + 1, len - 1);
+	while (more) {
+		switch (imap_reader_read(&r, &in)) {
+		case IMAP_READ_COMMAND:
+			read_arguments(data[0], buf_span(&r.text), &arena);
+			imap_reader_next(&r);
+			break;
+		case IMAP_READ_LITERAL:
+			if (r.literal.size > 1000)
+				imap_reader_skip(&r);
+			else if (r.literal.binary)
+				imap_reader_stream(&r);
+			else
+				imap_reader_keep(&r);
+			break;
+		case IMAP_READ_BYTES:
+			imap_reader_took(&r, &in, imap_reader_ready(&r, &in));
+			break;
+		case IMAP_READ_STREAMED:
+			break;
+		default:
+			more = false;
+		}
+	}
+	imap_reader_fini(&r);
+	arena_fini(&arena);
+	buf_fini(&in);
+	return 0;
+}
