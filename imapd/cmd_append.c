@@ -423,7 +423,8 @@ read_append(struct imap_cmd *cmd)
 		n = imap_reader_ready(&s->reader, in);
 		message_feed(cmd, span(in->data, n));
 		imap_reader_took(&s->reader, in, n);
-		/* The last byte ends the message even when nothing follows yet. */
+		if (s->reader.left == 0 && in->len == 0)
+			conn_ack_now(s->conn);
 		return true;
 	case IMAP_READ_STREAMED:
 		message_end(cmd);

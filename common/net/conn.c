@@ -5,6 +5,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -626,6 +628,15 @@ uint16_t
 conn_peer_port(const struct conn *c)
 {
 	return c->port;
+}
+
+void
+conn_ack_now(struct conn *c)
+{
+	int on = 1;
+
+	if (!gone(c))
+		(void)setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
 
 int

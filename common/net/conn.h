@@ -102,6 +102,9 @@ const char *conn_tls_error(const struct conn *c);
 const struct net_ip *conn_peer(const struct conn *c);
 uint16_t conn_peer_port(const struct conn *c);
 int conn_fd(const struct conn *c);
+/* Acknowledges at once what came, where the protocol has no answer yet: a client that
+ * writes the rest of its request separately may wait for that (Nagle), 40 ms else. */
+void conn_ack_now(struct conn *c);
 uint64_t conn_bytes_in(const struct conn *c);	/* on the wire */
 uint64_t conn_bytes_out(const struct conn *c);
 
