@@ -166,7 +166,7 @@ class Imap:
         self.name = text.split()[0].upper()
         self.uid_form = self.name == "UID"
         if self.uid_form:
-            self.name = text.split()[1].upper()
+            self.name = (text.split() + [""])[1].upper()
         return self.wait(self.send(*args, sync=sync))
 
     __call__ = cmd
