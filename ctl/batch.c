@@ -11,7 +11,7 @@
 #include "ctl/output.h"
 
 #define INPUT_MAX (64u << 20)
-#define TRIES_MAX 100		/* of an account, while too many hashes wait */
+#define TRIES_MAX 100		/* of an account, while others are in the way */
 #define LIST_PAGES_MAX 100	/* of accounts that are there, asked before any is made */
 
 struct batch {
@@ -64,6 +64,14 @@ complain(const struct item *it, struct span text, enum status st)
 	json_free(&doc);
 }
 
+/* Away: perhaps it was made, which is fine with --if-missing alone. */
+static bool
+goes_again(const struct batch *b, enum status st)
+{
+	return st == ST_LIMIT || st == ST_CONFLICT ||
+	    (st == ST_UNAVAILABLE && b->opts->if_missing);
+}
+
 static void
 on_answer(void *arg, enum status st, struct span text)
 {
@@ -74,7 +82,7 @@ on_answer(void *arg, enum status st, struct span text)
 		b->made++;
 	} else if (st == ST_EXISTS && b->opts->if_missing) {
 		b->there++;
-	} else if ((st == ST_LIMIT || st == ST_CONFLICT) && it->tries < TRIES_MAX) {
+	} else if (goes_again(b, st) && it->tries < TRIES_MAX) {
 		it->waits = b->again = true;
 	} else {
 		complain(it, text, st);
