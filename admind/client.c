@@ -74,6 +74,9 @@ request_done(struct request *rq, enum status st, struct span json)
 	loop_task_post(c->resume);
 }
 
+static void put_error(struct buf *out, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
 static void
 put_error(struct buf *out, const char *fmt, va_list ap)
 {
