@@ -14,8 +14,10 @@
 
 #include "authd/scheme.h"
 #include "common/crypto/encode.h"
+#include "common/json/json.h"
 #include "common/util/clock.h"
 #include "common/util/mem.h"
+#include "storage/api/store_proto.h"
 #include "world.h"
 
 static struct world w;
@@ -473,6 +475,61 @@ a_write_that_others_were_faster_with_is_tried_again(void **state)
 }
 
 static void
+a_cheap_hash_lets_in_like_any_other(void **state)
+{
+	start();
+	assert_int_equal(world_admin(&w, "account-add", "{\"address\":\"carol@example.org\","
+	    "\"password\":\"pass\",\"cheap\":true}"), ST_OK);
+	assert_int_equal(world_plain(&w, "", "carol@example.org", "pass"), ST_OK);
+	assert_int_equal(world_plain(&w, "", "carol@example.org", "word"), ST_DENIED);
+	assert_int_equal(world_admin(&w, "account-add", "{\"address\":\"dave@example.org\","
+	    "\"password\":\"pass\",\"cheap\":1}"), ST_SYNTAX);
+	world_stop(&w);
+}
+
+static void
+admind_gets_a_ticket_of_its_own_for_an_account(void **state)
+{
+	struct json_doc *doc = NULL;
+	struct buf raw = { 0 };
+	struct span hex;
+	struct ticket t;
+
+	start();
+	assert_int_equal(world_admin(&w, "ticket", "{\"address\":\"bob@example.org\"}"), ST_OK);
+	assert_int_equal(json_parse(buf_span(&w.result), 4096, &doc), ST_OK);
+	assert_true(json_get_string(json_root(doc), "ticket", &hex));
+	assert_true(hex_decode(hex, TICKET_LEN, &raw));
+	assert_int_equal(ticket_verify(&w.a->keys, buf_span(&raw), &t), ST_OK);
+	assert_int_equal(t.account, 2);
+	assert_int_equal(t.role, STORE_ROLE_ACCESS);
+	assert_int_equal(tickets_count(w.a->tickets), 1);
+	assert_int_equal(world_admin(&w, "ticket", "{\"address\":\"x@example.org\"}"), ST_NOT_FOUND);
+	assert_int_equal(world_admin(&w, "account-delete", "{\"address\":\"bob@example.org\"}"), ST_OK);
+	assert_int_equal(tickets_count(w.a->tickets), 0);
+	assert_int_equal(world_admin(&w, "ticket", "{\"address\":\"bob@example.org\"}"), ST_NOT_FOUND);
+	json_free(&doc);
+	buf_fini(&raw);
+	world_stop(&w);
+}
+
+static void
+accounts_get_rising_ids_whatever_fails_between(void **state)
+{
+	start();
+	for (int i = 0; i < 70; i++) {
+		char args[80], want[40];
+
+		snprintf(args, sizeof(args), "{\"address\":\"u%d@example.org\"}", i);
+		snprintf(want, sizeof(want), "\"id\":\"%016x\"", i + 3);
+		assert_int_equal(world_admin(&w, "account-add", args), ST_OK);
+		assert_non_null(strstr(w.result.data, want));
+		assert_int_equal(world_admin(&w, "account-add", args), ST_EXISTS);
+	}
+	world_stop(&w);
+}
+
+static void
 admin_answers_errors_with_one_line(void **state)
 {
 	static const struct { const char *command, *args; enum status st; } table[] = {
@@ -668,6 +725,9 @@ main(void)
 		cmocka_unit_test(the_directory_may_go_and_come_back),
 		cmocka_unit_test(a_change_by_others_is_seen_at_once),
 		cmocka_unit_test(a_write_that_others_were_faster_with_is_tried_again),
+		cmocka_unit_test(a_cheap_hash_lets_in_like_any_other),
+		cmocka_unit_test(admind_gets_a_ticket_of_its_own_for_an_account),
+		cmocka_unit_test(accounts_get_rising_ids_whatever_fails_between),
 		cmocka_unit_test(admin_answers_errors_with_one_line),
 		cmocka_unit_test(admin_lists_what_there_is),
 		cmocka_unit_test(users_of_a_passwd_file_get_an_account_when_they_first_come),
