@@ -93,7 +93,8 @@ static void
 connect_fake(struct fake *f)
 {
 	const struct ipc_config cf = { .loop = f->loop, .protocol = &store_protocol,
-		.peer = "client", .allowed = STORE_ROLE_ACCESS, .request = on_request, .arg = f };
+		.peer = "client", .allowed = STORE_ROLE_ACCESS | STORE_ROLE_ADMIN,
+		.request = on_request, .arg = f };
 	int sv[2];
 
 	assert_true(fd_socketpair(sv));
@@ -377,6 +378,46 @@ an_answer_of_the_wrong_kind_is_a_bug_not_a_value(void **state)
 	assert_int_equal(f->st, ST_BUG);
 }
 
+static void
+a_request_of_the_admin_needs_no_channel_and_waits_for_nobody(void **state)
+{
+	struct fake *f = *state;
+	struct store_ask *a;
+
+	store_ask_delete(f->pool, 3, 17, on_done, f);
+	assert_int_equal(f->done, 0);	/* not from inside the call */
+	run(f);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(f->st, ST_UNAVAILABLE);
+	connect_fake(f);
+	store_ask_delete(f->pool, 3, 17, on_done, f);
+	store_ask_stats(f->pool, 3, on_done, f);	/* answered by a status alone */
+	run(f);
+	assert_int_equal(f->done, 3);
+	assert_int_equal(f->st, ST_BUG);
+	/* the service goes while it is asked, and another comes in its place */
+	f->hold = true;
+	store_ask_undelete(f->pool, 3, 17, on_done, f);
+	run(f);
+	ipc_free(&f->ipc);
+	run(f);
+	assert_int_equal(f->done, 4);
+	assert_int_equal(f->st, ST_UNAVAILABLE);
+	connect_fake(f);
+	store_ask_undelete(f->pool, 3, 17, on_done, f);
+	run(f);
+	f->st = ST_OK;
+	connect_fake(f);
+	run(f);
+	assert_int_equal(f->done, 5);
+	assert_int_equal(f->st, ST_UNAVAILABLE);
+	a = store_ask_undelete(f->pool, 3, 17, on_done, f);
+	store_ask_cancel(&a);
+	run(f);
+	assert_int_equal(f->done, 5);
+	store_ask_undelete(f->pool, 3, 17, on_done, f);	/* freed with the pool */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -392,6 +433,7 @@ main(void)
 		TEST(a_cancelled_call_and_a_closed_channel_are_never_heard_of),
 		TEST(a_callback_may_close_its_channel),
 		TEST(an_answer_of_the_wrong_kind_is_a_bug_not_a_value),
+		TEST(a_request_of_the_admin_needs_no_channel_and_waits_for_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
