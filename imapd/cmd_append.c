@@ -27,7 +27,7 @@ struct appending {
 	unsigned		n_items;
 	size_t			inline_bytes;
 	bool			checked, checking;	/* the mailbox is there */
-	bool			streaming;		/* a literal is being read */
+	bool			binary;			/* the message is a literal8 */
 	struct mime_digest	*digest;
 	struct body_writer	*writer;
 	struct buf		stored;		/* of the message, not staged yet */
@@ -166,7 +166,6 @@ stage_some(struct imap_cmd *cmd, bool all)
 static void
 message_begin(struct appending *q, uint64_t size)
 {
-	q->streaming = true;
 	q->digest = mime_digest_new(0);
 	q->writer = body_writer_new(SPAN_NONE, size);
 	q->stage = 0;
@@ -179,6 +178,11 @@ message_feed(struct imap_cmd *cmd, struct span bytes)
 
 	if (refused(q))
 		return;
+	/* RFC 3516 §4.2: NUL only in a literal8. */
+	if (!q->binary && memchr(bytes.p, '\0', bytes.len) != NULL) {
+		q->refused = "NO [CANNOT] A message with NUL needs a literal8";
+		return;
+	}
 	mime_digest_feed(q->digest, bytes.p, bytes.len);
 	body_writer_feed(q->writer, bytes.p, bytes.len, &q->stored);
 	if (q->stored.len > STORE_INLINE_MAX)
@@ -225,7 +229,6 @@ message_end(struct imap_cmd *cmd)
 	struct appending *q = cmd->data;
 	struct mime_digest_result d;
 
-	q->streaming = false;
 	if (!refused(q)) {
 		mime_digest_finish(q->digest, &d);
 		body_writer_finish(q->writer, &q->stored);
@@ -317,6 +320,7 @@ accept_literal(struct imap_cmd *cmd)
 
 	if (s->reader.literal.sync)
 		buf_add_str(imap_out(s), "+ OK\r\n");
+	q->binary = s->reader.literal.binary;
 	message_begin(q, s->reader.literal.size);
 	imap_reader_stream(&s->reader);
 }
