@@ -90,7 +90,7 @@ static bool
 find_user(const char *name, const char *extra_group, struct child_user *u)
 {
 	struct passwd *pw = getpwnam(name);
-	struct group *gr;
+	struct group *gr = NULL;
 
 	if (pw == NULL) {
 		LOG(NULL, FATAL, "user.missing", KV_STR("user", name));
@@ -353,7 +353,7 @@ bind_admin(struct monitor *m)
 	const struct conf_admin *a = &m->conf->admin;
 	struct listener_opts lo = { .mode = 0660, .uid = (uid_t)-1, .gid = (gid_t)-1 };
 	struct net_addr *addr = &m->admin_addr;
-	struct group *gr;
+	struct group *gr = NULL;
 
 	if (m->root && (gr = getgrnam(a->group)) == NULL)
 		LOG(NULL, WARN, "group.missing", KV_STR("group", a->group),
