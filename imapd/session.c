@@ -190,6 +190,9 @@ void
 imap_cmd_done(struct imap_cmd *cmd, enum status st)
 {
 	buf_clear(&cmd->result);
+	/* Who makes sense again is forgiven; before login nobody is. */
+	if (st == ST_OK && cmd->session->state != IMAP_IN_START)
+		cmd->session->bad_commands = 0;
 	if (st == ST_OK)
 		buf_addf(&cmd->result, "OK %s%s completed", cmd->uid ? "UID " : "",
 		    cmd->def != NULL ? cmd->def->name : "Command");
