@@ -137,6 +137,8 @@ write_tagged(struct imap_cmd *cmd)
 	struct buf *out = imap_out(s);
 	bool logout = cmd->def != NULL && span_eq_str(span_str(cmd->def->name), "LOGOUT");
 
+	if (!span_has_caseprefix(buf_span(&cmd->result), "BAD "))
+		s->bad_commands = 0;	/* the limit is on those in a row */
 	buf_add_span(out, cmd->tag);
 	buf_add_c(out, ' ');
 	buf_add_span(out, buf_span(&cmd->result));
