@@ -1,6 +1,8 @@
 /* Who may ask what.  Every refusal is one line, named by its reason. */
 #include "storage/service/service_priv.h"
 
+#include <string.h>
+
 #include "common/auth/auth_proto.h"
 #include "common/util/clock.h"
 #include "common/util/log.h"
@@ -81,9 +83,30 @@ service_ticket_key(struct service *svc, const struct ticket_key *key)
 	ticket_keys_rotate(&svc->keys, key);
 }
 
-/* Ends the channels whose tickets are void now. */
+typedef bool (*void_fn)(const struct service *svc, const struct ticket *t, const void *arg);
+
+static bool
+is_listed(const struct service *svc, const struct ticket *t, const void *arg)
+{
+	return is_revoked(svc, t);
+}
+
+static bool
+has_id(const struct service *svc, const struct ticket *t, const void *arg)
+{
+	return memcmp(t->id, arg, TICKET_ID_LEN) == 0;
+}
+
+static bool
+is_of_account(const struct service *svc, const struct ticket *t, const void *arg)
+{
+	return t->account == *(const uint64_t *)arg;
+}
+
+/* Ends the channels whose tickets are void now.  A logout comes here for each session, so
+ * it compares ids and looks nothing up. */
 static void
-sweep(struct service *svc, uint64_t account)
+sweep(struct service *svc, void_fn gone, const void *arg)
 {
 	struct list *n, *tmp;
 
@@ -95,8 +118,7 @@ sweep(struct service *svc, uint64_t account)
 		while (table_next(&p->channels, &pos, NULL, &v)) {
 			struct channel *c = v;
 
-			if ((account != 0 && c->ticket.account == account) ||
-			    is_revoked(svc, &c->ticket))
+			if (gone(svc, &c->ticket, arg))
 				channel_revoke(c);
 		}
 	}
@@ -113,7 +135,10 @@ void
 service_ticket_void(struct service *svc, struct span id, uint64_t account)
 {
 	add_void(svc, id);
-	sweep(svc, id.len == 0 ? account : 0);
+	if (id.len == TICKET_ID_LEN)
+		sweep(svc, has_id, id.p);
+	else if (account != 0)
+		sweep(svc, is_of_account, &account);
 }
 
 void
@@ -122,7 +147,7 @@ service_revocations(struct service *svc, struct span ids)
 	for (size_t at = 0; at + TICKET_ID_LEN <= ids.len; at += TICKET_ID_LEN)
 		add_void(svc, span_sub(ids, at, TICKET_ID_LEN));
 	svc->revocations_known = true;
-	sweep(svc, 0);
+	sweep(svc, is_listed, NULL);
 }
 
 /* The socket to authd -------------------------------------------------------------- */
