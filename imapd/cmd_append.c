@@ -194,6 +194,7 @@ put_item(struct imap_cmd *cmd, const struct mime_digest_result *d)
 {
 	struct appending *q = cmd->data;
 	unsigned char sha256[32], keys[MIME_THREAD_KEYS * 8];
+	size_t n_keys = 0;
 	struct store_append_item it = {
 		.flags = flags_system(q->flags.system), .received_s = q->received_s,
 		.received_zone = q->received_zone, .size = body_writer_size(q->writer),
@@ -211,9 +212,11 @@ put_item(struct imap_cmd *cmd, const struct mime_digest_result *d)
 	}
 	body_writer_sha256(q->writer, sha256);
 	it.sha256 = span(sha256, sizeof(sha256));
-	for (size_t i = 0; i < d->n_thread_keys; i++)
-		put_be64(keys + i * 8, d->thread_keys[i]);
-	it.thread_keys = span(keys, d->n_thread_keys * 8);
+	for (size_t i = 0; i < d->n_thread_keys; i++) {
+		if (d->thread_keys[i] != 0)	/* 0: it has no id of its own */
+			put_be64(keys + n_keys++ * 8, d->thread_keys[i]);
+	}
+	it.thread_keys = span(keys, n_keys * 8);
 	if (it.list.len > STORE_CACHE_MAX)
 		it.list = SPAN_NONE;
 	if (it.structure.len > STORE_CACHE_MAX)
@@ -330,13 +333,18 @@ static void
 reject_literal(struct imap_cmd *cmd)
 {
 	struct imap_session *s = cmd->session;
+	struct appending *q = cmd->data;
 
-	if (s->reader.literal.sync)
-		append_refuse(cmd);
-	else if (s->reader.literal.size > SKIP_MAX)
+	if (s->reader.literal.sync) {
+		/* Chunks of the messages before it may still be on their way. */
+		q->whole = true;
+		cmd->input = NULL;
+		append_commit(cmd);
+	} else if (s->reader.literal.size > SKIP_MAX) {
 		imap_session_bye(s, "[TOOBIG] The message is too large");
-	else
+	} else {
 		imap_reader_skip(&s->reader);
+	}
 }
 
 static void
