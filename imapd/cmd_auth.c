@@ -209,14 +209,32 @@ failed(struct imap_cmd *cmd, enum status st, const struct auth_failure *f)
 	imap_session_bye(s, "Too many failed logins");
 }
 
+static bool read_answer(struct imap_cmd *cmd);
+
+/* Nothing is read before: what was pipelined behind the command answers no challenge
+ * unless there is one. */
 static void
 challenge(struct imap_cmd *cmd, struct span data)
 {
 	struct buf *out = imap_out(cmd->session);
 
+	imap_reader_next(&cmd->session->reader);
+	cmd->input = read_answer;
+	imap_session_kick(cmd->session);
+
 	buf_add_str(out, "+ ");
 	base64_encode(data, out);
 	buf_add_str(out, "\r\n");
+}
+
+/* The client never came to the end of it. */
+static void
+give_back(struct imap_cmd *cmd)
+{
+	const struct auth_granted *g = cmd->data;
+
+	if (cmd->session->user == NULL)
+		auth_logout(cmd->session->srv->auth, g->ticket);
 }
 
 /* Remembers the grant until the client has acknowledged the data. */
@@ -229,6 +247,7 @@ keep(struct imap_cmd *cmd, const struct auth_granted *g)
 	copy->user = arena_span(&cmd->arena, g->user);
 	copy->data = SPAN_NONE;
 	cmd->data = copy;
+	cmd->release = give_back;
 }
 
 static void
@@ -326,8 +345,8 @@ take_answer(struct imap_cmd *cmd)
 	} else if (cmd->data != NULL) {
 		granted(cmd, cmd->data);
 	} else {
+		cmd->input = NULL;
 		auth_exchange_step(s->exchange, buf_span(&data));
-		imap_reader_next(&s->reader);
 	}
 	buf_fini_secret(&data);
 }
@@ -380,9 +399,7 @@ cmd_authenticate(struct imap_cmd *cmd)
 	    span_eq_str(buf_span(&mechanism), "LOGIN"))) {
 		imap_cmd_end(cmd, "NO [PRIVACYREQUIRED] Not without encryption");
 	} else {
-		cmd->input = read_answer;
 		start_exchange(cmd, buf_span(&mechanism), buf_span(&initial), with ? AUTH_IR : 0);
-		imap_reader_next(&s->reader);
 	}
 	buf_fini(&mechanism);
 	buf_fini_secret(&initial);
