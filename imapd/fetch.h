@@ -80,6 +80,9 @@ void fetch_put_head(struct imap_session *s, uint32_t uid, struct buf *out);
 /* An item that needs no body. */
 void fetch_put_item(struct imap_session *s, struct fetch *f, const struct fetch_row *r,
     const struct fetch_item *it, struct buf *out);
+/* FLAGS that this FETCH changed, where they are not among the items. */
+void fetch_put_seen(struct imap_session *s, const struct fetch *f, const struct fetch_row *r,
+    struct buf *out);
 /* All of a message; raw: its bytes, when body items are asked for. */
 void fetch_put_message(struct imap_session *s, struct fetch *f, struct fetch_row *r,
     struct span raw, struct buf *out);

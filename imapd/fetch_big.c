@@ -2,6 +2,7 @@
  * length of what is decoded must be known first. */
 #include "imapd/fetch.h"
 
+#include "common/proto/imap_print.h"
 #include "common/util/mem.h"
 
 #define PASS_BUDGET (256u << 10)
@@ -33,7 +34,7 @@ sink(struct imap_cmd *cmd, struct span raw)
 
 	switch (f->pass.sink) {
 	case SINK_OUT:
-		buf_add_span(imap_out(cmd->session), raw);
+		imap_put_literal_bytes(imap_out(cmd->session), raw);
 		break;
 	case SINK_RAW:
 		buf_add_span(&f->raw, raw);
@@ -180,7 +181,7 @@ header_read(struct imap_cmd *cmd)
 	len = header.len;
 	fetch_cut(item_of(f), &from, &len);
 	fetch_put_literal(out, len, false);
-	buf_add_span(out, span_sub(buf_span(&header), (size_t)from, (size_t)len));
+	imap_put_literal_bytes(out, span_sub(buf_span(&header), (size_t)from, (size_t)len));
 	buf_fini(&header);
 	item_done(cmd);
 }
@@ -252,10 +253,7 @@ message_done(struct imap_cmd *cmd)
 	struct fetch *f = cmd->data;
 	const struct fetch_row *r = &f->rows[f->at];
 
-	if (r->tell_flags) {
-		buf_add_str(imap_out(s), " FLAGS ");
-		imap_view_put_flags(s->view, r->row.uid, r->row.flags, imap_out(s));
-	}
+	fetch_put_seen(s, f, r, imap_out(s));
 	buf_add_str(imap_out(s), ")\r\n");
 	f->told++;
 	s->n_fetched++;

@@ -242,7 +242,10 @@ put_bytes(const struct fetch_item *it, struct span bytes, struct buf *out)
 	bytes = span_sub(bytes, (size_t)from, (size_t)len);
 	fetch_put_literal(out, bytes.len, it->kind == FETCH_BINARY && bytes.len > 0 &&
 	    memchr(bytes.p, '\0', bytes.len) != NULL);
-	buf_add_span(out, bytes);
+	if (it->kind == FETCH_BINARY)
+		buf_add_span(out, bytes);
+	else
+		imap_put_literal_bytes(out, bytes);
 }
 
 static void
@@ -296,6 +299,34 @@ put_body_item(struct fetch *f, const struct fetch_row *r, const struct fetch_ite
 	}
 }
 
+static bool
+asked_for(const struct fetch *f, enum fetch_kind kind)
+{
+	for (size_t i = 0; i < f->n_items; i++) {
+		if (f->items[i].kind == kind)
+			return true;
+	}
+	return false;
+}
+
+void
+fetch_put_seen(struct imap_session *s, const struct fetch *f, const struct fetch_row *r,
+    struct buf *out)
+{
+	if (!r->tell_flags)
+		return;
+	if (!asked_for(f, FETCH_FLAGS)) {
+		buf_add_str(out, " FLAGS ");
+		imap_view_put_flags(s->view, r->row.uid, r->row.flags, out);
+	}
+	/* RFC 7162 §3.1: once the client knows modseqs, every change tells its own. */
+	if (s->condstore && !asked_for(f, FETCH_MODSEQ)) {
+		buf_add_str(out, " MODSEQ (");
+		buf_add_u64(out, r->row.modseq);
+		buf_add_c(out, ')');
+	}
+}
+
 void
 fetch_put_message(struct imap_session *s, struct fetch *f, struct fetch_row *r, struct span raw,
     struct buf *out)
@@ -316,10 +347,7 @@ fetch_put_message(struct imap_session *s, struct fetch *f, struct fetch_row *r, 
 		else
 			fetch_put_item(s, f, r, &f->items[i], out);
 	}
-	if (r->tell_flags) {
-		buf_add_str(out, " FLAGS ");
-		imap_view_put_flags(s->view, r->row.uid, r->row.flags, out);
-	}
+	fetch_put_seen(s, f, r, out);
 	buf_add(out, ")\r\n", 3);
 	f->told++;
 	s->n_fetched++;

@@ -10,13 +10,28 @@ needs_care(unsigned char c)
 	return c == '"' || c == '\\' || c == '\r' || c == '\n' || c == '\0' || c >= 0x80;
 }
 
+void
+imap_put_literal_bytes(struct buf *out, struct span s)
+{
+	size_t at = out->len;
+	char *p;
+
+	if (s.len == 0)
+		return;
+	buf_add_span(out, s);
+	while ((p = memchr(out->data + at, '\0', out->len - at)) != NULL) {
+		*p = (char)0x80;
+		at = (size_t)(p - out->data) + 1;
+	}
+}
+
 static void
 put_literal(struct buf *out, struct span s)
 {
 	buf_add_c(out, '{');
 	buf_add_u64(out, s.len);
 	buf_add_str(out, "}\r\n");
-	buf_add_span(out, s);
+	imap_put_literal_bytes(out, s);
 }
 
 void

@@ -13,6 +13,8 @@
 /* Quoted when it may be, else a literal.  nstring: p NULL is NIL. */
 void imap_put_string(struct buf *out, struct span s);
 void imap_put_nstring(struct buf *out, struct span s);
+/* The bytes of a literal.  None may be NUL (RFC 3501 §9, CHAR8): 0x80 takes its place. */
+void imap_put_literal_bytes(struct buf *out, struct span s);
 /* "01-Feb-1994 21:52:25 -0800", quotes included. */
 void imap_put_date_time(struct buf *out, int64_t s, int16_t zone);
 void imap_put_envelope(struct buf *out, const struct mime_envelope *e);

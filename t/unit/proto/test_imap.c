@@ -229,6 +229,9 @@ strings_are_printed_so_that_they_can_be_read(void **state)
 	buf_add_c(&out, ' ');
 	imap_put_string(&out, SPAN_LIT("\xc3\xa4"));
 	assert_string_equal(buf_cstr(&out), "NIL \"a\\\"b\\\\c\" {2}\r\n\xc3\xa4");
+	buf_clear(&out);
+	imap_put_string(&out, SPAN_LIT("a\0b\0"));	/* no NUL in a literal */
+	assert_string_equal(buf_cstr(&out), "{4}\r\na\x80" "b\x80");
 	buf_fini(&out);
 }
 
