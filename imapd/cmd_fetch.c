@@ -6,8 +6,9 @@
 #define CHUNK_PLAIN	8192u		/* messages of which rows alone are asked for */
 #define CHUNK_MORE	1024u
 #define GROUP_MAX	128u		/* messages whose blobs are held at once */
-#define GROUP_BYTES	(512u << 10)	/* of bodies asked for at once */
 #define BODY_BUDGET	(1u << 20)
+#define BLOBS_MAX	(1u << 20)	/* of a group; the messages behind it are asked for again */
+#define FLAGS_BYTES	(1u << 20)	/* of FLAGS that one chunk may come to */
 
 void
 fetch_release(struct imap_cmd *cmd)
@@ -152,6 +153,17 @@ ask_bodies(struct imap_cmd *cmd)
 	uidset_fini(&uids);
 }
 
+/* Messages above it are streamed: an item is written before the next one is read. */
+static uint64_t
+small_max(const struct fetch *f)
+{
+	uint64_t times = 0;
+
+	for (size_t i = 0; i < f->n_items; i++)
+		times += f->items[i].kind >= FETCH_BODY;
+	return times > 1 ? FETCH_SMALL_MAX / times : FETCH_SMALL_MAX;
+}
+
 static void
 start_bodies(struct imap_cmd *cmd)
 {
@@ -160,7 +172,7 @@ start_bodies(struct imap_cmd *cmd)
 	f->reading = f->at;
 	f->resume_uid = 0;
 	f->resume_offset = 0;
-	if (f->group_end == f->at + 1 && f->rows[f->at].row.size > FETCH_SMALL_MAX)
+	if (f->group_end == f->at + 1 && f->rows[f->at].row.size > small_max(f))
 		fetch_big(cmd);
 	else
 		ask_bodies(cmd);
@@ -206,6 +218,10 @@ keep_cache(struct fetch *f, const struct store_cache *c, size_t *at)
 		(*at)++;
 	if (*at == f->group_end || f->rows[*at].row.uid != c->uid)
 		return;
+	if (*at > f->at && f->blobs.len + c->list.len + c->structure.len > BLOBS_MAX) {
+		f->group_end = *at;
+		return;
+	}
 	r = &f->rows[*at];
 	r->list = f->blobs.len;
 	r->list_len = c->list.len;
@@ -244,17 +260,18 @@ on_cache(void *arg, enum status st, bool more, const void *msg)
 static size_t
 measure_group(const struct fetch *f)
 {
+	const uint64_t small = small_max(f);
 	size_t end = f->at;
 	uint64_t bytes = 0;
 
 	while (end < f->n_rows && end - f->at < GROUP_MAX) {
 		uint64_t size = f->rows[end].row.size;
 
-		if (end > f->at && f->body && (size > FETCH_SMALL_MAX || bytes + size > GROUP_BYTES))
+		if (end > f->at && f->body && (size > small || bytes + size > small))
 			break;
 		bytes += size;
 		end++;
-		if (f->body && size > FETCH_SMALL_MAX)
+		if (f->body && size > small)
 			break;
 	}
 	return end;
@@ -428,6 +445,18 @@ print_known(struct imap_cmd *cmd, const struct uidset *chunk)
 	}
 }
 
+/* Keywords can make FLAGS long. */
+static uint32_t
+chunk_max(const struct imap_session *s, const struct fetch *f)
+{
+	uint32_t max = f->cache == 0 && !f->body ? CHUNK_PLAIN : CHUNK_MORE;
+	uint32_t fit = FLAGS_BYTES / ((uint32_t)s->view->keywords.len + 100);
+
+	if (fit >= max || !(f->fields & ROW_FLAGS))
+		return max;
+	return fit > 0 ? fit : 1;
+}
+
 static void
 next_chunk(struct imap_cmd *cmd)
 {
@@ -446,7 +475,7 @@ next_chunk(struct imap_cmd *cmd)
 		return;
 	}
 	f->n_rows = f->at = 0;
-	take_chunk(f, f->cache == 0 && !f->body ? CHUNK_PLAIN : CHUNK_MORE, &chunk);
+	take_chunk(f, chunk_max(s, f), &chunk);
 	if (f->fields == 0) {
 		print_known(cmd, &chunk);
 		uidset_fini(&chunk);

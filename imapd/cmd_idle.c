@@ -47,6 +47,11 @@ imap_idle_dirty(struct imap_cmd *cmd)
 {
 	struct idling *q = cmd->data;
 
+	/* Who does not read what was told is told no more until he does. */
+	if (!q->asking && conn_full(cmd->session->conn)) {
+		cmd->drained = imap_idle_dirty;
+		return;
+	}
 	if (q->asking) {
 		q->again = true;
 		return;
@@ -58,6 +63,10 @@ imap_idle_dirty(struct imap_cmd *cmd)
 void
 imap_idle_still_here(struct imap_cmd *cmd)
 {
+	if (conn_full(cmd->session->conn)) {
+		imap_session_cut(cmd->session);
+		return;
+	}
 	buf_add_str(imap_out(cmd->session), "* OK Still here\r\n");
 	arm(cmd->session);
 }

@@ -10,6 +10,7 @@
 #include "common/util/mem.h"
 #include "imapd/sync.h"
 
+#define IN_MAX			65536u		/* of a connection, without asking */
 #define START_LITERAL_MAX	16384u		/* literals before login */
 #define SKIP_MAX		(16u << 20)	/* a refused literal that is still swallowed */
 
@@ -476,6 +477,12 @@ on_data(struct conn *c, void *arg)
 		if (!s->ending && in->len == had && s->reader.mode == mode && s->cmd == NULL)
 			break;
 	}
+	/* What is left of a client that went is no command. */
+	if (!s->ending && s->eof && s->cmd == NULL && !conn_full(c)) {
+		conn_finish(c);
+		end_session(s);
+		return;
+	}
 	/* A command is under way, or the client does not read: no more until that is over. */
 	if (!s->ending && in->len > 0 && ((s->cmd != NULL && s->cmd->input == NULL) || conn_full(c)))
 		conn_pause(c);
@@ -580,6 +587,9 @@ imap_session_new(struct imap_server *srv, int fd, const char *id, const char *pe
 	imap_reader_init(&s->reader, srv->conf->max_line_bytes);
 	s->conn = conn_new(srv->loop, fd, implicit ? srv->tls : NULL, &conn_ops, s);
 	conn_set_water(s->conn, srv->conf->max_output_bytes / 4, srv->conf->max_output_bytes);
+	/* Room for a line that is too long, so that it can be refused. */
+	if (srv->conf->max_line_bytes + 4096 > IN_MAX)
+		conn_set_in_max(s->conn, srv->conf->max_line_bytes + 4096);
 	conn_set_idle(s->conn, ((uint64_t)srv->conf->idle_timeout_s + 60) * 1000);
 	s->timer = loop_timer_new(srv->loop, on_timer, s);
 	loop_timer_set(s->timer, (uint64_t)srv->conf->login_timeout_s * 1000);

@@ -5,6 +5,7 @@
 #include "common/util/mem.h"
 
 #define TELL_ROWS 2000u		/* rows asked for at once; between them the client may fall behind */
+#define TELL_BYTES (512u << 10)	/* what their flags may come to */
 
 bool
 imap_sync_due(const struct imap_view *v)
@@ -64,10 +65,12 @@ on_rows(void *arg, enum status st, bool more, const void *msg)
 
 /* The first of the changed messages, as many as are asked for at once. */
 static void
-take_some(struct uidset *from, struct uidset *some)
+take_some(struct uidset *from, struct uidset *some, size_t keywords)
 {
 	uint32_t left = TELL_ROWS;
 
+	if (keywords > TELL_BYTES / TELL_ROWS)
+		left = (uint32_t)(TELL_BYTES / keywords) + 1;
 	while (left > 0 && from->n > 0) {
 		struct uidrange r = from->r[0];
 
@@ -95,7 +98,7 @@ tell_changed(struct imap_cmd *cmd)
 		cmd->drained = tell_changed;
 		return;
 	}
-	take_some(&s->view->changed, &some);
+	take_some(&s->view->changed, &some, s->view->keywords.len);
 	uidset_encode(&some, &uids);
 	rq.uids = buf_span(&uids);
 	store_do_rows(s->store, &rq, on_rows, cmd);
