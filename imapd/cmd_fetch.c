@@ -395,6 +395,7 @@ on_rows(void *arg, enum status st, bool more, const void *msg)
 	struct reader r;
 
 	if (st == ST_OK && are != NULL) {
+		imap_view_learn(cmd->session->view, are->keywords, imap_out(cmd->session));
 		reader_init(&r, are->rows.p, are->rows.len);
 		while (are->rows.len > 0 && get_store_row(&r, &fr.row, f->fields)) {
 			if (f->filtered && fr.row.modseq <= f->changed_since)

@@ -78,9 +78,7 @@ on_flags(void *arg, enum status st, bool more, const void *msg)
 
 	if (st == ST_OK && are != NULL) {
 		next = are->modseq == v->settled + 1;
-		imap_view_keywords(v, are->keywords);
-		if (v->told_keywords < v->n_keywords)
-			imap_view_tell_keywords(v, true, imap_out(cmd->session));
+		imap_view_learn(v, are->keywords, imap_out(cmd->session));
 		reader_init(&r, are->rows.p, are->rows.len);
 		while (are->rows.len > 0 && get_store_row(&r, &row, ROW_FLAGS)) {
 			tell_row(cmd, &row);

@@ -55,6 +55,7 @@ on_rows(void *arg, enum status st, bool more, const void *msg)
 	struct reader r;
 
 	if (st == ST_OK && rows != NULL) {
+		imap_view_learn(s->view, rows->keywords, imap_out(s));
 		reader_init(&r, rows->rows.p, rows->rows.len);
 		while (get_store_row(&r, &row, ROW_FLAGS))
 			imap_put_flags_row(s, &row, cmd->uid, true, imap_out(s));

@@ -299,6 +299,14 @@ imap_view_tell_keywords(struct imap_view *v, bool permanent, struct buf *out)
 	buf_add_str(out, ")] Flags kept\r\n");
 }
 
+void
+imap_view_learn(struct imap_view *v, struct span list, struct buf *out)
+{
+	imap_view_keywords(v, list);
+	if (v->told_keywords < v->n_keywords)
+		imap_view_tell_keywords(v, true, out);
+}
+
 static bool
 own_modseq(const struct imap_view *v, uint64_t modseq)
 {

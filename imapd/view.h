@@ -69,6 +69,8 @@ int imap_view_keyword(const struct imap_view *v, struct span name);
 void imap_view_put_flags(const struct imap_view *v, uint32_t uid, struct flags f, struct buf *out);
 /* "* FLAGS", and PERMANENTFLAGS when asked for. */
 void imap_view_tell_keywords(struct imap_view *v, bool permanent, struct buf *out);
+/* The account's keywords came along with rows: the new ones are told before the rows are. */
+void imap_view_learn(struct imap_view *v, struct span list, struct buf *out);
 
 /* Our own change of that message was told: it is no news. */
 void imap_view_own(struct imap_view *v, uint32_t uid, uint64_t modseq);

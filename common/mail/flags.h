@@ -44,6 +44,12 @@ flags_set_keyword(struct flags *f, unsigned k)
 }
 
 static inline bool
+flags_has_keywords(struct flags f)
+{
+	return (f.w[0] >> 8) != 0 || f.w[1] != 0;
+}
+
+static inline bool
 flags_has_keyword(struct flags f, unsigned k)
 {
 	return (f.w[(k + 8) / 64] >> (k + 8) % 64 & 1) != 0;

@@ -39,7 +39,8 @@ static const struct ipc_field rows[] = {
 	IPC_U64(store_rows, mailbox), UIDS(store_rows, uids),
 	IPC_U8(store_rows, fields, 0, ROW_ALL), IPC_END };
 static const struct ipc_field rows_are[] = {
-	IPC_STR(store_rows_are, rows, 0, PART), IPC_END };
+	IPC_STR(store_rows_are, rows, 0, PART), IPC_STR(store_rows_are, keywords, 0, 32768),
+	IPC_END };
 static const struct ipc_field cache[] = {
 	IPC_U64(store_cache_get, mailbox), UIDS(store_cache_get, uids),
 	IPC_U8(store_cache_get, want, 1, CACHE_LIST | CACHE_STRUCTURE), IPC_END };
@@ -148,7 +149,7 @@ static const struct ipc_message messages[] = {
 	{ STORE_OPEN, "open", ACCESS, 0, 2048, OF(store_open, open_) },
 	{ STORE_OPENED, "opened", REPLY, IPC_SIZE_MAX, OF(store_opened, opened) },
 	{ STORE_ROWS, "rows", ACCESS, 0, (1u << 20) + 64, OF(store_rows, rows) },
-	{ STORE_ROWS_ARE, "rows-are", REPLY, PART + 64, OF(store_rows_are, rows_are) },
+	{ STORE_ROWS_ARE, "rows-are", REPLY, PART + 32768 + 64, OF(store_rows_are, rows_are) },
 	{ STORE_CACHE, "cache", ACCESS, 0, (1u << 20) + 64, OF(store_cache_get, cache) },
 	{ STORE_CACHE_IS, "cache-is", REPLY, PART + 64, OF(store_cache_is, cache_is) },
 	{ STORE_BODY, "body", ACCESS, 0, (1u << 20) + 128, OF(store_body, body) },

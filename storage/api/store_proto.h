@@ -104,7 +104,8 @@ struct store_opened {
 
 /* rows -> rows_are in parts.  Absent uids are skipped. */
 struct store_rows { uint64_t mailbox; struct span uids; uint8_t fields; };
-struct store_rows_are { struct span rows; };		/* store_row... */
+/* keywords: as in opened, when ROW_FLAGS was asked for. */
+struct store_rows_are { struct span rows; struct span keywords; };	/* store_row... */
 
 struct store_cache_get { uint64_t mailbox; struct span uids; uint8_t want; };
 struct store_cache_is { struct span entries; };		/* store_cache... */

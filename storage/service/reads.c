@@ -168,7 +168,7 @@ read_open(struct request *rq, const struct store_open *msg)
 static enum step
 read_rows(struct request *rq, const struct store_rows *msg)
 {
-	struct buf out = { 0 };
+	struct buf out = { 0 }, keywords = { 0 };
 	struct store_rows_are are;
 	enum status st;
 	enum step step;
@@ -177,9 +177,13 @@ read_rows(struct request *rq, const struct store_rows *msg)
 		return fail(rq, ST_SYNTAX);
 	st = state_rows(rq->svc->state, rq->account->id, msg->mailbox, &rq->set, msg->fields,
 	    PART_BYTES, &rq->resume, &out);
+	if (st == ST_OK && (msg->fields & ROW_FLAGS) != 0)
+		st = state_keywords(rq->svc->state, rq->account->id, 0, &keywords);
 	are.rows = buf_span(&out);
+	are.keywords = buf_span(&keywords);
 	step = st != ST_OK ? fail(rq, st) : part(rq, rq->resume != 0, STORE_ROWS_ARE, &are);
 	buf_fini(&out);
+	buf_fini(&keywords);
 	return step;
 }
 

@@ -8,6 +8,7 @@ struct change {
 	uint64_t	unchanged_since;
 	struct buf	rows;
 	struct uidset	modified;
+	bool		keywords;	/* one of the rows has any */
 };
 
 static struct flags
@@ -49,12 +50,12 @@ change_one(struct apply *ap, struct mbox *m, uint32_t uid, struct change *c)
 	}
 	row = (struct store_row){ .uid = uid, .modseq = x.modseq, .flags = x.flags };
 	put_store_row(&c->rows, &row, ROW_FLAGS);
+	c->keywords = c->keywords || flags_has_keywords(x.flags);
 	return ST_OK;
 }
 
 static enum status
-change_all(struct apply *ap, struct mbox *m, const struct uidset *uids, struct change *c,
-    bool keywords_added)
+change_all(struct apply *ap, struct mbox *m, const struct uidset *uids, struct change *c)
 {
 	struct store_flags_are reply = { 0 };
 	struct buf modified = { 0 };
@@ -67,7 +68,8 @@ change_all(struct apply *ap, struct mbox *m, const struct uidset *uids, struct c
 	reply.modseq = ap->a->rec.modseq;
 	reply.rows = buf_span(&c->rows);
 	reply.modified = buf_span(&modified);
-	if (keywords_added)
+	/* also old ones: another session may have added them since the asker heard of any */
+	if (c->keywords)
 		reply.keywords = buf_span(&ap->a->keywords);
 	if (st == ST_OK)
 		ap_reply(ap, STORE_FLAGS_ARE, &reply);
@@ -96,17 +98,16 @@ store(struct apply *ap, struct mbox *m, const struct uidset *uids)
 		.flags = flags_system(p->system) };
 	unsigned bits[KEYWORD_MAX + 1];
 	enum status st, verdict;
-	bool added;
 	size_t n;
 
 	TRY(keywords_bits(ap, p->keywords, p->how != FLAGS_REMOVE && !uidset_empty(uids), bits, &n,
-	    &verdict, &added));
+	    &verdict));
 	if (verdict != ST_OK)
 		return refuse(ap, verdict);
 	for (size_t i = 0; i < n; i++)
 		if (bits[i] < KEYWORD_MAX)
 			flags_set_keyword(&c.flags, bits[i]);
-	st = change_all(ap, m, uids, &c, added);
+	st = change_all(ap, m, uids, &c);
 	buf_fini(&c.rows);
 	uidset_fini(&c.modified);
 	return st;

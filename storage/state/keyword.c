@@ -58,7 +58,7 @@ write_new(struct apply *ap, unsigned bit, struct span name)
 /* New names are tried in a longer copy of the table first, so that a refusal leaves it. */
 enum status
 keywords_bits(struct apply *ap, struct span names, bool add, unsigned *bits, size_t *n,
-    enum status *verdict, bool *added)
+    enum status *verdict)
 {
 	struct acct *a = ap->a;
 	size_t before;
@@ -69,7 +69,6 @@ keywords_bits(struct apply *ap, struct span names, bool add, unsigned *bits, siz
 
 	*n = 0;
 	*verdict = ST_OK;
-	*added = false;
 	TRY(keywords_load(ap->s, a));
 	before = a->keywords.len;
 	reader_init(&r, names.p, names.len);
@@ -98,7 +97,7 @@ keywords_bits(struct apply *ap, struct span names, bool add, unsigned *bits, siz
 	reader_init(&r, a->keywords.data + before, a->keywords.len - before);
 	while (st == ST_OK && count > a->rec.keywords && get_store_keyword(&r, &name)) {
 		st = write_new(ap, a->rec.keywords++, name);
-		a->dirty = *added = true;
+		a->dirty = true;
 	}
 	return st;
 }

@@ -359,7 +359,6 @@ apply_append(struct apply *ap)
 	struct path_at at;
 	struct mbox *m = NULL;
 	enum status st, verdict;
-	bool added;
 	size_t n;
 
 	if (!path_clean(p->path.len > 0 ? p->path : SPAN_LIT("INBOX"), &path))
@@ -372,7 +371,7 @@ apply_append(struct apply *ap)
 			ap->r->status = ST_LIMIT;
 	}
 	if (st == ST_OK && ap->r->status == ST_OK) {
-		st = keywords_bits(ap, p->keywords, true, bits, &n, &verdict, &added);
+		st = keywords_bits(ap, p->keywords, true, bits, &n, &verdict);
 		if (st == ST_OK)
 			ap->r->status = verdict;
 	}

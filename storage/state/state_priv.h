@@ -184,7 +184,7 @@ enum status thread_leave(struct apply *ap, const struct message *msg);
  * names get bits (written at once, so the verdict on all else has fallen), else UINT32_MAX.
  * A verdict other than ST_OK: nothing was changed. */
 enum status keywords_bits(struct apply *ap, struct span names, bool add, unsigned *bits,
-    size_t *n, enum status *verdict, bool *added);
+    size_t *n, enum status *verdict);
 enum status keywords_load(struct state *s, struct acct *a);
 
 /* ---- mailboxes (mailbox.c, path.c) ---- */

@@ -42,7 +42,7 @@ static void
 answer(struct fake *f, const struct ipc_message *m, const struct ipc_head *h)
 {
 	const struct store_created created = { 5, 6, 7 };
-	const struct store_rows_are rows = { SPAN_LIT("xx") };
+	const struct store_rows_are rows = { .rows = SPAN_LIT("xx") };
 
 	switch (m->no) {
 	case STORE_CREATE:
