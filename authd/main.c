@@ -14,6 +14,7 @@
 #include "common/util/fd.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "common/worker/sandbox.h"
 
 #define DEGRADED_MS 3000	/* without a directory it serves all the same: "unavailable" */
 
@@ -94,6 +95,16 @@ take_key(struct control *c, const struct control_ticket_key *k)
 	mem_wipe(&fresh, sizeof(fresh));
 }
 
+/* The pools' children inherit it. */
+static bool
+confine(const struct mansio_conf *conf)
+{
+	static const char *const writable[] = { "/dev/null" };
+
+	return sandbox_apply(conf_has_backend(conf, CONF_BACKEND_PAM) ? SANDBOX_PAM :
+	    SANDBOX_HELPER, writable, ARRAY_LEN(writable));
+}
+
 /* A configuration is the one thing that cannot come later. */
 static bool
 make(struct control *c)
@@ -102,6 +113,10 @@ make(struct control *c)
 		return true;
 	if (c->conf == NULL)
 		return false;
+	if (!confine(c->conf)) {
+		LOG(NULL, FATAL, "auth.sandbox");
+		exit(1);
+	}
 	c->a = authd_new(c->loop, c->conf, true);
 	c->conf = NULL;
 	c->a->keys = c->keys;
