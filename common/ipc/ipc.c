@@ -26,6 +26,7 @@
 #define READ_AT_ONCE	(256u << 10)	/* bytes read from one peer in one round */
 #define READ_STEP	(32u << 10)
 #define OUT_LIMIT	(1u << 20)
+#define OUT_STOP	(16u << 20)	/* who may ask is not listened to while it lets this lie */
 #define KEEP_MAX	(64u << 10)	/* an emptied buffer above this is freed */
 #define FDS_QUEUED	64		/* descriptors received and not yet claimed */
 #define CANCEL_MAX	1024
@@ -55,6 +56,7 @@ struct ipc {
 	struct ipc_config	cf;
 	int			fd;
 	bool			open, greeted, paused, was_full, in_dispatch, freed;
+	bool			clogged;	/* see OUT_STOP */
 	struct loop_io		*io;
 	struct loop_task	*flush;
 	struct buf		in, out;
@@ -69,6 +71,16 @@ struct ipc {
 
 static void ipc_read(struct ipc *ipc);
 static void ipc_write(struct ipc *ipc);
+static void ipc_go_on(struct ipc *ipc);
+
+/* A peer that asks and does not read its answers.  The side that only asks reads
+ * always, so the two never wait for each other. */
+static bool
+is_clogged(struct ipc *ipc)
+{
+	ipc->clogged = ipc->cf.allowed != 0 && ipc->out.len >= OUT_STOP;
+	return ipc->clogged;
+}
 
 static void
 watch(struct ipc *ipc)
@@ -77,7 +89,7 @@ watch(struct ipc *ipc)
 
 	if (!ipc->open)
 		return;
-	if (!ipc->paused)
+	if (!ipc->paused && !ipc->clogged)
 		ev |= LOOP_READ;
 	if (ipc->out.len > 0)
 		ev |= LOOP_WRITE;
@@ -98,7 +110,14 @@ on_io(int fd, unsigned events, void *arg)
 static void
 on_flush(void *arg)
 {
-	ipc_write(arg);
+	struct ipc *ipc = arg;
+	bool was = ipc->clogged;
+
+	ipc_write(ipc);
+	if (was && ipc->open && !is_clogged(ipc)) {
+		watch(ipc);
+		ipc_go_on(ipc);		/* may free ipc: nothing after it */
+	}
 }
 
 static void
@@ -354,7 +373,8 @@ take_frames(struct ipc *ipc)
 {
 	size_t used = 0;
 
-	while (!ipc->freed && ipc->open && !ipc->paused && ipc->in.len - used >= HEAD_LEN) {
+	while (!ipc->freed && ipc->open && !ipc->paused && !is_clogged(ipc) &&
+	    ipc->in.len - used >= HEAD_LEN) {
 		const char *h = ipc->in.data + used;
 		struct frame f = { get_be32(h), get_be16(h + 4), (uint8_t)h[6], (uint8_t)h[7],
 		    get_be32(h + 8), get_be32(h + 12) };
@@ -429,7 +449,7 @@ ipc_read(struct ipc *ipc)
 
 	assert(!ipc->in_dispatch);
 	ipc->in_dispatch = true;
-	while (!eof && !ipc->paused && total < READ_AT_ONCE) {
+	while (!eof && !ipc->paused && !ipc->clogged && total < READ_AT_ONCE) {
 		size_t want = READ_STEP;
 		ssize_t r;
 
@@ -464,6 +484,19 @@ ipc_read(struct ipc *ipc)
 		destroy(ipc);
 }
 
+/* With what was read before it had to wait. */
+static void
+ipc_go_on(struct ipc *ipc)
+{
+	if (ipc->in.len < HEAD_LEN || ipc->in_dispatch)
+		return;
+	ipc->in_dispatch = true;
+	take_frames(ipc);
+	ipc->in_dispatch = false;
+	if (ipc->freed)
+		destroy(ipc);
+}
+
 void
 ipc_pause(struct ipc *ipc, bool pause)
 {
@@ -471,13 +504,8 @@ ipc_pause(struct ipc *ipc, bool pause)
 		return;
 	ipc->paused = pause;
 	watch(ipc);
-	if (!pause && ipc->in.len >= HEAD_LEN && !ipc->in_dispatch) {
-		ipc->in_dispatch = true;
-		take_frames(ipc);
-		ipc->in_dispatch = false;
-		if (ipc->freed)
-			destroy(ipc);
-	}
+	if (!pause)
+		ipc_go_on(ipc);
 }
 
 /* Writing ------------------------------------------------------------------- */
@@ -554,6 +582,8 @@ ipc_write(struct ipc *ipc)
 		return;
 	if (ipc->out.len == 0)
 		buf_fini(&ipc->out);
+	if (ipc->clogged && ipc->out.len < OUT_STOP)
+		loop_task_post(ipc->flush);
 	watch(ipc);
 	if (ipc->was_full && ipc->out.len < OUT_LIMIT / 2) {
 		ipc->was_full = false;

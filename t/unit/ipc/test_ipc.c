@@ -165,6 +165,30 @@ large_bodies_arrive_whole(void **state)
 }
 
 static void
+who_asks_and_reads_no_answers_is_not_listened_to(void **state)
+{
+	struct side s;
+	int sv[2];
+	char *big = mem_zalloc(100000);
+
+	start(&s, sv);
+	spin(&s);
+	ipc_pause(s.a, true);
+	for (int i = 0; i < 100; i++)
+		ipc_request(s.a, 7, 1, &(struct t_ask){ 1, span(big, 100000), true }, on_reply, &s);
+	for (int i = 0; i < 3000; i++)
+		loop_once(s.loop, false);
+	assert_true(ipc_out_pending(s.b) < 18u << 20);
+	assert_true(s.asked < 60);
+	ipc_pause(s.a, false);
+	for (int i = 0; i < 50000 && s.replies < 100; i++)
+		loop_once(s.loop, false);
+	assert_int_equal(s.replies, 100);
+	mem_free(&big);
+	stop(&s);
+}
+
+static void
 a_descriptor_comes_with_its_own_message(void **state)
 {
 	struct side s;
@@ -365,6 +389,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_pipelined_requests_are_each_answered_once),
 		cmocka_unit_test(large_bodies_arrive_whole),
+		cmocka_unit_test(who_asks_and_reads_no_answers_is_not_listened_to),
 		cmocka_unit_test(a_descriptor_comes_with_its_own_message),
 		cmocka_unit_test(waiting_callers_hear_unavailable_when_the_peer_goes),
 		cmocka_unit_test(a_cancelled_request_is_never_answered),
