@@ -141,11 +141,19 @@ channel_new(struct peer *p, uint32_t no, struct account *a)
 	return c;
 }
 
+void
+stage_uncount(struct account *a, struct stage *sg)
+{
+	a->staged -= sg->counted;
+	sg->counted = 0;
+}
+
 static void
 stage_free(void *value, void *arg)
 {
 	struct stage *sg = value;
 
+	stage_uncount(arg, sg);
 	buf_fini(&sg->locs);
 	mem_free(&sg);
 }
@@ -164,7 +172,7 @@ channel_end(struct channel *c)
 		if (!change)
 			read_drop(rq);
 	}
-	table_fini(&c->stages, stage_free, NULL);
+	table_fini(&c->stages, stage_free, c->account);
 	if (c->no != 0)
 		table_del_u64(&c->peer->channels, c->no);
 	list_remove(&c->node);
@@ -325,24 +333,27 @@ on_renew(struct peer *p, struct channel *c, const struct ipc_head *h,
 
 /* Staging --------------------------------------------------------------------------- */
 
+/* more: bytes that are still to come, as far as was announced. */
 static enum status
-stage_room(struct channel *c, uint64_t bytes)
+stage_room(struct channel *c, uint64_t more)
 {
 	struct service *svc = c->peer->svc;
 	struct op_head limits = { 0 };
 	struct store_quota_is q;
 	enum status st;
 
-	if (bytes > STORE_BODY_MAX)
+	if (more > STORE_BODY_MAX)
 		return ST_LIMIT;
-	if (!journal_has_room(svc->journal, bytes))
+	if (!journal_has_room(svc->journal, STORE_CHUNK_MAX + more))
 		return ST_NO_SPACE;
 	service_limits(svc, &limits);
 	st = state_quota(svc->state, c->account->id, &limits, &q);
 	if (st != ST_OK)
 		return service_judge(svc, st, "quota");
-	/* Stored bytes are never more than the raw ones that quota counts, but for heads. */
-	if (q.bytes_limit > 0 && q.bytes + bytes > q.bytes_limit + 4096)
+	/* Stored bytes are never more than the raw ones that quota counts, but for heads.
+	 * What all channels have staged counts: many bodies could fill the disk, each of
+	 * which alone would fit. */
+	if (q.bytes_limit > 0 && q.bytes + c->account->staged + more > q.bytes_limit + 4096)
 		return ST_OVER_QUOTA;
 	return ST_OK;
 }
@@ -351,6 +362,7 @@ static enum status
 stage_take(struct channel *c, const struct store_stage *msg, struct stage **out)
 {
 	struct stage *sg = table_get_u64(&c->stages, msg->stage);
+	uint64_t more = 0;
 
 	if (msg->stage == 0)
 		return ST_SYNTAX;
@@ -360,14 +372,22 @@ stage_take(struct channel *c, const struct store_stage *msg, struct stage **out)
 		sg = mem_zalloc(sizeof(*sg));
 		sg->no = msg->stage;
 		sg->total = msg->total;
-		sg->status = stage_room(c, msg->total > 0 ? msg->total : msg->data.len);
+		if (msg->total > msg->data.len)
+			more = msg->total - msg->data.len;
 		table_put_u64(&c->stages, sg->no, sg);
 	}
 	*out = sg;
-	sg->bytes += msg->data.len;
+	if (sg->status == ST_OK) {
+		sg->bytes += msg->data.len;
+		sg->counted += msg->data.len;
+		c->account->staged += msg->data.len;
+		sg->status = stage_room(c, more);
+	}
 	if (sg->status == ST_OK && (sg->bytes > STORE_BODY_MAX ||
 	    (sg->total > 0 && sg->bytes > sg->total)))
 		sg->status = ST_LIMIT;
+	if (sg->status != ST_OK)
+		stage_uncount(c->account, sg);
 	return sg->status;
 }
 
@@ -406,7 +426,7 @@ on_stage_drop(struct channel *c, const struct store_stage_drop *msg)
 		if (rq->stage == sg)
 			rq->stage = NULL;
 	}
-	stage_free(sg, NULL);
+	stage_free(sg, c->account);
 }
 
 /* Dispatch -------------------------------------------------------------------------- */

@@ -20,12 +20,14 @@ struct account {
 	struct list	ready;		/* of service->ready while the queue is not empty */
 	bool		blocked;	/* the part of a chain is under way */
 	unsigned	refs;		/* channels and requests */
+	uint64_t	staged;		/* bytes of bodies that no operation has adopted */
 };
 
 /* A body being staged. */
 struct stage {
 	uint32_t	no;
 	uint64_t	bytes, total;
+	uint64_t	counted;	/* of bytes, in account->staged */
 	enum status	status;		/* not ST_OK: it cannot be adopted */
 	struct buf	locs;		/* struct journal_loc... */
 };
@@ -146,6 +148,8 @@ struct account *account_get(struct service *svc, uint64_t id);
 void account_unref(struct service *svc, struct account *a);
 struct channel *channel_new(struct peer *p, uint32_t no, struct account *a);
 void channel_end(struct channel *c);
+/* Adopted or given up: its bytes are no longer the account's staged ones. */
+void stage_uncount(struct account *a, struct stage *sg);
 void channel_revoke(struct channel *c);
 void peer_free(struct peer **p);
 /* Reads on from sockets whose requests were worked off. */

@@ -78,10 +78,12 @@ add_bodies(struct request *rq)
 			continue;
 		}
 		sg = rq->chan != NULL ? table_get_u64(&rq->chan->stages, it.stage) : NULL;
-		if (sg == NULL)
+		if (sg == NULL) {
 			st = ST_UNAVAILABLE;
-		else
+		} else {
+			stage_uncount(rq->account, sg);
 			buf_add_span(&rq->locs, buf_span(&sg->locs));
+		}
 	}
 	return st;
 }

@@ -571,6 +571,30 @@ a_staged_body_over_quota_is_refused_at_its_first_chunk(void **state)
 	store_close(&s);
 }
 
+static void
+bodies_staged_side_by_side_count_together(void **state)
+{
+	struct store *s = rig_channel(&rig, 18, NULL, NULL);
+	char body[6000];
+	struct store_stage st = { .data = { body, sizeof(body) } };
+
+	memset(body, 'x', sizeof(body));
+	rig.cf.quota_bytes = 10000;
+	service_configure(rig.svc, &rig.cf);
+	rig_expect(0);
+	for (st.stage = 1; st.stage <= 3; st.stage++) {
+		store_do_stage(s, &st, rig_done, &a);
+		rig_wait(&rig, &a, (int)st.stage);
+		assert_int_equal(a.st, st.stage < 3 ? ST_OK : ST_OVER_QUOTA);
+	}
+	store_stage_free(s, 1);
+	st.stage = 4;
+	store_do_stage(s, &st, rig_done, &a);
+	rig_wait(&rig, &a, 4);
+	assert_int_equal(a.st, ST_OK);
+	store_close(&s);
+}
+
 /* Restarts ------------------------------------------------------------------------------ */
 
 static void
@@ -695,6 +719,7 @@ main(void)
 		TEST(the_directory_compares_and_sets_and_tells),
 		TEST(a_body_of_50_megabytes_is_staged_and_read_in_bounded_memory),
 		TEST(a_staged_body_over_quota_is_refused_at_its_first_chunk),
+		TEST(bodies_staged_side_by_side_count_together),
 		TEST(the_state_is_the_same_after_a_restart_and_after_a_rebuild),
 		TEST(a_damaged_state_is_set_aside_and_rebuilt),
 		TEST(acknowledged_changes_happen_once_over_kill_9),
