@@ -266,8 +266,6 @@ on_appended(void *arg, enum status st, bool more, const void *msg)
 		append_refuse(cmd);
 		return;
 	}
-	/* Adopted: nothing is left to drop. */
-	q->n_stages = 0;
 	s->n_appended += q->n_items;
 	if (s->view != NULL && s->view->mailbox == a->mailbox)
 		s->view->dirty = true;
