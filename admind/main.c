@@ -35,19 +35,11 @@ on_tick(void *arg)
 static void
 take_config(struct admind *a, int fd)
 {
-	struct mansio_conf *fresh = NULL;
-	char *text;
-	size_t len;
+	struct mansio_conf *fresh = control_read_config(fd);
 
-	if (fd_slurp(fd, CONF_TEXT_MAX, &text, &len)) {
-		fresh = conf_effective_decode(span(text, len));
-		mem_free(&text);
-	}
 	close(fd);
-	if (fresh == NULL) {
-		LOG(NULL, ERROR, "admind.config", KV_STR("why", "cannot be read"));
+	if (fresh == NULL)
 		return;
-	}
 	conf_free(&a->conf);
 	a->conf = fresh;
 }

@@ -25,7 +25,6 @@ struct control {
 	struct ticket_keys	keys;		/* that came before authd was made */
 	struct authd		*a;
 	struct loop_timer	*patience;
-	int			log_fd;
 	bool			started, ready;
 	int			rc;
 };
@@ -56,17 +55,10 @@ without_directory(void *arg)
 static void
 take_config(struct control *c, int fd)
 {
-	struct mansio_conf *conf = NULL;
-	char *text = NULL;
-	size_t len = 0;
+	struct mansio_conf *conf = control_read_config(fd);
 
-	if (fd_slurp(fd, CONF_TEXT_MAX, &text, &len))
-		conf = conf_effective_decode(span(text, len));
-	free(text);
-	if (conf == NULL) {
-		LOG(NULL, ERROR, "auth.config");
+	if (conf == NULL)
 		return;
-	}
 	log_set_level(conf_log_level(conf));
 	if (c->a != NULL) {
 		authd_configure(c->a, conf);
@@ -74,15 +66,6 @@ take_config(struct control *c, int fd)
 	}
 	conf_free(&c->conf);
 	c->conf = conf;
-}
-
-static void
-take_log(struct control *c, const struct control_log *l, int fd)
-{
-	log_set_sink((enum log_sink)l->sink, fd);
-	log_set_level((enum log_level)l->level);
-	fd_close(&c->log_fd);
-	c->log_fd = fd;
 }
 
 static void
@@ -170,7 +153,7 @@ on_control(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 		take_config(c, fd);
 		break;
 	case CONTROL_LOG:
-		take_log(c, msg, fd);
+		control_take_log(msg, fd);
 		fd = -1;
 		break;
 	case CONTROL_TICKET_KEY:
@@ -219,7 +202,7 @@ on_term(void *arg)
 int
 main(int argc, char **argv)
 {
-	struct control c = { .log_fd = -1 };
+	struct control c = { 0 };
 	struct ipc_config cf = { .protocol = &control_protocol, .peer = "monitor",
 	    .allowed = CONTROL_PARENT, .fds = true, .request = on_control, .closed = on_closed,
 	    .arg = &c };
@@ -237,7 +220,7 @@ main(int argc, char **argv)
 
 		return write(STDERR_FILENO, words, sizeof(words) - 1) < 0 ? 2 : 64;
 	}
-	(void)signal(SIGPIPE, SIG_IGN);
+	control_child_signals();
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)setrlimit(RLIMIT_CORE, &none);
@@ -255,6 +238,5 @@ main(int argc, char **argv)
 	loop_timer_free(&c.patience);
 	loop_free(&c.loop);
 	mem_wipe(&c.keys, sizeof(c.keys));
-	fd_close(&c.log_fd);
 	return c.rc;
 }

@@ -366,18 +366,9 @@ replace_fd(int *fd, int fresh)
 static void
 take_config(struct master *m, int fd)
 {
-	struct mansio_conf *fresh;
-	char *text;
-	size_t len;
+	struct mansio_conf *fresh = control_read_config(fd);
 
-	if (!fd_slurp(fd, CONF_TEXT_MAX, &text, &len)) {
-		close(fd);
-		return;
-	}
-	fresh = conf_effective_decode(span(text, len));
-	mem_free(&text);
 	if (fresh == NULL) {
-		LOG(NULL, ERROR, "master.config", KV_STR("why", "cannot be read"));
 		close(fd);
 		return;
 	}

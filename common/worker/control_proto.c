@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include "common/auth/ticket.h"
+#include "common/conf/settings.h"
+#include "common/util/fd.h"
 #include "common/util/log.h"
+#include "common/util/mem.h"
 
 static const struct ipc_field hello[] = {
 	IPC_U8(control_hello, program, 1, PROGRAM_MAX), IPC_U32(control_hello, slot),
@@ -117,4 +120,20 @@ control_take_log(const struct control_log *l, int fd)
 	if (held >= 0)
 		close(held);
 	held = fd;
+}
+
+struct mansio_conf *
+control_read_config(int fd)
+{
+	struct mansio_conf *conf = NULL;
+	char *text;
+	size_t len;
+
+	if (fd_slurp(fd, CONF_TEXT_MAX, &text, &len)) {
+		conf = conf_effective_decode(span(text, len));
+		mem_free(&text);
+	}
+	if (conf == NULL)
+		LOG(NULL, ERROR, "config.unreadable");
+	return conf;
 }

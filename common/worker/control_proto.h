@@ -23,6 +23,8 @@
 #define CONTROL_PROTO_MINOR 1
 #define CONTROL_SHARD_SYSTEM 0xffffffffu	/* the directory's shard */
 
+struct mansio_conf;
+
 enum { CONTROL_PARENT = 1, CONTROL_CHILD = 2 };		/* who may send */
 
 /* Programs. */
@@ -99,5 +101,8 @@ extern const struct ipc_protocol control_protocol;
  * ignored (the monitor speaks for them).  The log's descriptor is taken over. */
 void control_child_signals(void);
 void control_take_log(const struct control_log *l, int fd);
+/* The configuration of a `config` message; fd stays the caller's.  NULL, with a log line,
+ * when it cannot be read: keep the old one. */
+struct mansio_conf *control_read_config(int fd);
 
 #endif

@@ -172,19 +172,12 @@ slurp(int fd, size_t max, char **data, size_t *len)
 static void
 take_config(struct worker *w, int fd)
 {
-	struct mansio_conf *fresh;
+	struct mansio_conf *fresh = control_read_config(fd);
 	struct list *n, *tmp;
-	char *text;
-	size_t len;
 
-	if (!slurp(fd, CONF_TEXT_MAX, &text, &len))
+	close(fd);
+	if (fresh == NULL)
 		return;
-	fresh = conf_effective_decode(span(text, len));
-	mem_free(&text);
-	if (fresh == NULL) {
-		LOG(NULL, ERROR, "worker.config", KV_STR("why", "cannot be read"));
-		return;
-	}
 	conf_free(&w->conf);
 	w->conf = fresh;
 	w->limit = conf_pool_connections(fresh, w->ops->program);

@@ -17,7 +17,6 @@
 #include "common/worker/sandbox.h"
 #include "storage/service/service.h"
 
-#define CONFIG_MAX (1u << 20)
 
 /* A socket that came before `start`. */
 struct early {
@@ -179,19 +178,12 @@ take_server(struct stored *sd, const struct control_server *s, int fd)
 static void
 take_config(struct stored *sd, int fd)
 {
-	struct mansio_conf *fresh = NULL;
+	struct mansio_conf *fresh = control_read_config(fd);
 	struct service_conf cf;
-	char *text = NULL;
-	size_t len;
 
-	if (fd_slurp(fd, CONFIG_MAX, &text, &len))
-		fresh = conf_effective_decode(span(text, len));
 	close(fd);
-	mem_free(&text);
-	if (fresh == NULL) {
-		LOG(NULL, ERROR, "store.config", KV_STR("why", "cannot be read"));
+	if (fresh == NULL)
 		return;
-	}
 	conf_free(&sd->conf);
 	sd->conf = fresh;
 	if (sd->svc == NULL)
