@@ -1,7 +1,5 @@
 #include "storage/client/copy.h"
 
-#include <string.h>
-
 #include "common/mime/digest.h"
 #include "common/net/loop.h"
 #include "common/util/mem.h"
@@ -9,6 +7,12 @@
 
 #define UNANSWERED_MAX	4		/* chunks on their way */
 #define STAGE		1		/* a channel carries one message at a time */
+
+/* A chunk on its way.  Refusals overtake those that wait for the journal. */
+struct chunk {
+	struct copy		*copy;
+	struct store_call	*call;		/* NULL: free */
+};
 
 struct copy {
 	struct copy_to		to;
@@ -18,7 +22,7 @@ struct copy {
 	struct mime_digest	*digest;
 	struct buf		out;		/* stored bytes not yet sent */
 	struct store_call	*call;		/* quota or append */
-	struct store_call	*chunks[UNANSWERED_MAX];
+	struct chunk		chunks[UNANSWERED_MAX];
 	unsigned		unanswered;
 	uint64_t		size, wanted;
 	bool			staged, finished;
@@ -56,7 +60,7 @@ forget_message(struct copy *c)
 {
 	store_cancel(&c->call);
 	for (size_t i = 0; i < UNANSWERED_MAX; i++)
-		store_cancel(&c->chunks[i]);
+		store_cancel(&c->chunks[i].call);
 	c->unanswered = 0;
 	if (c->staged)
 		store_stage_free(c->store, STAGE);
@@ -113,6 +117,16 @@ copy_begin(struct copy *c, struct span prefix, uint64_t size)
 
 static void on_chunk(void *arg, enum status st, bool more, const void *msg);
 
+static struct chunk *
+free_chunk(struct copy *c)
+{
+	size_t i = 0;
+
+	while (c->chunks[i].call != NULL)
+		i++;
+	c->chunks[i].copy = c;
+	return &c->chunks[i];
+}
 
 static void
 send_chunks(struct copy *c, size_t keep)
@@ -120,9 +134,11 @@ send_chunks(struct copy *c, size_t keep)
 	while (c->out.len > keep && c->unanswered < UNANSWERED_MAX && c->st == ST_OK) {
 		size_t n = c->out.len < STORE_CHUNK_MAX ? c->out.len : STORE_CHUNK_MAX;
 		struct store_stage rq = { STAGE, 0, span(c->out.data, n) };
+		struct chunk *k = free_chunk(c);
 
 		c->staged = true;
-		c->chunks[c->unanswered++] = store_do_stage(c->store, &rq, on_chunk, c);
+		c->unanswered++;
+		k->call = store_do_stage(c->store, &rq, on_chunk, k);
 		buf_drop(&c->out, n);
 	}
 }
@@ -132,16 +148,17 @@ static void append(struct copy *c);
 static void
 on_chunk(void *arg, enum status st, bool more, const void *msg)
 {
-	struct copy *c = arg;
+	struct chunk *k = arg;
+	struct copy *c = k->copy;
 
-	/* answers come in the order of the questions */
-	memmove(c->chunks, c->chunks + 1, sizeof(c->chunks) - sizeof(c->chunks[0]));
-	c->chunks[--c->unanswered] = NULL;
+	k->call = NULL;
+	c->unanswered--;
 	if (st != ST_OK && c->st == ST_OK)
 		c->st = st;
 	if (c->st != ST_OK) {
 		buf_fini(&c->out);
-		if (c->finished && c->unanswered == 0)
+		/* an append under way knows better: it may have happened */
+		if (c->finished && c->unanswered == 0 && c->call == NULL)
 			c->to.done(c->to.arg, c->st);
 		else if (!c->finished)
 			c->to.room(c->to.arg);

@@ -12,6 +12,8 @@
 #include "common/util/clock.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "common/crypto/random.h"
+#include "storage/client/copy.h"
 #include "storage/client/body.h"
 #include "t/unit/storage/rig.h"
 
@@ -595,6 +597,45 @@ bodies_staged_side_by_side_count_together(void **state)
 	store_close(&s);
 }
 
+static void
+count_done(void *arg, enum status st)
+{
+	struct answer *q = arg;
+
+	q->n++;
+	q->st = st;
+}
+
+static void
+no_room(void *arg)
+{
+}
+
+static void
+a_copy_refused_in_the_middle_is_told_once(void **state)
+{
+	struct ticket t = rig_ticket(&rig, 19);
+	unsigned char bytes[TICKET_LEN];
+	struct copy_to to = { .pool = rig.pool, .loop = rig.loop, .shard = rig.cf.shard,
+	    .ticket = rig_sign(&rig, &t, bytes), .done = count_done, .room = no_room, .arg = &a };
+	const size_t size = 3 * STORE_CHUNK_MAX;
+	char *text = mem_alloc(size);
+	struct copy *c = copy_new(&to);
+
+	random_bytes(text, size);
+	rig.cf.quota_bytes = 2 * STORE_CHUNK_MAX - 10000;
+	service_configure(rig.svc, &rig.cf);
+	copy_begin(c, SPAN_NONE, 0);
+	copy_feed(c, span(text, size));
+	copy_finish(c);
+	rig_wait(&rig, &a, 1);
+	rig_run(&rig, 100);
+	assert_int_equal(a.n, 1);
+	assert_int_equal(a.st, ST_OVER_QUOTA);
+	copy_free(&c);
+	mem_free(&text);
+}
+
 /* Restarts ------------------------------------------------------------------------------ */
 
 static void
@@ -720,6 +761,7 @@ main(void)
 		TEST(a_body_of_50_megabytes_is_staged_and_read_in_bounded_memory),
 		TEST(a_staged_body_over_quota_is_refused_at_its_first_chunk),
 		TEST(bodies_staged_side_by_side_count_together),
+		TEST(a_copy_refused_in_the_middle_is_told_once),
 		TEST(the_state_is_the_same_after_a_restart_and_after_a_rebuild),
 		TEST(a_damaged_state_is_set_aside_and_rebuilt),
 		TEST(acknowledged_changes_happen_once_over_kill_9),
