@@ -256,7 +256,7 @@ mailbox_name_from_utf8(struct span name, struct buf *out)
 		name.len--;
 	if (!unicode_nfc(name, false, out))
 		return false;
-	path = span(out->data + start, out->len - start);
+	path = span_sub(buf_span(out), start, out->len - start);
 	if (path.len >= 5 && mailbox_name_is_inbox(span(path.p, 5)) &&
 	    (path.len == 5 || path.p[5] == MAILBOX_DELIMITER))
 		memcpy(out->data + start, "INBOX", 5);

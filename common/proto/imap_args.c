@@ -8,6 +8,8 @@
 void
 imap_args_init(struct imap_args *a, struct span text, struct arena *arena)
 {
+	if (text.p == NULL)
+		text = SPAN_LIT("");
 	*a = (struct imap_args){ .p = text.p, .end = text.p + text.len, .arena = arena };
 }
 
