@@ -89,8 +89,11 @@ select_mailbox(struct imap_cmd *cmd, bool readonly)
 		imap_cmd_syntax(cmd);
 		return;
 	}
-	if (s->view != NULL)
+	if (s->view != NULL) {
+		/* RFC 7162 §3.2.11: what follows is about another mailbox. */
+		buf_add_str(imap_out(s), "* OK [CLOSED] The mailbox before is left\r\n");
 		imap_session_set_state(s, IMAP_IN_AUTH);
+	}
 	if (!imap_args_end(&cmd->args)) {
 		imap_cmd_done(cmd, ST_NOT_FOUND);
 		return;
