@@ -83,7 +83,8 @@ take_piece(struct imap_cmd *cmd, const struct store_body_piece *p)
 	if (f->reading == f->group_end || f->rows[f->reading].row.uid != p->uid)
 		return;
 	if (f->reader == NULL)
-		f->reader = body_reader_new(0, UINT64_MAX);
+		/* no more than was counted when it came, whatever it unpacks to */
+		f->reader = body_reader_new(0, f->rows[f->reading].row.size);
 	if (body_reader_feed(f->reader, p->data, &f->raw) != ST_OK) {
 		f->failed = ST_CORRUPT;
 		LOG(&cmd->session->log, ERROR, "imap.body-corrupt", KV_UINT("uid", p->uid));

@@ -241,11 +241,14 @@ static void
 take_piece(struct imap_cmd *cmd, const struct store_body_piece *p)
 {
 	struct searching *s = cmd->data;
+	const struct store_row *row = row_of(s, p->uid);
 
+	if (row == NULL)
+		return;
 	if (s->reading != p->uid) {
 		body_reader_free(&s->reader);
 		buf_clear(&s->raw);
-		s->reader = body_reader_new(0, UINT64_MAX);
+		s->reader = body_reader_new(0, row->size);
 		s->reading = p->uid;
 	}
 	if (body_reader_feed(s->reader, p->data, &s->raw) != ST_OK) {
