@@ -24,7 +24,7 @@ struct child {
 	char			*exe, *mode;
 	const struct child_ops	*ops;
 	struct ipc		*ipc;
-	struct loop_timer	*again;
+	struct loop_timer	*again, *late;
 	pid_t			pid;
 	uint64_t		started_ms, delay_ms;
 	uint64_t		generation;
@@ -76,6 +76,7 @@ on_request(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 
 	if (m->no == CONTROL_READY) {
 		c->ready = true;
+		loop_timer_clear(c->late);
 		if (c->ops->ready != NULL)
 			c->ops->ready(c, c->ops->arg);
 		return;
@@ -88,6 +89,18 @@ on_request(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 		close(h->fd);
 	if (h->req != 0)
 		ipc_reply(ipc, h, ST_UNSUPPORTED, 0, NULL);
+}
+
+static void
+on_late(void *arg)
+{
+	struct child *c = arg;
+
+	if (c->pid <= 0 || c->ready || c->retired)
+		return;
+	LOG(NULL, ERROR, "child.not-ready", KV_STR("program", program_name(c->spec.program)),
+	    KV_UINT("slot", c->spec.slot), KV_INT("pid", c->pid));
+	kill(c->pid, SIGKILL);
 }
 
 static void
@@ -119,6 +132,8 @@ run(void *arg)
 	c->pid = pid;
 	c->ready = false;
 	c->started_ms = clock_mono_ms();
+	if (c->spec.program != PROGRAM_STORED && c->spec.program != PROGRAM_MASTER)
+		loop_timer_set(c->late, CHILD_READY_MS);
 	c->ipc = ipc_new(&cf, sv[0]);
 	LOG(NULL, DEBUG, "child.started", KV_STR("program", program_name(c->spec.program)),
 	    KV_INT("pid", pid));
@@ -139,6 +154,7 @@ child_new(struct loop *l, const struct child_spec *spec, const struct child_ops 
 	c->spec.mode = c->mode;
 	c->ops = ops;
 	c->again = loop_timer_new(l, run, c);
+	c->late = loop_timer_new(l, on_late, c);
 	loop_timer_set(c->again, 0);
 	return c;
 }
@@ -155,6 +171,7 @@ child_free(struct child **cp)
 		kill(c->pid, SIGKILL);
 	ipc_free(&c->ipc);
 	loop_timer_free(&c->again);
+	loop_timer_free(&c->late);
 	mem_free(&c->exe);
 	mem_free(&c->mode);
 	mem_free(&c);
@@ -190,6 +207,7 @@ child_reaped(struct child *c, pid_t pid, int wstatus)
 	lived = clock_mono_ms() - c->started_ms;
 	c->pid = 0;
 	c->ready = false;
+	loop_timer_clear(c->late);
 	ipc_free(&c->ipc);
 	if (!c->retired || WIFSIGNALED(wstatus))
 		LOG(NULL, ERROR, "child.died", KV_STR("program", program_name(c->spec.program)),

@@ -20,6 +20,9 @@
 #define CHILD_STEADY_MS		2000
 #define CHILD_DELAY_MS		20
 #define CHILD_DELAY_MAX_MS	1000
+/* Who is not ready by then hangs and is started again.  Not so stored, which may have a
+ * journal to replay, and the master, which waits for its workers. */
+#define CHILD_READY_MS		60000
 
 struct child;
 
