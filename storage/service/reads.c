@@ -332,18 +332,20 @@ plan(struct request *rq, const struct store_body *msg, struct reader_job *job, s
 {
 	size_t budget = BODY_PART;
 	uint32_t first = uidset_next(&rq->set, 0);
+	struct state_bodies *bodies;
 	struct buf locs = { 0 };
-	enum status st = ST_OK;
+	enum status st;
 
+	st = state_bodies_open(rq->svc->state, rq->account->id, msg->mailbox, &rq->set,
+	    rq->resume, &bodies);
 	if (msg->budget < budget + rq->sent)
 		budget = msg->budget > rq->sent ? (size_t)(msg->budget - rq->sent) : 1;
-	while (job->n < BODY_PIECES && *bytes < budget) {
+	while (st == ST_OK && job->n < BODY_PIECES && *bytes < budget) {
 		struct state_body b;
 		struct body_at at;
 		uint64_t start, end;
 
-		st = state_body(rq->svc->state, rq->account->id, msg->mailbox, &rq->set,
-		    rq->resume, &b, &locs);
+		st = state_bodies_next(bodies, &b, &locs);
 		if (st != ST_OK)
 			break;
 		if (b.uid != rq->resume)
@@ -364,6 +366,7 @@ plan(struct request *rq, const struct store_body *msg, struct reader_job *job, s
 			rq->resume = b.uid + 1;
 		}
 	}
+	state_bodies_close(&bodies);
 	buf_fini(&locs);
 	if (st != ST_NOT_FOUND)
 		return st;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/util/mem.h"
+
 /* An account that is there, for readers. */
 static enum status
 live_account(struct state *s, uint64_t account, struct rec_account *rec)
@@ -378,24 +380,50 @@ locations(struct state *s, uint64_t account, uint64_t message, struct state_body
 	return ST_OK;
 }
 
+struct state_bodies {
+	struct walk	walk;
+	struct buf	value;
+};
+
 enum status
-state_body(struct state *s, uint64_t account, uint64_t mailbox, const struct uidset *uids,
-    uint32_t from, struct state_body *body, struct buf *locs)
+state_bodies_open(struct state *s, uint64_t account, uint64_t mailbox,
+    const struct uidset *uids, uint32_t from, struct state_bodies **b)
 {
-	struct walk w = { .s = s, .account = account, .mailbox = mailbox, .uids = uids };
-	struct buf value = { 0 };
+	enum status st;
+
+	*b = NULL;
+	TRY(live_mailbox(s, account, mailbox));
+	*b = mem_zalloc(sizeof(**b));
+	(*b)->walk = (struct walk){ .s = s, .account = account, .mailbox = mailbox,
+		.uids = uids };
+	st = walk_open(&(*b)->walk, from);
+	if (st != ST_OK)
+		state_bodies_close(b);
+	return st;
+}
+
+enum status
+state_bodies_next(struct state_bodies *b, struct state_body *body, struct buf *locs)
+{
 	struct rec_index x;
 	enum status st;
 
-	TRY(live_mailbox(s, account, mailbox));
-	st = walk_open(&w, from);
-	if (st == ST_OK)
-		st = walk_next(&w, &body->uid, &x);
-	engine_cursor_close(&w.c);
-	if (st == ST_OK)
-		st = locations(s, account, x.message, body, locs, &value);
-	buf_fini(&value);
+	/* A row read ahead may be of a message that is gone by now. */
+	do {
+		TRY(walk_next(&b->walk, &body->uid, &x));
+		st = locations(b->walk.s, b->walk.account, x.message, body, locs, &b->value);
+	} while (st == ST_NOT_FOUND);
 	return st;
+}
+
+void
+state_bodies_close(struct state_bodies **bp)
+{
+	if (*bp == NULL)
+		return;
+	engine_cursor_close(&(*bp)->walk.c);
+	buf_fini(&(*bp)->value);
+	mem_free(bp);
 }
 
 /* ---- work ---- */

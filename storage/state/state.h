@@ -129,15 +129,20 @@ enum status state_rows(struct state *s, uint64_t account, uint64_t mailbox,
 enum status state_caches(struct state *s, uint64_t account, uint64_t mailbox,
     const struct uidset *uids, unsigned want, size_t budget, uint32_t *resume_uid,
     struct buf *out);
-/* The first member of uids at or above `from` that is there.  locs: array of struct
- * journal_loc in the buffer, replaced.  ST_NOT_FOUND: none left. */
+/* Where the bodies of the members of uids lie that are there, in rising order from `from` on.
+ * uids stays the caller's and as it is until the walk is closed. */
 struct state_body {
 	uint32_t	uid;
 	uint64_t	stored_size;
 	size_t		n_locs;
 };
-enum status state_body(struct state *s, uint64_t account, uint64_t mailbox,
-    const struct uidset *uids, uint32_t from, struct state_body *body, struct buf *locs);
+struct state_bodies;
+enum status state_bodies_open(struct state *s, uint64_t account, uint64_t mailbox,
+    const struct uidset *uids, uint32_t from, struct state_bodies **b);
+/* locs: array of struct journal_loc in the buffer, replaced.  ST_NOT_FOUND: none left. */
+enum status state_bodies_next(struct state_bodies *b, struct state_body *body,
+    struct buf *locs);
+void state_bodies_close(struct state_bodies **b);
 
 /* What happened in a mailbox after `since`.  At most about `rows` change rows are read, but
  * always whole operations: everything up to highestmodseq is told; more: ask again with

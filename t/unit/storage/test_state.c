@@ -389,6 +389,7 @@ copies_get_new_uids_and_carry_flags_and_ids(void **state)
 	struct store_cache e = { 0 };
 	struct uidrange one = { 1, 9 };
 	const struct uidset s = { &one, 1, 1 };
+	struct state_bodies *bodies;
 	struct state_body body;
 	struct buf b = { 0 };
 	uint32_t resume = 0;
@@ -421,8 +422,14 @@ copies_get_new_uids_and_carry_flags_and_ids(void **state)
 	assert_true(get_store_cache(&r, &e));
 	assert_true(span_eq_str(e.list, "list") && span_eq_str(e.structure, "structure"));
 	assert_true(resume == 3 && e.uid == 2);
-	OK(state_body(k->s, 7, tr, &s, 3, &body, &b));
-	assert_true(body.uid == 3 && body.n_locs == 1 && body.stored_size == 100);
+	OK(state_bodies_open(k->s, 7, tr, &s, 3, &bodies));
+	for (uint32_t uid = 3; uid <= 5; uid++) {
+		OK(state_bodies_next(bodies, &body, &b));
+		assert_true(body.uid == uid && body.n_locs == 1 && body.stored_size == 100);
+	}
+	IS(state_bodies_next(bodies, &body, &b), ST_NOT_FOUND);
+	state_bodies_close(&bodies);
+	IS(state_bodies_open(k->s, 7, 999, &s, 3, &bodies), ST_NOT_FOUND);
 	buf_fini(&b);
 }
 
