@@ -130,21 +130,24 @@ enum entry { ENTRY_ADDR, ENTRY_SPAN, ENTRY_PARAM };
 static struct mime_seq
 get_seq(struct reader *r, enum entry per)
 {
-	struct mime_seq s = { .n = get_varint32(r) }, walk;
+	struct mime_seq s = { .n = get_varint32(r) };
 	struct mime_addr a;
-	struct span v, w;
-	uint32_t n = s.n;
+	struct reader walk;
+	uint32_t n;
 
 	s.raw = get_span(r);
-	if (r->bad)
-		return (struct mime_seq){ .n = 0 };
-	walk = s;
-	while (per == ENTRY_ADDR ? mime_seq_addr(&walk, &a) :
-	    per == ENTRY_SPAN ? mime_seq_span(&walk, &v) : mime_seq_param(&walk, &v, &w))
-		n--;
-	if (n != 0 || walk.raw.len != 0) {
+	reader_init(&walk, s.raw.p, s.raw.len);
+	for (n = s.n; n > 0 && !walk.bad; n--) {
+		if (per == ENTRY_ADDR)
+			get_addr(&walk, &a);
+		else
+			get_span(&walk);
+		if (per == ENTRY_PARAM)
+			get_span(&walk);
+	}
+	if (r->bad || !reader_done(&walk)) {
 		r->bad = true;
-		s.n = 0;
+		return (struct mime_seq){ .n = 0 };
 	}
 	return s;
 }
@@ -203,30 +206,39 @@ get_index(struct reader *r)
 	return i == 0 ? MIME_NONE : i - 1;
 }
 
+/* The beginning of a record: where the part is.  false: an unknown kind. */
+static bool
+get_place(struct reader *r, struct mime_part_view *v)
+{
+	uint8_t kind = get_u8(r), flags = get_u8(r);
+
+	v->at.kind = kind;
+	v->at.in_digest = flags & PART_IN_DIGEST;
+	v->has_env = flags & PART_ENVELOPE;
+	v->at.parent = get_index(r);
+	v->at.first = get_index(r);
+	v->at.last = get_index(r);
+	v->at.next = get_index(r);
+	v->at.depth = get_varint32(r);
+	v->at.header_start = get_varint(r);
+	v->at.header_len = get_varint(r);
+	v->at.body_start = get_varint(r);
+	v->at.body_len = get_varint(r);
+	v->at.header_lines = get_varint(r);
+	v->at.body_lines = get_varint(r);
+	return kind <= MIME_MESSAGE;
+}
+
 static bool
 get_part(struct span record, struct mime_part_view *v)
 {
 	struct reader r;
-	uint8_t kind, flags, coding;
+	uint8_t coding;
+	bool known;
 
 	memset(v, 0, sizeof(*v));
 	reader_init(&r, record.p, record.len);
-	kind = get_u8(&r);
-	flags = get_u8(&r);
-	v->at.kind = kind;
-	v->at.in_digest = flags & PART_IN_DIGEST;
-	v->has_env = flags & PART_ENVELOPE;
-	v->at.parent = get_index(&r);
-	v->at.first = get_index(&r);
-	v->at.last = get_index(&r);
-	v->at.next = get_index(&r);
-	v->at.depth = get_varint32(&r);
-	v->at.header_start = get_varint(&r);
-	v->at.header_len = get_varint(&r);
-	v->at.body_start = get_varint(&r);
-	v->at.body_len = get_varint(&r);
-	v->at.header_lines = get_varint(&r);
-	v->at.body_lines = get_varint(&r);
+	known = get_place(&r, v);
 	v->type = get_span(&r);
 	v->subtype = get_span(&r);
 	v->params = get_seq(&r, ENTRY_PARAM);
@@ -242,7 +254,7 @@ get_part(struct span record, struct mime_part_view *v)
 	v->location = get_opt(&r);
 	if (v->has_env)
 		get_envelope(&r, &v->env);
-	return reader_done(&r) && kind <= MIME_MESSAGE && coding <= MIME_CODING_UNKNOWN &&
+	return reader_done(&r) && known && coding <= MIME_CODING_UNKNOWN &&
 	    v->type.len > 0 && v->subtype.len > 0 && v->encoding.len > 0;
 }
 
@@ -253,6 +265,18 @@ record_of(const struct mime_structure *s, uint32_t i)
 
 	reader_init(&r, s->blob.p + s->offsets[i], s->blob.len - s->offsets[i]);
 	return get_span(&r);
+}
+
+/* Of a part that is judged whole when its turn comes. */
+static bool
+place_of(const struct mime_structure *s, uint32_t i, struct mime_part_view *v)
+{
+	struct span record = record_of(s, i);
+	struct reader r;
+
+	memset(v, 0, sizeof(*v));
+	reader_init(&r, record.p, record.len);
+	return get_place(&r, v) && !r.bad;
 }
 
 static bool
@@ -277,13 +301,13 @@ part_fits(const struct mime_structure *s, uint32_t i)
 	    (p->first == MIME_NONE) != (p->kind == MIME_LEAF) ||
 	    (i == 0 ? p->parent != MIME_NONE : p->parent >= i) || p->depth >= MIME_DEPTH_MAX)
 		return false;
-	if (i == 0 ? p->depth != 0 : !get_part(record_of(s, p->parent), &w) ||
+	if (i == 0 ? p->depth != 0 : !place_of(s, p->parent, &w) ||
 	    p->depth != w.at.depth + 1)
 		return false;
-	if (p->first != MIME_NONE && (!get_part(record_of(s, p->first), &w) || w.at.parent != i ||
+	if (p->first != MIME_NONE && (!place_of(s, p->first, &w) || w.at.parent != i ||
 	    (p->kind == MIME_MESSAGE && !w.has_env)))
 		return false;
-	if (p->next != MIME_NONE && (!get_part(record_of(s, p->next), &w) ||
+	if (p->next != MIME_NONE && (!place_of(s, p->next, &w) ||
 	    w.at.parent != p->parent))
 		return false;
 	return inside(p->header_start, p->header_len, s->size) &&

@@ -83,9 +83,11 @@ get_raw(struct reader *r, size_t n)
 uint8_t
 get_u8(struct reader *r)
 {
-	struct span s = get_raw(r, 1);
-
-	return s.p != NULL ? (uint8_t)s.p[0] : 0;
+	if (r->bad || r->p == r->end) {
+		r->bad = true;
+		return 0;
+	}
+	return *r->p++;
 }
 
 uint16_t
@@ -117,6 +119,9 @@ get_varint(struct reader *r)
 {
 	uint64_t v = 0;
 
+	/* Nearly all are of one byte. */
+	if (!r->bad && r->p < r->end && *r->p < 0x80)
+		return *r->p++;
 	for (unsigned shift = 0; shift < 64; shift += 7) {
 		uint8_t c = get_u8(r);
 
