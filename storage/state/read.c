@@ -358,6 +358,7 @@ locations(struct state *s, uint64_t account, uint64_t message, struct state_body
 	struct rec_message m;
 	struct rec_extent e;
 	struct span payload;
+	enum status st;
 	struct key k;
 
 	key_2(&k, account, message);
@@ -365,9 +366,11 @@ locations(struct state *s, uint64_t account, uint64_t message, struct state_body
 	if (!rec_message_get(payload, &m))
 		return st_damaged(s, TAB_MESSAGE, key_span(&k));
 	key_1(&k, m.extent);
-	TRY(st_get(s, NULL, TAB_EXTENT, &k, value, &payload));
-	if (!rec_extent_get(payload, &e))
+	st = st_get(s, NULL, TAB_EXTENT, &k, value, &payload);
+	/* a message that is there has its body: both go in one transaction */
+	if (st == ST_NOT_FOUND || (st == ST_OK && !rec_extent_get(payload, &e)))
 		return st_damaged(s, TAB_EXTENT, key_span(&k));
+	TRY(st);
 	body->stored_size = e.stored;
 	body->n_locs = e.locs.len / LOC_BYTES;
 	buf_clear(locs);
