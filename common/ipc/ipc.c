@@ -229,20 +229,27 @@ ipc_free(struct ipc **ipcp)
 static void
 close_by_peer(struct ipc *ipc)
 {
+	struct buf reqs = { 0 };
+	bool outer = ipc->in_dispatch;
 	size_t pos = 0;
 	void *v;
-	bool outer = ipc->in_dispatch;
 
 	shut(ipc);
 	ipc->in_dispatch = true;
-	while (!ipc->freed && table_next(&ipc->pending, &pos, NULL, &v)) {
-		struct pending *p = v;
-		struct ipc_head h = { .req = p->req, .status = ST_UNAVAILABLE, .fd = -1 };
+	/* the callbacks may ask again or cancel others: a list of its own is walked */
+	while (table_next(&ipc->pending, &pos, NULL, &v))
+		put_u32(&reqs, ((struct pending *)v)->req);
+	for (size_t at = 0; at < reqs.len && !ipc->freed; at += 4) {
+		struct ipc_head h = { .req = get_be32(reqs.data + at), .status = ST_UNAVAILABLE,
+		    .fd = -1 };
+		struct pending *p = table_del_u64(&ipc->pending, h.req);
 
-		table_del_u64(&ipc->pending, p->req);
+		if (p == NULL)
+			continue;
 		p->fn(p->arg, &h, NULL, NULL);
 		mem_free(&p);
 	}
+	buf_fini(&reqs);
 	if (!ipc->freed && ipc->cf.closed != NULL)
 		ipc->cf.closed(ipc, ipc->cf.arg);
 	ipc->in_dispatch = outer;
@@ -291,8 +298,10 @@ dispatch_reply(struct ipc *ipc, const struct frame *f, const struct ipc_message 
 	ipc_reply_fn fn;
 	void *arg;
 
-	if (p == NULL)
-		return;		/* cancelled */
+	if (p == NULL) {	/* cancelled */
+		fd_close(&h->fd);
+		return;
+	}
 	fn = p->fn;
 	arg = p->arg;
 	if (!h->more) {
@@ -344,6 +353,7 @@ dispatch(struct ipc *ipc, const struct frame *f, struct span body)
 	}
 	if (reply) {
 		if (f->status > ST_MAX || (m != NULL && (m->flags & IPC_MSG_REPLY) == 0)) {
+			fd_close(&h.fd);
 			malformed(ipc, "not a reply", f->no);
 			return false;
 		}

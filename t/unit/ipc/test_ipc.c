@@ -230,6 +230,33 @@ waiting_callers_hear_unavailable_when_the_peer_goes(void **state)
 }
 
 static void
+ask_again(void *arg, const struct ipc_head *h, const struct ipc_message *m, const void *msg)
+{
+	struct side *s = arg;
+
+	s->replies++;
+	for (int i = 0; i < 20 && s->replies < 100; i++)
+		ipc_request(s->a, 7, 1, &(struct t_ask){ 1, SPAN_LIT("x"), false }, on_reply, s);
+}
+
+static void
+who_asks_again_when_the_peer_goes_disturbs_nobody(void **state)
+{
+	struct side s;
+	int sv[2];
+
+	start(&s, sv);
+	spin(&s);
+	s.free_in_handler = true;
+	for (int i = 0; i < 50; i++)
+		ipc_request(s.a, 7, 1, &(struct t_ask){ 1, SPAN_LIT("x"), false }, ask_again, &s);
+	spin(&s);
+	assert_int_equal(s.replies, 50);
+	assert_int_equal(s.closed, 1);
+	stop(&s);
+}
+
+static void
 a_cancelled_request_is_never_answered(void **state)
 {
 	struct side s;
@@ -392,6 +419,7 @@ main(void)
 		cmocka_unit_test(who_asks_and_reads_no_answers_is_not_listened_to),
 		cmocka_unit_test(a_descriptor_comes_with_its_own_message),
 		cmocka_unit_test(waiting_callers_hear_unavailable_when_the_peer_goes),
+		cmocka_unit_test(who_asks_again_when_the_peer_goes_disturbs_nobody),
 		cmocka_unit_test(a_cancelled_request_is_never_answered),
 		cmocka_unit_test(malformed_or_forbidden_frames_cost_the_peer_its_connection),
 		cmocka_unit_test(every_message_of_every_protocol_survives_the_wire),
