@@ -85,10 +85,7 @@ on_request(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 		c->ops->message(c, m, h, msg, c->ops->arg);
 		return;
 	}
-	if (h->fd >= 0)
-		close(h->fd);
-	if (h->req != 0)
-		ipc_reply(ipc, h, ST_UNSUPPORTED, 0, NULL);
+	ipc_refuse(ipc, h, ST_UNSUPPORTED);
 }
 
 static void

@@ -204,10 +204,7 @@ worker_message(struct child *c, const struct ipc_message *msg, const struct ipc_
 		w->served = l->served;
 		return;
 	}
-	if (h->fd >= 0)
-		close(h->fd);
-	if (h->req != 0)
-		ipc_reply(child_ipc(c), h, ST_DENIED, 0, NULL);
+	ipc_refuse(child_ipc(c), h, ST_DENIED);
 }
 
 static void
@@ -517,10 +514,7 @@ on_monitor(struct ipc *ipc, const struct ipc_message *msg, const struct ipc_head
 		buf_fini(&text);
 		break;
 	default:
-		if (h->fd >= 0)
-			close(h->fd);
-		if (h->req != 0)
-			ipc_reply(ipc, h, ST_UNSUPPORTED, 0, NULL);
+		ipc_refuse(ipc, h, ST_UNSUPPORTED);
 	}
 }
 

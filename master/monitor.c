@@ -619,10 +619,7 @@ helper_message(struct child *c, const struct ipc_message *msg, const struct ipc_
 		answer_reload(h, head);
 		return;
 	}
-	if (head->fd >= 0)
-		close(head->fd);
-	if (head->req != 0)
-		ipc_reply(child_ipc(c), head, ST_DENIED, 0, NULL);
+	ipc_refuse(child_ipc(c), head, ST_DENIED);
 }
 
 static const struct child_ops helper_ops = {

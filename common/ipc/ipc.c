@@ -696,6 +696,16 @@ ipc_reply(struct ipc *ipc, const struct ipc_head *head, enum status st, uint16_t
 }
 
 void
+ipc_refuse(struct ipc *ipc, const struct ipc_head *head, enum status st)
+{
+	int fd = head->fd;
+
+	fd_close(&fd);
+	if (head->req != 0)
+		ipc_reply(ipc, head, st, 0, NULL);
+}
+
+void
 ipc_reply_more(struct ipc *ipc, const struct ipc_head *head, uint16_t no, const void *msg)
 {
 	struct frame f = { .no = no, .flags = F_REPLY | F_MORE, .req = head->req,

@@ -78,6 +78,9 @@ void ipc_note_fd(struct ipc *ipc, uint32_t chan, uint16_t no, const void *msg, i
 /* Answers head; no 0 and msg NULL: the status alone. */
 void ipc_reply(struct ipc *ipc, const struct ipc_head *head, enum status st,
     uint16_t no, const void *msg);
+/* A message that has no place here: closes the descriptor that came with it, and answers
+ * with the status alone when it was a request. */
+void ipc_refuse(struct ipc *ipc, const struct ipc_head *head, enum status st);
 /* A part of the answer; more follows. */
 void ipc_reply_more(struct ipc *ipc, const struct ipc_head *head, uint16_t no, const void *msg);
 /* true after the peer cancelled that request of its; ask between the parts of a long reply.

@@ -304,10 +304,7 @@ on_control(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 		finish(sd, 0);
 		break;
 	default:
-		if (h->fd >= 0)
-			close(h->fd);
-		if (h->req != 0)
-			ipc_reply(ipc, h, ST_UNSUPPORTED, 0, NULL);
+		ipc_refuse(ipc, h, ST_UNSUPPORTED);
 	}
 }
 
