@@ -63,8 +63,12 @@ cmd_starttls(struct imap_cmd *cmd)
 	}
 	cmd->no_sync = true;
 	imap_cmd_end(cmd, "OK Begin TLS negotiation now");
-	if (!s->ending && !conn_start_tls(s->conn, s->srv->tls))
-		imap_session_bye(s, "[CLIENTBUG] Bytes behind STARTTLS");
+	if (s->ending)
+		return;
+	/* What came in clear behind the command is nobody's (RFC 9051 §6.2.1). */
+	buf_clear(conn_in(s->conn));
+	if (!conn_start_tls(s->conn, s->srv->tls))
+		imap_session_cut(s);
 }
 
 /* ---- the login ---- */
