@@ -9,25 +9,50 @@ packages() {
 	for p; do sed -n "s/^$p: //p" "$top/contrib/packages"; done
 }
 
-# need_packages PURPOSE...: installs what is missing (root), or names it
-need_packages() {
-	local missing=() p
+# missing_packages PURPOSE...: those neither installed nor provided by another that is (the
+# nodejs of nodesource.com, for one, brings npm and conflicts with the package of that name)
+missing_packages() {
+	local have
 	command -v dpkg-query >/dev/null || return 0
-	for p in $(packages "$@"); do
-		dpkg-query -W -f='${db:Status-Status}\n' "$p" 2>/dev/null |
-			grep -qx installed || missing+=("$p")
-	done
-	[ ${#missing[@]} -gt 0 ] || return 0
+	have=$(dpkg-query -W -f='${db:Status-Status} ${Package}, ${Provides}\n' |
+		sed -n 's/^installed //p' | tr ',' '\n' | awk '{ print $1 }')
+	packages "$@" | tr ' ' '\n' | grep -vxF -e "$have" -e ''
+}
+
+# apt_install PACKAGE...: quietly; apt's own words when it fails
+apt_install() {
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" 2>&1 >/dev/null
+}
+
+# need_packages PURPOSE...: installs what is missing (root), or names it and ends
+need_packages() {
+	local missing
+	missing=$(missing_packages "$@" | tr '\n' ' ')
+	[ -n "$missing" ] || return 0
+	[ "$(id -u)" -eq 0 ] ||
+		die "these Debian packages are missing; as root: apt-get install $missing"
+	echo "installing: $missing" >&2
+	apt_install $missing >/dev/null && return
+	apt-get update -qq >&2 || true
+	apt_install $missing >&2 || die "apt-get could not install: $missing"
+}
+
+# want_packages PURPOSE...: installs what can be; prints "PACKAGE: REASON" for each that is
+# still missing.  One that cannot be installed does not keep the others away.
+want_packages() {
+	local missing p why
+	missing=$(missing_packages "$@" | tr '\n' ' ')
+	[ -n "$missing" ] || return 0
 	if [ "$(id -u)" -ne 0 ]; then
-		die "these Debian packages are missing; as root: apt-get install ${missing[*]}"
+		for p in $missing; do echo "$p: not installed"; done
+		return
 	fi
-	echo "installing: ${missing[*]}" >&2
-	export DEBIAN_FRONTEND=noninteractive
-	apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1 || {
-		apt-get update -qq >&2 || true
-		apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
-			die "apt-get could not install: ${missing[*]}"
-	}
+	echo "installing: $missing" >&2
+	apt_install $missing >/dev/null && return
+	apt-get update -qq >&2 || true
+	for p in $missing; do
+		why=$(apt_install "$p") || echo "$p: apt-get: $(echo "$why" | grep '^E:' | tail -n 1)"
+	done
 }
 
 # configure_in DIR ARGS...: a build directory with these arguments, made once
