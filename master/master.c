@@ -21,7 +21,7 @@
 #define STOP_GRACE_S	10		/* for workers to finish with their clients */
 
 /* The protocols there are pools for. */
-static const enum program pool_programs[] = { PROGRAM_IMAPD, PROGRAM_LMTPD };
+static const enum program pool_programs[] = { PROGRAM_IMAPD, PROGRAM_LMTPD, PROGRAM_POP3D };
 #define POOLS ARRAY_LEN(pool_programs)
 
 struct master;
@@ -123,11 +123,12 @@ reconnect(struct worker *w, const void *arg)
 static enum program
 door_program(struct master *m, const struct door *d)
 {
+	static const enum program programs[] = {
+		[CONF_IMAP] = PROGRAM_IMAPD, [CONF_LMTP] = PROGRAM_LMTPD, [CONF_POP3] = PROGRAM_POP3D
+	};
 	const struct conf_listener *l = conf_listener_find(m->conf, d->name);
 
-	if (l == NULL)
-		return 0;
-	return l->protocol == CONF_LMTP ? PROGRAM_LMTPD : PROGRAM_IMAPD;
+	return l != NULL ? programs[l->protocol] : 0;
 }
 
 static void

@@ -444,7 +444,8 @@ relay(struct monitor *m, const struct control_relay *r, int fd)
 	/* not running: the worker sees its end close, and gets another when it runs */
 	if (to != NULL && (to->program == PROGRAM_AUTHD || (to->program == PROGRAM_STORED &&
 	    to->shard != CONTROL_SHARD_SYSTEM)) &&
-	    (r->program == PROGRAM_IMAPD || r->program == PROGRAM_LMTPD))
+	    (r->program == PROGRAM_IMAPD || r->program == PROGRAM_LMTPD ||
+	    r->program == PROGRAM_POP3D))
 		child_send_fd(to->child, CONTROL_PEER, &p, fd);
 	close(fd);
 }

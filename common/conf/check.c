@@ -128,6 +128,80 @@ check_shards(const struct mansio_conf *c, struct conf_errors *err)
 	}
 }
 
+/* "%u", "%08Xv": what stands behind the sign, or 0 at what is no conversion. */
+static char
+uidl_conversion(const char **p)
+{
+	const char *s = *p + 1;
+
+	if (s[0] == '0' && s[1] >= '1' && s[1] <= '9')
+		s += 2;
+	if (*s == 'X' || *s == 'x')
+		s++;
+	if (*s == '\0' || strchr("uvme", *s) == NULL)
+		return 0;
+	*p = s + 1;
+	return *s;
+}
+
+static const char *
+uidl_wrong(const char *p)
+{
+	bool uid = false, mailbox = false;
+	size_t longest = 0;
+
+	while (*p != '\0') {
+		char c;
+
+		if (*p != '%') {
+			if (*p <= ' ' || *p >= 0x7f)
+				return "not a unique-id; allowed: printable ASCII without blanks";
+			p++;
+			longest++;
+			continue;
+		}
+		c = uidl_conversion(&p);
+		if (c == 0)
+			return "no such conversion; allowed: %u %v %m %e, with 08X and the like before the letter";
+		uid |= c == 'u';
+		mailbox |= c == 'v' || c == 'm';
+		longest += c == 'u' || c == 'v' ? 10 : 20;
+	}
+	if (!uid || !mailbox)
+		return "two messages could have the same; needed: %u, and %v or %m";
+	return longest > 70 ? "can become longer than 70 characters" : NULL;
+}
+
+static bool
+expire_good(const char *s)
+{
+	uint32_t days;
+
+	return strcmp(s, "never") == 0 || (span_u32(span_str(s), &days) && days <= 65535);
+}
+
+static void
+check_pop3(const struct mansio_conf *c, struct conf_errors *err)
+{
+	const struct conf_section *s = section_named("pop3");
+	const struct conf_pop3 *p = &c->pop3;
+	const char *why = uidl_wrong(p->uidl_format), *d = p->folder_delimiter;
+
+	if (why != NULL)
+		complain(err, s, p, "uidl-format", why);
+	if (!expire_good(p->expire))
+		complain(err, s, p, "expire", "not a time; allowed: never, or days from 0 to 65535");
+	if (strlen(d) != 1 || ascii_isalnum(d[0]) || d[0] == '@' || d[0] <= ' ' || d[0] >= 0x7f)
+		complain(err, s, p, "folder-delimiter", "not a delimiter; allowed: one sign such as + - _");
+	if (p->mailboxes.n == 0)
+		complain(err, s, p, "mailboxes", "none; at least one is needed");
+	if (p->delete_flag[0] == '\0' ||
+	    (p->delete_flag[0] == '\\' && strcmp(p->delete_flag, "\\Deleted") != 0))
+		complain(err, s, p, "delete-flag", "not a flag; allowed: a keyword, or \\Deleted");
+	if (p->trash[0] == '\0')
+		complain(err, s, p, "trash", "must not be empty");
+}
+
 void
 conf_check(const struct mansio_conf *c, struct conf_errors *err)
 {
@@ -136,6 +210,7 @@ conf_check(const struct mansio_conf *c, struct conf_errors *err)
 	check_required(c, err);
 	check_listeners(c, err);
 	check_shards(c, err);
+	check_pop3(c, err);
 	if (c->global.state_dir[0] == '\0')
 		complain(err, section_named(""), &c->global, "state-dir", "must not be empty");
 	if (c->global.run_dir[0] == '\0')
@@ -201,7 +276,11 @@ conf_workers(uint32_t configured)
 const char *
 conf_protocol_program(enum conf_protocol p)
 {
-	return p == CONF_LMTP ? "lmtpd" : "imapd";
+	static const char *const programs[] = {
+		[CONF_IMAP] = "imapd", [CONF_LMTP] = "lmtpd", [CONF_POP3] = "pop3d"
+	};
+
+	return programs[p];
 }
 
 unsigned

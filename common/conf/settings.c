@@ -44,7 +44,7 @@ static const struct conf_field users_fields[] = {
 	CONF_END
 };
 
-static const char *const protocols[] = { "imap", "lmtp", NULL };
+static const char *const protocols[] = { "imap", "lmtp", "pop3", NULL };
 static const char *const tls_modes[] = { "none", "starttls", "implicit", NULL };
 
 static const struct conf_field listener_fields[] = {
@@ -110,7 +110,7 @@ static const struct conf_field admin_fields[] = {
 	CONF_END
 };
 
-static const char *const pool_names[] = { "imapd", "lmtpd", NULL };
+static const char *const pool_names[] = { "imapd", "lmtpd", "pop3d", NULL };
 
 #define ONCE(n, type, member, f, d) \
 	{ (n), (f), sizeof(struct type), offsetof(struct mansio_conf, member), 0, 0, NULL, \
@@ -138,13 +138,23 @@ const struct conf_section conf_sections[] = {
 	    "\tbind     = [\"0.0.0.0:993\", \"[::]:993\"]\n"
 	    "\ttls      = implicit\n"
 	    "}\n"
+	    "listener pop3 {\n"
+	    "\tprotocol = pop3\n"
+	    "\tbind     = [\"0.0.0.0:110\", \"[::]:110\"]\n"
+	    "\ttls      = starttls\n"
+	    "}\n"
+	    "listener pop3s {\n"
+	    "\tprotocol = pop3\n"
+	    "\tbind     = [\"0.0.0.0:995\", \"[::]:995\"]\n"
+	    "\ttls      = implicit\n"
+	    "}\n"
 	    "listener lmtp {\n"
 	    "\tprotocol = lmtp\n"
 	    "\tbind     = unix:/run/mansio/lmtp\n"
 	    "\tgroup    = postfix\n"
 	    "}\n"),
-	NAMED("pool", conf_pool, pools, 2, pool_names, pool_fields,
-	    "The processes that serve a protocol: imapd or lmtpd.",
+	NAMED("pool", conf_pool, pools, 3, pool_names, pool_fields,
+	    "The processes that serve a protocol: imapd, pop3d or lmtpd.",
 	    "pool imapd {\n"
 	    "\tworkers     = auto\n"
 	    "\tconnections = 8192\n"
@@ -152,6 +162,8 @@ const struct conf_section conf_sections[] = {
 	ONCE("imap", conf_imap, imap, conf_imap_fields, "IMAP."),
 	ONCE("lmtp", conf_lmtp, lmtp, conf_lmtp_fields,
 	    "LMTP: how the MTA hands mail over."),
+	ONCE("pop3", conf_pop3, pop3, conf_pop3_fields,
+	    "POP3: for those who collect their mail."),
 	ONCE("tls", conf_tls, tls, tls_fields, "TLS on all listeners."),
 	NAMED("certificate", conf_certificate, certificates, 256, NULL, certificate_fields,
 	    "A certificate.  Clients get the one whose names contain the server name they ask "

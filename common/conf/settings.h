@@ -37,7 +37,7 @@ struct conf_users {			/* not used when the server was not started by root */
 	const char		*admin;		/* of admind */
 };
 
-enum conf_protocol { CONF_IMAP, CONF_LMTP };
+enum conf_protocol { CONF_IMAP, CONF_LMTP, CONF_POP3 };
 enum conf_tls_mode { CONF_TLS_NONE, CONF_TLS_STARTTLS, CONF_TLS_IMPLICIT };
 
 struct conf_listener {
@@ -51,7 +51,7 @@ struct conf_listener {
 	const char		*owner, *group;	/* of UNIX sockets; "": as created */
 };
 
-struct conf_pool {			/* head.name: "imapd", "lmtpd" */
+struct conf_pool {			/* head.name: "imapd", "lmtpd", "pop3d" */
 	struct conf_head	head;
 	uint32_t		workers;	/* 0: one for each CPU */
 	uint32_t		connections;	/* of one worker */
@@ -86,6 +86,34 @@ struct conf_lmtp {
 	bool			add_delivered_to;
 	bool			add_return_path;
 	const char		*recipient_delimiter;	/* one character, or "" */
+};
+
+enum conf_pop3_delete { CONF_POP3_EXPUNGE, CONF_POP3_FLAG, CONF_POP3_TRASH };
+enum conf_pop3_utf8 { CONF_POP3_UTF8_SEND, CONF_POP3_UTF8_SURROGATE, CONF_POP3_UTF8_REFUSE };
+
+struct conf_pop3 {
+	struct conf_head	head;
+	uint32_t		login_timeout_s;
+	uint32_t		idle_timeout_s;
+	uint64_t		max_line_bytes;
+	uint32_t		max_bad_commands;
+	uint32_t		max_logins;		/* failed ones on a connection */
+	uint32_t		max_user_connections;	/* in one worker */
+	uint32_t		max_address_connections;	/* in one worker */
+	uint64_t		max_output_bytes;
+	uint32_t		max_messages;		/* of a maildrop */
+	uint64_t		read_ahead_bytes;
+	uint64_t		read_ahead_total_bytes;	/* of one worker */
+	struct conf_strings	mailboxes;		/* paths that make the maildrop */
+	bool			folder_logins;
+	const char		*folder_delimiter;	/* one character */
+	uint8_t			delete_action;		/* enum conf_pop3_delete */
+	const char		*delete_flag, *trash;
+	bool			mark_seen;
+	const char		*uidl_format;
+	const char		*expire;		/* "never" or days */
+	uint32_t		login_delay_s;
+	uint8_t			utf8_headers;		/* enum conf_pop3_utf8 */
 };
 
 enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };	/* equal to enum tls_version */
@@ -203,6 +231,7 @@ struct mansio_conf {
 	size_t			n_pools;
 	struct conf_imap	imap;
 	struct conf_lmtp	lmtp;
+	struct conf_pop3	pop3;
 	struct conf_tls		tls;
 	struct conf_certificate	*certificates;
 	size_t			n_certificates;

@@ -52,3 +52,65 @@ const struct conf_field conf_lmtp_fields[] = {
 	    "as they are."),
 	CONF_END
 };
+
+static const char *const pop3_delete[] = { "expunge", "flag", "trash", NULL };
+static const char *const pop3_utf8[] = { "send", "surrogate", "refuse", NULL };
+
+const struct conf_field conf_pop3_fields[] = {
+	CONF_TIME(conf_pop3, login_timeout, "1min", "1s", "1h", CONF_RELOAD,
+	    "Time a client has from connecting to a successful login."),
+	CONF_TIME(conf_pop3, idle_timeout, "10min", "10min", "1d", CONF_RELOAD,
+	    "A logged-in client that says nothing for this long is sent away, and deletes "
+	    "nothing (RFC 1939, 3: not before 10 minutes)."),
+	CONF_SIZE(conf_pop3, max_line, "1K", "255", "64K", CONF_RELOAD,
+	    "Longest command line (RFC 2449, 4: at least 255).  SASL has its own limit."),
+	CONF_INT(conf_pop3, max_bad_commands, "20", "1", "1000000", CONF_RELOAD,
+	    "A client that sent this many commands in a row that make no sense is sent away."),
+	CONF_INT(conf_pop3, max_logins, "5", "1", "100", CONF_RELOAD,
+	    "Failed logins on one connection before it is closed."),
+	CONF_INT(conf_pop3, max_user_connections, "16", "1", "100000", CONF_RELOAD,
+	    "Connections of one account to one worker."),
+	CONF_INT(conf_pop3, max_address_connections, "256", "1", "1000000", CONF_RELOAD,
+	    "Connections of one address (IPv6: of one /64) to one worker."),
+	CONF_SIZE(conf_pop3, max_output, "256K", "64K", "64M", CONF_RELOAD,
+	    "Bytes kept for a client that reads slowly, before its commands wait."),
+	CONF_INT(conf_pop3, max_messages, "4000000", "1", "100000000", CONF_RELOAD,
+	    "A maildrop shows at most this many messages, the oldest ones (8 bytes of memory "
+	    "each)."),
+	CONF_SIZE(conf_pop3, read_ahead, "512K", "0", "16M", CONF_RELOAD,
+	    "Bytes of messages that are asked for before a client does that fetches one after "
+	    "the other."),
+	CONF_SIZE(conf_pop3, read_ahead_total, "128M", "0", "64G", CONF_RELOAD,
+	    "The same of all connections of one worker; beyond it messages are read one by one."),
+	CONF_STRINGS(conf_pop3, mailboxes, "INBOX", CONF_RELOAD,
+	    "Mailboxes that make the maildrop, in this order.  One that is missing is empty."),
+	CONF_BOOL(conf_pop3, folder_logins, "no", CONF_RELOAD,
+	    "user+folder@domain logs in as user@domain to a maildrop that is the mailbox "
+	    "folder.  With USER and PASS, and AUTH PLAIN."),
+	CONF_STRING(conf_pop3, folder_delimiter, "+", CONF_RELOAD,
+	    "What stands between user and folder.  One character."),
+	CONF_ENUM(conf_pop3, delete_action, pop3_delete, "expunge", CONF_RELOAD,
+	    "What QUIT does with deleted messages.  expunge: they go.  flag: they get "
+	    "delete-flag and POP3 shows them no more.  trash: they move to the mailbox trash."),
+	CONF_STRING(conf_pop3, delete_flag, "$POP3Deleted", CONF_RELOAD,
+	    "For delete-action = flag: a keyword, or \\Deleted."),
+	CONF_STRING(conf_pop3, trash, "Trash", CONF_RELOAD,
+	    "For delete-action = trash: path of the mailbox, made when it is missing."),
+	CONF_BOOL(conf_pop3, mark_seen, "no", CONF_RELOAD,
+	    "QUIT sets \\Seen on messages that were retrieved."),
+	CONF_STRING(conf_pop3, uidl_format, "%v.%u", CONF_RELOAD,
+	    "How unique-ids are made: %u uid, %v uidvalidity, %m mailbox id, %e email id.  "
+	    "%08Xu and the like: hexadecimal with leading zeros.  It needs %u, and %v or %m.  "
+	    "Ids that were imported come first."),
+	CONF_STRING(conf_pop3, expire, "never", CONF_RELOAD,
+	    "What EXPIRE tells (RFC 2449, 6.7): never, or days that messages stay.  Mansio "
+	    "deletes nothing because of it."),
+	CONF_TIME(conf_pop3, login_delay, "0", "0", "1d", CONF_RELOAD,
+	    "Time between two logins to a maildrop; who comes earlier gets [LOGIN-DELAY].  "
+	    "0: no matter."),
+	CONF_ENUM(conf_pop3, utf8_headers, pop3_utf8, "send", CONF_RELOAD,
+	    "Messages with UTF-8 in their header, for a client that did not say UTF8 "
+	    "(RFC 6856).  send: as they are.  surrogate: with ? for each such byte.  refuse: "
+	    "-ERR [UTF8]."),
+	CONF_END
+};

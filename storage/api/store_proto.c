@@ -122,6 +122,24 @@ static const struct ipc_field account_limits[] = {
 	IPC_U64(store_account_limits, bytes), IPC_U64(store_account_limits, messages),
 	IPC_U64(store_account_limits, mailboxes), IPC_END };
 
+static const struct ipc_field lease[] = {
+	IPC_BOOL(store_lease, on), IPC_U64(store_lease, what), IPC_U32(store_lease, apart_s), IPC_END };
+static const struct ipc_field remove_[] = {
+	SEQ(store_remove), IPC_U8(store_remove, how, REMOVE_EXPUNGE, REMOVE_MOVE),
+	IPC_U8(store_remove, system, 0, FLAG_SYSTEM_ALL),
+	IPC_STR(store_remove, keywords, 0, 32768), IPC_STR(store_remove, to, 0, STORE_PATH_MAX),
+	IPC_STR(store_remove, what, 1, PART), IPC_END };
+static const struct ipc_field removed[] = {
+	IPC_U64(store_removed, modseq), IPC_U32(store_removed, messages), IPC_END };
+static const struct ipc_field uidls[] = {
+	IPC_U64(store_uidls, mailbox), IPC_U32(store_uidls, from), IPC_U32(store_uidls, limit),
+	IPC_END };
+static const struct ipc_field uidls_are[] = {
+	IPC_STR(store_uidls_are, list, 0, PART), IPC_U32(store_uidls_are, resume), IPC_END };
+static const struct ipc_field uidl_put[] = {
+	SEQ(store_uidl_put), IPC_U64(store_uidl_put, mailbox),
+	IPC_STR(store_uidl_put, list, 1, PART), IPC_END };
+
 #define WORKER	(STORE_ROLE_ACCESS | STORE_ROLE_DELIVER)
 #define ACCESS	STORE_ROLE_ACCESS
 #define DIRECTORY (STORE_ROLE_DIRECTORY | STORE_ROLE_ADMIN)
@@ -187,6 +205,12 @@ static const struct ipc_message messages[] = {
 	    OF(store_account_delete, account_delete) },
 	{ STORE_ACCOUNT_LIMITS, "account-limits", ADMIN, 0, 64,
 	    OF(store_account_limits, account_limits) },
+	{ STORE_LEASE, "lease", ACCESS, 0, 32, OF(store_lease, lease) },
+	{ STORE_REMOVE, "remove", ACCESS, 0, PART + 65536, OF(store_remove, remove_) },
+	{ STORE_REMOVED, "removed", REPLY, 16, OF(store_removed, removed) },
+	{ STORE_UIDLS, "uidls", ACCESS, 0, 16, OF(store_uidls, uidls) },
+	{ STORE_UIDLS_ARE, "uidls-are", REPLY, PART + 64, OF(store_uidls_are, uidls_are) },
+	{ STORE_UIDL_PUT, "uidl-put", ACCESS, 0, PART + 64, OF(store_uidl_put, uidl_put) },
 	{ 0 }
 };
 

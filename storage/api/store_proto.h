@@ -57,7 +57,9 @@ enum store_no {
 	STORE_DIR_READ = 60, STORE_DIR_RECORDS = 61, STORE_DIR_WRITE = 62,
 	STORE_DIR_WRITTEN = 63, STORE_DIR_WATCH = 64, STORE_DIR_DIRTY = 65,
 	STORE_STATS = 70, STORE_STATS_ARE = 71,
-	STORE_ACCOUNT_DELETE = 72, STORE_ACCOUNT_UNDELETE = 73, STORE_ACCOUNT_LIMITS = 74
+	STORE_ACCOUNT_DELETE = 72, STORE_ACCOUNT_UNDELETE = 73, STORE_ACCOUNT_LIMITS = 74,
+	STORE_LEASE = 160, STORE_REMOVE = 161, STORE_REMOVED = 162,
+	STORE_UIDLS = 163, STORE_UIDLS_ARE = 164, STORE_UIDL_PUT = 165
 };
 
 /* attach -> attached.  Makes the account with its default mailboxes when this shard
@@ -175,6 +177,33 @@ struct store_expunged { uint64_t modseq; struct span uids; };
  * have the same count and the same order (ascending in both). */
 struct store_copy { uint64_t seq, acked; uint64_t mailbox; struct span uids; struct span to; bool move; };
 struct store_copied { uint64_t target; uint32_t uidvalidity; struct span from, to; uint64_t modseq; };
+
+/* lease -> status: on: this channel has the account's lease `what` to itself until it gives
+ * it back or ends, so that whoever crashes leaves nothing locked.  ST_EXISTS: another
+ * channel has it; ST_LIMIT: it was taken less than apart_s ago (0: no matter).  Whoever asks
+ * for no lease is kept from nothing. */
+struct store_lease { bool on; uint64_t what; uint32_t apart_s; };
+
+/* remove -> removed: exactly the messages named, in as many mailboxes as wanted, all or
+ * none; uids that are not there (any more) are passed over, and so are mailboxes. */
+enum { REMOVE_EXPUNGE = 1, REMOVE_FLAG = 2, REMOVE_MOVE = 3 };
+struct store_remove {
+	uint64_t	seq, acked;
+	uint8_t		how;
+	uint8_t		system;			/* FLAG_...: added to them */
+	struct span	keywords;		/* store_keyword...: added to them */
+	struct span	to;			/* path to move to, made when it is missing */
+	struct span	what;			/* store_uids...; at most STORE_REMOVE_MAX messages */
+};
+struct store_removed { uint64_t modseq; uint32_t messages; };
+
+/* uidls -> uidls_are: the POP3 unique-ids that a mailbox's messages brought along from
+ * another server, from a uid on, at most `limit` or as many as a part holds; resume: where
+ * to go on, 0: no more.  uidl_put -> status: gives uids that are there such ids, at most
+ * 1000; an empty one takes it away. */
+struct store_uidls { uint64_t mailbox; uint32_t from, limit; };
+struct store_uidls_are { struct span list; uint32_t resume; };	/* store_uidl... */
+struct store_uidl_put { uint64_t seq, acked; uint64_t mailbox; struct span list; };
 
 struct store_quota_is {
 	uint64_t	bytes, bytes_limit;		/* limit 0: none */

@@ -285,6 +285,44 @@ get_store_keyword(struct reader *r, struct span *name)
 }
 
 void
+put_store_uids(struct buf *b, const struct store_uids *u)
+{
+	put_u64(b, u->mailbox);
+	put_span(b, u->uids);
+}
+
+bool
+get_store_uids(struct reader *r, struct store_uids *u)
+{
+	if (ended(r))
+		return false;
+	*u = (struct store_uids){ .mailbox = get_u64(r) };
+	u->uids = get_span(r);
+	return check(r, u->mailbox != 0);
+}
+
+void
+put_store_uidl(struct buf *b, const struct store_uidl *u)
+{
+	put_varint(b, u->uid);
+	put_span(b, u->text);
+}
+
+bool
+get_store_uidl(struct reader *r, struct store_uidl *u)
+{
+	bool good = true;
+
+	if (ended(r))
+		return false;
+	*u = (struct store_uidl){ .uid = get_varint32(r) };
+	u->text = get_bounded(r, STORE_UIDL_MAX);
+	for (size_t i = 0; i < u->text.len; i++)
+		good = good && u->text.p[i] > 0x20 && u->text.p[i] < 0x7f;
+	return check(r, good && u->uid != 0);
+}
+
+void
 put_store_dir_record(struct buf *b, const struct store_dir_record *rec)
 {
 	put_span(b, rec->key);

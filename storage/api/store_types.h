@@ -27,6 +27,8 @@
 #define STORE_SIZE_MAX		4294967295u	/* raw octets: RFC822.SIZE is a 32-bit number */
 #define STORE_DIR_KEY_MAX	512u		/* bytes of a directory key */
 #define STORE_DIR_VALUE_MAX	8192u
+#define STORE_REMOVE_MAX	20000u		/* messages of one remove */
+#define STORE_UIDL_MAX		70u
 #define STORE_MESSAGES_MAX	4294967294u
 #define STORE_RANGES_MAX	100000u		/* ranges of a uid set in a request */
 
@@ -126,6 +128,22 @@ bool get_store_body_piece(struct reader *r, struct store_body_piece *p);
 /* Keyword names: a list of spans. */
 void put_store_keyword(struct buf *b, struct span name);
 bool get_store_keyword(struct reader *r, struct span *name);
+
+/* Messages of one mailbox. */
+struct store_uids {
+	uint64_t	mailbox;
+	struct span	uids;		/* uidset_encode() */
+};
+void put_store_uids(struct buf *b, const struct store_uids *u);
+bool get_store_uids(struct reader *r, struct store_uids *u);
+
+/* A POP3 unique-id: 1..STORE_UIDL_MAX bytes of 0x21..0x7e (RFC 1939 §7), or none. */
+struct store_uidl {
+	uint32_t	uid;
+	struct span	text;
+};
+void put_store_uidl(struct buf *b, const struct store_uidl *u);
+bool get_store_uidl(struct reader *r, struct store_uidl *u);
 
 /* Directory: one record read, or one step of a write. */
 enum dir_check { DIR_ANY = 0, DIR_ABSENT = 1, DIR_VERSION = 2 };

@@ -734,6 +734,10 @@ CHANGE(subscribe, store_subscribe, STORE_SUBSCRIBE, 0)
 CHANGE(append, store_append, STORE_APPEND, STORE_APPENDED)
 CHANGE(flags, store_flags, STORE_FLAGS, STORE_FLAGS_ARE)
 CHANGE(expunge, store_expunge, STORE_EXPUNGE, STORE_EXPUNGED)
+READ(lease, store_lease, STORE_LEASE, 0)
+READ(uidls, store_uidls, STORE_UIDLS, STORE_UIDLS_ARE)
+CHANGE(remove, store_remove, STORE_REMOVE, STORE_REMOVED)
+CHANGE(uidl_put, store_uidl_put, STORE_UIDL_PUT, 0)
 CHANGE(copy, store_copy, STORE_COPY, STORE_COPIED)
 
 struct store_call *

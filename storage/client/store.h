@@ -64,6 +64,10 @@ struct store_call *store_do_append(struct store *s, const struct store_append *r
 struct store_call *store_do_flags(struct store *s, const struct store_flags *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_expunge(struct store *s, const struct store_expunge *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_copy(struct store *s, const struct store_copy *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_lease(struct store *s, const struct store_lease *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_remove(struct store *s, const struct store_remove *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_uidls(struct store *s, const struct store_uidls *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_uidl_put(struct store *s, const struct store_uidl_put *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_quota(struct store *s, store_done_fn fn, void *arg);
 /* A staged body that is not wanted any more, or was adopted by an append: its number may
  * be used again then.  A body whose chunks were taken by a stored that ended since

@@ -17,6 +17,8 @@ union any {
 	struct store_dir_write		dir_write;
 	struct store_account_delete	account_delete;
 	struct store_account_limits	account_limits;
+	struct store_remove		remove;
+	struct store_uidl_put		uidl_put;
 	max_align_t			align;
 	char				room[IPC_STRUCT_MAX];
 };
@@ -203,6 +205,16 @@ prepare(struct request *rq, const union any *msg, bool *wait)
 		op->kind = OP_COPY;
 		op->u.copy = (struct op_copy){ msg->copy.mailbox, msg->copy.uids, msg->copy.to,
 		    msg->copy.move };
+		return ST_OK;
+	case STORE_REMOVE:
+		op->kind = OP_REMOVE;
+		op->u.remove = (struct op_remove){ msg->remove.how, msg->remove.system,
+		    msg->remove.keywords, msg->remove.to, msg->remove.what };
+		return ST_OK;
+	case STORE_UIDL_PUT:
+		op->kind = OP_UIDL_PUT;
+		op->u.uidl_put = (struct op_uidl_put){ msg->uidl_put.mailbox,
+		    msg->uidl_put.list };
 		return ST_OK;
 	case STORE_DIR_WRITE:
 		op->kind = OP_DIR_WRITE;

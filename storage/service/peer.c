@@ -445,6 +445,14 @@ rights_needed(const struct ipc_message *m, const void *msg)
 	case STORE_STAGE: case STORE_APPEND: return RIGHT_INSERT;
 	case STORE_FLAGS: return RIGHT_WRITE;
 	case STORE_EXPUNGE: return RIGHT_EXPUNGE;
+	case STORE_UIDLS: return RIGHT_READ;
+	case STORE_UIDL_PUT: return RIGHT_WRITE;
+	case STORE_REMOVE:
+		switch (((const struct store_remove *)msg)->how) {
+		case REMOVE_FLAG: return RIGHT_WRITE;
+		case REMOVE_MOVE: return RIGHT_READ | RIGHT_INSERT | RIGHT_EXPUNGE;
+		default: return RIGHT_EXPUNGE;
+		}
 	case STORE_COPY:
 		return RIGHT_READ | RIGHT_INSERT |
 		    (((const struct store_copy *)msg)->move ? RIGHT_EXPUNGE : 0);
@@ -526,6 +534,9 @@ dispatch(struct peer *p, struct channel *c, const struct ipc_message *m,
 	case STORE_STAGE_DROP:
 		on_stage_drop(c, msg);
 		break;
+	case STORE_LEASE:
+		st = lease_judge(c, msg);
+		break;
 	case STORE_DIR_WATCH:
 		p->dir_watch = true;
 		break;
@@ -539,7 +550,7 @@ dispatch(struct peer *p, struct channel *c, const struct ipc_message *m,
 			queue_change(c, m, h, msg);
 		return;
 	}
-	ipc_reply(p->ipc, h, ST_OK, 0, NULL);
+	ipc_reply(p->ipc, h, st, 0, NULL);
 }
 
 static void

@@ -21,6 +21,7 @@ union any {
 	struct store_body	body;
 	struct store_changes	changes;
 	struct store_dir_read	dir_read;
+	struct store_uidls	uidls;
 	max_align_t		align;
 	char			room[IPC_STRUCT_MAX];
 };
@@ -33,7 +34,7 @@ read_is(uint16_t no)
 {
 	switch (no) {
 	case STORE_LIST: case STORE_OPEN: case STORE_ROWS: case STORE_CACHE: case STORE_BODY:
-	case STORE_CHANGES: case STORE_QUOTA: case STORE_DIR_READ:
+	case STORE_CHANGES: case STORE_QUOTA: case STORE_DIR_READ: case STORE_UIDLS:
 		return true;
 	default:
 		return false;
@@ -490,6 +491,21 @@ read_quota(struct request *rq)
 	return st != ST_OK ? fail(rq, st) : part(rq, false, STORE_QUOTA_IS, &is);
 }
 
+static enum step
+read_uidls(struct request *rq, const struct store_uidls *msg)
+{
+	struct buf out = { 0 };
+	struct store_uidls_are are = { .resume = msg->from };
+	enum status st = state_uidls(rq->svc->state, rq->account->id, msg->mailbox, msg->limit,
+	    PART_BYTES, &are.resume, &out);
+	enum step step;
+
+	are.list = buf_span(&out);
+	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_UIDLS_ARE, &are);
+	buf_fini(&out);
+	return step;
+}
+
 /* How many records lie in out, and the key of the last one. */
 static uint32_t
 count_records(struct span records, struct span *last)
@@ -563,6 +579,7 @@ read_step(struct request *rq)
 	case STORE_CHANGES: return read_changes(rq, &msg.changes);
 	case STORE_QUOTA: return read_quota(rq);
 	case STORE_DIR_READ: return read_dir(rq, &msg.dir_read);
+	case STORE_UIDLS: return read_uidls(rq, &msg.uidls);
 	default: return fail(rq, ST_BUG);
 	}
 }

@@ -316,6 +316,7 @@ service_close(struct service **svcp)
 	}
 	table_fini(&svc->accounts, free_account, NULL);
 	table_fini(&svc->recent, free_account, NULL);
+	leases_fini(svc);
 	buf_fini(&svc->outcomes);
 	service_conf_fini(&svc->cf);
 	mem_free(&svc->dir);

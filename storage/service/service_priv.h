@@ -38,7 +38,8 @@ struct channel {
 	struct account	*account;
 	struct list	 node;		/* of account->channels */
 	struct ticket	 ticket;	/* role 0: a socket's channel 0, without a ticket */
-	bool		 attached, revoked, watching, told;
+	bool		 attached, revoked, watching, told, leased;
+	uint64_t	 lease;
 	uint64_t	 made, answered;	/* changes */
 	struct list	 waiting;	/* reads behind changes */
 	struct table	 stages;
@@ -117,6 +118,7 @@ struct service {
 	struct loop_task	*reads_task;
 	struct readers		*readers;
 	struct table		 recent;	/* mailbox -> first uid nobody claimed */
+	struct table		 leased;	/* account, lease -> when, where that matters */
 	/* tickets */
 	struct ticket_keys	 keys;
 	struct ipc		*authd;
@@ -161,6 +163,10 @@ struct request *request_new(struct channel *c, const struct ipc_message *m,
 void request_free(struct request *rq);
 void note_dirty(struct service *svc, uint64_t account, const struct channel *but, uint64_t modseq);
 void note_dir(struct service *svc, const struct state_result *res);
+
+/* lease.c */
+enum status lease_judge(struct channel *c, const struct store_lease *msg);
+void leases_fini(struct service *svc);
 
 /* tickets.c */
 enum status ticket_judge(struct peer *p, struct span bytes, struct ticket *t);

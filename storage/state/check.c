@@ -265,6 +265,19 @@ count_row(struct check *k, struct span key, struct span payload, void *arg)
 	return ST_OK;
 }
 
+/* A unique-id belongs to a membership. */
+static enum status
+check_uidl(struct check *k, struct span key, struct span payload, void *arg)
+{
+	uint64_t *n = arg;
+	enum status st = engine_get(k->s->e, NULL, TAB_MINDEX, key, NULL);
+
+	++*n;
+	if (st == ST_NOT_FOUND || payload.len == 0 || payload.len > STORE_UIDL_MAX)
+		wrong(k, "a unique-id without a message, or none");
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
 /* Rows under mailboxes that are not there were not visited. */
 static enum status
 check_orphans(struct check *k, struct span account)
@@ -283,7 +296,7 @@ static enum status
 check_account(struct check *k, struct span key, struct span payload, void *arg)
 {
 	struct rec_account a;
-	uint64_t names = 0;
+	uint64_t names = 0, uidls = 0;
 
 	(void)arg;
 	if (!rec_account_get(payload, &a))
@@ -298,6 +311,9 @@ check_account(struct check *k, struct span key, struct span payload, void *arg)
 	TRY(each(k, TAB_MESSAGE, key, check_message, NULL));
 	TRY(each(k, TAB_THREADKEY, key, count_thread_key, NULL));
 	TRY(check_orphans(k, key));
+	TRY(each(k, TAB_UIDL, key, check_uidl, &uidls));
+	if (uidls != a.uidls)
+		wrong(k, "unique-ids: %" PRIu64 "/%" PRIu64, a.uidls, uidls);
 	if (names != k->mailboxes)
 		wrong(k, "%" PRIu64 " names, %" PRIu64 " mailboxes", names, k->mailboxes);
 	if (k->memberships != k->rows)

@@ -13,8 +13,10 @@ copy_one(struct apply *ap, struct mbox *from, struct mbox *to, uint32_t uid, boo
 	copy = x;
 	/* First added, then taken away: the message is never gone in between. */
 	TRY(member_add(ap, to, msg, &copy, made));
-	if (move)
+	if (move) {
+		TRY(uidl_move(ap, from, uid, to, *made));
 		TRY(member_remove(ap, from, uid, &x, msg));
+	}
 	return message_save(ap->s, ap->a, msg);
 }
 

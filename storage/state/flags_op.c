@@ -138,21 +138,29 @@ apply_flags(struct apply *ap)
 	return st;
 }
 
-static enum status
-expunge_all(struct apply *ap, struct mbox *m, const struct uidset *uids)
+enum status
+expunge_rows(struct apply *ap, struct mbox *m, const struct uidset *uids)
 {
 	struct message *msg = &ap->s->msg;
-	struct store_expunged reply = { 0 };
-	struct buf b = { 0 };
 	struct rec_index x;
 
-	ap->r->mailbox = m->id;
 	for (uint32_t u = 0; (u = uidset_next(uids, u)) != 0;) {
 		TRY(index_load(ap->s, ap->a, m, u, &x));
 		TRY(message_load(ap->s, ap->a, x.message, msg));
 		TRY(member_remove(ap, m, u, &x, msg));
 		TRY(message_save(ap->s, ap->a, msg));
 	}
+	return ST_OK;
+}
+
+static enum status
+expunge_all(struct apply *ap, struct mbox *m, const struct uidset *uids)
+{
+	struct store_expunged reply = { 0 };
+	struct buf b = { 0 };
+
+	ap->r->mailbox = m->id;
+	TRY(expunge_rows(ap, m, uids));
 	uidset_encode(uids, &b);
 	reply.modseq = ap->a->rec.modseq;
 	reply.uids = buf_span(&b);

@@ -13,9 +13,11 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/once.c \
 	storage/state/op.c storage/state/op.h \
 	storage/state/path.c \
+	storage/state/remove.c \
 	storage/state/read.c \
 	storage/state/read_mailboxes.c \
 	storage/state/schema.c storage/state/schema.h \
 	storage/state/state.c storage/state/state.h storage/state/state_priv.h \
 	storage/state/thread.c \
+	storage/state/uidl.c \
 	storage/state/uidmap.c

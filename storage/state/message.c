@@ -123,6 +123,7 @@ member_remove(struct apply *ap, struct mbox *m, uint32_t uid, const struct rec_i
 	if (!drop_member(&msg->members, m->id, uid))
 		return st_damaged(ap->s, TAB_MINDEX, key_span(&k));
 	TRY(st_del(ap->s, TAB_MINDEX, &k));
+	TRY(uidl_drop(ap, m, uid));
 	TRY(uidmap_set(ap->s, ap->a, m, uid, NULL));
 	m->rec.bytes -= x->size;
 	if (m->rec.deleted_ms == 0) {	/* else it left the quota as a whole */

@@ -44,6 +44,11 @@ static const struct field once_purge[] = { F(I64, once_purge, before_ms),
 	F(TICKET, once_purge, from), F(U32, once_purge, rows), { 0 } };
 static const struct field dir_write[] = { F(SPAN, dir_write, steps), { 0 } };
 
+static const struct field remove_[] = { F(U8, remove, how), F(U8, remove, system),
+	F(SPAN, remove, keywords), F(SPAN, remove, to), F(SPAN, remove, what), { 0 } };
+static const struct field uidl_put[] = { F(VARINT, uidl_put, mailbox),
+	F(SPAN, uidl_put, list), { 0 } };
+
 static const struct {
 	const char		*name;
 	const struct field	*fields;
@@ -67,6 +72,8 @@ static const struct {
 	[OP_ONCE_PURGE] = { "once-purge", once_purge },
 	[OP_INCARNATION] = { "incarnation", no_fields },
 	[OP_DIR_WRITE] = { "dir-write", dir_write },
+	[OP_REMOVE] = { "remove", remove_ },
+	[OP_UIDL_PUT] = { "uidl-put", uidl_put },
 };
 
 static const struct field *

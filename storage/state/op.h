@@ -33,7 +33,8 @@ enum op_kind {
 	OP_SUBSCRIBE = 13, OP_MAILBOX_PURGE = 14, OP_RECENT = 15,
 	OP_APPEND = 20, OP_FLAGS = 21, OP_EXPUNGE = 22, OP_COPY = 23,
 	OP_HISTORY_PURGE = 30, OP_ONCE_PURGE = 31, OP_INCARNATION = 32,
-	OP_DIR_WRITE = 40
+	OP_DIR_WRITE = 40,
+	OP_REMOVE = 90, OP_UIDL_PUT = 91
 };
 
 struct op_head {
@@ -95,6 +96,14 @@ struct op_flags {
 };
 struct op_expunge { uint64_t mailbox; struct span uids; };
 struct op_copy { uint64_t mailbox; struct span uids; struct span to; bool move; };
+/* See store_proto.h; at most STORE_REMOVE_MAX messages may exist. */
+struct op_remove {
+	uint8_t		how, system;
+	struct span	keywords;	/* store_keyword... */
+	struct span	to;		/* of a move */
+	struct span	what;		/* store_uids... */
+};
+struct op_uidl_put { uint64_t mailbox; struct span list; };	/* store_uidl... */
 /* Forgets history older than before_ms, and what only it kept; at most `rows` rows. */
 struct op_history_purge { int64_t before_ms; uint32_t rows; };
 /* Forgets outcomes last touched before before_ms, of tickets from `from` on. */
@@ -120,6 +129,8 @@ struct op {
 		struct op_history_purge		history_purge;
 		struct op_once_purge		once_purge;
 		struct op_dir_write		dir_write;
+		struct op_remove		remove;
+		struct op_uidl_put		uidl_put;
 	} u;
 };
 

@@ -14,6 +14,7 @@ const char *const state_tables[] = {
 	[TAB_THREADKEY] = "threadkey", [TAB_THREAD] = "thread", [TAB_CHANGE] = "change",
 	[TAB_MCHANGE] = "mchange", [TAB_HISTORY] = "history", [TAB_SUBSCR] = "subscr",
 	[TAB_ONCE] = "once", [TAB_DIR] = "dir", [TAB_WORK] = "work",
+	[TAB_UIDL] = "uidl",
 };
 const size_t state_n_tables = TAB_COUNT;
 
@@ -173,6 +174,7 @@ rec_account_put(struct buf *b, const struct rec_account *r)
 	put_u64(b, r->mailboxes_limit);
 	put_u64(b, (uint64_t)r->created_ms);
 	put_u64(b, (uint64_t)r->deleted_ms);
+	put_varint(b, r->uidls);
 }
 
 bool
@@ -198,6 +200,7 @@ rec_account_get(struct span p, struct rec_account *a)
 	a->mailboxes_limit = get_u64(&r);
 	a->created_ms = (int64_t)get_u64(&r);
 	a->deleted_ms = (int64_t)get_u64(&r);
+	a->uidls = get_varint(&r);
 	return reader_done(&r) && a->keywords <= KEYWORD_MAX;
 }
 

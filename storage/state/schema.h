@@ -29,6 +29,7 @@
  *	once      ticket                            outcomes not acknowledged yet
  *	dir       text                              version, value
  *	work      account, mailbox                  nothing: deleted mailbox that holds rows
+ *	uidl      account, mailbox, uid             POP3 unique-id brought along from elsewhere
  *
  * Home: the membership a message was appended with; its cold rows stay under that key
  * when it is copied, moved or expunged there, for mailbox ids and uids never return.
@@ -49,6 +50,7 @@ enum tab {
 	TAB_META, TAB_ACCOUNT, TAB_KEYWORD, TAB_MAILBOX, TAB_MBOXNAME, TAB_MINDEX, TAB_UIDMAP,
 	TAB_MESSAGE, TAB_MSORT, TAB_MLIST, TAB_MSTRUCT, TAB_EXTENT, TAB_THREADKEY, TAB_THREAD,
 	TAB_CHANGE, TAB_MCHANGE, TAB_HISTORY, TAB_SUBSCR, TAB_ONCE, TAB_DIR, TAB_WORK,
+	TAB_UIDL,
 	TAB_COUNT
 };
 
@@ -117,6 +119,7 @@ struct rec_account {
 	uint64_t	bytes, messages, mailboxes, kept_bytes;
 	uint64_t	bytes_limit, messages_limit, mailboxes_limit;
 	int64_t		created_ms, deleted_ms;
+	uint64_t	uidls;			/* rows of that table */
 };
 struct rec_mailbox {
 	uint64_t	parent;			/* 0: top */

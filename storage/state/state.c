@@ -478,6 +478,8 @@ static const struct {
 	[OP_ONCE_PURGE] = { apply_once_purge, NO_ACCOUNT },
 	[OP_INCARNATION] = { apply_incarnation, NO_ACCOUNT },
 	[OP_DIR_WRITE] = { apply_dir_write, NO_ACCOUNT },
+	[OP_REMOVE] = { apply_remove, 0 },
+	[OP_UIDL_PUT] = { apply_uidl_put, 0 },
 };
 
 static enum status

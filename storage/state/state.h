@@ -159,6 +159,11 @@ void state_changes_fini(struct state_changes *c);
 enum status state_changes(struct state *s, uint64_t account, uint64_t mailbox, uint64_t since,
     uint32_t rows, struct state_changes *c);
 
+/* put_store_uidl() of a mailbox's messages that have one, by uid; as state_rows(), and at
+ * most `limit`. */
+enum status state_uidls(struct state *s, uint64_t account, uint64_t mailbox, uint32_t limit,
+    size_t budget, uint32_t *resume_uid, struct buf *out);
+
 /* ---- Reading: the rest ---- */
 
 /* store_dir_records: put_store_dir_record() of keys from..to (see store_proto.h); *modseq: of

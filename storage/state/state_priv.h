@@ -212,6 +212,15 @@ enum status subscription_set(struct apply *ap, struct span clean_path, bool on);
 enum status copy_rows(struct apply *ap, struct mbox *from, struct mbox *to,
     const struct uidset *uids, bool move, struct uidset *made);
 
+/* ---- removing, and POP3 unique-ids (remove.c, uidl.c) ---- */
+
+/* Takes the memberships of uids that are there away. */
+enum status expunge_rows(struct apply *ap, struct mbox *m, const struct uidset *uids);
+/* A membership goes: so does its unique-id; to: it came from there as `new_uid`. */
+enum status uidl_drop(struct apply *ap, struct mbox *m, uint32_t uid);
+enum status uidl_move(struct apply *ap, struct mbox *from, uint32_t uid, struct mbox *to,
+    uint32_t new_uid);
+
 /* ---- operations ---- */
 
 enum status apply_account_create(struct apply *ap);
@@ -232,6 +241,8 @@ enum status apply_expunge(struct apply *ap);
 enum status apply_copy(struct apply *ap);
 enum status apply_history_purge(struct apply *ap);
 enum status apply_dir_write(struct apply *ap);
+enum status apply_remove(struct apply *ap);
+enum status apply_uidl_put(struct apply *ap);
 /* once.c: has its own way to the records. */
 enum status apply_once_purge(struct apply *ap);
 /* *known: result was filled from memory. */
