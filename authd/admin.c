@@ -281,6 +281,7 @@ answer(struct admin_rq *rq, enum status st)
 	buf_fini(&rq->folded[1]);
 	buf_fini_secret(&rq->made);
 	buf_fini_secret(&rq->plain);
+	buf_fini(&rq->label);
 	mem_free(&rq);
 }
 

@@ -47,7 +47,8 @@
  *                        (protocols: "imap" "pop3" "jmap" "sieve" "submit"; none: all)
  *   app-password-list    address                                 app_passwords: [{label
  *                                                                protocols created used}]
- *   app-password-revoke  address label                           label  (tickets void)
+ *   app-password-revoke  address label                           label  (tickets of the
+ *                                                                logins by it are void)
  *   who                  user?                                   logins: [{user service peer
  *                                                                conn since program slot account}]
  *   kick                 user? account? conn? peer?              kicked  (all that are given

@@ -421,8 +421,27 @@ run_app_revoke(struct dir_job *job, struct admin_rq *rq)
 	else
 		dir_del(job, buf_span(&key));
 	buf_fini(&key);
+	buf_clear(&rq->label);
+	buf_add_span(&rq->label, label);
 	json_kv_string(&rq->w, "label", label);
 	return st;
+}
+
+static bool
+is_by_app(const struct login *l, void *arg)
+{
+	const struct admin_rq *rq = arg;
+
+	if (l->account != rq->account)
+		return false;
+	return l->inherited || (l->app != NULL && span_eq(span_str(l->app), buf_span(&rq->label)));
+}
+
+/* Only those who came by it have to go. */
+static void
+end_app_logins(struct admin_rq *rq)
+{
+	tickets_revoke(rq->a->tickets, is_by_app, rq, clock_wall_s());
 }
 
 /* A login of admind's own: a ticket to look into the account. */
@@ -456,7 +475,10 @@ give_ticket(struct admin_rq *rq)
 	/* borrowed for the call */
 	like.user = (char *)(uintptr_t)buf_cstr(&user);
 	like.peer = like.conn = admin;
-	tickets_login(rq->a->tickets, &p->holder, &like, clock_wall_s(), &made);
+	if (!tickets_login(rq->a->tickets, &p->holder, &like, clock_wall_s(), &made)) {
+		buf_fini(&user);
+		return;
+	}
 	LOG(NULL, INFO, "auth.admin-ticket", KV_SPAN("user", buf_span(&user)));
 	hex_encode(span(made.bytes, sizeof(made.bytes)), &hex);
 	json_kv_string(&rq->w, "ticket", buf_span(&hex));
@@ -477,6 +499,6 @@ const struct admin_command admin_account_commands[] = {
 	{ "account-list", " domain after limit deleted ", run_list, true, false, NULL },
 	{ "app-password-add", " address label protocols ", run_app_add, true, false, NULL },
 	{ "app-password-list", " address ", run_app_list, true, false, NULL },
-	{ "app-password-revoke", " address label ", run_app_revoke, true, false, admin_revoke_account },
+	{ "app-password-revoke", " address label ", run_app_revoke, true, false, end_app_logins },
 	{ 0 }
 };

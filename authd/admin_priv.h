@@ -34,7 +34,7 @@ struct admin_rq {
 	const struct json		*args;
 	struct buf			out;		/* the result */
 	struct json_writer		w;
-	struct buf			error, folded[2], made, plain;
+	struct buf			error, folded[2], made, plain, label;
 	uint64_t			account;	/* for `done` */
 	uint32_t			shard, scram_iterations;
 };

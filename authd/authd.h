@@ -55,8 +55,8 @@ struct peer {
 	char			name[32];
 };
 
-/* Takes conf over. */
-struct authd *authd_new(struct loop *l, struct mansio_conf *conf, bool exec);
+/* Takes conf over.  epoch: number of this authd, higher than of any before it. */
+struct authd *authd_new(struct loop *l, struct mansio_conf *conf, uint64_t epoch, bool exec);
 void authd_free(struct authd **a);
 /* A new configuration; takes it over. */
 void authd_configure(struct authd *a, struct mansio_conf *conf);

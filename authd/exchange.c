@@ -88,6 +88,7 @@ exchange_free(struct exchange *x)
 	buf_fini(&x->user);
 	buf_fini(&x->authzid);
 	buf_fini(&x->acts_as);
+	buf_fini(&x->app);
 	buf_fini_secret(&x->data);
 	mem_free(&x);
 }
@@ -150,6 +151,7 @@ grant(struct exchange *x)
 	    .shard = x->found.shard, .data = buf_span(&x->data) };
 	struct span who = buf_span(x->acts_as.len > 0 ? &x->acts_as : &x->found.address);
 	struct ticket_made made;
+	bool good;
 
 	if (x->throttled)
 		throttle_end(a->throttle, clock_mono_ms(), buf_span(&x->user), buf_span(&x->peer),
@@ -158,10 +160,16 @@ grant(struct exchange *x)
 	like.user = mem_strndup(x->found.address.data, x->found.address.len);
 	like.peer = span_dup(buf_span(&x->peer));
 	like.conn = span_dup(buf_span(&x->conn));
-	tickets_login(a->tickets, &x->p->holder, &like, clock_wall_s(), &made);
+	like.app = x->app.len > 0 ? span_dup(buf_span(&x->app)) : NULL;
+	good = tickets_login(a->tickets, &x->p->holder, &like, clock_wall_s(), &made);
 	mem_free(&like.user);
 	mem_free(&like.peer);
 	mem_free(&like.conn);
+	mem_free(&like.app);
+	if (!good) {
+		exchange_fail(x, ST_LIMIT, AUTH_WHY_THROTTLED, SPAN_NONE);
+		return;
+	}
 	g.ticket = span(made.bytes, sizeof(made.bytes));
 	g.expires_s = made.expires_s;
 	a->count.granted++;
@@ -255,6 +263,7 @@ on_verified(void *arg, const struct verify_result *r)
 	}
 	x->found.id = r->found->id;
 	x->found.shard = r->found->shard;
+	buf_add_span(&x->app, r->app);
 	buf_clear(&x->found.address);
 	buf_add_span(&x->found.address, buf_span(&r->found->address));
 	exchange_proven(x);

@@ -36,6 +36,7 @@ struct exchange {
 	struct buf		authzid;
 	struct buf		data;		/* that goes with success */
 	struct found		found;		/* who he is, later: who he acts as */
+	struct buf		app;		/* label of the app password; or empty */
 	struct buf		acts_as;	/* the address of the master user who does; or empty */
 	bool			not_master, throttled;
 	struct verify		*verify;

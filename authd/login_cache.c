@@ -14,6 +14,7 @@ struct entry {
 	struct list	in;		/* oldest first: all live equally long */
 	uint64_t	ends_ms, account;
 	unsigned char	mac[SHA256_LEN];
+	struct buf	app;
 };
 
 struct login_cache {
@@ -39,6 +40,7 @@ drop(struct login_cache *c, struct entry *e)
 {
 	table_del(&c->by_mac, span(e->mac, sizeof(e->mac)));
 	list_remove(&e->in);
+	buf_fini(&e->app);
 	mem_wipe(e, sizeof(*e));
 	mem_free(&e);
 }
@@ -84,7 +86,7 @@ expire(struct login_cache *c, uint64_t now_ms)
 
 void
 login_cache_put(struct login_cache *c, uint64_t now_ms, struct span user, struct span password,
-    uint8_t service, uint64_t account)
+    uint8_t service, uint64_t account, struct span app)
 {
 	struct entry *e, *old;
 
@@ -94,6 +96,7 @@ login_cache_put(struct login_cache *c, uint64_t now_ms, struct span user, struct
 	mac_of(c, user, password, service, e->mac);
 	e->ends_ms = now_ms + c->ttl_ms;
 	e->account = account;
+	buf_add_span(&e->app, app);
 	old = table_get(&c->by_mac, span(e->mac, sizeof(e->mac)));
 	if (old != NULL)
 		drop(c, old);
@@ -104,7 +107,7 @@ login_cache_put(struct login_cache *c, uint64_t now_ms, struct span user, struct
 
 bool
 login_cache_get(struct login_cache *c, uint64_t now_ms, struct span user, struct span password,
-    uint8_t service, uint64_t *account)
+    uint8_t service, uint64_t *account, struct buf *app)
 {
 	unsigned char mac[SHA256_LEN];
 	struct entry *e;
@@ -119,6 +122,7 @@ login_cache_get(struct login_cache *c, uint64_t now_ms, struct span user, struct
 	if (e == NULL)
 		return false;
 	*account = e->account;
+	buf_add_span(app, buf_span(&e->app));
 	return true;
 }
 

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/util/buf.h"
 #include "common/util/span.h"
 
 struct login_cache;
@@ -14,9 +15,10 @@ struct login_cache;
 struct login_cache *login_cache_new(uint64_t ttl_ms);
 void login_cache_free(struct login_cache **c);
 void login_cache_put(struct login_cache *c, uint64_t now_ms, struct span user, struct span password,
-    uint8_t service, uint64_t account);
+    uint8_t service, uint64_t account, struct span app);
+/* Appends to app the label of the app password that it was; none: nothing. */
 bool login_cache_get(struct login_cache *c, uint64_t now_ms, struct span user, struct span password,
-    uint8_t service, uint64_t *account);
+    uint8_t service, uint64_t *account, struct buf *app);
 void login_cache_drop_account(struct login_cache *c, uint64_t account);
 /* Returns how many there were. */
 uint32_t login_cache_flush(struct login_cache *c);

@@ -23,6 +23,7 @@ struct control {
 	struct ipc		*ipc;
 	struct mansio_conf	*conf;		/* until it is given to authd */
 	struct ticket_keys	keys;		/* that came before authd was made */
+	uint64_t		epoch;
 	struct authd		*a;
 	struct loop_timer	*patience;
 	bool			started, ready;
@@ -100,7 +101,7 @@ make(struct control *c)
 		LOG(NULL, FATAL, "auth.sandbox");
 		exit(1);
 	}
-	c->a = authd_new(c->loop, c->conf, true);
+	c->a = authd_new(c->loop, c->conf, c->epoch, true);
 	c->conf = NULL;
 	c->a->keys = c->keys;
 	mem_wipe(&c->keys, sizeof(c->keys));
@@ -149,6 +150,9 @@ on_control(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 	int fd = h->fd;
 
 	switch (m->no) {
+	case CONTROL_HELLO:
+		c->epoch = ((const struct control_hello *)msg)->generation;
+		break;
 	case CONTROL_CONFIG:
 		take_config(c, fd);
 		break;

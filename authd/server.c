@@ -14,6 +14,7 @@
 #include "common/util/mem.h"
 
 #define HASH_TIMEOUT_MS	20000
+#define INHERIT_S	30	/* a stored that lived on has told by then what it knows */
 #define FAKE_KEY	"key/scram"	/* record of the directory: 32 bytes */
 
 void
@@ -162,16 +163,18 @@ end_renew(void *arg, enum status st)
 	struct lookup *q = arg;
 	struct peer *p = authd_peer_by_id(q->a, q->peer);
 	struct login like = { .account = q->found.id, .shard = q->found.shard, .peer = "",
-	    .conn = "" };
+	    .conn = "", .inherited = true };
 	struct ticket_made made;
 
 	if (p != NULL && st != ST_OK)
 		ipc_reply(p->ipc, &q->head, st, 0, NULL);
 	if (p != NULL && st == ST_OK) {
 		like.user = span_dup(buf_span(&q->found.address));
-		tickets_login(q->a->tickets, &p->holder, &like, clock_wall_s(), &made);
+		if (tickets_login(q->a->tickets, &p->holder, &like, clock_wall_s(), &made))
+			reply_renewed(p, &q->head, &made);
+		else
+			ipc_reply(p->ipc, &q->head, ST_LIMIT, 0, NULL);
 		mem_free(&like.user);
-		reply_renewed(p, &q->head, &made);
 	}
 	lookup_free(q);
 }
@@ -191,6 +194,9 @@ do_renew(struct peer *p, const struct ipc_head *head, const struct auth_renew *r
 		(void)dir_job_start(p->a->dir, run_renew, end_renew, q);
 		return;
 	}
+	/* a stored that knows may not have told yet */
+	if (st == ST_CONFLICT)
+		st = clock_wall_s() - p->a->started_s < INHERIT_S ? ST_UNAVAILABLE : ST_EXPIRED;
 	if (st == ST_DENIED)
 		LOG(NULL, WARN, "auth.ticket.denied", KV_STR("peer", p->name));
 	if (st == ST_OK)
@@ -200,19 +206,28 @@ do_renew(struct peer *p, const struct ipc_head *head, const struct auth_renew *r
 }
 
 static void
-do_revocations(struct peer *p, const struct ipc_head *head)
+do_revocations(struct peer *p, const struct ipc_head *head, const struct auth_revocations *rq)
 {
 	struct auth_revocations_are r = { .ids = SPAN_NONE };
-	struct buf ids = { 0 };
-	int64_t now = clock_wall_s();
-	bool all = tickets_revocations(p->a->tickets, now, &ids);
+	struct voids *v = tickets_voids(p->a->tickets, clock_wall_s(), &r.epoch_from);
+	struct buf page = { 0 };
 
-	/* what an authd before this one revoked is not known here until all those tickets
-	 * are past their time */
-	r.all_before_valid = all && now - p->a->started_s > (int64_t)p->a->conf->auth.ticket_time_s;
-	r.ids = buf_span(&ids);
+	r.more = voids_page(v, rq->after, &page, &r.last);
+	r.before_s = v->before_s;
+	r.ids = buf_span(&page);
 	ipc_reply(p->ipc, head, ST_OK, AUTH_REVOCATIONS_ARE, &r);
-	buf_fini(&ids);
+	buf_fini(&page);
+}
+
+static void
+take_known(struct peer *p, const struct auth_known_voids *k)
+{
+	bool good = tickets_inherit(p->a->tickets, k->ids, k->before_s, clock_wall_s());
+
+	if (good && k->last)
+		tickets_inherited(p->a->tickets, k->epoch_from);
+	else if (!good)
+		LOG(NULL, ERROR, "auth.voids", KV_STR("peer", p->name));
 }
 
 /* Peers ------------------------------------------------------------------------------ */
@@ -259,7 +274,10 @@ on_request(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 		do_rcpt(p, h, msg);
 		break;
 	case AUTH_REVOCATIONS:
-		do_revocations(p, h);
+		do_revocations(p, h, msg);
+		break;
+	case AUTH_KNOWN_VOIDS:
+		take_known(p, msg);
 		break;
 	case AUTH_ADMIN:
 		admin_run(p->a, p->id, h, ((const struct auth_admin *)msg)->command,
@@ -363,18 +381,32 @@ authd_peer_by_id(struct authd *a, uint64_t id)
 /* What others must hear --------------------------------------------------------------- */
 
 static void
-on_void(void *arg, const unsigned char id[TICKET_ID_LEN], uint64_t account)
+tell_storeds(struct authd *a, uint16_t no, const void *msg)
 {
-	struct authd *a = arg;
-	struct auth_ticket_void v = { span(id, TICKET_ID_LEN), account };
 	struct list *n, *tmp;
 
 	list_each(n, tmp, &a->peers) {
 		struct peer *p = list_entry(n, struct peer, in);
 
 		if (p->kind == AUTH_PEER_STORED)
-			ipc_note(p->ipc, 0, AUTH_TICKET_VOID, &v);
+			ipc_note(p->ipc, 0, no, msg);
 	}
+}
+
+static void
+on_void(void *arg, const unsigned char id[TICKET_ID_LEN], uint64_t account, int64_t expires_s)
+{
+	struct auth_ticket_void v = { span(id, TICKET_ID_LEN), account, expires_s };
+
+	tell_storeds(arg, AUTH_TICKET_VOID, &v);
+}
+
+static void
+on_void_before(void *arg, int64_t before_s)
+{
+	struct auth_void_before v = { before_s };
+
+	tell_storeds(arg, AUTH_VOID_BEFORE, &v);
 }
 
 static void
@@ -507,10 +539,11 @@ open_passwd_file(struct authd *a)
 }
 
 struct authd *
-authd_new(struct loop *l, struct mansio_conf *conf, bool exec)
+authd_new(struct loop *l, struct mansio_conf *conf, uint64_t epoch, bool exec)
 {
 	struct authd *a = mem_zalloc(sizeof(*a));
-	struct tickets_config tc = { &a->keys, conf->auth.ticket_time_s, on_void, on_revoked, a };
+	struct tickets_config tc = { &a->keys, conf->auth.ticket_time_s, on_void,
+	    on_void_before, on_revoked, a };
 	struct directory_config dc = { l, on_changed, on_up, a };
 	struct throttle_config thc = throttle_conf(conf);
 
@@ -522,6 +555,7 @@ authd_new(struct loop *l, struct mansio_conf *conf, bool exec)
 	random_bytes(a->fake_key, sizeof(a->fake_key));
 	start_pools(a);
 	a->tickets = tickets_new(&tc);
+	tickets_set_epoch(a->tickets, epoch);
 	a->cache = login_cache_new(conf->auth.cache_time_s * 1000ull);
 	a->throttle = throttle_new(&thc);
 	a->dir = directory_new(&dc);

@@ -7,21 +7,13 @@
 #include "common/util/table.h"
 #include "storage/api/store_proto.h"
 
-#define VOID_MAX 1000000u
-
-struct void_ticket {
-	struct list	in;
-	unsigned char	id[TICKET_ID_LEN];
-	int64_t		expires_s;
-};
-
 struct tickets {
 	struct tickets_config	cf;
+	uint64_t		epoch, from;	/* ours; the first whose void tickets are known */
 	struct list		logins;
 	struct table		by_id;		/* ticket id -> login */
 	size_t			count;
-	struct list		voids;
-	struct table		void_by_id;
+	struct voids		voids;
 };
 
 static struct span
@@ -37,7 +29,7 @@ tickets_new(const struct tickets_config *cf)
 
 	t->cf = *cf;
 	list_init(&t->logins);
-	list_init(&t->voids);
+	voids_init(&t->voids, VOIDS_MAX);
 	return t;
 }
 
@@ -51,15 +43,8 @@ login_free(struct tickets *t, struct login *l)
 	mem_free(&l->user);
 	mem_free(&l->peer);
 	mem_free(&l->conn);
+	mem_free(&l->app);
 	mem_free(&l);
-}
-
-static void
-void_free(struct tickets *t, struct void_ticket *v)
-{
-	table_del(&t->void_by_id, id_span(v->id));
-	list_remove(&v->in);
-	mem_free(&v);
 }
 
 void
@@ -72,10 +57,8 @@ tickets_free(struct tickets **tp)
 		return;
 	while (!list_empty(&t->logins))
 		login_free(t, list_entry(t->logins.next, struct login, in));
-	while (!list_empty(&t->voids))
-		void_free(t, list_entry(t->voids.next, struct void_ticket, in));
 	table_fini(&t->by_id, NULL, NULL);
-	table_fini(&t->void_by_id, NULL, NULL);
+	voids_fini(&t->voids);
 	mem_free(&t);
 }
 
@@ -85,33 +68,23 @@ tickets_set_life(struct tickets *t, uint32_t life_s)
 	t->cf.life_s = life_s;
 }
 
-static void
-purge(struct tickets *t, int64_t now_s)
+void
+tickets_set_epoch(struct tickets *t, uint64_t epoch)
 {
-	while (!list_empty(&t->voids)) {
-		struct void_ticket *v = list_entry(t->voids.next, struct void_ticket, in);
-
-		if (v->expires_s > now_s && t->void_by_id.count <= VOID_MAX)
-			return;
-		void_free(t, v);
-	}
+	t->epoch = t->from = epoch;
 }
 
 static void
 make_void(struct tickets *t, const unsigned char *id, int64_t expires_s, uint64_t account,
     int64_t now_s)
 {
-	struct void_ticket *v;
+	int64_t before_s = t->voids.before_s;
 
-	purge(t, now_s);
-	if (expires_s <= now_s || table_get(&t->void_by_id, id_span(id)) != NULL)
+	if (!voids_add(&t->voids, id, expires_s, now_s))
 		return;
-	v = mem_zalloc(sizeof(*v));
-	memcpy(v->id, id, TICKET_ID_LEN);
-	v->expires_s = expires_s;
-	table_put(&t->void_by_id, id_span(v->id), v);
-	list_push_back(&t->voids, &v->in);
-	t->cf.voided(t->cf.arg, id, account);
+	t->cf.voided(t->cf.arg, id, account, expires_s);
+	if (t->voids.before_s != before_s)
+		t->cf.void_before(t->cf.arg, t->voids.before_s);
 }
 
 static void
@@ -120,6 +93,7 @@ sign(struct tickets *t, const struct ticket_holder *h, struct ticket *k, struct 
 	random_bytes(k->id, sizeof(k->id));
 	k->slot = h->slot;
 	k->generation = h->generation;
+	k->epoch = t->epoch;
 	ticket_sign(t->cf.keys, k, out->bytes);
 	out->expires_s = k->expires_s;
 }
@@ -144,12 +118,15 @@ issue(struct tickets *t, struct login *l, int64_t now_s, struct ticket_made *out
 	l->n++;
 }
 
-void
+bool
 tickets_login(struct tickets *t, const struct ticket_holder *h, const struct login *like,
     int64_t now_s, struct ticket_made *out)
 {
-	struct login *l = mem_zalloc(sizeof(*l));
+	struct login *l;
 
+	if (t->count >= LOGINS_MAX)
+		return false;
+	l = mem_zalloc(sizeof(*l));
 	l->holder = *h;
 	l->account = like->account;
 	l->shard = like->shard;
@@ -157,10 +134,13 @@ tickets_login(struct tickets *t, const struct ticket_holder *h, const struct log
 	l->user = mem_strdup(like->user);
 	l->peer = mem_strdup(like->peer);
 	l->conn = mem_strdup(like->conn);
+	l->app = like->app != NULL ? mem_strdup(like->app) : NULL;
+	l->inherited = like->inherited;
 	l->since_s = now_s;
 	list_push_back(&t->logins, &l->in);
 	t->count++;
 	issue(t, l, now_s, out);
+	return true;
 }
 
 void
@@ -179,7 +159,7 @@ check(struct tickets *t, const struct ticket_holder *h, struct span in, int64_t 
     struct ticket *k)
 {
 	if (ticket_verify(t->cf.keys, in, k) != ST_OK || k->slot != h->slot ||
-	    k->generation != h->generation || table_get(&t->void_by_id, id_span(k->id)) != NULL)
+	    k->generation != h->generation || voids_has(&t->voids, k->id))
 		return ST_DENIED;
 	return k->expires_s > now_s ? ST_OK : ST_EXPIRED;
 }
@@ -199,7 +179,8 @@ tickets_renew(struct tickets *t, const struct ticket_holder *h, struct span tick
 	}
 	l = table_get(&t->by_id, id_span(shown->id));
 	if (l == NULL)
-		return ST_NOT_FOUND;
+		return shown->epoch < t->from || shown->expires_s <= t->voids.before_s ?
+		    ST_CONFLICT : ST_NOT_FOUND;
 	issue(t, l, now_s, out);
 	return ST_OK;
 }
@@ -258,21 +239,26 @@ tickets_holder_gone(struct tickets *t, const struct ticket_holder *h)
 	}
 }
 
-bool
-tickets_revocations(struct tickets *t, int64_t now_s, struct buf *ids)
+struct voids *
+tickets_voids(struct tickets *t, int64_t now_s, uint64_t *from)
 {
-	size_t count = 0;
-	struct list *n;
+	voids_purge(&t->voids, now_s);
+	*from = t->from;
+	return &t->voids;
+}
 
-	purge(t, now_s);
-	for (n = t->voids.prev; n != &t->voids; n = n->prev) {
-		struct void_ticket *v = list_entry(n, struct void_ticket, in);
+bool
+tickets_inherit(struct tickets *t, struct span page, int64_t before_s, int64_t now_s)
+{
+	voids_raise(&t->voids, before_s);
+	return voids_take_page(&t->voids, page, now_s);
+}
 
-		if (count++ == REVOCATIONS_SENT)
-			return false;
-		buf_add(ids, v->id, TICKET_ID_LEN);
-	}
-	return true;
+void
+tickets_inherited(struct tickets *t, uint64_t from)
+{
+	if (from != 0 && from < t->from)
+		t->from = from;
 }
 
 const struct login *
@@ -292,5 +278,5 @@ tickets_count(const struct tickets *t)
 size_t
 tickets_void_count(const struct tickets *t)
 {
-	return t->void_by_id.count;
+	return voids_count(&t->voids);
 }

@@ -29,6 +29,7 @@ struct verify {
 	struct buf		hash;
 	uint64_t		id;		/* the cache's word */
 	bool			app_matches;
+	struct buf		app;		/* its label */
 	struct verify_result	result;
 };
 
@@ -43,6 +44,7 @@ verify_free(struct verify *v)
 	loop_timer_free(&v->timer);
 	buf_fini(&v->user);
 	buf_fini(&v->peer);
+	buf_fini(&v->app);
 	buf_fini_secret(&v->password);
 	buf_fini_secret(&v->hash);
 	found_fini(&v->found);
@@ -98,7 +100,8 @@ finish(struct verify *v, enum status st, uint8_t reason)
 {
 	uint64_t now = clock_mono_ms(), floor_ms = v->a->conf->pam.fail_time_ms;
 
-	v->result = (struct verify_result){ st, reason, st == ST_OK ? &v->found : NULL };
+	v->result = (struct verify_result){ st, reason, st == ST_OK ? &v->found : NULL,
+	    buf_span(&v->app) };
 	end_throttle(v, st == ST_OK ? THROTTLE_OK : st == ST_DENIED ? THROTTLE_FAILED :
 	    THROTTLE_NEITHER);
 	if (st == ST_DENIED && v->asked_pam && now - v->began_ms < floor_ms)
@@ -122,7 +125,7 @@ granted(struct verify *v)
 		return;
 	}
 	login_cache_put(v->a->cache, clock_mono_ms(), buf_span(&v->user), buf_span(&v->password),
-	    v->service, v->found.id);
+	    v->service, v->found.id, buf_span(&v->app));
 	finish(v, ST_OK, 0);
 }
 
@@ -435,6 +438,7 @@ run_apps(struct dir_job *job, void *arg)
 	if (recs == NULL)
 		return ST_UNAVAILABLE;
 	v->app_matches = false;
+	buf_clear(&v->app);
 	for (size_t i = 0; i < n; i++) {
 		struct dir_app app;
 
@@ -443,6 +447,8 @@ run_apps(struct dir_job *job, void *arg)
 		    scheme_verify(app.hash, buf_span(&v->password)) != ST_OK)
 			continue;
 		v->app_matches = true;
+		buf_clear(&v->app);
+		buf_add_span(&v->app, app.label);
 		found_take(&v->found, &res.account);
 		note_use(job, &recs[i], &app);
 	}
@@ -488,7 +494,7 @@ begin(struct verify *v)
 	if (a->passwd != NULL && passwd_file_refresh(a->passwd, now))
 		login_cache_flush(a->cache);
 	if (login_cache_get(a->cache, now, buf_span(&v->user), buf_span(&v->password), v->service,
-	    &v->id)) {
+	    &v->id, &v->app)) {
 		v->dir = dir_job_start(a->dir, run_cached, end_cached, v);
 		return;
 	}

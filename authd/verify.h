@@ -18,6 +18,7 @@ struct verify_result {
 	enum status		st;
 	uint8_t			reason;
 	const struct found	*found;
+	struct span		app;	/* label of the app password that it was; empty: none */
 };
 /* The verify is gone after it.  Never runs inside verify_start(). */
 typedef void (*verify_done_fn)(void *arg, const struct verify_result *r);

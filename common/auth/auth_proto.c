@@ -1,5 +1,7 @@
 #include "common/auth/auth_proto.h"
 
+#include "common/auth/voids.h"
+
 #define DATA(type, m)	IPC_STR(type, m, 0, AUTH_DATA_MAX)
 #define NAME(type, m)	IPC_STR(type, m, 0, AUTH_NAME_MAX)
 #define TICKET(type, m)	IPC_STR(type, m, TICKET_LEN, TICKET_LEN)
@@ -35,12 +37,18 @@ static const struct ipc_field rcpt_is[] = {
 	IPC_STR(auth_rcpt_is, ticket, 0, TICKET_LEN), NAME(auth_rcpt_is, user),
 	NAME(auth_rcpt_is, detail), IPC_U64(auth_rcpt_is, account),
 	IPC_U32(auth_rcpt_is, shard), IPC_END };
+static const struct ipc_field known_voids[] = {
+	IPC_STR(auth_known_voids, ids, 0, VOIDS_PAGE * VOID_LEN), IPC_I64(auth_known_voids, before_s),
+	IPC_U64(auth_known_voids, epoch_from), IPC_BOOL(auth_known_voids, last), IPC_END };
+static const struct ipc_field revocations[] = { IPC_U64(auth_revocations, after), IPC_END };
 static const struct ipc_field revocations_are[] = {
-	IPC_STR(auth_revocations_are, ids, 0, 1u << 20),
-	IPC_BOOL(auth_revocations_are, all_before_valid), IPC_END };
+	IPC_STR(auth_revocations_are, ids, 0, VOIDS_PAGE * VOID_LEN),
+	IPC_I64(auth_revocations_are, before_s), IPC_U64(auth_revocations_are, epoch_from),
+	IPC_U64(auth_revocations_are, last), IPC_BOOL(auth_revocations_are, more), IPC_END };
+static const struct ipc_field void_before[] = { IPC_I64(auth_void_before, before_s), IPC_END };
 static const struct ipc_field ticket_void[] = {
 	IPC_STR(auth_ticket_void, id, 0, TICKET_ID_LEN),
-	IPC_U64(auth_ticket_void, account), IPC_END };
+	IPC_U64(auth_ticket_void, account), IPC_I64(auth_ticket_void, expires_s), IPC_END };
 static const struct ipc_field admin[] = {
 	IPC_STR(auth_admin, command, 1, 64), IPC_STR(auth_admin, args, 0, 65536), IPC_END };
 static const struct ipc_field admin_is[] = {
@@ -70,12 +78,16 @@ static const struct ipc_message messages[] = {
 	{ AUTH_REVOKED, "revoked", 0, IPC_MSG_NOTE, 64, OF(auth_revoked, revoked) },
 	{ AUTH_RCPT, "rcpt", AUTH_PEER_DELIVER | AUTH_PEER_ADMIN, 0, 1024, OF(auth_rcpt, rcpt) },
 	{ AUTH_RCPT_IS, "rcpt-is", 0, IPC_MSG_REPLY | IPC_MSG_SECRET, 2048, OF(auth_rcpt_is, rcpt_is) },
-	{ AUTH_REVOCATIONS, "revocations", AUTH_PEER_STORED, 0, 0, 0, NULL },
+	{ AUTH_REVOCATIONS, "revocations", AUTH_PEER_STORED, 0, 16,
+	    OF(auth_revocations, revocations) },
 	{ AUTH_REVOCATIONS_ARE, "revocations-are", REPLY, (1u << 20) + 64,
 	    OF(auth_revocations_are, revocations_are) },
 	{ AUTH_TICKET_VOID, "ticket-void", 0, IPC_MSG_NOTE, 64, OF(auth_ticket_void, ticket_void) },
 	{ AUTH_ADMIN, "admin", AUTH_PEER_ADMIN, IPC_MSG_SECRET, 65536 + 256, OF(auth_admin, admin) },
 	{ AUTH_ADMIN_IS, "admin-is", REPLY, (1u << 20) + 64, OF(auth_admin_is, admin_is) },
+	{ AUTH_KNOWN_VOIDS, "known-voids", AUTH_PEER_STORED, IPC_MSG_NOTE, (1u << 20) + 64,
+	    OF(auth_known_voids, known_voids) },
+	{ AUTH_VOID_BEFORE, "void-before", 0, IPC_MSG_NOTE, 16, OF(auth_void_before, void_before) },
 	{ 0 }
 };
 

@@ -33,7 +33,8 @@ enum auth_no {
 	AUTH_RENEW = 10, AUTH_RENEWED = 11, AUTH_LOGOUT = 12, AUTH_REVOKED = 13,
 	AUTH_RCPT = 20, AUTH_RCPT_IS = 21,
 	AUTH_REVOCATIONS = 30, AUTH_REVOCATIONS_ARE = 31, AUTH_TICKET_VOID = 32,
-	AUTH_ADMIN = 40, AUTH_ADMIN_IS = 41
+	AUTH_ADMIN = 40, AUTH_ADMIN_IS = 41,
+	AUTH_KNOWN_VOIDS = 60, AUTH_VOID_BEFORE = 61
 };
 
 enum {
@@ -93,10 +94,24 @@ struct auth_rcpt_is {
 	uint32_t	shard;
 };
 
-/* stored asks after a restart of either: all void tickets whose expiry is not over. */
-struct auth_revocations_are { struct span ids; bool all_before_valid; };
+/* After a restart of either, stored and authd tell each other which tickets are void, so that
+ * whoever of them lived on keeps them so.  Lists come in pages (common/auth/voids.h).
+ *
+ * known_voids (notes, first): what stored knows; `last` ends them: it knows what was made void
+ * of all tickets of epochs from `epoch_from` on (0: of none, it is new).
+ * revocations (asked until more is false) -> revocations_are: what authd knows, likewise. */
+struct auth_known_voids { struct span ids; int64_t before_s; uint64_t epoch_from; bool last; };
+struct auth_revocations { uint64_t after; };	/* 0; then `last` of the page before */
+struct auth_revocations_are {
+	struct span	ids;
+	int64_t		before_s;	/* void is what expires no later, too */
+	uint64_t	epoch_from, last;
+	bool		more;
+};
 /* ticket_void (note to stored): id; empty: see account: all its tickets. */
-struct auth_ticket_void { struct span id; uint64_t account; };
+struct auth_ticket_void { struct span id; uint64_t account; int64_t expires_s; };
+/* void_before (note to stored): authd had to forget some: see before_s. */
+struct auth_void_before { int64_t before_s; };
 
 /* admind's requests: a command with arguments as JSON text, answered as JSON text; the
  * commands are listed in authd/admin.h. */

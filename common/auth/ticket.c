@@ -1,7 +1,7 @@
 /* On the wire, big-endian:
  *    0 u8 version   1 u8 role   2 u16 zero   4 u32 key number   8 id[16]   24 u64 account
  *   32 u32 shard   36 u32 rights   40 u32 slot   44 u64 generation   52 i64 expires_s
- *   60 zero[12]   72 HMAC-SHA256 of bytes 0..71 */
+ *   60 u64 epoch   68 zero[4]   72 HMAC-SHA256 of bytes 0..71 */
 #include "common/auth/ticket.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@
 
 #define VERSION		1
 #define MAC_AT		72
-#define ZERO_AT		60
+#define ZERO_AT		68
 
 void
 ticket_keys_rotate(struct ticket_keys *k, const struct ticket_key *fresh)
@@ -52,6 +52,7 @@ ticket_sign(const struct ticket_keys *keys, const struct ticket *t, unsigned cha
 	put_be32(out + 40, t->slot);
 	put_be64(out + 44, t->generation);
 	put_be64(out + 52, (uint64_t)t->expires_s);
+	put_be64(out + 60, t->epoch);
 	mac(&keys->now, out, out + MAC_AT);
 }
 
@@ -82,5 +83,6 @@ ticket_verify(const struct ticket_keys *keys, struct span in, struct ticket *t)
 	t->slot = get_be32(p + 40);
 	t->generation = get_be64(p + 44);
 	t->expires_s = (int64_t)get_be64(p + 52);
+	t->epoch = get_be64(p + 60);
 	return ST_OK;
 }

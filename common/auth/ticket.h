@@ -36,6 +36,7 @@ struct ticket {
 	uint32_t	slot;			/* of the worker it was given to */
 	uint64_t	generation;
 	int64_t		expires_s;		/* wall clock */
+	uint64_t	epoch;			/* generation of the authd that signed it */
 };
 
 void ticket_sign(const struct ticket_keys *keys, const struct ticket *t,

@@ -359,6 +359,8 @@ on_attached(void *arg, const struct ipc_head *h, const struct ipc_message *m, co
 	s->attach = ATTACH_REFUSED;
 	s->refused = h->status == ST_OK ? ST_BUG : h->status;
 	fail_all(s, s->refused);
+	if (again)		/* the service that came back does not know the ticket */
+		s->event(s->arg, STORE_EV_REVOKED, 0);
 }
 
 static void

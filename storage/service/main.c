@@ -89,7 +89,6 @@ fill_conf(const struct stored *sd, struct service_conf *cf)
 	cf->readers = s->readers;
 	cf->undelete_s = s->undelete_time_s;
 	cf->history_s = s->history_time_s;
-	cf->ticket_s = sd->conf->auth.ticket_time_s;
 	cf->quota_bytes = sd->conf->quota.storage_bytes;
 	cf->quota_messages = sd->conf->quota.messages;
 	cf->quota_mailboxes = sd->conf->quota.mailboxes;

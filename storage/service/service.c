@@ -22,7 +22,7 @@ service_conf_init(struct service_conf *cf)
 
 	*cf = (struct service_conf){ .cache_bytes = 64u << 20, .tick_bytes = 8u << 20,
 	    .account_tick_bytes = 1u << 20, .readers = 2, .undelete_s = 14 * 86400,
-	    .history_s = 14 * 86400, .ticket_s = 86400 };
+	    .history_s = 14 * 86400 };
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
 		put_op_default_mailbox(&cf->folders, &folders[i]);
 }
@@ -239,7 +239,7 @@ service_open(struct loop *l, const struct service_conf *cf, const char *dir,
 	list_init(&svc->ready);
 	list_init(&svc->tick);
 	list_init(&svc->reads);
-	svc->revoked_since_s = clock_wall_s();
+	voids_init(&svc->voids, VOIDS_MAX);
 	if (make_dir(db) && make_dir(jpath))
 		st = open_or_rebuild(svc, db, jpath);
 	mem_free(&db);

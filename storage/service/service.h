@@ -26,7 +26,6 @@ struct service_conf {
 	uint64_t	account_tick_bytes;	/* of one account in it */
 	uint32_t	readers;
 	uint32_t	undelete_s, history_s;
-	uint32_t	ticket_s;		/* longest life of a ticket */
 	uint64_t	quota_bytes, quota_messages, quota_mailboxes;	/* 0: no limit */
 	struct buf	folders;		/* op_default_mailbox..., without INBOX */
 	const struct jio *io;			/* NULL: the real file system */
@@ -52,12 +51,14 @@ void service_configure(struct service *svc, const struct service_conf *cf);
 void service_peer(struct service *svc, int fd, unsigned roles, const char *name,
     uint32_t slot, uint64_t generation);
 /* A socket to authd; takes fd over.  Tickets are refused (ST_UNAVAILABLE) until it said which
- * ones are void. */
+ * ones are void; those of an authd before it whose list nobody has any more are refused
+ * for good (ST_EXPIRED). */
 void service_authd(struct service *svc, int fd);
 void service_ticket_key(struct service *svc, const struct ticket_key *key);
 /* Void tickets; service_authd() does it by itself. */
-void service_ticket_void(struct service *svc, struct span id, uint64_t account);
-void service_revocations(struct service *svc, struct span ids);
+void service_ticket_void(struct service *svc, struct span id, int64_t expires_s, uint64_t account);
+/* All that is void of the tickets of these authds and later ones is known now. */
+void service_revocations(struct service *svc, uint64_t epoch_from);
 
 /* "name=value\n" */
 void service_stats(struct service *svc, struct buf *out);

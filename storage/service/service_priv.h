@@ -2,6 +2,7 @@
 #ifndef STORAGE_SERVICE_SERVICE_PRIV_H
 #define STORAGE_SERVICE_SERVICE_PRIV_H
 
+#include "common/auth/voids.h"
 #include "common/ipc/ipc.h"
 #include "common/util/list.h"
 #include "common/util/table.h"
@@ -124,8 +125,9 @@ struct service {
 	struct ipc		*authd;
 	struct loop_timer	*authd_again;
 	bool			 revocations_known;
-	struct table		 revoked, revoked_before;	/* see tickets_age() */
-	int64_t			 revoked_since_s;
+	struct voids		 voids;
+	uint64_t		 voids_from;	/* epochs whose void tickets are known; 0: none */
+	uint64_t		 voids_after;	/* page asked for */
 	/* chores */
 	struct loop_timer	*chores_timer;
 	unsigned		 chore;		/* enum in chores.c; 0: at rest */

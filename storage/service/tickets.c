@@ -24,24 +24,22 @@ refuse(struct peer *p, const char *event, uint64_t account, enum status st)
 static bool
 is_revoked(const struct service *svc, const struct ticket *t)
 {
-	struct span id = span(t->id, sizeof(t->id));
-
-	return table_get(&svc->revoked, id) != NULL || table_get(&svc->revoked_before, id) != NULL;
+	return voids_has(&svc->voids, t->id);
 }
 
-/* A table for what was revoked during the longest life of a ticket, and the one before:
- * when that is put away, every ticket in it has expired. */
 void
 tickets_age(struct service *svc)
 {
-	int64_t now = clock_wall_s();
+	voids_purge(&svc->voids, clock_wall_s());
+}
 
-	if (now - svc->revoked_since_s <= (int64_t)svc->cf.ticket_s)
-		return;
-	table_fini(&svc->revoked_before, NULL, NULL);
-	svc->revoked_before = svc->revoked;
-	svc->revoked = (struct table){ 0 };
-	svc->revoked_since_s = now;
+/* What was made void of its authd's tickets nobody knows here any more, or it was so many
+ * that some were forgotten.  A delivery's tickets are never made void. */
+static bool
+is_uncertain(const struct service *svc, const struct ticket *t)
+{
+	return t->role != STORE_ROLE_DELIVER &&
+	    (t->epoch < svc->voids_from || t->expires_s <= svc->voids.before_s);
 }
 
 enum status
@@ -62,6 +60,8 @@ ticket_judge(struct peer *p, struct span bytes, struct ticket *t)
 		return refuse(p, "ticket.revoked", t->account, ST_DENIED);
 	if (t->expires_s <= clock_wall_s())
 		return refuse(p, "ticket.expired", t->account, ST_EXPIRED);
+	if (is_uncertain(svc, t))
+		return refuse(p, "ticket.uncertain", t->account, ST_EXPIRED);
 	return ST_OK;
 }
 
@@ -124,28 +124,22 @@ sweep(struct service *svc, void_fn gone, const void *arg)
 	}
 }
 
-static void
-add_void(struct service *svc, struct span id)
-{
-	if (id.len == TICKET_ID_LEN)
-		table_put(&svc->revoked, id, svc);
-}
-
 void
-service_ticket_void(struct service *svc, struct span id, uint64_t account)
+service_ticket_void(struct service *svc, struct span id, int64_t expires_s, uint64_t account)
 {
-	add_void(svc, id);
-	if (id.len == TICKET_ID_LEN)
+	if (id.len == TICKET_ID_LEN) {
+		(void)voids_add(&svc->voids, (const unsigned char *)id.p, expires_s, clock_wall_s());
 		sweep(svc, has_id, id.p);
-	else if (account != 0)
+	} else if (account != 0) {
 		sweep(svc, is_of_account, &account);
+	}
 }
 
 void
-service_revocations(struct service *svc, struct span ids)
+service_revocations(struct service *svc, uint64_t epoch_from)
 {
-	for (size_t at = 0; at + TICKET_ID_LEN <= ids.len; at += TICKET_ID_LEN)
-		add_void(svc, span_sub(ids, at, TICKET_ID_LEN));
+	if (svc->voids_from == 0 || epoch_from < svc->voids_from)
+		svc->voids_from = epoch_from;
 	svc->revocations_known = true;
 	sweep(svc, is_listed, NULL);
 }
@@ -162,21 +156,47 @@ on_revocations(void *arg, const struct ipc_head *h, const struct ipc_message *m,
 
 	if (!ipc_is_open(svc->authd))
 		return;
-	if (h->status != ST_OK || m == NULL || m->no != AUTH_REVOCATIONS_ARE) {
+	if (h->status != ST_OK || m == NULL || m->no != AUTH_REVOCATIONS_ARE ||
+	    !voids_take_page(&svc->voids, are->ids, clock_wall_s())) {
 		LOG(NULL, WARN, "store.revocations", KV_STATUS(h->status));
+		svc->voids_after = 0;
 		loop_timer_set(svc->authd_again, AUTHD_AGAIN_MS);
 		return;
 	}
-	service_revocations(svc, are->ids);
+	voids_raise(&svc->voids, are->before_s);
+	svc->voids_after = are->last;
+	if (are->more)
+		ask(svc);
+	else
+		service_revocations(svc, are->epoch_from);
 }
 
 static void
 ask(void *arg)
 {
 	struct service *svc = arg;
+	struct auth_revocations rq = { svc->voids_after };
 
 	if (svc->authd != NULL)
-		ipc_request(svc->authd, 0, AUTH_REVOCATIONS, NULL, on_revocations, svc);
+		ipc_request(svc->authd, 0, AUTH_REVOCATIONS, &rq, on_revocations, svc);
+}
+
+/* A new authd knows nothing of what the one before it made void; we do. */
+static void
+tell(struct service *svc)
+{
+	struct auth_known_voids k = { .before_s = svc->voids.before_s,
+	    .epoch_from = svc->voids_from };
+	struct buf page = { 0 };
+	uint64_t after = 0;
+
+	do {
+		buf_clear(&page);
+		k.last = !voids_page(&svc->voids, after, &page, &after);
+		k.ids = buf_span(&page);
+		ipc_note(svc->authd, 0, AUTH_KNOWN_VOIDS, &k);
+	} while (!k.last);
+	buf_fini(&page);
 }
 
 static void
@@ -184,9 +204,12 @@ on_note(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *h,
     const void *msg, void *arg)
 {
 	const struct auth_ticket_void *v = msg;
+	struct service *svc = arg;
 
 	if (m->no == AUTH_TICKET_VOID)
-		service_ticket_void(arg, v->id, v->account);
+		service_ticket_void(svc, v->id, v->expires_s, v->account);
+	else if (m->no == AUTH_VOID_BEFORE)
+		voids_raise(&svc->voids, ((const struct auth_void_before *)msg)->before_s);
 }
 
 static void
@@ -209,6 +232,8 @@ service_authd(struct service *svc, int fd)
 	ipc_free(&svc->authd);
 	svc->revocations_known = false;
 	svc->authd = ipc_new(&cf, fd);
+	svc->voids_after = 0;
+	tell(svc);
 	ask(svc);
 }
 
@@ -217,7 +242,6 @@ tickets_fini(struct service *svc)
 {
 	ipc_free(&svc->authd);
 	loop_timer_free(&svc->authd_again);
-	table_fini(&svc->revoked, NULL, NULL);
-	table_fini(&svc->revoked_before, NULL, NULL);
+	voids_fini(&svc->voids);
 	mem_wipe(&svc->keys, sizeof(svc->keys));
 }

@@ -22,7 +22,7 @@ static struct ticket
 sample(void)
 {
 	struct ticket t = { .account = 0x1122334455667788, .shard = 3, .role = 1, .rights = 2047,
-	    .slot = 9, .generation = 77, .expires_s = 1900000000 };
+	    .slot = 9, .generation = 77, .expires_s = 1900000000, .epoch = 5 };
 
 	random_bytes(t.id, sizeof(t.id));
 	return t;
@@ -45,6 +45,7 @@ a_ticket_comes_back_as_it_was_signed(void **state)
 	assert_int_equal(got.slot, t.slot);
 	assert_int_equal(got.generation, t.generation);
 	assert_int_equal(got.expires_s, t.expires_s);
+	assert_int_equal(got.epoch, t.epoch);
 }
 
 static void

@@ -146,32 +146,35 @@ the_cache_knows_the_same_login_for_a_while(void **state)
 {
 	struct login_cache *c = login_cache_new(60000);
 	uint64_t id = 0;
+	struct buf app = { 0 };
 
-	login_cache_put(c, 1000, U, SPAN_LIT("pw"), 1, 42);
-	assert_true(login_cache_get(c, 1001, U, SPAN_LIT("pw"), 1, &id));
+	login_cache_put(c, 1000, U, SPAN_LIT("pw"), 1, 42, SPAN_LIT("phone"));
+	assert_true(login_cache_get(c, 1001, U, SPAN_LIT("pw"), 1, &id, &app));
 	assert_int_equal(id, 42);
-	assert_false(login_cache_get(c, 1001, U, SPAN_LIT("pv"), 1, &id));
-	assert_false(login_cache_get(c, 1001, U, SPAN_LIT("pw"), 2, &id));
-	assert_false(login_cache_get(c, 1001, SPAN_LIT("alice@example.orgp"), SPAN_LIT("w"), 1, &id));
-	assert_true(login_cache_get(c, 60999, U, SPAN_LIT("pw"), 1, &id));
-	assert_false(login_cache_get(c, 61000, U, SPAN_LIT("pw"), 1, &id));
-	login_cache_put(c, 70000, U, SPAN_LIT("pw"), 1, 42);
-	login_cache_put(c, 70000, SPAN_LIT("bob"), SPAN_LIT("pw"), 1, 43);
+	assert_true(span_eq_str(buf_span(&app), "phone"));
+	assert_false(login_cache_get(c, 1001, U, SPAN_LIT("pv"), 1, &id, &app));
+	assert_false(login_cache_get(c, 1001, U, SPAN_LIT("pw"), 2, &id, &app));
+	assert_false(login_cache_get(c, 1001, SPAN_LIT("alice@example.orgp"), SPAN_LIT("w"), 1, &id, &app));
+	assert_true(login_cache_get(c, 60999, U, SPAN_LIT("pw"), 1, &id, &app));
+	assert_false(login_cache_get(c, 61000, U, SPAN_LIT("pw"), 1, &id, &app));
+	login_cache_put(c, 70000, U, SPAN_LIT("pw"), 1, 42, SPAN_NONE);
+	login_cache_put(c, 70000, SPAN_LIT("bob"), SPAN_LIT("pw"), 1, 43, SPAN_NONE);
 	login_cache_drop_account(c, 42);
-	assert_false(login_cache_get(c, 70001, U, SPAN_LIT("pw"), 1, &id));
-	assert_true(login_cache_get(c, 70001, SPAN_LIT("bob"), SPAN_LIT("pw"), 1, &id));
+	assert_false(login_cache_get(c, 70001, U, SPAN_LIT("pw"), 1, &id, &app));
+	assert_true(login_cache_get(c, 70001, SPAN_LIT("bob"), SPAN_LIT("pw"), 1, &id, &app));
 	assert_int_equal(login_cache_flush(c), 1);
 	login_cache_free(&c);
 	c = login_cache_new(0);
-	login_cache_put(c, 1, U, SPAN_LIT("pw"), 1, 42);
-	assert_false(login_cache_get(c, 1, U, SPAN_LIT("pw"), 1, &id));
+	login_cache_put(c, 1, U, SPAN_LIT("pw"), 1, 42, SPAN_NONE);
+	assert_false(login_cache_get(c, 1, U, SPAN_LIT("pw"), 1, &id, &app));
 	login_cache_free(&c);
+	buf_fini(&app);
 }
 
 struct heard { int voided, revoked; };
 
 static void
-on_void(void *arg, const unsigned char id[TICKET_ID_LEN], uint64_t account)
+on_void(void *arg, const unsigned char id[TICKET_ID_LEN], uint64_t account, int64_t expires_s)
 {
 	((struct heard *)arg)->voided++;
 }
@@ -193,16 +196,18 @@ tickets_live_are_renewed_and_die(void **state)
 {
 	struct heard heard = { 0 };
 	struct ticket_keys keys = { .now = { .number = 1 } };
-	struct tickets_config cf = { &keys, 3600, on_void, on_revoked, &heard };
+	struct tickets_config cf = { &keys, 3600, on_void, NULL, on_revoked, &heard };
 	struct ticket_holder h = { 5, 1, 77 }, other = { 5, 2, 78 }, later = { 5, 1, 79 };
 	struct login like = { .account = 9, .shard = 2, .user = "u", .peer = "p", .conn = "c" };
 	struct tickets *t;
 	struct ticket_made m, m2;
 	struct ticket shown;
 	struct buf ids = { 0 };
+	uint64_t from, last;
 
 	random_bytes(keys.now.key, sizeof(keys.now.key));
 	t = tickets_new(&cf);
+	tickets_set_epoch(t, 4);
 	tickets_login(t, &h, &like, 1000, &m);
 	assert_int_equal(m.expires_s, 4600);
 	assert_int_equal(ticket_verify(&keys, span(m.bytes, TICKET_LEN), &shown), ST_OK);
@@ -222,10 +227,11 @@ tickets_live_are_renewed_and_die(void **state)
 	tickets_logout(t, &h, span(m2.bytes, TICKET_LEN), 1100);
 	assert_int_equal(tickets_count(t), 0);
 	assert_int_equal(heard.voided, TICKETS_KEPT + 1);
-	assert_true(tickets_revocations(t, 1100, &ids));
-	assert_int_equal(ids.len, (TICKETS_KEPT + 1) * TICKET_ID_LEN);
+	assert_false(voids_page(tickets_voids(t, 1100, &from), 0, &ids, &last));
+	assert_int_equal(ids.len, (TICKETS_KEPT + 1) * VOID_LEN);
+	assert_int_equal(from, 4);
 	buf_clear(&ids);
-	assert_true(tickets_revocations(t, 99999, &ids));
+	assert_false(voids_page(tickets_voids(t, 99999, &from), 0, &ids, &last));
 	assert_int_equal(ids.len, 0);
 	tickets_login(t, &h, &like, 1000, &m);
 	tickets_login(t, &other, &like, 1000, &m);
@@ -246,6 +252,45 @@ tickets_live_are_renewed_and_die(void **state)
 	tickets_free(&t);
 }
 
+/* Two authds, one after the other, and what a stored between them tells. */
+static void
+what_one_authd_made_void_the_next_does_not_renew(void **state)
+{
+	struct heard heard = { 0 };
+	struct ticket_keys keys = { .now = { .number = 1 } };
+	struct tickets_config cf = { &keys, 3600, on_void, NULL, on_revoked, &heard };
+	struct ticket_holder h = { 5, 1, 77 };
+	struct login like = { .account = 9, .shard = 2, .user = "u", .peer = "p", .conn = "c" };
+	struct tickets *one = tickets_new(&cf), *two = tickets_new(&cf);
+	struct ticket_made gone, lives, m;
+	struct ticket shown;
+	struct buf page = { 0 };
+	uint64_t from, last;
+
+	tickets_set_epoch(one, 4);
+	tickets_set_epoch(two, 6);
+	tickets_login(one, &h, &like, 1000, &gone);
+	tickets_login(one, &h, &like, 1000, &lives);
+	tickets_logout(one, &h, span(gone.bytes, TICKET_LEN), 1001);
+	assert_int_equal(tickets_renew(two, &h, span(gone.bytes, TICKET_LEN), 1002, &m, &shown), ST_CONFLICT);
+	assert_int_equal(tickets_renew(two, &h, span(lives.bytes, TICKET_LEN), 1002, &m, &shown), ST_CONFLICT);
+	assert_false(voids_page(tickets_voids(one, 1002, &from), 0, &page, &last));
+	/* a stored that began under the second knows nothing of the first */
+	tickets_inherited(two, 6);
+	assert_int_equal(tickets_renew(two, &h, span(lives.bytes, TICKET_LEN), 1002, &m, &shown), ST_CONFLICT);
+	assert_false(tickets_inherit(two, SPAN_LIT("short"), 0, 1002));
+	assert_true(tickets_inherit(two, buf_span(&page), 0, 1002));
+	tickets_inherited(two, 4);
+	assert_int_equal(tickets_renew(two, &h, span(gone.bytes, TICKET_LEN), 1002, &m, &shown), ST_DENIED);
+	assert_int_equal(tickets_renew(two, &h, span(lives.bytes, TICKET_LEN), 1002, &m, &shown), ST_NOT_FOUND);
+	/* some were forgotten: what expires no later is as good as void */
+	assert_true(tickets_inherit(two, SPAN_NONE, lives.expires_s, 1002));
+	assert_int_equal(tickets_renew(two, &h, span(lives.bytes, TICKET_LEN), 1002, &m, &shown), ST_CONFLICT);
+	buf_fini(&page);
+	tickets_free(&one);
+	tickets_free(&two);
+}
+
 int
 main(void)
 {
@@ -257,6 +302,7 @@ main(void)
 		cmocka_unit_test(the_throttle_is_bounded),
 		cmocka_unit_test(the_cache_knows_the_same_login_for_a_while),
 		cmocka_unit_test(tickets_live_are_renewed_and_die),
+		cmocka_unit_test(what_one_authd_made_void_the_next_does_not_renew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

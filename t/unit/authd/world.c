@@ -74,7 +74,7 @@ world_start(struct world *w, struct mansio_conf *conf)
 	w->loop = loop_new();
 	w->store = mem_zalloc(sizeof(*w->store));
 	w->store->loop = w->loop;
-	w->a = authd_new(w->loop, conf, false);
+	w->a = authd_new(w->loop, conf, 5, false);
 	random_bytes(key.key, sizeof(key.key));
 	ticket_keys_rotate(&w->a->keys, &key);
 	w->a->ready = on_ready;

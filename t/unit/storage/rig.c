@@ -73,7 +73,7 @@ rig_start(struct rig *r)
 {
 	assert_int_equal(service_open(r->loop, &r->cf, r->dir, on_fatal, r, &r->svc), ST_OK);
 	service_ticket_key(r->svc, &r->keys.now);
-	service_revocations(r->svc, SPAN_NONE);
+	service_revocations(r->svc, 1);
 	store_pool_set(r->pool, RIG_SHARD, rig_socket(r, STORE_ROLE_ACCESS | STORE_ROLE_DELIVER, 1, 1));
 }
 
@@ -102,7 +102,7 @@ serve(struct rig *r, int fd)
 	if (service_open(l, &r->cf, r->dir, on_fatal, r, &svc) != ST_OK)
 		_exit(9);
 	service_ticket_key(svc, &r->keys.now);
-	service_revocations(svc, SPAN_NONE);
+	service_revocations(svc, 1);
 	service_peer(svc, fd, STORE_ROLE_ACCESS, "test", 1, 1);
 	while (!r->fatal)
 		loop_once(l, true);
@@ -142,7 +142,7 @@ struct ticket
 rig_ticket(struct rig *r, uint64_t account)
 {
 	struct ticket t = { .account = account, .shard = RIG_SHARD, .role = STORE_ROLE_ACCESS,
-		.rights = RIGHT_ALL, .slot = 1, .generation = 1,
+		.rights = RIGHT_ALL, .slot = 1, .generation = 1, .epoch = 1,
 		.expires_s = clock_wall_s() + 600 };
 
 	r->last_ticket++;

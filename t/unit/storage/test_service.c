@@ -256,9 +256,13 @@ every_refused_ticket_leaves_one_line(void **state)
 	REFUSED(t.role = STORE_ROLE_ACCESS | STORE_ROLE_DELIVER, ST_DENIED, "ticket.role");
 	REFUSED(t.shard = 4, ST_DENIED, "ticket.shard");
 	REFUSED(t.expires_s = clock_wall_s(), ST_EXPIRED, "ticket.expired");
-	REFUSED(service_ticket_void(rig.svc, span(t.id, sizeof(t.id)), 0), ST_DENIED,
+	REFUSED(service_ticket_void(rig.svc, span(t.id, sizeof(t.id)), t.expires_s, 0), ST_DENIED,
 	    "ticket.revoked");
+	/* of an authd whose list nobody has any more */
+	REFUSED(t.epoch = 0, ST_EXPIRED, "ticket.uncertain");
 	t = rig_ticket(&rig, 17);
+	assert_int_equal(try_ticket(rig_sign(&rig, &t, bytes)), ST_OK);
+	service_revocations(rig.svc, 7);	/* the next authd: what is known stays known */
 	assert_int_equal(try_ticket(rig_sign(&rig, &t, bytes)), ST_OK);
 }
 
@@ -297,7 +301,7 @@ a_ticket_taken_back_ends_its_channel(void **state)
 	rig_expect(0);
 	store_do_watch(s, &watch, rig_done, &a);
 	rig_wait(&rig, &a, 1);
-	service_ticket_void(rig.svc, span(t.id, sizeof(t.id)), 0);
+	service_ticket_void(rig.svc, span(t.id, sizeof(t.id)), t.expires_s, 0);
 	assert_int_equal(rig_append(&rig, other, "INBOX", SPAN_LIT("x"), &b), ST_OK);
 	rig_run(&rig, 5);
 	assert_int_equal(events[STORE_EV_REVOKED], 1);
