@@ -46,6 +46,11 @@ static const struct ipc_field cache[] = {
 	IPC_U8(store_cache_get, want, 1, CACHE_LIST | CACHE_STRUCTURE), IPC_END };
 static const struct ipc_field cache_is[] = {
 	IPC_STR(store_cache_is, entries, 0, PART), IPC_END };
+static const struct ipc_field columns[] = {
+	IPC_U64(store_columns, mailbox), UIDS(store_columns, uids),
+	IPC_U32(store_columns, want), IPC_END };
+static const struct ipc_field columns_are[] = {
+	IPC_STR(store_columns_are, rows, 0, PART), IPC_END };
 static const struct ipc_field body[] = {
 	IPC_U64(store_body, mailbox), UIDS(store_body, uids), IPC_U64(store_body, offset),
 	IPC_U64(store_body, length), IPC_U32(store_body, budget), IPC_END };
@@ -205,6 +210,8 @@ static const struct ipc_message messages[] = {
 	    OF(store_account_delete, account_delete) },
 	{ STORE_ACCOUNT_LIMITS, "account-limits", ADMIN, 0, 64,
 	    OF(store_account_limits, account_limits) },
+	{ STORE_COLUMNS, "columns", ACCESS, 0, (1u << 20) + 64, OF(store_columns, columns) },
+	{ STORE_COLUMNS_ARE, "columns-are", REPLY, PART + 64, OF(store_columns_are, columns_are) },
 	{ STORE_LEASE, "lease", ACCESS, 0, 32, OF(store_lease, lease) },
 	{ STORE_REMOVE, "remove", ACCESS, 0, PART + 65536, OF(store_remove, remove_) },
 	{ STORE_REMOVED, "removed", REPLY, 16, OF(store_removed, removed) },

@@ -209,6 +209,19 @@ get_store_cache(struct reader *r, struct store_cache *c)
 	return check(r, c->uid != 0);
 }
 
+/* Row: u32 uid, then for each column u16 length and bytes: made in one go by the store
+ * (storage/state), which copies them as they lie. */
+bool
+get_store_columns_row(struct reader *r, struct store_columns_row *row)
+{
+	if (ended(r) || !check(r, row->n_col <= STORE_COLUMNS_MAX))
+		return false;
+	row->uid = get_u32(r);
+	for (size_t i = 0; i < row->n_col; i++)
+		row->col[i] = get_raw(r, get_u16(r));
+	return check(r, row->uid != 0);
+}
+
 void
 put_store_append_item(struct buf *b, const struct store_append_item *it)
 {

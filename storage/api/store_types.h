@@ -98,6 +98,17 @@ struct store_cache {
 void put_store_cache(struct buf *b, const struct store_cache *c);
 bool get_store_cache(struct reader *r, struct store_cache *c);
 
+/* The columns asked for of one message (common/mime/columns.h), in the order of their numbers.
+ * want: bits 1 << number; n_col of them are set. */
+#define STORE_COLUMNS_MAX 24u
+struct store_columns_row {
+	uint32_t	uid;
+	size_t		n_col;
+	struct span	col[STORE_COLUMNS_MAX];
+};
+/* Takes the next; call with n_col set to the count of bits in `want`. */
+bool get_store_columns_row(struct reader *r, struct store_columns_row *row);
+
 /* A message to add.  body: stored form (storage/client/body.h), at most
  * STORE_INLINE_MAX; or staged under `stage` and body empty. */
 struct store_append_item {

@@ -56,6 +56,7 @@ struct store_call *store_do_subscribe(struct store *s, const struct store_subscr
 struct store_call *store_do_open(struct store *s, const struct store_open *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_rows(struct store *s, const struct store_rows *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_cache(struct store *s, const struct store_cache_get *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_columns(struct store *s, const struct store_columns *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_body(struct store *s, const struct store_body *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_changes(struct store *s, const struct store_changes *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_watch(struct store *s, const struct store_watch *rq, store_done_fn fn, void *arg);
