@@ -1,12 +1,18 @@
-/* APPEND, with MULTIAPPEND (RFC 3502), BINARY (RFC 3516) and UIDPLUS.
+/* APPEND, with MULTIAPPEND (RFC 3502), BINARY (RFC 3516), CATENATE (RFC 4469) and UIDPLUS;
+ * REPLACE (RFC 8508).
  *
- * A message's literal streams through the digest and the body writer as it comes;
- * what is more than a small body is staged with the store meanwhile.  Nothing is added
- * before the last message is here. */
+ * A message's literal streams through the digest and the body writer as it comes, and so
+ * do the parts of CATENATE; what is more than a small body is staged with the store
+ * meanwhile.  Nothing is added before the last message is here.
+ *
+ * The command's text comes in chunks, each up to a literal that is streamed; a chunk is
+ * worked off part by part (work_off()), waiting where a URL's bytes are fetched. */
 #include "imapd/sync.h"
 
 #include "common/mime/digest.h"
+#include "common/proto/imap_url.h"
 #include "common/util/mem.h"
+#include "imapd/url_source.h"
 #include "storage/client/body.h"
 
 #define STAGE_PENDING_MAX	4		/* chunks that the store has not taken yet */
@@ -15,8 +21,31 @@
 #define ITEMS_MAX		500
 #define SKIP_MAX		(16u << 20)	/* a refused literal that is still swallowed */
 
+/* What the grammar expects next (RFC 4466 §3, RFC 4469 §5). */
+enum expect { EXPECT_MESSAGE, EXPECT_FIRST_PART, EXPECT_PART };
+
+/* What stands next in the text. */
+enum part {
+	PART_LITERAL,		/* a message's, at the end of this chunk */
+	PART_CATENATE,		/* "CATENATE (" */
+	PART_TEXT,		/* a literal inside of it, at the end of this chunk */
+	PART_URL,
+	PART_URL_LITERAL,	/* a URL that comes as a literal, not here yet */
+	PART_CLOSE,		/* ")" */
+	PART_END,		/* of the command */
+	PART_BAD
+};
+
 struct appending {
 	struct span		path;
+	bool			replace;
+	uint32_t		replaced;	/* uid */
+	struct imap_args	args;		/* of the chunk */
+	enum expect		expect;
+	bool			final;		/* no literal behind this chunk */
+	struct span		url_text;
+	struct imap_url		url;
+	struct url_source	*source;	/* its bytes are on their way */
 	struct imap_flags	flags;		/* of the message that comes */
 	int64_t			received_s;
 	int16_t			received_zone;
@@ -54,6 +83,7 @@ append_release(struct imap_cmd *cmd)
 
 	for (unsigned i = 0; i < q->n_stages && cmd->session->store != NULL; i++)
 		store_stage_free(cmd->session->store, q->stages[i]);
+	url_source_free(&q->source);
 	message_release(q);
 	buf_fini(&q->keywords);
 	buf_fini(&q->items);
@@ -69,6 +99,8 @@ append_refuse(struct imap_cmd *cmd)
 		imap_cmd_end(cmd, q->refused);
 	else if (q->failed == ST_NOT_FOUND)
 		imap_cmd_end(cmd, "NO [TRYCREATE] No such mailbox");
+	else if (q->failed == ST_CONFLICT && q->replace)
+		imap_cmd_end(cmd, "NO [EXPUNGEISSUED] The message to be replaced is gone");
 	else
 		imap_cmd_done(cmd, q->failed);
 }
@@ -81,8 +113,8 @@ refused(const struct appending *q)
 
 /* ---- arguments ---- */
 
-/* [SP flag-list] [SP date-time] SP literal; the literal itself is not in the text. */
-static bool
+/* [SP flag-list] [SP date-time] SP, up to the literal or what stands for it. */
+static void
 read_message_args(struct imap_args *a, struct appending *q)
 {
 	imap_args_sp(a);
@@ -99,7 +131,67 @@ read_message_args(struct imap_args *a, struct appending *q)
 		imap_args_date_time(a, &q->received_s, &q->received_zone);
 		imap_args_sp(a);
 	}
-	return imap_args_good(a) && imap_args_at_literal(a);
+}
+
+static enum part
+message_part(struct imap_args *a, struct appending *q)
+{
+	if (imap_args_at_end(a))
+		return PART_END;
+	read_message_args(a, q);
+	if (imap_args_good(a) && imap_args_at_literal(a))
+		return PART_LITERAL;
+	if (imap_args_word(a, "CATENATE")) {
+		imap_args_sp(a);
+		imap_args_expect(a, '(');
+		q->expect = EXPECT_FIRST_PART;
+		return PART_CATENATE;
+	}
+	imap_args_fail(a, "A message is missing");
+	return PART_BAD;
+}
+
+/* The next part of the text; moves a and q->expect on, nothing else. */
+static enum part
+next_part(struct imap_args *a, struct appending *q)
+{
+	if (!imap_args_good(a))
+		return PART_BAD;
+	if (q->expect == EXPECT_MESSAGE)
+		return message_part(a, q);
+	if (q->expect == EXPECT_PART && imap_args_try(a, ')')) {
+		q->expect = EXPECT_MESSAGE;
+		return PART_CLOSE;
+	}
+	if (q->expect == EXPECT_PART)
+		imap_args_sp(a);
+	q->expect = EXPECT_PART;
+	if (imap_args_word(a, "TEXT")) {
+		imap_args_sp(a);
+		if (imap_args_good(a) && imap_args_at_literal(a))
+			return PART_TEXT;
+	} else if (imap_args_word(a, "URL")) {
+		imap_args_sp(a);
+		if (imap_args_good(a) && imap_args_at_literal(a))
+			return PART_URL_LITERAL;
+		q->url_text = imap_args_astring(a);
+		return imap_args_good(a) ? PART_URL : PART_BAD;
+	}
+	imap_args_fail(a, "Malformed list of parts");
+	return PART_BAD;
+}
+
+/* What a chunk comes to, without doing any of it. */
+static enum part
+look_through(struct imap_args a, const struct appending *q)
+{
+	struct appending copy = *q;
+	enum part part;
+
+	do {
+		part = next_part(&a, &copy);
+	} while (part == PART_CATENATE || part == PART_URL || part == PART_CLOSE);
+	return imap_args_good(&a) ? part : PART_BAD;
 }
 
 static unsigned
@@ -166,9 +258,23 @@ stage_some(struct imap_cmd *cmd, bool all)
 static void
 message_begin(struct appending *q, uint64_t size)
 {
+	message_release(q);
 	q->digest = mime_digest_new(0);
 	q->writer = body_writer_new(SPAN_NONE, size);
 	q->stage = 0;
+}
+
+/* Room for that much more in the message?  false: refused. */
+static bool
+message_fits(struct imap_cmd *cmd, uint64_t more)
+{
+	struct appending *q = cmd->data;
+	uint64_t max = cmd->session->srv->conf->max_append_bytes;
+	uint64_t size = q->writer != NULL ? body_writer_size(q->writer) : 0;
+
+	if (more > max || size > max - more)
+		q->refused = "NO [TOOBIG] The message is too large";
+	return !refused(q);
 }
 
 static void
@@ -232,6 +338,10 @@ message_end(struct imap_cmd *cmd)
 	struct appending *q = cmd->data;
 	struct mime_digest_result d;
 
+	if (!refused(q) && body_writer_size(q->writer) == 0)
+		q->refused = "NO [CANNOT] A message must not be empty";
+	if (!refused(q) && q->replace && q->n_items == 1)
+		q->refused = "BAD One message is replaced by one";
 	if (!refused(q)) {
 		mime_digest_finish(q->digest, &d);
 		body_writer_finish(q->writer, &q->stored);
@@ -248,6 +358,17 @@ message_end(struct imap_cmd *cmd)
 }
 
 /* ---- the end ---- */
+
+static void
+put_appenduid(const struct store_appended *a, const struct uidset *uids, const char *before,
+    const char *behind, struct buf *out)
+{
+	buf_add_str(out, before);
+	buf_add_u64(out, a->uidvalidity);
+	buf_add_c(out, ' ');
+	uidset_print(uids, out);
+	buf_add_str(out, behind);
+}
 
 static void
 on_appended(void *arg, enum status st, bool more, const void *msg)
@@ -271,12 +392,17 @@ on_appended(void *arg, enum status st, bool more, const void *msg)
 		s->view->dirty = true;
 	reader_init(&r, a->uids.p, a->uids.len);
 	uidset_decode(&uids, &r, SIZE_MAX);
-	buf_clear(&cmd->result);
-	buf_addf(&cmd->result, "OK [APPENDUID %u ", a->uidvalidity);
-	uidset_print(&uids, &cmd->result);
-	buf_add_str(&cmd->result, "] APPEND completed");
+	if (q->replace) {
+		/* Told before the EXPUNGE of the old one (RFC 8508 §4.3). */
+		put_appenduid(a, &uids, "* OK [APPENDUID ", "] Replacement ready\r\n", imap_out(s));
+		s->view->dirty = true;
+		imap_cmd_done(cmd, ST_OK);
+	} else {
+		buf_clear(&cmd->result);
+		put_appenduid(a, &uids, "OK [APPENDUID ", "] APPEND completed", &cmd->result);
+		imap_cmd_end_result(cmd);
+	}
 	uidset_fini(&uids);
-	imap_cmd_end_result(cmd);
 }
 
 /* All is read: asks when the store has taken every chunk. */
@@ -287,6 +413,11 @@ append_commit(struct imap_cmd *cmd)
 	struct store_append rq = {
 		.path = q->path, .keywords = buf_span(&q->keywords), .items = buf_span(&q->items)
 	};
+
+	if (q->replace) {
+		rq.replace_mailbox = cmd->session->view->mailbox;
+		rq.replace_uid = q->replaced;
+	}
 
 	if (q->pending > 0)
 		return;
@@ -307,6 +438,8 @@ append_go_on(struct imap_cmd *cmd)
 
 	if (q->whole)
 		append_commit(cmd);
+	else if (q->source != NULL)
+		url_source_go_on(q->source);
 	else
 		imap_session_kick(cmd->session);
 }
@@ -322,7 +455,8 @@ accept_literal(struct imap_cmd *cmd)
 	if (s->reader.literal.sync)
 		buf_add_str(imap_out(s), "+ OK\r\n");
 	q->binary = s->reader.literal.binary;
-	message_begin(q, s->reader.literal.size);
+	if (q->expect == EXPECT_MESSAGE)
+		message_begin(q, s->reader.literal.size);
 	imap_reader_stream(&s->reader);
 }
 
@@ -374,7 +508,7 @@ on_checked(void *arg, enum status st, bool more, const void *msg)
 		imap_session_kick(s);
 }
 
-/* Stands at a message's literal. */
+/* Stands at a literal of the message, or of a part of it. */
 static void
 judge(struct imap_cmd *cmd)
 {
@@ -383,9 +517,7 @@ judge(struct imap_cmd *cmd)
 	uint64_t size = s->reader.literal.size;
 	struct store_list rq = { .path = q->path };
 
-	if (!refused(q) && size > s->srv->conf->max_append_bytes)
-		q->refused = "NO [TOOBIG] The message is too large";
-	else if (!refused(q) && size == 0)
+	if (!refused(q) && message_fits(cmd, size) && size == 0 && q->expect == EXPECT_MESSAGE)
 		q->refused = "NO [CANNOT] A message must not be empty";
 	if (refused(q)) {
 		reject_literal(cmd);
@@ -400,18 +532,176 @@ judge(struct imap_cmd *cmd)
 	accept_literal(cmd);
 }
 
-/* The arguments in front of the next message's literal. */
+/* ---- parts that are URLs ---- */
+
+static void work_off(struct imap_cmd *cmd);
+
+/* What a URL may not hold in a response code is shown encoded. */
 static void
-next_message(struct imap_cmd *cmd)
+refuse_url(struct imap_cmd *cmd)
+{
+	struct appending *q = cmd->data;
+	struct buf text = { 0 };
+
+	buf_add_str(&text, "NO [BADURL ");
+	for (size_t i = 0; i < q->url_text.len && i < IMAP_URL_MAX; i++) {
+		unsigned char c = (unsigned char)q->url_text.p[i];
+
+		if (c == ']' || c == '\r' || c == '\n' || c == 0)
+			buf_addf(&text, "%%%02X", c);
+		else
+			buf_add_c(&text, (char)c);
+	}
+	buf_add_str(&text, "] There is nothing at this URL");
+	q->refused = arena_strndup(&cmd->arena, text.data, text.len);
+	buf_fini(&text);
+}
+
+static void
+on_url_size(void *arg, uint64_t n)
+{
+	message_fits(arg, n);
+}
+
+static void
+on_url_bytes(void *arg, struct span bytes)
+{
+	message_feed(arg, bytes);
+}
+
+static bool
+on_url_full(void *arg)
+{
+	const struct appending *q = ((struct imap_cmd *)arg)->data;
+
+	return q->pending >= STAGE_PENDING_MAX;
+}
+
+static void
+on_url_done(void *arg, enum status st)
+{
+	struct imap_cmd *cmd = arg;
+	struct imap_session *s = cmd->session;
+	struct appending *q = cmd->data;
+
+	url_source_free(&q->source);
+	if (!refused(q) && (st == ST_NOT_FOUND || st == ST_LIMIT))
+		refuse_url(cmd);
+	else if (!refused(q) && st != ST_OK)
+		q->failed = st;
+	work_off(cmd);
+	if (!s->ending)
+		imap_session_kick(s);
+}
+
+static const struct url_source_ops url_ops = {
+	.size = on_url_size, .feed = on_url_bytes, .full = on_url_full, .done = on_url_done
+};
+
+/* true: its bytes are on their way. */
+static bool
+url_part(struct imap_cmd *cmd)
+{
+	struct appending *q = cmd->data;
+
+	if (refused(q))
+		return false;
+	/* Only what this login reads itself (RFC 4469 §3). */
+	if (!imap_url_parse(q->url_text, &cmd->arena, &q->url) || q->url.absolute ||
+	    q->url.access.len > 0) {
+		refuse_url(cmd);
+		return false;
+	}
+	q->binary = true;	/* octets as they are kept */
+	q->source = url_source_new(cmd->session, &q->url, &url_ops, cmd);
+	return true;
+}
+
+/* ---- a chunk of the command's text ---- */
+
+static void
+end_chunk(struct imap_cmd *cmd)
+{
+	struct appending *q = cmd->data;
+
+	if (q->final) {
+		q->whole = true;
+		cmd->input = NULL;
+		append_commit(cmd);
+	} else {
+		judge(cmd);
+	}
+}
+
+/* Goes through the chunk; stops at its literal, at a URL, or at the end of the command. */
+static void
+work_off(struct imap_cmd *cmd)
+{
+	struct appending *q = cmd->data;
+
+	for (;;) {
+		switch (next_part(&q->args, q)) {
+		case PART_CATENATE:
+			message_begin(q, 0);
+			break;
+		case PART_URL:
+			if (url_part(cmd))
+				return;
+			break;
+		case PART_CLOSE:
+			message_end(cmd);
+			break;
+		case PART_BAD:
+			if (!refused(q))
+				q->refused = "BAD Malformed arguments";
+			end_chunk(cmd);
+			return;
+		case PART_LITERAL:
+		case PART_TEXT:
+		case PART_URL_LITERAL:
+		case PART_END:
+			end_chunk(cmd);
+			return;
+		}
+	}
+}
+
+static void
+begin_chunk(struct imap_cmd *cmd, bool final)
+{
+	struct appending *q = cmd->data;
+	struct imap_session *s = cmd->session;
+
+	imap_args_init(&q->args, arena_span(&cmd->arena, buf_span(&s->reader.text)), &cmd->arena);
+	q->final = final;
+	/* The text of skipped literals is not cut off: it says nothing any more. */
+	if (refused(q))
+		end_chunk(cmd);
+	else
+		work_off(cmd);
+}
+
+/* The text ends in a literal. */
+static void
+next_chunk(struct imap_cmd *cmd)
 {
 	struct imap_session *s = cmd->session;
 	struct appending *q = cmd->data;
 	struct imap_args a;
 
 	imap_args_init(&a, buf_span(&s->reader.text), &cmd->arena);
-	if (!refused(q) && !read_message_args(&a, q))
-		q->refused = "BAD Malformed arguments";
-	judge(cmd);
+	if (refused(q) || look_through(a, q) != PART_URL_LITERAL) {
+		begin_chunk(cmd, false);
+		return;
+	}
+	if (s->reader.literal.size > IMAP_URL_MAX) {
+		q->refused = "NO [TOOBIG] A URL is too long";
+		reject_literal(cmd);
+		return;
+	}
+	if (s->reader.literal.sync)
+		buf_add_str(imap_out(s), "+ OK\r\n");
+	imap_reader_keep(&s->reader);
 }
 
 static bool
@@ -422,7 +712,7 @@ read_append(struct imap_cmd *cmd)
 	struct buf *in = conn_in(s->conn);
 	size_t n;
 
-	if (q->checking || q->pending >= STAGE_PENDING_MAX) {
+	if (q->checking || q->source != NULL || q->pending >= STAGE_PENDING_MAX) {
 		conn_pause(s->conn);
 		return false;
 	}
@@ -437,17 +727,14 @@ read_append(struct imap_cmd *cmd)
 			conn_ack_now(s->conn);
 		return true;
 	case IMAP_READ_STREAMED:
-		message_end(cmd);
+		if (q->expect == EXPECT_MESSAGE)
+			message_end(cmd);
 		return true;
 	case IMAP_READ_LITERAL:
-		next_message(cmd);
+		next_chunk(cmd);
 		return !s->ending && s->cmd == cmd;
 	case IMAP_READ_COMMAND:
-		if (s->reader.text.len > 0 && !refused(q))
-			q->refused = "BAD Unexpected words after the message";
-		q->whole = true;
-		cmd->input = NULL;
-		append_commit(cmd);
+		begin_chunk(cmd, true);
 		return false;
 	case IMAP_READ_TOO_LONG:
 		imap_session_bye(s, "[TOOBIG] The command line is too long");
@@ -456,35 +743,104 @@ read_append(struct imap_cmd *cmd)
 	return false;
 }
 
-bool
-imap_append_wants(struct imap_cmd *cmd)
+/* "3 Drafts": which message goes.  false: the arguments say why not. */
+static bool
+read_replaced(struct imap_cmd *cmd, struct appending *q)
 {
-	struct appending *q = arena_zalloc(&cmd->arena, sizeof(*q));
+	const struct imap_view *v = cmd->session->view;
+	struct imap_args *a = &cmd->args;
+	uint32_t n = 0;
 
-	imap_args_sp(&cmd->args);
-	q->path = imap_args_mailbox(&cmd->args);
-	if (!read_message_args(&cmd->args, q))
+	q->replace = true;
+	imap_args_sp(a);
+	if (imap_args_try(a, '*'))
+		n = cmd->uid ? imap_view_last_uid(v) : v->count;
+	else
+		n = imap_args_nz_number(a);
+	if (!imap_args_good(a))
 		return false;
-	q->path = arena_span(&cmd->arena, q->path);
-	cmd->data = q;
-	cmd->release = append_release;
-	cmd->input = read_append;
-	judge(cmd);
+	q->replaced = cmd->uid ? n : imap_view_uid(v, n);
+	if (q->replaced == 0) {
+		imap_args_fail(a, "No such message number");
+		return false;
+	}
+	if (v->readonly)
+		q->refused = "NO [NOPERM] The mailbox is selected read-only";
+	else if (imap_view_seq(v, q->replaced) == 0)
+		q->refused = "NO [NONEXISTENT] No such message";
 	return true;
 }
 
-/* Comes here only without a literal for the message. */
+static const struct imap_command *replace_command(bool uid);
+
+/* Reads what stands before the messages; NULL: the arguments say why not. */
+static struct appending *
+begin(struct imap_cmd *cmd)
+{
+	struct appending *q = arena_zalloc(&cmd->arena, sizeof(*q));
+
+	if (cmd->def == replace_command(cmd->uid) && !read_replaced(cmd, q))
+		return NULL;
+	imap_args_sp(&cmd->args);
+	q->path = imap_args_mailbox(&cmd->args);
+	if (!imap_args_good(&cmd->args))
+		return NULL;
+	q->path = arena_span(&cmd->arena, q->path);
+	return q;
+}
+
+static void
+take_over(struct imap_cmd *cmd, struct appending *q, bool final)
+{
+	q->args = cmd->args;
+	q->final = final;
+	cmd->data = q;
+	cmd->release = append_release;
+	cmd->input = read_append;
+	work_off(cmd);
+}
+
+bool
+imap_append_wants(struct imap_cmd *cmd)
+{
+	struct appending *q = begin(cmd);
+	enum part part = q != NULL ? look_through(cmd->args, q) : PART_BAD;
+	struct span rest;
+
+	if (part != PART_LITERAL && part != PART_TEXT)
+		return false;
+	/* The text of the session is used up while the literal streams. */
+	rest = arena_span(&cmd->arena, span(cmd->args.p, (size_t)(cmd->args.end - cmd->args.p)));
+	cmd->args.p = rest.p;
+	cmd->args.end = rest.p + rest.len;
+	take_over(cmd, q, false);
+	return true;
+}
+
+/* Comes here only without a literal that is streamed. */
 static void
 cmd_append(struct imap_cmd *cmd)
 {
-	imap_args_sp(&cmd->args);
-	imap_args_mailbox(&cmd->args);
-	imap_args_fail(&cmd->args, "A message is missing");
-	imap_cmd_syntax(cmd);
+	struct appending *q = begin(cmd);
+
+	if (q == NULL || imap_args_at_end(&cmd->args) || look_through(cmd->args, q) != PART_END) {
+		imap_args_fail(&cmd->args, "A message is missing");
+		imap_cmd_syntax(cmd);
+		return;
+	}
+	take_over(cmd, q, true);
 }
 
 const struct imap_command imap_cmds_append[] = {
-	/* name		allowed in	flags	capability	run */
-	{ "APPEND",	IMAP_IN_LOGIN,	0,	"MULTIAPPEND",	cmd_append },
+	/* name		allowed in		flags			capability	run */
+	{ "APPEND",	IMAP_IN_LOGIN,		IMAP_CMD_STREAMS,	"MULTIAPPEND",	cmd_append },
+	{ "REPLACE",	IMAP_IN_SELECTED,	IMAP_CMD_STREAMS,	"REPLACE",	cmd_append },
+	{ "REPLACE",	IMAP_IN_SELECTED,	IMAP_CMD_STREAMS | IMAP_CMD_UID_ONLY, NULL, cmd_append },
 	{ 0 }
 };
+
+static const struct imap_command *
+replace_command(bool uid)
+{
+	return &imap_cmds_append[uid ? 2 : 1];
+}

@@ -35,6 +35,8 @@ static const struct {
 	{ "CONDSTORE", IMAP_IN_LOGIN },
 	{ "ESEARCH", IMAP_IN_LOGIN },
 	{ "BINARY", IMAP_IN_LOGIN },
+	{ "CATENATE", IMAP_IN_LOGIN },
+	{ "URL-PARTIAL", IMAP_IN_LOGIN },
 };
 
 static bool

@@ -92,6 +92,9 @@ void fetch_put_literal(struct buf *out, uint64_t n, bool binary);
 /* The message's bytes that an item means; false: there is no such part. */
 bool fetch_range(const struct fetch *f, const struct fetch_row *r, const struct fetch_item *it,
     struct mime_range *range, enum mime_coding *coding);
+/* The same of a section alone, in what a structure blob tells. */
+bool fetch_section_range(const struct mime_structure *st, const struct imap_section *sec,
+    struct mime_range *range);
 /* Cuts to what a partial asks for. */
 void fetch_cut(const struct fetch_item *it, uint64_t *from, uint64_t *len);
 void fetch_filter_header(struct span block, const struct imap_section *sec, struct buf *out);

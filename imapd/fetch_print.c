@@ -183,8 +183,8 @@ binary_range(const struct mime_structure *st, const struct fetch_item *it,
 }
 
 bool
-fetch_range(const struct fetch *f, const struct fetch_row *r, const struct fetch_item *it,
-    struct mime_range *range, enum mime_coding *coding)
+fetch_section_range(const struct mime_structure *st, const struct imap_section *sec,
+    struct mime_range *range)
 {
 	static const enum mime_section sections[] = {
 		[IMAP_SECTION_ALL] = MIME_SECTION_ALL, [IMAP_SECTION_HEADER] = MIME_SECTION_HEADER,
@@ -192,6 +192,14 @@ fetch_range(const struct fetch *f, const struct fetch_row *r, const struct fetch
 		[IMAP_SECTION_FIELDS_NOT] = MIME_SECTION_HEADER,
 		[IMAP_SECTION_TEXT] = MIME_SECTION_TEXT, [IMAP_SECTION_MIME] = MIME_SECTION_MIME
 	};
+
+	return mime_structure_section(st, sec->parts, sec->n_parts, sections[sec->what], range);
+}
+
+bool
+fetch_range(const struct fetch *f, const struct fetch_row *r, const struct fetch_item *it,
+    struct mime_range *range, enum mime_coding *coding)
+{
 	struct mime_structure st;
 	bool found;
 
@@ -205,8 +213,7 @@ fetch_range(const struct fetch *f, const struct fetch_row *r, const struct fetch
 	if (it->kind != FETCH_BODY)
 		found = binary_range(&st, it, range, coding);
 	else
-		found = mime_structure_section(&st, it->sec.parts, it->sec.n_parts,
-		    sections[it->sec.what], range);
+		found = fetch_section_range(&st, &it->sec, range);
 	mime_structure_close(&st);
 	return found && range->start <= r->row.size && range->len <= r->row.size - range->start;
 }

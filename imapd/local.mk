@@ -6,6 +6,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/fetch.h imapd/fetch_big.c imapd/fetch_parse.c imapd/fetch_print.c \
 	imapd/search_text.c imapd/search_text.h \
 	imapd/session.c imapd/session.h imapd/sync.c imapd/sync.h \
+	imapd/url_source.c imapd/url_source.h \
 	imapd/view.c imapd/view.h
 
 mansiolibexec_PROGRAMS += imapd/imapd

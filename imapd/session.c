@@ -421,7 +421,7 @@ start_command(struct imap_session *s, bool at_literal)
 	read_name(cmd, text);
 	if (at_literal) {
 		/* Only a command that streams starts before its text is whole. */
-		if (imap_args_good(&cmd->args) && cmd->def->run == imap_cmds_append[0].run &&
+		if (imap_args_good(&cmd->args) && (cmd->def->flags & IMAP_CMD_STREAMS) &&
 		    refusal(cmd) == NULL && imap_append_wants(cmd)) {
 			s->n_commands++;
 			return;

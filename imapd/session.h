@@ -49,7 +49,8 @@ enum {
 	IMAP_CMD_UID_ONLY = 4,
 	IMAP_CMD_NO_EXPUNGE = 8,	/* no EXPUNGE before its end, unless behind "UID" */
 	IMAP_CMD_FRESH = 16,		/* asks the store for changes whatever is known */
-	IMAP_CMD_SECRET = 32		/* its text is never shown in a trace */
+	IMAP_CMD_SECRET = 32,		/* its text is never shown in a trace */
+	IMAP_CMD_STREAMS = 64		/* its literals are messages: see imap_append_wants() */
 };
 
 struct imap_cmd;

@@ -3,6 +3,7 @@ common_proto_libproto_a_SOURCES = \
 	common/proto/imap_args.c common/proto/imap_args.h \
 	common/proto/imap_print.c common/proto/imap_print.h \
 	common/proto/imap_reader.c common/proto/imap_reader.h \
-	common/proto/imap_search.c common/proto/imap_search.h
+	common/proto/imap_search.c common/proto/imap_search.h \
+	common/proto/imap_url.c common/proto/imap_url.h
 common_proto_libproto_a_SOURCES += common/proto/sasl.c common/proto/sasl.h
 common_proto_libproto_a_SOURCES += common/proto/smtp.c common/proto/smtp.h

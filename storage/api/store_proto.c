@@ -79,7 +79,8 @@ static const struct ipc_field stage_drop[] = {
 static const struct ipc_field append[] = {
 	SEQ(store_append), PATH(store_append, path), IPC_BOOL(store_append, make),
 	IPC_STR(store_append, keywords, 0, 32768),
-	IPC_STR(store_append, items, 1, IPC_SIZE_MAX - 65536), IPC_END };
+	IPC_STR(store_append, items, 1, IPC_SIZE_MAX - 65536),
+	IPC_U64(store_append, replace_mailbox), IPC_U32(store_append, replace_uid), IPC_END };
 static const struct ipc_field appended[] = {
 	IPC_U64(store_appended, mailbox), IPC_U32(store_appended, uidvalidity),
 	UIDS(store_appended, uids), IPC_U64(store_appended, modseq), IPC_END };

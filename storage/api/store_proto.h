@@ -161,6 +161,10 @@ struct store_append {
 	bool		make;		/* create the mailbox when it is missing (deliver) */
 	struct span	keywords;	/* store_keyword...: bit k of the items' flags is name k */
 	struct span	items;		/* store_append_item... */
+	/* A message that goes in the same moment (RFC 8508), whatever its flags; uid 0: none.
+	 * Quota is judged without it.  ST_CONFLICT: it is not there any more. */
+	uint64_t	replace_mailbox;
+	uint32_t	replace_uid;
 };
 struct store_appended { uint64_t mailbox; uint32_t uidvalidity; struct span uids; uint64_t modseq; };
 

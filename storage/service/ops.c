@@ -92,7 +92,8 @@ prepare_append(struct request *rq, const struct store_append *msg)
 		return ST_DENIED;
 	rq->op.kind = OP_APPEND;
 	rq->op.u.append = (struct op_append){ msg->path, deliver && msg->make, msg->keywords,
-	    buf_span(&rq->items) };
+	    buf_span(&rq->items), deliver ? 0 : msg->replace_mailbox,
+	    deliver ? 0 : msg->replace_uid };
 	return ST_OK;
 }
 

@@ -141,15 +141,8 @@ apply_flags(struct apply *ap)
 enum status
 expunge_rows(struct apply *ap, struct mbox *m, const struct uidset *uids)
 {
-	struct message *msg = &ap->s->msg;
-	struct rec_index x;
-
-	for (uint32_t u = 0; (u = uidset_next(uids, u)) != 0;) {
-		TRY(index_load(ap->s, ap->a, m, u, &x));
-		TRY(message_load(ap->s, ap->a, x.message, msg));
-		TRY(member_remove(ap, m, u, &x, msg));
-		TRY(message_save(ap->s, ap->a, msg));
-	}
+	for (uint32_t u = 0; (u = uidset_next(uids, u)) != 0;)
+		TRY(expunge_one(ap, m, u));
 	return ST_OK;
 }
 

@@ -138,6 +138,18 @@ member_remove(struct apply *ap, struct mbox *m, uint32_t uid, const struct rec_i
 	return ST_OK;
 }
 
+enum status
+expunge_one(struct apply *ap, struct mbox *m, uint32_t uid)
+{
+	struct message *msg = &ap->s->msg;
+	struct rec_index x;
+
+	TRY(index_load(ap->s, ap->a, m, uid, &x));
+	TRY(message_load(ap->s, ap->a, x.message, msg));
+	TRY(member_remove(ap, m, uid, &x, msg));
+	return message_save(ap->s, ap->a, msg);
+}
+
 static enum status
 extent_unref(struct state *s, uint64_t extent)
 {
@@ -183,22 +195,13 @@ mbox_purge_rows(struct apply *ap, struct mbox *m, bool *empty)
 {
 	const struct uidrange every = { 1, UINT32_MAX };
 	const struct uidset all = { (struct uidrange *)(uintptr_t)&every, 1, 1 };
-	struct message *msg = &ap->s->msg;
 	struct uidset uids = { 0 };
-	struct rec_index x;
 	uint32_t n = 0;
 	enum status st;
 
 	st = uidmap_among(ap->s, ap->a, m, STATE_ALL, &all, OP_ROWS, &uids);
-	for (uint32_t u = 0; st == ST_OK && n < OP_ROWS && (u = uidset_next(&uids, u)) != 0; n++) {
-		st = index_load(ap->s, ap->a, m, u, &x);
-		if (st == ST_OK)
-			st = message_load(ap->s, ap->a, x.message, msg);
-		if (st == ST_OK)
-			st = member_remove(ap, m, u, &x, msg);
-		if (st == ST_OK)
-			st = message_save(ap->s, ap->a, msg);
-	}
+	for (uint32_t u = 0; st == ST_OK && n < OP_ROWS && (u = uidset_next(&uids, u)) != 0; n++)
+		st = expunge_one(ap, m, u);
 	*empty = m->rec.messages == 0;
 	uidset_fini(&uids);
 	return st;
@@ -333,10 +336,40 @@ append_all(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bits
 	return st;
 }
 
+/* The message that goes: its mailbox, and its row for the quota. */
+static enum status
+find_replaced(struct apply *ap, struct mbox **from, struct rec_index *x)
+{
+	const struct op_append *p = &ap->op->u.append;
+	struct uidset named = { 0 }, there = { 0 };
+	enum status st;
+
+	*from = NULL;
+	*x = (struct rec_index){ 0 };
+	if (p->replace_uid == 0)
+		return ST_OK;
+	TRY(ap_mbox(ap, p->replace_mailbox, from));
+	if (*from == NULL)
+		return refuse(ap, ST_CONFLICT);
+	uidset_add(&named, p->replace_uid);
+	st = uidmap_among(ap->s, ap->a, *from, STATE_ALL, &named, 1, &there);
+	if (st == ST_OK && uidset_empty(&there))
+		st = refuse(ap, ST_CONFLICT);
+	else if (st == ST_OK)
+		st = index_load(ap->s, ap->a, *from, p->replace_uid, x);
+	uidset_fini(&named);
+	uidset_fini(&there);
+	return st;
+}
+
 /* All verdicts that do not depend on the mailbox's own record. */
 static enum status
-judge(struct apply *ap, const struct totals *t, const struct path_at *at)
+judge(struct apply *ap, const struct totals *t, const struct path_at *at,
+    const struct rec_index *gone)
 {
+	uint64_t bytes = t->bytes > gone->size ? t->bytes - gone->size : 0;
+	uint64_t messages = t->items - (gone->message != 0 && t->items > 0 ? 1 : 0);
+
 	if (!t->good)
 		return ST_SYNTAX;
 	if (t->pieces != ap->n_locs)
@@ -347,7 +380,10 @@ judge(struct apply *ap, const struct totals *t, const struct path_at *at)
 		return ST_LIMIT;
 	if (at->id == 0 && !mailboxes_fit(ap, path_parts(at->rest)))
 		return ST_LIMIT;
-	return quota_fits(ap, t->bytes, t->items) ? ST_OK : ST_OVER_QUOTA;
+	/* What takes no more room than it gives back fits, even above a lowered limit. */
+	if (bytes == 0 && messages == 0)
+		return ST_OK;
+	return quota_fits(ap, bytes, messages) ? ST_OK : ST_OVER_QUOTA;
 }
 
 enum status
@@ -358,14 +394,19 @@ apply_append(struct apply *ap)
 	unsigned bits[KEYWORD_MAX + 1];
 	struct buf path = { 0 };
 	struct path_at at;
-	struct mbox *m = NULL;
+	struct mbox *m = NULL, *from = NULL;
+	struct rec_index gone;
 	enum status st, verdict;
 	size_t n;
 
 	if (!path_clean(p->path.len > 0 ? p->path : SPAN_LIT("INBOX"), &path))
 		st = refuse(ap, ST_SYNTAX);
-	else if ((st = path_find(ap->s, ap->s->txn, ap->a->id, buf_span(&path), &at)) == ST_OK)
-		ap->r->status = judge(ap, &t, &at);
+	else
+		st = find_replaced(ap, &from, &gone);
+	if (st == ST_OK && ap->r->status == ST_OK)
+		st = path_find(ap->s, ap->s->txn, ap->a->id, buf_span(&path), &at);
+	if (st == ST_OK && ap->r->status == ST_OK)
+		ap->r->status = judge(ap, &t, &at, &gone);
 	if (st == ST_OK && ap->r->status == ST_OK && at.id != 0) {
 		st = ap_mbox(ap, at.id, &m);
 		if (m != NULL && t.items > UINT32_MAX - 1 - m->rec.uidnext)
@@ -380,6 +421,8 @@ apply_append(struct apply *ap)
 		st = mailbox_make(ap, &at, MAILBOX_ROLE_NONE, &m);
 	if (st == ST_OK && ap->r->status == ST_OK)
 		st = append_all(ap, m, bits, n);
+	if (st == ST_OK && ap->r->status == ST_OK && from != NULL)
+		st = expunge_one(ap, from, p->replace_uid);
 	buf_fini(&path);
 	return st;
 }

@@ -30,7 +30,8 @@ static const struct field mailbox_purge[] = { F(VARINT, mailbox_purge, mailbox),
 static const struct field recent[] = { F(VARINT, recent, mailbox), F(U32, recent, below),
 	{ 0 } };
 static const struct field append[] = { F(SPAN, append, path), F(BOOL, append, make),
-	F(SPAN, append, keywords), F(SPAN, append, items), { 0 } };
+	F(SPAN, append, keywords), F(SPAN, append, items),
+	F(VARINT, append, replace_mailbox), F(U32, append, replace_uid), { 0 } };
 static const struct field flags[] = { F(VARINT, flags, mailbox), F(SPAN, flags, uids),
 	F(U8, flags, how), F(U8, flags, system), F(SPAN, flags, keywords),
 	F(VARINT, flags, unchanged_since), { 0 } };

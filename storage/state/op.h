@@ -85,7 +85,13 @@ void put_op_append_item(struct buf *b, const struct op_append_item *it);
 bool get_op_append_item(struct reader *r, struct op_append_item *it);
 
 /* path empty: INBOX. */
-struct op_append { struct span path; bool make; struct span keywords; struct span items; };
+struct op_append {
+	struct span	path;
+	bool		make;
+	struct span	keywords, items;
+	uint64_t	replace_mailbox;	/* expunged with it; uid 0: nothing */
+	uint32_t	replace_uid;
+};
 /* uids: uidset_encode(); at most OP_ROWS of them may exist. */
 struct op_flags {
 	uint64_t	mailbox;

@@ -167,6 +167,8 @@ enum status member_add(struct apply *ap, struct mbox *m, struct message *msg,
 /* Takes the membership away from everything but the message's record. */
 enum status member_remove(struct apply *ap, struct mbox *m, uint32_t uid,
     const struct rec_index *x, struct message *msg);
+/* Takes a membership that is there away, whatever its flags. */
+enum status expunge_one(struct apply *ap, struct mbox *m, uint32_t uid);
 /* Removes a message without memberships for good. */
 enum status message_purge(struct apply *ap, struct message *msg);
 /* Up to OP_ROWS memberships of a mailbox, the lowest first.  *empty: none is left. */

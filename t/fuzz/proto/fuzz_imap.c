@@ -4,6 +4,7 @@
 #include "common/proto/imap_print.h"
 #include "common/proto/imap_reader.h"
 #include "common/proto/imap_search.h"
+#include "common/proto/imap_url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -12,6 +13,7 @@ read_arguments(unsigned which, struct span text, struct arena *arena)
 {
 	struct imap_search search = { 0 };
 	struct imap_section sec;
+	struct imap_url url;
 	struct imap_flags flags;
 	struct imap_args a;
 	struct buf out = { 0 };
@@ -21,7 +23,7 @@ read_arguments(unsigned which, struct span text, struct arena *arena)
 	bool nil;
 
 	imap_args_init(&a, text, arena);
-	switch (which % 10) {
+	switch (which % 11) {
 	case 0:
 		imap_args_astring(&a);
 		imap_args_sp(&a);
@@ -56,6 +58,9 @@ read_arguments(unsigned which, struct span text, struct arena *arena)
 		imap_args_number64(&a);
 		imap_args_sp(&a);
 		imap_args_nz_number(&a);
+		break;
+	case 8:
+		imap_url_parse(text, arena, &url);
 		break;
 	default:
 		imap_search_parse(&a, &search);

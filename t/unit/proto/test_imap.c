@@ -10,6 +10,7 @@
 #include "common/proto/imap_print.h"
 #include "common/proto/imap_reader.h"
 #include "common/proto/imap_search.h"
+#include "common/proto/imap_url.h"
 
 /* Everything a reader says about the input, as text. */
 static void
@@ -235,6 +236,58 @@ strings_are_printed_so_that_they_can_be_read(void **state)
 	buf_fini(&out);
 }
 
+static bool
+url_is(const char *text, struct imap_url *u)
+{
+	return imap_url_parse(span_str(text), &arena, u);
+}
+
+static void
+urls_name_messages_and_parts(void **state)
+{
+	struct imap_url u;
+
+	assert_true(url_is("/Drafts;UIDVALIDITY=385759045/;UID=20/;section=1.MIME", &u));
+	assert_true(span_eq_str(u.mailbox, "Drafts") && u.uidvalidity == 385759045 && u.uid == 20);
+	assert_true(u.section.n_parts == 1 && u.section.what == IMAP_SECTION_MIME && !u.relative);
+	assert_true(url_is("imap://f%20red;AUTH=*@[::1]:1143/inbox/%C3%A9/;UID=1/;PARTIAL=5", &u));
+	assert_true(span_eq_str(u.user, "f red") && span_eq_str(u.host, "[::1]") && u.port == 1143);
+	assert_true(span_eq_str(u.mailbox, "INBOX/\u00e9") && u.partial && u.from == 5 &&
+	    u.length == 0);
+	assert_true(url_is(";UID=7", &u) && u.mailbox.p == NULL && !u.relative);
+	assert_true(url_is("Sub/;UID=7", &u) && u.relative);
+	assert_true(url_is("imap://j@e.org/INBOX/;uid=20/;section=1.2;expire=2026-11-21T10:00:00.5+01:00;"
+	    "urlauth=submit+fred:internal:91354a473744909de610943775f92038", &u));
+	assert_int_equal(u.expires_s, 1795251600);
+	assert_true(span_eq_str(u.access, "submit+fred") && span_eq_str(u.mechanism, "internal"));
+	assert_int_equal(u.token.len, 32);
+	assert_true(span_has_prefix(u.rump, "imap://j@e.org/") && u.rump.p[u.rump.len - 1] == 'd');
+	assert_true(url_is("/a/;UID=1;URLAUTH=anonymous", &u) && u.mechanism.len == 0);
+	assert_true(u.expires_s == INT64_MAX);
+}
+
+static void
+what_is_no_url_of_a_message_is_refused(void **state)
+{
+	static const char *const bad[] = {
+		"", "/", "/a", "/a/;UID=0", "/a/;UID=x", "/a/;UID=4294967296", "/a/;UID=1x",
+		"imap://h/;UID=1", "imap:///a/;UID=1", "imap://h:0/a/;UID=1", "imap://h:99999/a/;UID=1",
+		"http://h/a/;UID=1", "/a%/;UID=1", "/a%0/;UID=1", "/a%00/;UID=1", "/a%0D/;UID=1",
+		"/a%2a/;UID=1", "/%ff/;UID=1", "/a;UIDVALIDITY=0/;UID=1", "/a/;UID=1/;SECTION=",
+		"/a/;UID=1/;SECTION=x", "/a/;UID=1/;SECTION=1]", "/a/;UID=1/;PARTIAL=", "/a/;UID=1/;PARTIAL=1.0",
+		"/a/;UID=1;EXPIRE=2026-11-21T10:00:00Z", "/a/;UID=1;EXPIRE=yesterday;URLAUTH=anonymous",
+		"/a/;UID=1;EXPIRE=2026-13-21T10:00:00Z;URLAUTH=anonymous", "/a/;UID=1;URLAUTH=",
+		"/a/;UID=1;URLAUTH=anonymous:internal", "/a/;UID=1;URLAUTH=anonymous:internal:1234",
+		"/a/?SUBJECT%20x"
+	};
+	struct imap_url u;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (url_is(bad[i], &u))
+			fail_msg("taken: %s", bad[i]);
+	}
+}
+
 static void
 searches_nest_only_so_deep(void **state)
 {
@@ -274,6 +327,8 @@ main(void)
 		cmocka_unit_test(sections_are_read_and_printed_alike),
 		cmocka_unit_test(flags_are_bits_and_keywords),
 		cmocka_unit_test(strings_are_printed_so_that_they_can_be_read),
+		cmocka_unit_test(urls_name_messages_and_parts),
+		cmocka_unit_test(what_is_no_url_of_a_message_is_refused),
 		cmocka_unit_test(searches_nest_only_so_deep),
 	};
 

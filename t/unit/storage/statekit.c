@@ -232,7 +232,7 @@ kit_append(struct kit *k, const char *path, unsigned n, uint32_t size, unsigned 
 	if (keyword != NULL)
 		put_store_keyword(&keywords, span_str(keyword));
 	op.u.append = (struct op_append){ span_str(path), false, buf_span(&keywords),
-		buf_span(&items) };
+		buf_span(&items), k->replace_mailbox, k->replace_uid };
 	st = kit_apply(k, &op);
 	buf_fini(&items);
 	buf_fini(&keywords);

@@ -17,6 +17,8 @@ struct kit {
 	struct op_head		head;		/* limits and ticket of every operation */
 	struct buf		log;		/* operations: span op, span locations */
 	uint32_t		body;		/* where the next body lies */
+	uint64_t		replace_mailbox;	/* of every append; uid 0: nothing */
+	uint32_t		replace_uid;
 };
 
 void kit_open(struct kit *k);

@@ -310,6 +310,41 @@ append_refuses_without_a_trace(void **state)
 }
 
 static void
+an_append_takes_what_it_replaces_along(void **state)
+{
+	uint64_t in = kit_mailbox(k, "INBOX");
+	struct state_account a;
+
+	OK(kit_append(k, "INBOX", 2, 90, 0, NULL, 0));
+	k->head.messages_max = 2;
+	k->head.bytes_max = 200;
+	k->replace_mailbox = in;
+	k->replace_uid = 3;
+	IS(kit_append(k, "INBOX", 1, 90, 0, NULL, 0), ST_CONFLICT);
+	k->replace_uid = 2;
+	IS(kit_append(k, "nope", 1, 90, 0, NULL, 0), ST_NOT_FOUND);
+	IS(kit_append(k, "INBOX", 1, 111, 0, NULL, 0), ST_OVER_QUOTA);
+	IS(kit_append(k, "INBOX", 2, 10, 0, NULL, 0), ST_OVER_QUOTA);
+	k->replace_mailbox = 999;
+	IS(kit_append(k, "INBOX", 1, 10, 0, NULL, 0), ST_CONFLICT);
+	k->replace_mailbox = in;
+	OK(kit_append(k, "Drafts", 1, 110, 0, NULL, 0));
+	assert_true(k->r.changed && k->r.n_touched == 2);
+	IS(kit_append(k, "Drafts", 1, 10, 0, NULL, 0), ST_CONFLICT);
+	OK(state_account(k->s, 7, &a));
+	assert_true(a.messages == 2 && a.bytes == 200);
+	assert_int_equal(line("INBOX").messages, 1);
+	/* a lowered limit does not stop what takes no more room */
+	k->head.messages_max = 1;
+	k->head.bytes_max = 50;
+	k->replace_uid = 1;
+	OK(kit_append(k, "INBOX", 1, 80, 0, NULL, 0));
+	assert_int_equal(line("INBOX").uidnext, 4);
+	k->replace_uid = 0;
+	kit_check(k);
+}
+
+static void
 flags_change_only_what_changes(void **state)
 {
 	uint64_t in = kit_mailbox(k, "INBOX"), modseq;
@@ -768,6 +803,7 @@ main(void)
 		T(renaming_inbox_moves_its_messages_and_leaves_it),
 		T(append_gives_uids_and_rows_and_counts),
 		T(append_refuses_without_a_trace),
+		T(an_append_takes_what_it_replaces_along),
 		T(flags_change_only_what_changes),
 		T(sets_are_cut_to_what_one_operation_may_change),
 		T(expunge_takes_the_deleted_ones_alone),
