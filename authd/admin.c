@@ -1,4 +1,5 @@
 #include "authd/admin_priv.h"
+#include "authd/saslprep.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -357,7 +358,10 @@ hash_first(struct admin_rq *rq)
 	    password.len > PASSWORD_MAX || span_find(password, '\0') < password.len) {
 		answer(rq, admin_error(rq, ST_SYNTAX, "password is no text of 1 to %d bytes",
 		    PASSWORD_MAX));
-	} else if (pool_make(rq->a->hashers, &hp, password, on_made, rq) == NULL) {
+	} else if (!saslprep(password, SASLPREP_STORED, &rq->plain)) {
+		answer(rq, admin_error(rq, ST_SYNTAX,
+		    "password has characters that passwords cannot have (RFC 4013)"));
+	} else if (pool_make(rq->a->hashers, &hp, buf_span(&rq->plain), on_made, rq) == NULL) {
 		answer(rq, admin_error(rq, ST_LIMIT, "too many passwords wait to be hashed"));
 	}
 }

@@ -1,4 +1,5 @@
 #include "authd/admin_priv.h"
+#include "authd/saslprep.h"
 
 #include <string.h>
 
@@ -73,6 +74,19 @@ take_settings(struct admin_rq *rq, struct dir_account *a)
 	return st;
 }
 
+/* What a client would send for it leads back to it. */
+static bool
+is_login_name(struct span address)
+{
+	struct buf prepared = { 0 }, folded = { 0 };
+	bool is = saslprep(address, SASLPREP_STORED, &prepared) &&
+	    dir_fold_address(buf_span(&prepared), &folded) && span_eq(buf_span(&folded), address);
+
+	buf_fini(&prepared);
+	buf_fini(&folded);
+	return is;
+}
+
 static enum status
 run_add(struct dir_job *job, struct admin_rq *rq)
 {
@@ -81,6 +95,9 @@ run_add(struct dir_job *job, struct admin_rq *rq)
 	uint64_t shard = UINT32_MAX;
 	enum status st = admin_address(rq, "address", 0, &a.address);
 
+	if (st == ST_OK && !is_login_name(a.address))
+		st = admin_error(rq, ST_SYNTAX,
+		    "the address has characters that login names cannot have (RFC 4013)");
 	if (st == ST_OK)
 		st = take_settings(rq, &a);
 	if (st == ST_OK)

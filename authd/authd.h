@@ -24,6 +24,7 @@ struct authd {
 	struct loop		*loop;
 	struct mansio_conf	*conf;
 	bool			exec;		/* pools' children execute the program anew */
+	struct spawner		*spawner;	/* of PAM's children; NULL: PAM is not configured */
 	struct ticket_keys	keys;
 	struct directory	*dir;
 	struct pool		*hashers, *pam;	/* pam NULL: not configured */
@@ -55,8 +56,10 @@ struct peer {
 	char			name[32];
 };
 
-/* Takes conf over.  epoch: number of this authd, higher than of any before it. */
-struct authd *authd_new(struct loop *l, struct mansio_conf *conf, uint64_t epoch, bool exec);
+/* Takes conf and s over.  epoch: number of this authd, higher than of any before it.  s: needed
+ * for PAM, else NULL. */
+struct authd *authd_new(struct loop *l, struct mansio_conf *conf, uint64_t epoch, bool exec,
+    struct spawner *s);
 void authd_free(struct authd **a);
 /* A new configuration; takes it over. */
 void authd_configure(struct authd *a, struct mansio_conf *conf);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "authd/saslprep.h"
 #include "common/proto/sasl.h"
 #include "common/util/clock.h"
 #include "common/util/log.h"
@@ -55,13 +56,29 @@ is_clear_refused(const struct mechanism *m, uint8_t flags)
 	return m->shows_password && (flags & (AUTH_TLS | AUTH_CLEAR_OK)) == 0;
 }
 
+/* A client takes the best that is offered and does not come back with another: where users
+ * of other back ends may come, who have no keys for SCRAM, it is not offered unless the
+ * settings say so. */
+bool
+exchange_has_mechanism(const struct authd *a, uint8_t conf)
+{
+	const struct conf_enums *b = &a->conf->auth.backends;
+
+	if (!conf_has_mechanism(a->conf, conf))
+		return false;
+	if (conf == CONF_MECH_PLAIN || conf == CONF_MECH_LOGIN)
+		return true;
+	return a->conf->auth.scram == CONF_SCRAM_ALWAYS ||
+	    (b->n == 1 && b->v[0] == CONF_BACKEND_INTERNAL);
+}
+
 void
 exchange_mechanisms(const struct authd *a, uint8_t flags, struct buf *out)
 {
 	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++) {
 		const struct mechanism *m = &mechanisms[i];
 
-		if (!conf_has_mechanism(a->conf, m->conf) || is_clear_refused(m, flags) ||
+		if (!exchange_has_mechanism(a, m->conf) || is_clear_refused(m, flags) ||
 		    (m->plus && (flags & AUTH_TLS) == 0))
 			continue;
 		if (out->len > 0)
@@ -74,7 +91,7 @@ static void
 exchange_free(struct exchange *x)
 {
 	if (x->throttled)
-		throttle_end(x->p->a->throttle, clock_mono_ms(), buf_span(&x->user),
+		throttle_end(x->p->a->throttle, clock_mono_ms(), buf_span(&x->key),
 		    buf_span(&x->peer), THROTTLE_NEITHER);
 	table_del_u64(&x->p->exchanges, x->chan);
 	verify_cancel(&x->verify);
@@ -86,6 +103,7 @@ exchange_free(struct exchange *x)
 	buf_fini(&x->peer);
 	buf_fini(&x->binding);
 	buf_fini(&x->user);
+	buf_fini(&x->key);
 	buf_fini(&x->authzid);
 	buf_fini(&x->acts_as);
 	buf_fini(&x->app);
@@ -125,7 +143,7 @@ exchange_fail(struct exchange *x, enum status st, uint8_t reason, struct span da
 	struct authd *a = x->p->a;
 
 	if (x->throttled)
-		throttle_end(a->throttle, clock_mono_ms(), buf_span(&x->user), buf_span(&x->peer),
+		throttle_end(a->throttle, clock_mono_ms(), buf_span(&x->key), buf_span(&x->peer),
 		    st == ST_DENIED ? THROTTLE_FAILED : THROTTLE_NEITHER);
 	x->throttled = false;
 	if (st == ST_UNAVAILABLE)
@@ -154,7 +172,7 @@ grant(struct exchange *x)
 	bool good;
 
 	if (x->throttled)
-		throttle_end(a->throttle, clock_mono_ms(), buf_span(&x->user), buf_span(&x->peer),
+		throttle_end(a->throttle, clock_mono_ms(), buf_span(&x->key), buf_span(&x->peer),
 		    THROTTLE_OK);
 	x->throttled = false;
 	like.user = mem_strndup(x->found.address.data, x->found.address.len);
@@ -278,6 +296,19 @@ exchange_verify(struct exchange *x, struct span user, struct span password)
 	x->verify = verify_start(x->p->a, &rq, on_verified, x);
 }
 
+void
+exchange_name(struct exchange *x, struct span name)
+{
+	buf_clear(&x->user);
+	buf_clear(&x->key);
+	saslprep_or_raw(span_sub(name, 0, AUTH_NAME_MAX), &x->user);
+	buf_cut(&x->user, x->user.len < AUTH_NAME_MAX ? x->user.len : AUTH_NAME_MAX);
+	if (!dir_fold_address(buf_span(&x->user), &x->key)) {
+		buf_clear(&x->key);
+		buf_add_span(&x->key, buf_span(&x->user));
+	}
+}
+
 /* PLAIN and LOGIN ------------------------------------------------------------------ */
 
 void
@@ -289,8 +320,9 @@ mech_plain(struct exchange *x, struct span data)
 		exchange_fail(x, ST_SYNTAX, AUTH_WHY_PROTOCOL, SPAN_NONE);
 		return;
 	}
-	buf_add_span(&x->user, span_sub(p.authcid, 0, AUTH_NAME_MAX));
-	buf_add_span(&x->authzid, p.authzid);
+	exchange_name(x, p.authcid);
+	if (p.authzid.len > 0)
+		saslprep_or_raw(p.authzid, &x->authzid);
 	exchange_verify(x, p.authcid, p.password);
 }
 
@@ -303,7 +335,7 @@ mech_login(struct exchange *x, struct span data)
 			exchange_fail(x, ST_SYNTAX, AUTH_WHY_PROTOCOL, SPAN_NONE);
 			return;
 		}
-		buf_add_span(&x->user, data);
+		exchange_name(x, data);
 		exchange_challenge(x, SPAN_LIT("Password:"));
 		return;
 	}
@@ -323,7 +355,7 @@ find_mechanism(const struct authd *a, const struct auth_start *s)
 
 		if (!span_eq_str(s->mechanism, m->name))
 			continue;
-		if (!conf_has_mechanism(a->conf, m->conf))
+		if (!exchange_has_mechanism(a, m->conf))
 			return NULL;
 		if (m->plus && ((s->flags & AUTH_TLS) == 0 || s->binding.len == 0))
 			return NULL;

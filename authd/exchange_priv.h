@@ -32,7 +32,8 @@ struct exchange {
 	bool			asked;		/* there is one */
 	uint8_t			flags, service;
 	struct buf		conn, peer, binding;
-	struct buf		user;		/* as the client named himself; for the log */
+	struct buf		user;		/* as the client named himself, prepared; for the log */
+	struct buf		key;		/* the same, folded: what is throttled */
 	struct buf		authzid;
 	struct buf		data;		/* that goes with success */
 	struct found		found;		/* who he is, later: who he acts as */
@@ -46,6 +47,10 @@ struct exchange {
 	struct scram		scram;
 };
 
+/* Sets user and key; a name too long is cut. */
+void exchange_name(struct exchange *x, struct span name);
+/* By the settings: no word about the connection. */
+bool exchange_has_mechanism(const struct authd *a, uint8_t conf);
 void exchange_challenge(struct exchange *x, struct span data);
 /* Logs, answers, frees. */
 void exchange_fail(struct exchange *x, enum status st, uint8_t reason, struct span data);

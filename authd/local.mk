@@ -9,13 +9,15 @@ authd_libauthd_a_SOURCES = \
 	authd/pam.c authd/pam.h \
 	authd/passwd_file.c authd/passwd_file.h \
 	authd/pool.c authd/pool.h \
+	authd/saslprep.c authd/saslprep.h \
 	authd/scheme.c authd/scheme.h \
+	authd/spawner.c authd/spawner.h \
 	authd/throttle.c authd/throttle.h \
 	authd/tickets.c authd/tickets.h \
 	authd/verify.c authd/verify.h
 
 AUTHD_LIBS = authd/libauthd.a storage/api/libstoreapi.a $(LIBS_COMMON)
-AUTHD_OUTSIDE = $(ARGON2_LIBS) $(CRYPT_LIBS) $(PAM_LIBS)
+AUTHD_OUTSIDE = $(ARGON2_LIBS) $(CRYPT_LIBS) $(PAM_LIBS) $(IDN_LIBS)
 
 mansiolibexec_PROGRAMS += authd/authd
 authd_authd_SOURCES = authd/main.c

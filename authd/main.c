@@ -1,6 +1,8 @@
 /* authd: the auth helper.  Everything it has comes through its control socket: its
  * configuration, the ticket keys, the socket to the directory's store, and one socket for
  * each process that asks.  It ends when its parent does. */
+#include <grp.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,29 +81,52 @@ take_key(struct control *c, const struct control_ticket_key *k)
 	mem_wipe(&fresh, sizeof(fresh));
 }
 
-/* The pools' children inherit it. */
+/* With pam { as-root } the monitor starts this program as root; the spawner stays so. */
 static bool
-confine(const struct mansio_conf *conf)
+drop_rights(const struct mansio_conf *conf)
+{
+	const struct passwd *pw;
+
+	if (geteuid() != 0 || !conf_has_backend(conf, CONF_BACKEND_PAM) || !conf->pam.as_root)
+		return true;
+	pw = getpwnam(conf->users.auth);
+	if (pw == NULL || setgroups(1, &pw->pw_gid) != 0 ||
+	    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) != 0 ||
+	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) != 0)
+		return false;
+	/* the kernel forgets both when the user changes */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	return true;
+}
+
+/* The pools' children inherit it, but for PAM's. */
+static bool
+confine(struct control *c, struct spawner **s)
 {
 	static const char *const writable[] = { "/dev/null" };
 
-	return sandbox_apply(conf_has_backend(conf, CONF_BACKEND_PAM) ? SANDBOX_PAM :
-	    SANDBOX_HELPER, writable, ARRAY_LEN(writable));
+	*s = NULL;
+	if (conf_has_backend(c->conf, CONF_BACKEND_PAM) && (*s = spawner_start(true)) == NULL)
+		return false;
+	return drop_rights(c->conf) && sandbox_apply(SANDBOX_HELPER, writable, ARRAY_LEN(writable));
 }
 
 /* A configuration is the one thing that cannot come later. */
 static bool
 make(struct control *c)
 {
+	struct spawner *spawner;
+
 	if (c->a != NULL)
 		return true;
 	if (c->conf == NULL)
 		return false;
-	if (!confine(c->conf)) {
+	if (!confine(c, &spawner)) {
 		LOG(NULL, FATAL, "auth.sandbox");
 		exit(1);
 	}
-	c->a = authd_new(c->loop, c->conf, c->epoch, true);
+	c->a = authd_new(c->loop, c->conf, c->epoch, true, spawner);
 	c->conf = NULL;
 	c->a->keys = c->keys;
 	mem_wipe(&c->keys, sizeof(c->keys));
@@ -217,6 +242,10 @@ main(int argc, char **argv)
 	log_init("authd");
 	if (argc == 2 && strcmp(argv[1], POOL_CHILD_ARG) == 0) {
 		pool_child(CONTROL_FD);
+		return 0;
+	}
+	if (argc == 2 && strcmp(argv[1], SPAWNER_ARG) == 0) {
+		spawner_main(CONTROL_FD);
 		return 0;
 	}
 	if (fstat(CONTROL_FD, &st) != 0 || !S_ISSOCK(st.st_mode)) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "authd/exchange_priv.h"
+#include "authd/saslprep.h"
 #include "common/crypto/encode.h"
 #include "common/crypto/random.h"
 #include "common/proto/sasl.h"
@@ -40,8 +41,7 @@ fake(struct exchange *x)
 
 	s->fake = true;
 	buf_add_str(&name, x->mech->alg == DIGEST_SHA1 ? "1" : "256");
-	if (!dir_fold_address(buf_span(&x->user), &name))
-		buf_add_span(&name, buf_span(&x->user));
+	buf_add_span(&name, buf_span(&x->key));
 	hmac_sha256(span(x->p->a->fake_key, sizeof(x->p->a->fake_key)), buf_span(&name), mac);
 	set(&s->salt, span(mac, SCRAM_SALT_LEN));
 	random_bytes(mac, sizeof(mac));
@@ -102,7 +102,7 @@ end_keys(void *arg, enum status st)
 		exchange_fail(x, ST_UNAVAILABLE, AUTH_WHY_BACKEND, SPAN_NONE);
 		return;
 	}
-	x->throttled = throttle_begin(x->p->a->throttle, clock_mono_ms(), buf_span(&x->user),
+	x->throttled = throttle_begin(x->p->a->throttle, clock_mono_ms(), buf_span(&x->key),
 	    buf_span(&x->peer), &delay);
 	if (!x->throttled) {
 		exchange_fail(x, ST_LIMIT, AUTH_WHY_THROTTLED, SPAN_LIT("e=other-error"));
@@ -133,7 +133,7 @@ static const char *
 binding_error(const struct exchange *x, const struct scram_first *f)
 {
 	bool offered = (x->flags & AUTH_TLS) != 0 && x->binding.len > 0 &&
-	    conf_has_mechanism(x->p->a->conf, CONF_MECH_SCRAM_SHA_256_PLUS);
+	    exchange_has_mechanism(x->p->a, CONF_MECH_SCRAM_SHA_256_PLUS);
 
 	if (x->mech->plus && f->binding != 'p')
 		return "e=channel-bindings-dont-match";
@@ -152,12 +152,18 @@ take_first(struct exchange *x, struct span data)
 	struct scram *s = &x->scram;
 	char nonce[NONCE_LEN + 1];
 	struct scram_first f;
+	struct buf user = { 0 }, authzid = { 0 };
 	const char *error;
+	bool good = scram_first_parse(data, &f) && scram_name_decode(f.user, &user) &&
+	    scram_name_decode(f.authzid, &authzid) && user.len <= AUTH_NAME_MAX &&
+	    authzid.len <= AUTH_NAME_MAX && f.nonce.len <= 512;
 
-	if (!scram_first_parse(data, &f) || !scram_name_decode(f.user, &x->user) ||
-	    !scram_name_decode(f.authzid, &x->authzid) || x->user.len > AUTH_NAME_MAX ||
-	    x->authzid.len > AUTH_NAME_MAX || f.nonce.len > 512) {
-		buf_cut(&x->user, x->user.len < AUTH_NAME_MAX ? x->user.len : AUTH_NAME_MAX);
+	exchange_name(x, buf_span(&user));
+	if (authzid.len > 0)
+		saslprep_or_raw(buf_span(&authzid), &x->authzid);
+	buf_fini(&user);
+	buf_fini(&authzid);
+	if (!good) {
 		bad(x, "e=invalid-encoding");
 		return;
 	}

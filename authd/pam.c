@@ -41,6 +41,7 @@ to_status(int rc)
 	case PAM_OPEN_ERR:
 	case PAM_SYMBOL_ERR:
 	case PAM_SERVICE_ERR:
+	case PAM_MODULE_UNKNOWN:
 		return ST_UNAVAILABLE;
 	default:
 		return ST_DENIED;

@@ -29,6 +29,7 @@ enum what { WHAT_VERIFY = 1, WHAT_MAKE = 2, WHAT_PAM = 3 };
 struct child {
 	struct pool		*pool;
 	pid_t			pid;		/* 0: none; forked anew when one is needed */
+	uint32_t		no;		/* with a spawner its number there instead; 0: none */
 	int			fd;
 	struct loop_io		*io;
 	struct loop_timer	*timer;
@@ -186,6 +187,19 @@ child_main(struct pool *p, int fd)
 }
 
 static bool
+child_is_there(const struct child *c)
+{
+	return c->pid != 0 || c->no != 0;
+}
+
+static void
+child_listen(struct child *c, int fd)
+{
+	c->fd = fd;
+	c->io = loop_io_new(c->pool->cf.loop, fd, LOOP_READ, child_io, c);
+}
+
+static bool
 child_start(struct child *c)
 {
 	int sv[2];
@@ -193,6 +207,16 @@ child_start(struct child *c)
 
 	if (!fd_socketpair(sv))
 		return false;
+	if (c->pool->cf.spawner != NULL) {
+		c->no = spawner_child(c->pool->cf.spawner, sv[1]);
+		fd_close(&sv[1]);
+		if (c->no == 0) {
+			fd_close(&sv[0]);
+			return false;
+		}
+		child_listen(c, sv[0]);
+		return true;
+	}
 	pid = fork();
 	if (pid == 0)
 		child_main(c->pool, sv[1]);
@@ -203,8 +227,7 @@ child_start(struct child *c)
 		return false;
 	}
 	c->pid = pid;
-	c->fd = sv[0];
-	c->io = loop_io_new(c->pool->cf.loop, c->fd, LOOP_READ, child_io, c);
+	child_listen(c, sv[0]);
 	return true;
 }
 
@@ -224,15 +247,20 @@ child_stop(struct child *c)
 {
 	struct pool *p = c->pool;
 
-	if (c->pid == 0)
+	if (!child_is_there(c))
 		return;
 	loop_io_free(&c->io);
 	loop_timer_clear(c->timer);
 	fd_close(&c->fd);
-	(void)kill(c->pid, SIGKILL);
-	p->dead = mem_realloc_array(p->dead, p->n_dead + 1, sizeof(*p->dead));
-	p->dead[p->n_dead++] = c->pid;
+	if (c->no != 0) {
+		spawner_stop(p->cf.spawner, c->no);
+	} else {
+		(void)kill(c->pid, SIGKILL);
+		p->dead = mem_realloc_array(p->dead, p->n_dead + 1, sizeof(*p->dead));
+		p->dead[p->n_dead++] = c->pid;
+	}
 	c->pid = 0;
+	c->no = 0;
 	buf_fini_secret(&c->in);
 	buf_fini_secret(&c->out);
 	reap(p);
@@ -339,7 +367,7 @@ child_io(int fd, unsigned events, void *arg)
 static bool
 child_give(struct child *c, struct pool_job *j)
 {
-	if (c->pid == 0 && !child_start(c))
+	if (!child_is_there(c) && !child_start(c))
 		return false;
 	list_remove(&j->in);
 	c->pool->waiting--;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "authd/scheme.h"
+#include "authd/spawner.h"
 #include "common/net/loop.h"
 #include "common/util/span.h"
 #include "common/util/status.h"
@@ -23,6 +24,7 @@ struct pool_config {
 	/* true: children execute this program anew (/proc/self/exe POOL_CHILD_ARG), so that they
 	 * hold none of its memory.  false: they only fork. */
 	bool		exec;
+	struct spawner	*spawner;	/* borrowed; starts the children instead; or NULL */
 };
 #define POOL_CHILD_ARG "--pool-child"
 

@@ -512,12 +512,12 @@ start_pools(struct authd *a)
 {
 	const struct conf_auth *c = &a->conf->auth;
 	struct pool_config hp = { a->loop, "hash", conf_workers(c->workers), c->queue,
-	    HASH_TIMEOUT_MS, a->exec };
+	    HASH_TIMEOUT_MS, a->exec, NULL };
 	struct pool_config pp = { a->loop, "pam", a->conf->pam.workers, c->queue,
-	    a->conf->pam.timeout_s * 1000, a->exec };
+	    a->conf->pam.timeout_s * 1000, a->exec, a->spawner };
 
 	a->hashers = pool_new(&hp);
-	if (conf_has_backend(a->conf, CONF_BACKEND_PAM))
+	if (a->spawner != NULL)
 		a->pam = pool_new(&pp);
 	make_dummy(a);
 }
@@ -539,7 +539,7 @@ open_passwd_file(struct authd *a)
 }
 
 struct authd *
-authd_new(struct loop *l, struct mansio_conf *conf, uint64_t epoch, bool exec)
+authd_new(struct loop *l, struct mansio_conf *conf, uint64_t epoch, bool exec, struct spawner *s)
 {
 	struct authd *a = mem_zalloc(sizeof(*a));
 	struct tickets_config tc = { &a->keys, conf->auth.ticket_time_s, on_void,
@@ -550,6 +550,7 @@ authd_new(struct loop *l, struct mansio_conf *conf, uint64_t epoch, bool exec)
 	a->loop = l;
 	a->conf = conf;
 	a->exec = exec;
+	a->spawner = s;
 	a->started_s = clock_wall_s();
 	list_init(&a->peers);
 	random_bytes(a->fake_key, sizeof(a->fake_key));
@@ -599,6 +600,7 @@ authd_free(struct authd **ap)
 	pool_cancel(&a->dummy_job);
 	pool_free(&a->hashers);
 	pool_free(&a->pam);
+	spawner_free(&a->spawner);
 	directory_free(&a->dir);
 	passwd_file_free(&a->passwd);
 	login_cache_free(&a->cache);

@@ -1,5 +1,7 @@
 #include "authd/verify.h"
 
+#include "authd/saslprep.h"
+
 #include <string.h>
 
 #include "common/util/clock.h"
@@ -13,6 +15,7 @@ struct verify {
 	struct authd		*a;
 	struct buf		user;		/* folded, or raw when it is no name */
 	struct buf		password, peer;
+	struct buf		prepared;	/* the password by RFC 4013; ours are kept so */
 	uint8_t			service;
 	verify_done_fn		fn;
 	void			*arg;
@@ -46,6 +49,7 @@ verify_free(struct verify *v)
 	buf_fini(&v->peer);
 	buf_fini(&v->app);
 	buf_fini_secret(&v->password);
+	buf_fini_secret(&v->prepared);
 	buf_fini_secret(&v->hash);
 	found_fini(&v->found);
 	mem_free(&v);
@@ -221,11 +225,11 @@ on_internal_hash(void *arg, enum status st, struct span reply)
 }
 
 static void
-hash_it(struct verify *v, struct span hash, pool_done_fn fn)
+hash_it(struct verify *v, struct span hash, const struct buf *password, pool_done_fn fn)
 {
 	v->hashed = true;
 	v->a->count.hashed++;
-	v->pool = pool_verify(v->a->hashers, hash, buf_span(&v->password), fn, v);
+	v->pool = pool_verify(v->a->hashers, hash, buf_span(password), fn, v);
 	if (v->pool == NULL)
 		away(v);
 }
@@ -239,7 +243,7 @@ end_internal(void *arg, enum status st)
 	if (st != ST_OK)
 		away(v);
 	else if (v->known && v->hash.len > 0)
-		hash_it(v, buf_span(&v->hash), on_internal_hash);
+		hash_it(v, buf_span(&v->hash), &v->prepared, on_internal_hash);
 	else
 		next_backend(v);
 }
@@ -366,7 +370,19 @@ nobody(struct verify *v)
 	if (v->hashed || v->asked_pam || hash.len == 0)
 		check_apps(v);
 	else
-		hash_it(v, hash, on_dummy);
+		hash_it(v, hash, &v->prepared, on_dummy);
+}
+
+/* A user of the default domain is a user of this system. */
+static struct span
+pam_user(const struct verify *v)
+{
+	struct span user = buf_span(&v->user), domain = address_domain(user);
+	const char *def = v->a->conf->auth.default_domain;
+
+	if (def[0] == '\0' || !span_caseeq(domain, span_str(def)))
+		return user;
+	return span_sub(user, 0, user.len - domain.len - 1);
 }
 
 static void
@@ -383,13 +399,13 @@ next_backend(struct verify *v)
 		case CONF_BACKEND_PASSWD_FILE:
 			if (v->a->passwd == NULL || !in_passwd_file(v, &hash))
 				continue;
-			hash_it(v, hash, on_external_hash);
+			hash_it(v, hash, &v->password, on_external_hash);
 			return;
 		default:
 			if (v->a->pam == NULL)
 				continue;
 			v->asked_pam = true;
-			v->pool = pool_pam(v->a->pam, v->a->conf->pam.service, buf_span(&v->user),
+			v->pool = pool_pam(v->a->pam, v->a->conf->pam.service, pam_user(v),
 			    buf_span(&v->password), buf_span(&v->peer), on_pam, v);
 			if (v->pool == NULL)
 				away(v);
@@ -444,7 +460,7 @@ run_apps(struct dir_job *job, void *arg)
 
 		if (!dir_app_decode(&app, recs[i].value) || !scheme_is_fast(app.hash) ||
 		    (app.protocols != 0 && (app.protocols & v->service) == 0) ||
-		    scheme_verify(app.hash, buf_span(&v->password)) != ST_OK)
+		    scheme_verify(app.hash, buf_span(&v->prepared)) != ST_OK)
 			continue;
 		v->app_matches = true;
 		buf_clear(&v->app);
@@ -511,16 +527,21 @@ struct verify *
 verify_start(struct authd *a, const struct verify_rq *rq, verify_done_fn fn, void *arg)
 {
 	struct verify *v = mem_zalloc(sizeof(*v));
+	struct buf name = { 0 };
 
 	v->a = a;
 	v->fn = fn;
 	v->arg = arg;
 	v->service = rq->service;
-	if (rq->user.len > AUTH_NAME_MAX || !dir_fold_address(rq->user, &v->user)) {
+	saslprep_or_raw(span_sub(rq->user, 0, AUTH_NAME_MAX + 1), &name);
+	if (name.len > AUTH_NAME_MAX || !dir_fold_address(buf_span(&name), &v->user)) {
 		buf_clear(&v->user);
-		buf_add_span(&v->user, span_sub(rq->user, 0, AUTH_NAME_MAX));
+		buf_add_span(&v->user, span_sub(buf_span(&name), 0, AUTH_NAME_MAX));
 	}
+	buf_fini(&name);
+	/* other back ends keep what was once typed; they get it as it is */
 	buf_add_span(&v->password, span_sub(rq->password, 0, PASSWORD_MAX + 1));
+	saslprep_or_raw(buf_span(&v->password), &v->prepared);
 	buf_add_span(&v->peer, rq->peer);
 	v->timer = loop_timer_new(a->loop, on_timer, v);
 	after(v, 0, begin);

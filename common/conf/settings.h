@@ -135,12 +135,14 @@ enum conf_mechanism {
 	CONF_MECH_PLAIN, CONF_MECH_LOGIN, CONF_MECH_SCRAM_SHA_1, CONF_MECH_SCRAM_SHA_256,
 	CONF_MECH_SCRAM_SHA_256_PLUS
 };
+enum conf_scram { CONF_SCRAM_AUTO, CONF_SCRAM_ALWAYS };
 enum conf_hash_scheme { CONF_HASH_ARGON2ID, CONF_HASH_YESCRYPT };
 
 struct conf_auth {
 	struct conf_head	head;
 	struct conf_enums	backends;	/* enum conf_backend, asked in this order */
 	struct conf_enums	mechanisms;	/* enum conf_mechanism */
+	uint8_t			scram;		/* enum conf_scram */
 	const char		*default_domain;	/* added to a login name without '@'; "": none */
 	uint32_t		cache_time_s;	/* a verified password is remembered; 0: never */
 	uint32_t		ticket_time_s;

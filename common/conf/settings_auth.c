@@ -6,6 +6,7 @@ static const char *const backends[] = { "internal", "passwd-file", "pam", NULL }
 static const char *const mechanisms[] = {
 	"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", NULL
 };
+static const char *const scram_offers[] = { "auto", "always", NULL };
 static const char *const hash_schemes[] = { "argon2id", "yescrypt", NULL };
 
 const struct conf_field conf_auth_fields[] = {
@@ -15,6 +16,11 @@ const struct conf_field conf_auth_fields[] = {
 	    "PLAIN, LOGIN, SCRAM-SHA-1, SCRAM-SHA-256, SCRAM-SHA-256-PLUS", CONF_RELOAD,
 	    "SASL mechanisms.  PLAIN and LOGIN are offered over TLS, or where cleartext-login "
 	    "says so."),
+	CONF_ENUM(conf_auth, scram, scram_offers, "auto", CONF_RELOAD,
+	    "When the SCRAM mechanisms are offered.  auto: when internal is the only back end, since "
+	    "users of the others have no keys for it, and a client that sees SCRAM tries nothing "
+	    "else.  always: a user of another back end who tries it is answered like one with a "
+	    "wrong password."),
 	CONF_STRING(conf_auth, default_domain, "", CONF_RELOAD,
 	    "Domain of login names without one.  Empty: none."),
 	CONF_TIME(conf_auth, cache_time, "60s", "0", "1h", CONF_RELOAD,
@@ -63,10 +69,11 @@ const struct conf_field conf_throttle_fields[] = {
 
 const struct conf_field conf_pam_fields[] = {
 	CONF_STRING(conf_pam, service, "mansio", CONF_RESTART,
-	    "Name of the service, a file in /etc/pam.d."),
+	    "Name of the service, a file in /etc/pam.d.  It is asked about the name as typed; "
+	    "without the domain where that is default-domain."),
 	CONF_BOOL(conf_pam, as_root, "no", CONF_RESTART,
-	    "Run the PAM processes as root: pam_unix checks the passwords of other users for "
-	    "root alone."),
+	    "Run the PAM processes, and nothing else of the authentication helper, as root: "
+	    "pam_unix checks the passwords of other users for root alone."),
 	CONF_INT(conf_pam, workers, "4", "1", "64", CONF_RESTART,
 	    "Processes that wait for PAM."),
 	CONF_TIME_MS(conf_pam, fail_time, "2s", "0", "1min", CONF_RELOAD,

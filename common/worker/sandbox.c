@@ -86,8 +86,7 @@ landlock(enum sandbox_profile profile, const char *const *paths, size_t n)
 		rs.fs |= LL_FS_IOCTL_DEV;
 	if (version >= 4) {
 		size = 2 * sizeof(uint64_t);
-		if (profile != SANDBOX_PAM)
-			rs.net = LL_NET_ALL;
+		rs.net = LL_NET_ALL;
 	}
 	if (version >= 6) {
 		size = sizeof(rs);
@@ -100,7 +99,7 @@ landlock(enum sandbox_profile profile, const char *const *paths, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (!ll_allow(rules, paths[i], rs.fs & ~LL_EXECUTE))
 			goto out;
-	if ((profile == SANDBOX_HELPER || profile == SANDBOX_PAM) &&
+	if (profile == SANDBOX_HELPER &&
 	    !ll_allow(rules, "/", (LL_EXECUTE | LL_READ_FILE | LL_READ_DIR)))
 		goto out;
 	if (syscall(LL_RESTRICT, rules, 0) == 0)
@@ -252,12 +251,6 @@ sandbox_apply(enum sandbox_profile profile, const char *const *paths, size_t n)
 	bool filter = true;
 	int version;
 
-	/* PAM runs set-uid helpers, so there the bit stays off, and with it the rest,
-	 * which asks for it */
-	if (profile == SANDBOX_PAM) {
-		LOG(NULL, INFO, "sandbox", KV_STR("files", "none"), KV_STR("why", "pam"));
-		return true;
-	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return false;
 	version = landlock(profile, paths, n);

@@ -17,10 +17,7 @@ enum sandbox_profile {
 	SANDBOX_STORED,
 	/* authd, admind, master: all may be read, only its paths be written; what nobody
 	 * here ever needs (tracing, mounting, modules, ...) ends the process. */
-	SANDBOX_HELPER,
-	/* authd when PAM is configured: as HELPER, but PAM modules may write where their
-	 * user may and run their set-uid helpers. */
-	SANDBOX_PAM
+	SANDBOX_HELPER
 };
 
 /* paths: n directories or files that may be changed.  Call once, before the first

@@ -26,7 +26,7 @@ make(void)
 	c->auth.hash_passes = 1;
 	c->auth.scram_iterations = 4096;
 	c->auth.workers = 1;
-	a = authd_new(loop, c, 1, false);
+	a = authd_new(loop, c, 1, false, NULL);
 	store.loop = loop;
 	directory_set(a->dir, fake_store_connect(&store));
 }

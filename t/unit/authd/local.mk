@@ -16,3 +16,18 @@ t_unit_authd_test_program_SOURCES = t/unit/authd/test_program.c \
 	t/unit/authd/fake_store.c t/unit/authd/fake_store.h
 t_unit_authd_test_program_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/t/unit/authd
 t_unit_authd_test_program_LDADD = $(AUTHD_TEST_LIBS)
+UNIT_TESTS += t/unit/authd/test_pam
+t_unit_authd_test_pam_SOURCES = t/unit/authd/test_pam.c \
+	t/unit/authd/fake_store.c t/unit/authd/fake_store.h \
+	t/unit/authd/world.c t/unit/authd/world.h
+t_unit_authd_test_pam_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/t/unit/authd
+t_unit_authd_test_pam_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pam_start
+t_unit_authd_test_pam_LDADD = $(AUTHD_TEST_LIBS)
+UNIT_TESTS += t/unit/authd/test_saslprep
+t_unit_authd_test_saslprep_LDADD = $(AUTHD_TEST_LIBS)
+UNIT_TESTS += t/unit/authd/test_timing
+t_unit_authd_test_timing_SOURCES = t/unit/authd/test_timing.c \
+	t/unit/authd/fake_store.c t/unit/authd/fake_store.h \
+	t/unit/authd/world.c t/unit/authd/world.h
+t_unit_authd_test_timing_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/t/unit/authd
+t_unit_authd_test_timing_LDADD = $(AUTHD_TEST_LIBS)

@@ -6,7 +6,10 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,15 +65,23 @@ wait_for(bool *what)
 	loop_timer_free(&t);
 }
 
+static bool as_root;
+
 static void
 give_config(void)
 {
+	static const uint8_t with_pam[] = { CONF_BACKEND_INTERNAL, CONF_BACKEND_PAM };
 	struct mansio_conf *c = conf_new_default();
 	struct buf b = { 0 };
 	int fd;
 
 	c->auth.hash_memory_bytes = 64 << 10;
 	c->auth.hash_passes = 1;
+	if (as_root) {
+		c->auth.backends = (struct conf_enums){ with_pam, 2 };
+		c->pam.as_root = true;
+		c->users.auth = "nobody";
+	}
 	conf_effective_encode(c, &b);
 	fd = fd_sealed("conf", b.data, b.len);
 	assert_true(fd >= 0);
@@ -145,6 +156,69 @@ on_auth(void *arg, const struct auth_result *r)
 		assert_int_equal(ticket_verify(&w.keys, r->granted->ticket, &w.ticket), ST_OK);
 }
 
+/* How many processes below pid there are of this user (0) or of others. */
+static unsigned
+below(pid_t pid, bool root)
+{
+	char path[64], line[4096] = "";
+	unsigned n = 0;
+	struct stat st;
+	char *at = line;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%ld", (long)pid);
+	if (stat(path, &st) != 0)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
+	f = fopen(path, "r");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, "Uid:", 4) == 0)
+			n = (atol(line + 4) == 0) == root;
+	if (f != NULL)
+		fclose(f);
+	snprintf(path, sizeof(path), "/proc/%ld/task/%ld/children", (long)pid, (long)pid);
+	f = fopen(path, "r");
+	line[0] = '\0';
+	if (f == NULL || fgets(line, sizeof(line), f) == NULL)
+		line[0] = '\0';
+	if (f != NULL)
+		fclose(f);
+	for (long child; (child = strtol(at, &at, 10)) > 0;)
+		n += below((pid_t)child, root);
+	return n;
+}
+
+static void
+end(void)
+{
+	int status;
+
+	ipc_free(&w.control);
+	assert_int_equal(waitpid(w.pid, &status, 0), w.pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	fake_store_fini(&w.store);
+	loop_free(&w.loop);
+	memset(&w, 0, sizeof(w));
+}
+
+static void
+of_the_helper_only_what_asks_pam_is_root(void **state)
+{
+	if (access(PROGRAM, X_OK) != 0 || geteuid() != 0) {
+		print_message("skipped: %s is not built, or this is not root\n", PROGRAM);
+		skip();
+	}
+	as_root = true;
+	start();
+	as_root = false;
+	/* the spawner and its four children; authd and those that hash */
+	for (int i = 0; i < 100 && below(w.pid, true) < 5; i++)
+		usleep(20000);
+	assert_int_equal(below(w.pid, true), 5);
+	assert_true(below(w.pid, false) >= 2);
+	end();
+}
+
 static void
 the_program_serves_and_ends_with_its_parent(void **state)
 {
@@ -154,7 +228,6 @@ the_program_serves_and_ends_with_its_parent(void **state)
 	    .flags = AUTH_TLS | AUTH_IR, .initial = SPAN_LIT("\0a@b.example\0pw") };
 	struct ipc_config cf = { .protocol = &auth_protocol, .peer = "authd" };
 	struct auth_client *imap;
-	int status;
 
 	if (access(PROGRAM, X_OK) != 0) {
 		print_message("skipped: %s is not built\n", PROGRAM);
@@ -174,13 +247,9 @@ the_program_serves_and_ends_with_its_parent(void **state)
 	assert_int_equal(w.st, ST_OK);
 	assert_int_equal(w.ticket.slot, 3);
 	assert_int_equal(w.ticket.generation, 9);
-	ipc_free(&w.control);
-	assert_int_equal(waitpid(w.pid, &status, 0), w.pid);
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	auth_client_free(&imap);
 	ipc_free(&w.admin);
-	fake_store_fini(&w.store);
-	loop_free(&w.loop);
+	auth_client_free(&imap);
+	end();
 }
 
 int
@@ -188,6 +257,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_program_serves_and_ends_with_its_parent),
+		cmocka_unit_test(of_the_helper_only_what_asks_pam_is_root),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

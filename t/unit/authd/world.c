@@ -67,6 +67,12 @@ on_ready(void *arg)
 void
 world_start(struct world *w, struct mansio_conf *conf)
 {
+	world_start_with(w, conf, NULL);
+}
+
+void
+world_start_with(struct world *w, struct mansio_conf *conf, struct spawner *s)
+{
 	struct ticket_key key = { .number = 1 };
 	struct ipc_config cf = { .protocol = &auth_protocol, .peer = "authd", .arg = w };
 
@@ -74,7 +80,7 @@ world_start(struct world *w, struct mansio_conf *conf)
 	w->loop = loop_new();
 	w->store = mem_zalloc(sizeof(*w->store));
 	w->store->loop = w->loop;
-	w->a = authd_new(w->loop, conf, 5, false);
+	w->a = authd_new(w->loop, conf, 5, false, s);
 	random_bytes(key.key, sizeof(key.key));
 	ticket_keys_rotate(&w->a->keys, &key);
 	w->a->ready = on_ready;

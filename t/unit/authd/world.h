@@ -28,6 +28,7 @@ struct world {
 struct mansio_conf *world_conf(void);	/* cheap hashes, no delays */
 /* Takes conf over; the directory is there when it returns. */
 void world_start(struct world *w, struct mansio_conf *conf);
+void world_start_with(struct world *w, struct mansio_conf *conf, struct spawner *s);
 void world_stop(struct world *w);
 void world_wait(struct world *w, bool *what);
 void world_spin(struct world *w);
