@@ -7,3 +7,4 @@ common_proto_libproto_a_SOURCES = \
 	common/proto/imap_url.c common/proto/imap_url.h
 common_proto_libproto_a_SOURCES += common/proto/sasl.c common/proto/sasl.h
 common_proto_libproto_a_SOURCES += common/proto/smtp.c common/proto/smtp.h
+common_proto_libproto_a_SOURCES += common/proto/pop3.c common/proto/pop3.h

@@ -362,3 +362,70 @@ body_reader_feed(struct body_reader *r, struct span stored, struct buf *raw_out)
 	}
 	return r->bad ? ST_CORRUPT : ST_OK;
 }
+
+enum status
+body_reader_take(struct body_reader *r, struct span *stored, size_t enough, struct buf *raw_out)
+{
+	size_t before = raw_out->len;
+
+	while (!r->bad && stored->len > 0 && raw_out->len - before < enough) {
+		if (r->at >= r->to && r->field > AT_PREFIX_LEN)
+			*stored = SPAN_NONE;
+		else
+			step(r, stored, raw_out);
+	}
+	return r->bad ? ST_CORRUPT : ST_OK;
+}
+
+/* ---- at once ---- */
+
+static enum status
+unpack_frame(struct reader *r, uint64_t raw, uint64_t *left, struct buf *out)
+{
+	uint64_t stored = get_varint(r);
+	size_t before = out->len;
+	struct span data;
+
+	if (raw > BODY_FRAME_RAW || raw > *left || (stored >> 1) > BODY_FRAME_RAW)
+		return ST_CORRUPT;
+	data = get_raw(r, (size_t)(stored >> 1));
+	if (r->bad)
+		return ST_CORRUPT;
+	*left -= raw;
+	if ((stored & 1) == 0) {
+		buf_add_span(out, data);
+		return data.len == raw ? ST_OK : ST_CORRUPT;
+	}
+	if (zstd_decompress(data, (size_t)raw, NULL, out) != ST_OK)
+		return ST_CORRUPT;
+	return out->len - before == raw ? ST_OK : ST_CORRUPT;
+}
+
+enum status
+body_unpack(struct span stored, uint64_t max, struct buf *out)
+{
+	struct reader r;
+	struct span prefix;
+	uint64_t length, left, raw;
+
+	reader_init(&r, stored.p, stored.len);
+	if (get_u8(&r) != VERSION)
+		return ST_CORRUPT;
+	prefix = get_span(&r);
+	length = get_varint(&r);
+	if (r.bad || prefix.len > BODY_PREFIX_MAX || prefix.len > max ||
+	    length > max - prefix.len)
+		return ST_CORRUPT;
+	buf_add_span(out, prefix);
+	left = length > 0 ? length : max - prefix.len;
+	while (length == 0 || left > 0) {
+		raw = get_varint(&r);
+		if (r.bad || (raw == 0 && length > 0))
+			return ST_CORRUPT;
+		if (raw == 0)
+			break;
+		if (unpack_frame(&r, raw, &left, out) != ST_OK)
+			return ST_CORRUPT;
+	}
+	return reader_done(&r) ? ST_OK : ST_CORRUPT;
+}

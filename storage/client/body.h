@@ -42,8 +42,17 @@ void body_writer_free(struct body_writer **w);
 struct body_reader;
 struct body_reader *body_reader_new(uint64_t from, uint64_t length);
 enum status body_reader_feed(struct body_reader *r, struct span stored, struct buf *raw_out);
+/* The same, taking from the front of *stored, but stops as soon as `enough` raw octets (and
+ * at most a frame more) were appended: few stored bytes may hold very many. */
+enum status body_reader_take(struct body_reader *r, struct span *stored, size_t enough,
+    struct buf *raw_out);
 /* The range came out whole, as far as the message reaches. */
 bool body_reader_done(const struct body_reader *r);
 void body_reader_free(struct body_reader **r);
+
+/* The whole of a stored body that lies in memory: raw octets are appended to out, without
+ * a copy between.  ST_CORRUPT: not a stored body, or more than max raw octets; out holds
+ * anything then. */
+enum status body_unpack(struct span stored, uint64_t max, struct buf *out);
 
 #endif

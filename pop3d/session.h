@@ -1,0 +1,168 @@
+/* pop3d/session.h
+ * A client's session (RFC 1939 §3).  One command at a time; what was pipelined behind it
+ * waits in the connection.  A command is found in a table, which says in which states it
+ * may come, and either answers before it returns or makes the session busy until it
+ * answers: pop3_ok(), pop3_err() or the end of a multi-line answer, exactly once.
+ *
+ * Nothing is deleted before QUIT: a session that ends in any other way has changed
+ * nothing. */
+#ifndef POP3D_SESSION_H
+#define POP3D_SESSION_H
+
+#include "common/auth/auth_client.h"
+#include "common/net/conn.h"
+#include "common/proto/pop3.h"
+#include "common/util/list.h"
+#include "common/util/log.h"
+#include "common/worker/counts.h"
+#include "pop3d/ahead.h"
+#include "pop3d/maildrop.h"
+#include "pop3d/uidl.h"
+
+/* What all sessions of this worker share. */
+struct pop3_server {
+	struct loop		*loop;
+	const struct conf_pop3	*conf;		/* replaced on reload */
+	struct auth_client	*auth;
+	struct tls_ctx		*tls;		/* NULL: no certificate */
+	struct store_pool	*stores;
+	struct list		sessions;
+	struct counts		counts;
+	uint64_t		ahead_bytes;	/* held by all of them */
+	bool			draining;
+	/* SASL mechanisms by the flags of a connection (AUTH_TLS, AUTH_CLEAR_OK). */
+	struct buf		mechanisms[4];
+	struct auth_lookup	*asking[4];
+	void			(*closed)(void *arg);	/* a session is gone; may be NULL */
+	void			*arg;
+};
+
+/* States as bits, for the tables. */
+enum {
+	POP3_IN_AUTH = 1, POP3_IN_TRANS = 2, POP3_IN_UPDATE = 4,
+	POP3_IN_ANY = POP3_IN_AUTH | POP3_IN_TRANS
+};
+
+struct pop3_session;
+
+struct pop3_command {
+	const char	*name;
+	unsigned	states;
+	void		(*run)(struct pop3_session *s, struct span rest);
+};
+
+/* A message on its way out, piece by piece. */
+struct pop3_stream {
+	struct body_reader	*reader;	/* NULL: none */
+	struct pop3_stuffer	stuffer;
+	struct pop3_top		top;
+	struct pop3_header	header;
+	struct buf		stored;		/* not unpacked yet */
+	uint64_t		offset;		/* of what is asked for next */
+	uint32_t		index;
+	bool			whole;		/* RETR, not TOP */
+	bool			ascii;		/* its header is made so */
+	bool			begun;		/* the answer has begun */
+};
+
+struct pop3_session {
+	struct list		node;
+	struct pop3_server	*srv;
+	struct conn		*conn;
+	struct log_ctx		log;
+	char			id[24];
+	char			peer[NET_IP_STR];
+	char			*user;
+	unsigned		state;
+	bool			clear_ok;	/* passwords may travel in clear text */
+	bool			stls;		/* offered on this listener */
+	bool			eof, ending, utf8, counted, lease_lost;
+	bool			busy;		/* a command has not answered yet */
+	bool			answering;	/* the next line answers a challenge */
+	/* The client took output after conn_full(); cleared before it runs. */
+	void			(*drained)(struct pop3_session *s);
+	struct loop_timer	*timer;		/* login time */
+	struct loop_timer	*renew;		/* of the ticket */
+	struct auth_exchange	*exchange;
+	struct auth_lookup	*renewing;
+	struct buf		name;		/* of USER, without folder */
+	struct buf		folder;
+	struct auth_granted	grant;		/* waits for the client's last answer */
+	struct buf		grant_ticket, grant_user;
+	bool			plain;		/* the exchange is PLAIN: its message is ours to read */
+	bool			granted_waits;
+	struct store		*store;
+	struct buf		ticket;
+	uint64_t		account;
+	struct maildrop		drop;
+	struct drop_load	load;
+	struct uidls		uidls;
+	struct ahead		ahead;
+	struct pop3_stream	stream;
+	uint32_t		at;		/* of a listing, of a message fetched, of QUIT */
+	uint32_t		top_lines;
+	bool			top;
+	bool			tried;		/* once again, after the store was away */
+	bool			fetching;	/* waits for a batch */
+	uint32_t		bad_commands, failed_logins;
+	uint64_t		n_retrieved, n_topped;
+};
+
+/* Takes fd over.  id, peer: copied. */
+struct pop3_session *pop3_session_new(struct pop3_server *srv, int fd, const char *id,
+    const char *peer, const struct conf_listener *listener);
+/* At once, without a word. */
+void pop3_session_free(struct pop3_session **s);
+/* Sends what was said, then closes; deletes nothing. */
+void pop3_session_end(struct pop3_session *s);
+static inline struct buf *
+pop3_out(struct pop3_session *s)
+{
+	return conn_out(s->conn);
+}
+/* Something may have been left in the connection: look again in the next round. */
+void pop3_session_kick(struct pop3_session *s);
+/* Passwords may be asked for. */
+bool pop3_session_may_login(const struct pop3_session *s);
+/* AUTH_TLS, AUTH_CLEAR_OK. */
+unsigned pop3_mechanism_flags(const struct pop3_session *s);
+void pop3_server_ask_mechanisms(struct pop3_server *srv);
+/* Ends those that are not logged in; others may finish. */
+void pop3_server_drain(struct pop3_server *srv);
+/* Ends the sessions that used a ticket taken back. */
+void pop3_server_revoked(struct pop3_server *srv, const struct auth_revoked *r);
+/* Frees all sessions and what was asked. */
+void pop3_server_fini(struct pop3_server *srv);
+
+/* ---- answers ---- */
+
+/* "+OK text" / "-ERR text", with CRLF; text with its response code. */
+void pop3_ok(struct pop3_session *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void pop3_err(struct pop3_session *s, const char *text);
+/* A command that makes no sense: counted. */
+void pop3_bad(struct pop3_session *s, const char *text);
+/* The answer was written by the command itself. */
+void pop3_done(struct pop3_session *s);
+/* By the table from status to response codes. */
+void pop3_fail(struct pop3_session *s, enum status st);
+
+/* ---- tables ---- */
+
+const struct pop3_command *pop3_command_find(struct span word);
+extern const struct pop3_command pop3_cmds_any[], pop3_cmds_auth[], pop3_cmds_drop[],
+    pop3_cmds_retr[], pop3_cmds_quit[];
+
+/* cmd_auth.c: a line that answers a challenge. */
+void pop3_auth_answer(struct pop3_session *s, struct span line);
+/* user+folder@domain; without a folder, or where that is not configured, user alone. */
+void pop3_split_login(const struct conf_pop3 *conf, struct span login, struct buf *user,
+    struct buf *folder);
+/* The lease is asked for again after the store was away. */
+void pop3_lease_again(struct pop3_session *s);
+/* cmd_drop.c: a message number; false: answered. */
+bool pop3_message(struct pop3_session *s, struct span *rest, uint32_t *index);
+/* cmd_retr.c */
+void pop3_stream_end(struct pop3_session *s);
+
+#endif
