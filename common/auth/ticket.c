@@ -1,9 +1,11 @@
 /* On the wire, big-endian:
- *    0 u8 version   1 u8 role   2 u16 zero   4 u32 key number   8 id[16]   24 u64 account
+ *    0 u8 version   1 u8 role   2 u8 count of groups   3 u8 zero   4 u32 key number   8 id[16]   24 u64 account
  *   32 u32 shard   36 u32 rights   40 u32 slot   44 u64 generation   52 i64 expires_s
- *   60 u64 epoch   68 zero[4]   72 HMAC-SHA256 of bytes 0..71 */
+ *   60 u64 epoch   68 zero[4]   72 u64 groups[16], unused ones zero
+ *  200 HMAC-SHA256 of bytes 0..199 */
 #include "common/auth/ticket.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "common/crypto/digest.h"
@@ -11,8 +13,9 @@
 #include "common/util/mem.h"
 
 #define VERSION		1
-#define MAC_AT		72
+#define MAC_AT		200
 #define ZERO_AT		68
+#define GROUPS_AT	72
 
 void
 ticket_keys_rotate(struct ticket_keys *k, const struct ticket_key *fresh)
@@ -53,13 +56,17 @@ ticket_sign(const struct ticket_keys *keys, const struct ticket *t, unsigned cha
 	put_be64(out + 44, t->generation);
 	put_be64(out + 52, (uint64_t)t->expires_s);
 	put_be64(out + 60, t->epoch);
+	assert(t->n_groups <= TICKET_GROUPS_MAX);
+	out[2] = t->n_groups;
+	for (size_t i = 0; i < t->n_groups; i++)
+		put_be64(out + GROUPS_AT + 8 * i, t->groups[i]);
 	mac(&keys->now, out, out + MAC_AT);
 }
 
 enum status
 ticket_verify(const struct ticket_keys *keys, struct span in, struct ticket *t)
 {
-	static const unsigned char zero[MAC_AT - ZERO_AT];
+	static const unsigned char zero[GROUPS_AT - ZERO_AT];
 	const unsigned char *p = (const unsigned char *)in.p;
 	const struct ticket_key *key;
 	unsigned char want[SHA256_LEN];
@@ -73,7 +80,7 @@ ticket_verify(const struct ticket_keys *keys, struct span in, struct ticket *t)
 	mac(key, p, want);
 	same = mem_equal_ct(want, p + MAC_AT, sizeof(want));
 	mem_wipe(want, sizeof(want));
-	if (!same || p[2] != 0 || p[3] != 0 || memcmp(p + ZERO_AT, zero, sizeof(zero)) != 0)
+	if (!same || p[2] > TICKET_GROUPS_MAX || p[3] != 0 || memcmp(p + ZERO_AT, zero, sizeof(zero)) != 0)
 		return ST_DENIED;
 	memcpy(t->id, p + 8, TICKET_ID_LEN);
 	t->role = p[1];
@@ -84,5 +91,8 @@ ticket_verify(const struct ticket_keys *keys, struct span in, struct ticket *t)
 	t->generation = get_be64(p + 44);
 	t->expires_s = (int64_t)get_be64(p + 52);
 	t->epoch = get_be64(p + 60);
+	t->n_groups = p[2];
+	for (size_t i = 0; i < TICKET_GROUPS_MAX; i++)
+		t->groups[i] = get_be64(p + GROUPS_AT + 8 * i);
 	return ST_OK;
 }

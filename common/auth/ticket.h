@@ -14,7 +14,8 @@
 
 #define TICKET_KEY_LEN 32
 #define TICKET_ID_LEN 16
-#define TICKET_LEN 104		/* bytes on the wire, always */
+#define TICKET_GROUPS_MAX 16	/* as STORE_GROUPS_MAX */
+#define TICKET_LEN 232		/* bytes on the wire, always */
 
 struct ticket_key {
 	uint32_t	number;
@@ -37,6 +38,9 @@ struct ticket {
 	uint64_t	generation;
 	int64_t		expires_s;		/* wall clock */
 	uint64_t	epoch;			/* generation of the authd that signed it */
+	/* Whom the login may act as in ACLs beside the account itself; ids rising. */
+	uint8_t		n_groups;
+	uint64_t	groups[TICKET_GROUPS_MAX];
 };
 
 void ticket_sign(const struct ticket_keys *keys, const struct ticket *t,

@@ -6,7 +6,7 @@
 #define SEQ(type)	IPC_U64(type, seq), IPC_U64(type, acked)
 
 static const struct ipc_field attach[] = {
-	IPC_STR(store_attach, ticket, 1, 512), IPC_END };
+	IPC_STR(store_attach, ticket, 1, 512), IPC_U64(store_attach, owner), IPC_END };
 static const struct ipc_field attached[] = {
 	IPC_U64(store_attached, account), IPC_U64(store_attached, incarnation),
 	IPC_U64(store_attached, modseq), IPC_I64(store_attached, expires_s), IPC_END };
@@ -146,6 +146,21 @@ static const struct ipc_field uidl_put[] = {
 	SEQ(store_uidl_put), IPC_U64(store_uidl_put, mailbox),
 	IPC_STR(store_uidl_put, list, 1, PART), IPC_END };
 
+static const struct ipc_field acl[] = {
+	PATH(store_acl_get, path), IPC_END };
+static const struct ipc_field acl_is[] = {
+	IPC_U64(store_acl_is, mailbox), IPC_U32(store_acl_is, rights),
+	IPC_STR(store_acl_is, entries, 0, 32768), IPC_END };
+static const struct ipc_field acl_set[] = {
+	SEQ(store_acl_set), PATH(store_acl_set, path),
+	IPC_U8(store_acl_set, kind, ACL_USER, ACL_ANYONE), IPC_U64(store_acl_set, id),
+	IPC_BOOL(store_acl_set, negative), IPC_U8(store_acl_set, how, ACL_REPLACE, ACL_DELETE),
+	IPC_U32(store_acl_set, rights), IPC_END };
+static const struct ipc_field shared[] = {
+	IPC_U64(store_shared, after), IPC_END };
+static const struct ipc_field shared_are[] = {
+	IPC_STR(store_shared_are, owners, 0, PART), IPC_BOOL(store_shared_are, more), IPC_END };
+
 #define WORKER	(STORE_ROLE_ACCESS | STORE_ROLE_DELIVER)
 #define ACCESS	STORE_ROLE_ACCESS
 #define DIRECTORY (STORE_ROLE_DIRECTORY | STORE_ROLE_ADMIN)
@@ -211,6 +226,11 @@ static const struct ipc_message messages[] = {
 	    OF(store_account_delete, account_delete) },
 	{ STORE_ACCOUNT_LIMITS, "account-limits", ADMIN, 0, 64,
 	    OF(store_account_limits, account_limits) },
+	{ STORE_ACL, "acl", ACCESS, 0, 2048, OF(store_acl_get, acl) },
+	{ STORE_ACL_IS, "acl-is", REPLY, 32768 + 64, OF(store_acl_is, acl_is) },
+	{ STORE_ACL_SET, "acl-set", ACCESS, 0, 2048, OF(store_acl_set, acl_set) },
+	{ STORE_SHARED, "shared", ACCESS, 0, 16, OF(store_shared, shared) },
+	{ STORE_SHARED_ARE, "shared-are", REPLY, PART + 64, OF(store_shared_are, shared_are) },
 	{ STORE_COLUMNS, "columns", ACCESS, 0, (1u << 20) + 64, OF(store_columns, columns) },
 	{ STORE_COLUMNS_ARE, "columns-are", REPLY, PART + 64, OF(store_columns_are, columns_are) },
 	{ STORE_LEASE, "lease", ACCESS, 0, 32, OF(store_lease, lease) },

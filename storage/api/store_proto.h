@@ -3,9 +3,12 @@
  *
  * A socket has roles, told to stored by the master.  A worker opens a channel per
  * login with `attach`, showing the login's ticket (common/auth/ticket.h); every
- * other request rides on an attached channel.  The account is the ticket's and
- * never a field.  A channel number is chosen by the worker, not 0, and free again
- * after `detach` was answered.
+ * other request rides on an attached channel.  The account acted on belongs to the
+ * channel and is never a field of another request: the ticket's own, or, for role
+ * access, the `owner` that attach names: then the ACLs of his mailboxes judge every
+ * single request by who holds the ticket, and what he may not look up answers as
+ * what is not there.  A channel number is chosen by the worker, not 0, and free
+ * again after `detach` was answered.
  *
  * Order: replies on one channel show all earlier changes of the same channel.
  * A change is answered when it is on disk and applied.  Reads see applied state.
@@ -58,14 +61,18 @@ enum store_no {
 	STORE_DIR_WRITTEN = 63, STORE_DIR_WATCH = 64, STORE_DIR_DIRTY = 65,
 	STORE_STATS = 70, STORE_STATS_ARE = 71,
 	STORE_ACCOUNT_DELETE = 72, STORE_ACCOUNT_UNDELETE = 73, STORE_ACCOUNT_LIMITS = 74,
+	STORE_ACL = 80, STORE_ACL_IS = 81, STORE_ACL_SET = 82,
+	STORE_SHARED = 83, STORE_SHARED_ARE = 84,
 	STORE_COLUMNS = 120, STORE_COLUMNS_ARE = 121,
 	STORE_LEASE = 160, STORE_REMOVE = 161, STORE_REMOVED = 162,
 	STORE_UIDLS = 163, STORE_UIDLS_ARE = 164, STORE_UIDL_PUT = 165
 };
 
-/* attach -> attached.  Makes the account with its default mailboxes when this shard
- * has none of that id. */
-struct store_attach { struct span ticket; };
+/* attach -> attached.  owner 0: the ticket's own account, made with its default mailboxes
+ * when this shard has none of that id.  owner: another account, which this shard has or has
+ * not: that cannot be told from the answer, nor is it made.  The same ticket may be attached
+ * on any shard in this way, once for each owner. */
+struct store_attach { struct span ticket; uint64_t owner; };
 struct store_attached {
 	uint64_t	account;
 	uint64_t	incarnation;
@@ -217,6 +224,27 @@ struct store_removed { uint64_t modseq; uint32_t messages; };
 struct store_uidls { uint64_t mailbox; uint32_t from, limit; };
 struct store_uidls_are { struct span list; uint32_t resume; };	/* store_uidl... */
 struct store_uidl_put { uint64_t seq, acked; uint64_t mailbox; struct span list; };
+
+/* acl -> acl_is: who has which rights in a mailbox; needs RIGHT_ADMIN (the owner always has
+ * all rights and stands in no entry).  rights: the asker's own.  acl_set -> status: changes
+ * one entry; one without rights and negative rights goes. */
+struct store_acl_get { struct span path; };
+struct store_acl_is { uint64_t mailbox; uint32_t rights; struct span entries; };	/* store_acl... */
+enum { ACL_REPLACE = 1, ACL_ADD = 2, ACL_REMOVE = 3, ACL_DELETE = 4 };
+struct store_acl_set {
+	uint64_t	seq, acked;
+	struct span	path;
+	uint8_t		kind;		/* enum acl_kind */
+	uint64_t	id;
+	bool		negative;	/* the rights taken away */
+	uint8_t		how;
+	uint32_t	rights;
+};
+
+/* shared -> shared_are: the accounts of this shard that have a mailbox which the ticket's
+ * holder may look up, u64 big-endian each, rising; from `after` on.  Asked on any channel. */
+struct store_shared { uint64_t after; };
+struct store_shared_are { struct span owners; bool more; };
 
 struct store_quota_is {
 	uint64_t	bytes, bytes_limit;		/* limit 0: none */

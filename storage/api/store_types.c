@@ -237,6 +237,8 @@ put_store_append_item(struct buf *b, const struct store_append_item *it)
 	put_u64(b, it->subject_hash);
 	put_varint(b, it->stage);
 	put_span(b, it->body);
+	put_varint(b, it->message);
+	put_varint(b, it->thread);
 }
 
 bool
@@ -256,8 +258,33 @@ get_store_append_item(struct reader *r, struct store_append_item *it)
 	it->subject_hash = get_u64(r);
 	it->stage = get_varint32(r);
 	it->body = get_bounded(r, STORE_INLINE_MAX);
+	it->message = get_varint(r);
+	it->thread = get_varint(r);
 	return check(r, it->sha256.len == 32 && it->thread_keys.len % 8 == 0 &&
 	    it->size <= STORE_SIZE_MAX && (it->stage == 0) == (it->body.len > 0));
+}
+
+void
+put_store_acl(struct buf *b, const struct store_acl *a)
+{
+	put_u8(b, a->kind);
+	put_varint(b, a->id);
+	put_varint(b, a->rights);
+	put_varint(b, a->minus);
+}
+
+bool
+get_store_acl(struct reader *r, struct store_acl *a)
+{
+	if (ended(r))
+		return false;
+	*a = (struct store_acl){ .kind = get_u8(r) };
+	a->id = get_varint(r);
+	a->rights = get_varint32(r);
+	a->minus = get_varint32(r);
+	return check(r, a->kind >= ACL_USER && a->kind <= ACL_ANYONE &&
+	    (a->id == 0) == (a->kind == ACL_ANYONE) && (a->rights & ~(uint32_t)RIGHT_ALL) == 0 &&
+	    (a->minus & ~(uint32_t)RIGHT_ALL) == 0 && (a->rights | a->minus) != 0);
 }
 
 void

@@ -39,6 +39,19 @@ enum {
 	RIGHT_EXPUNGE = 512, RIGHT_ADMIN = 1024, RIGHT_ALL = 2047
 };
 
+/* Whom an entry of an ACL is about.  Ids are never reused, so neither are rights. */
+enum acl_kind { ACL_USER = 1, ACL_GROUP = 2, ACL_ANYONE = 3 };
+#define STORE_ACL_MAX		128u		/* entries of a mailbox */
+#define STORE_GROUPS_MAX	16u		/* groups that a login can be in */
+struct store_acl {
+	uint8_t		kind;
+	uint64_t	id;		/* account or group; 0 for anyone */
+	uint32_t	rights;
+	uint32_t	minus;		/* taken away, whoever gives them (RFC 4314 §2) */
+};
+void put_store_acl(struct buf *b, const struct store_acl *a);
+bool get_store_acl(struct reader *r, struct store_acl *a);
+
 /* Roles of mailboxes, RFC 6154 (and 8457's Important). */
 enum mailbox_role {
 	MAILBOX_ROLE_NONE, MAILBOX_ROLE_INBOX, MAILBOX_ROLE_DRAFTS, MAILBOX_ROLE_SENT,
@@ -122,6 +135,9 @@ struct store_append_item {
 	uint64_t	subject_hash;	/* of the base subject; 0: none */
 	uint32_t	stage;		/* 0: inline */
 	struct span	body;
+	/* Ids that it has in another account (RFC 8474 §5.1), 0: new ones.  Kept when this account
+	 * has no other message under them. */
+	uint64_t	message, thread;
 };
 void put_store_append_item(struct buf *b, const struct store_append_item *it);
 bool get_store_append_item(struct reader *r, struct store_append_item *it);

@@ -47,6 +47,7 @@ struct store {
 	uint32_t		 attach_req;
 	bool			 attached_once, watching;
 	struct buf		 ticket, old_ticket;
+	uint64_t		 owner;		/* 0: the ticket's own account */
 	uint64_t		 gen;		/* counts tickets */
 	bool			 with_old;	/* attached or attaching with old_ticket */
 	uint64_t		 last_seq;
@@ -283,7 +284,7 @@ on_renewed(void *arg, const struct ipc_head *h, const struct ipc_message *m, con
 static void
 send_renew(struct store *s)
 {
-	struct store_attach rq = { buf_span(&s->ticket) };
+	struct store_attach rq = { buf_span(&s->ticket), s->owner };
 
 	if (s->attach_req != 0)		/* an earlier one has not been answered */
 		ipc_cancel(s->shard->ipc, s->attach_req);
@@ -378,6 +379,7 @@ send_attach(struct store *s)
 	}
 	gen = first_gen(s);
 	s->with_old = gen != s->gen;
+	rq.owner = s->owner;
 	rq.ticket = buf_span(s->with_old ? &s->old_ticket : &s->ticket);
 	s->attach = ATTACH_SENT;
 	s->attach_req = ipc_request(s->shard->ipc, s->chan, STORE_ATTACH, &rq, on_attached, s);
@@ -585,10 +587,28 @@ store_pool_set(struct store_pool *p, uint32_t no, int fd)
 	shard_go(sh);
 }
 
+size_t
+store_pool_shards(const struct store_pool *p, uint32_t *numbers, size_t max)
+{
+	size_t pos = 0, n = 0;
+	void *v;
+
+	while (n < max && table_next(&p->shards, &pos, NULL, &v))
+		numbers[n++] = ((const struct shard *)v)->no;
+	return n;
+}
+
 /* Channels ---------------------------------------------------------------------- */
 
 struct store *
 store_open_channel(struct store_pool *p, uint32_t shard, struct span ticket,
+    store_event_fn event, void *arg)
+{
+	return store_open_shared(p, shard, ticket, 0, event, arg);
+}
+
+struct store *
+store_open_shared(struct store_pool *p, uint32_t shard, struct span ticket, uint64_t owner,
     store_event_fn event, void *arg)
 {
 	struct shard *sh = shard_get(p, shard);
@@ -598,6 +618,7 @@ store_open_channel(struct store_pool *p, uint32_t shard, struct span ticket,
 	s->event = event;
 	s->arg = arg;
 	s->gen = 1;
+	s->owner = owner;
 	list_init(&s->calls);
 	buf_add_span(&s->ticket, ticket);
 	do {
@@ -742,6 +763,10 @@ READ(uidls, store_uidls, STORE_UIDLS, STORE_UIDLS_ARE)
 CHANGE(remove, store_remove, STORE_REMOVE, STORE_REMOVED)
 CHANGE(uidl_put, store_uidl_put, STORE_UIDL_PUT, 0)
 CHANGE(copy, store_copy, STORE_COPY, STORE_COPIED)
+
+READ(acl, store_acl_get, STORE_ACL, STORE_ACL_IS)
+CHANGE(acl_set, store_acl_set, STORE_ACL_SET, 0)
+READ(shared, store_shared, STORE_SHARED, STORE_SHARED_ARE)
 
 struct store_call *
 store_do_quota(struct store *s, store_done_fn fn, void *arg)

@@ -30,6 +30,9 @@ void store_pool_free(struct store_pool **p);
 /* A (new) socket to a shard; takes fd over.  Replaces a dead one. */
 void store_pool_set(struct store_pool *p, uint32_t shard, int fd);
 
+/* The numbers of the shards there are, at most max of them; returns how many. */
+size_t store_pool_shards(const struct store_pool *p, uint32_t *numbers, size_t max);
+
 /* dirty: something in the account changed (ask store_changes); lost: see above;
  * revoked: the ticket was taken back: end the session. */
 enum store_event { STORE_EV_DIRTY, STORE_EV_LOST, STORE_EV_REVOKED };
@@ -38,6 +41,10 @@ typedef void (*store_event_fn)(void *arg, enum store_event ev, uint64_t modseq);
 /* Opens a channel; calls may follow at once (they queue behind the attach). */
 struct store *store_open_channel(struct store_pool *p, uint32_t shard, struct span ticket,
     store_event_fn event, void *arg);
+/* Another account's mailboxes, as far as they are shared with who holds the ticket; the shard
+ * is the owner's.  At most one a ticket and owner. */
+struct store *store_open_shared(struct store_pool *p, uint32_t shard, struct span ticket,
+    uint64_t owner, store_event_fn event, void *arg);
 /* Detaches; calls under way are cancelled; staged bodies are dropped. */
 void store_close(struct store **s);
 void store_renew(struct store *s, struct span ticket);
@@ -69,6 +76,9 @@ struct store_call *store_do_lease(struct store *s, const struct store_lease *rq,
 struct store_call *store_do_remove(struct store *s, const struct store_remove *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_uidls(struct store *s, const struct store_uidls *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_uidl_put(struct store *s, const struct store_uidl_put *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_acl(struct store *s, const struct store_acl_get *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_acl_set(struct store *s, const struct store_acl_set *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_shared(struct store *s, const struct store_shared *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_quota(struct store *s, store_done_fn fn, void *arg);
 /* A staged body that is not wanted any more, or was adopted by an append: its number may
  * be used again then.  A body whose chunks were taken by a stored that ended since

@@ -299,6 +299,8 @@ on_attach(struct peer *p, const struct ipc_message *m, const struct ipc_head *h,
 
 	if (h->chan == 0 || table_get_u64(&p->channels, h->chan) != NULL)
 		st = ST_EXISTS;
+	else if (msg->owner != 0)
+		st = ST_UNSUPPORTED;
 	else if (svc->revocations_known)
 		st = ticket_judge(p, msg->ticket, &t);
 	if (st != ST_OK) {
