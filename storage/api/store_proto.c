@@ -160,6 +160,15 @@ static const struct ipc_field shared[] = {
 	IPC_U64(store_shared, after), IPC_END };
 static const struct ipc_field shared_are[] = {
 	IPC_STR(store_shared_are, owners, 0, PART), IPC_BOOL(store_shared_are, more), IPC_END };
+static const struct ipc_field metadata_get[] = {
+	IPC_U64(store_metadata_get, mailbox), IPC_STR(store_metadata_get, names, 1, 65536),
+	IPC_U8(store_metadata_get, depth, 0, 255), IPC_U32(store_metadata_get, max_size),
+	IPC_U32(store_metadata_get, from), IPC_END };
+static const struct ipc_field metadata_is[] = {
+	IPC_STR(store_metadata_is, entries, 0, PART), IPC_U32(store_metadata_is, resume), IPC_END };
+static const struct ipc_field metadata_set[] = {
+	SEQ(store_metadata_set), IPC_U64(store_metadata_set, mailbox),
+	IPC_STR(store_metadata_set, entries, 1, PART), IPC_END };
 
 #define WORKER	(STORE_ROLE_ACCESS | STORE_ROLE_DELIVER)
 #define ACCESS	STORE_ROLE_ACCESS
@@ -239,6 +248,11 @@ static const struct ipc_message messages[] = {
 	{ STORE_UIDLS, "uidls", ACCESS, 0, 16, OF(store_uidls, uidls) },
 	{ STORE_UIDLS_ARE, "uidls-are", REPLY, PART + 64, OF(store_uidls_are, uidls_are) },
 	{ STORE_UIDL_PUT, "uidl-put", ACCESS, 0, PART + 64, OF(store_uidl_put, uidl_put) },
+	{ STORE_METADATA_GET, "metadata-get", ACCESS, 0, 65536 + 64,
+	    OF(store_metadata_get, metadata_get) },
+	{ STORE_METADATA_IS, "metadata-is", REPLY, PART + 64, OF(store_metadata_is, metadata_is) },
+	{ STORE_METADATA_SET, "metadata-set", ACCESS, 0, PART + 64,
+	    OF(store_metadata_set, metadata_set) },
 	{ 0 }
 };
 

@@ -65,7 +65,8 @@ enum store_no {
 	STORE_SHARED = 83, STORE_SHARED_ARE = 84,
 	STORE_COLUMNS = 120, STORE_COLUMNS_ARE = 121,
 	STORE_LEASE = 160, STORE_REMOVE = 161, STORE_REMOVED = 162,
-	STORE_UIDLS = 163, STORE_UIDLS_ARE = 164, STORE_UIDL_PUT = 165
+	STORE_UIDLS = 163, STORE_UIDLS_ARE = 164, STORE_UIDL_PUT = 165,
+	STORE_METADATA_GET = 100, STORE_METADATA_IS = 101, STORE_METADATA_SET = 102
 };
 
 /* attach -> attached.  owner 0: the ticket's own account, made with its default mailboxes
@@ -267,6 +268,20 @@ struct store_dir_dirty { uint64_t modseq; struct span keys; };
 struct store_stats_are { struct span text; };
 struct store_account_delete { uint64_t seq, acked; uint64_t account; };
 struct store_account_limits { uint64_t seq, acked; uint64_t account, bytes, messages, mailboxes; };
+
+/* Annotations of a mailbox, or of the account (mailbox 0).  metadata_get -> metadata_is in
+ * parts: entries named, and those up to `depth` steps below them (255: all), shared ones and
+ * the reader's own; values above max_size are not given.  metadata_set: all or none; ST_LIMIT
+ * too many of a mailbox, ST_OVER_QUOTA too many bytes of the account. */
+struct store_metadata_get {
+	uint64_t	mailbox;
+	struct span	names;		/* put_span... */
+	uint8_t		depth;
+	uint32_t	max_size;
+	uint32_t	from;		/* 0, or a part's resume */
+};
+struct store_metadata_is { struct span entries; uint32_t resume; };	/* store_metadata... */
+struct store_metadata_set { uint64_t seq, acked; uint64_t mailbox; struct span entries; };
 
 extern const struct ipc_protocol store_protocol;
 

@@ -403,3 +403,27 @@ get_store_dir_step(struct reader *r, struct store_dir_step *s)
 	s->value = get_bounded(r, STORE_DIR_VALUE_MAX);
 	return check(r, s->key.len > 0 && s->check <= DIR_VERSION && s->change <= 2);
 }
+
+void
+put_store_metadata(struct buf *b, const struct store_metadata *m)
+{
+	put_span(b, m->name);
+	put_u8(b, m->given ? 1 : 0);
+	put_u32(b, m->size);
+	put_span(b, m->value);
+}
+
+bool
+get_store_metadata(struct reader *r, struct store_metadata *m)
+{
+	uint8_t given;
+
+	if (ended(r))
+		return false;
+	*m = (struct store_metadata){ .name = get_bounded(r, STORE_METADATA_NAME_MAX) };
+	given = get_u8(r);
+	m->given = given == 1;
+	m->size = get_u32(r);
+	m->value = get_bounded(r, STORE_METADATA_VALUE_MAX);
+	return check(r, m->name.len > 0 && given <= 1);
+}

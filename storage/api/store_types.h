@@ -172,6 +172,21 @@ struct store_uidl {
 void put_store_uidl(struct buf *b, const struct store_uidl *u);
 bool get_store_uidl(struct reader *r, struct store_uidl *u);
 
+/* Annotations (RFC 5464). */
+#define STORE_METADATA_NAME_MAX		255u
+#define STORE_METADATA_VALUE_MAX	65536u
+#define STORE_METADATA_MAX		100u	/* of a mailbox, shared ones and each reader's apart */
+#define STORE_METADATA_ENTRIES_MAX	64u	/* set by one request */
+#define STORE_METADATA_BYTES_MAX	(8u << 20)	/* of an account, names and values */
+struct store_metadata {
+	struct span	name;		/* "/shared/comment": lower case, see metadata_name_valid() */
+	bool		given;		/* setting, false: the entry goes; reading: value is here */
+	uint32_t	size;		/* reading: bytes of the value */
+	struct span	value;
+};
+void put_store_metadata(struct buf *b, const struct store_metadata *m);
+bool get_store_metadata(struct reader *r, struct store_metadata *m);
+
 /* Directory: one record read, or one step of a write. */
 enum dir_check { DIR_ANY = 0, DIR_ABSENT = 1, DIR_VERSION = 2 };
 struct store_dir_record {

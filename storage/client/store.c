@@ -761,6 +761,8 @@ CHANGE(expunge, store_expunge, STORE_EXPUNGE, STORE_EXPUNGED)
 READ(lease, store_lease, STORE_LEASE, 0)
 READ(uidls, store_uidls, STORE_UIDLS, STORE_UIDLS_ARE)
 CHANGE(remove, store_remove, STORE_REMOVE, STORE_REMOVED)
+READ(metadata_get, store_metadata_get, STORE_METADATA_GET, STORE_METADATA_IS)
+CHANGE(metadata_set, store_metadata_set, STORE_METADATA_SET, 0)
 CHANGE(uidl_put, store_uidl_put, STORE_UIDL_PUT, 0)
 CHANGE(copy, store_copy, STORE_COPY, STORE_COPIED)
 

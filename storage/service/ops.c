@@ -19,6 +19,7 @@ union any {
 	struct store_account_limits	account_limits;
 	struct store_remove		remove;
 	struct store_uidl_put		uidl_put;
+	struct store_metadata_set	metadata;
 	max_align_t			align;
 	char				room[IPC_STRUCT_MAX];
 };
@@ -216,6 +217,11 @@ prepare(struct request *rq, const union any *msg, bool *wait)
 		op->kind = OP_UIDL_PUT;
 		op->u.uidl_put = (struct op_uidl_put){ msg->uidl_put.mailbox,
 		    msg->uidl_put.list };
+		return ST_OK;
+	case STORE_METADATA_SET:
+		op->kind = OP_METADATA;
+		op->u.metadata = (struct op_metadata){ msg->metadata.mailbox,
+		    msg->metadata.entries };
 		return ST_OK;
 	case STORE_DIR_WRITE:
 		op->kind = OP_DIR_WRITE;

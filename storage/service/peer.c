@@ -448,6 +448,7 @@ rights_needed(const struct ipc_message *m, const void *msg)
 	case STORE_FLAGS: return RIGHT_WRITE;
 	case STORE_EXPUNGE: return RIGHT_EXPUNGE;
 	case STORE_UIDLS: return RIGHT_READ;
+	case STORE_METADATA_GET: case STORE_METADATA_SET: return RIGHT_LOOKUP | RIGHT_READ;
 	case STORE_UIDL_PUT: return RIGHT_WRITE;
 	case STORE_REMOVE:
 		switch (((const struct store_remove *)msg)->how) {

@@ -22,6 +22,7 @@ union any {
 	struct store_changes	changes;
 	struct store_dir_read	dir_read;
 	struct store_uidls	uidls;
+	struct store_metadata_get metadata;
 	max_align_t		align;
 	char			room[IPC_STRUCT_MAX];
 };
@@ -35,6 +36,7 @@ read_is(uint16_t no)
 	switch (no) {
 	case STORE_LIST: case STORE_OPEN: case STORE_ROWS: case STORE_CACHE: case STORE_BODY:
 	case STORE_CHANGES: case STORE_QUOTA: case STORE_DIR_READ: case STORE_UIDLS:
+	case STORE_METADATA_GET:
 		return true;
 	default:
 		return false;
@@ -506,6 +508,22 @@ read_uidls(struct request *rq, const struct store_uidls *msg)
 	return step;
 }
 
+static enum step
+read_metadata(struct request *rq, const struct store_metadata_get *msg)
+{
+	struct buf out = { 0 };
+	struct store_metadata_is is = { .resume = 0 };
+	enum status st = state_metadata(rq->svc->state, rq->account->id,
+	    rq->chan->ticket.account, msg, PART_BYTES - STORE_METADATA_VALUE_MAX - 1024,
+	    &is.resume, &out);
+	enum step step;
+
+	is.entries = buf_span(&out);
+	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_METADATA_IS, &is);
+	buf_fini(&out);
+	return step;
+}
+
 /* How many records lie in out, and the key of the last one. */
 static uint32_t
 count_records(struct span records, struct span *last)
@@ -580,6 +598,7 @@ read_step(struct request *rq)
 	case STORE_QUOTA: return read_quota(rq);
 	case STORE_DIR_READ: return read_dir(rq, &msg.dir_read);
 	case STORE_UIDLS: return read_uidls(rq, &msg.uidls);
+	case STORE_METADATA_GET: return read_metadata(rq, &msg.metadata);
 	default: return fail(rq, ST_BUG);
 	}
 }

@@ -137,7 +137,7 @@ apply_account_purge(struct apply *ap)
 	static const enum tab tables[] = { TAB_MESSAGE, TAB_MINDEX, TAB_UIDMAP, TAB_MSORT,
 		TAB_MLIST, TAB_MSTRUCT, TAB_THREADKEY, TAB_THREAD, TAB_CHANGE, TAB_MCHANGE,
 		TAB_HISTORY, TAB_SUBSCR, TAB_KEYWORD, TAB_MBOXNAME, TAB_MAILBOX, TAB_WORK,
-		TAB_UIDL };
+		TAB_UIDL, TAB_METADATA };
 	struct rec_account *a = &ap->a->rec;
 	uint32_t left = OP_ROWS;
 

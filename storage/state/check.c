@@ -278,6 +278,18 @@ check_uidl(struct check *k, struct span key, struct span payload, void *arg)
 	return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+static enum status
+check_metadata(struct check *k, struct span key, struct span payload, void *arg)
+{
+	uint64_t *bytes = arg;
+	struct span name = span_sub(key, 24, key.len);
+
+	*bytes += name.len + payload.len;
+	if (!metadata_name_valid(name) || payload.len > STORE_METADATA_VALUE_MAX)
+		wrong(k, "an annotation that cannot be");
+	return ST_OK;
+}
+
 /* Rows under mailboxes that are not there were not visited. */
 static enum status
 check_orphans(struct check *k, struct span account)
@@ -296,7 +308,7 @@ static enum status
 check_account(struct check *k, struct span key, struct span payload, void *arg)
 {
 	struct rec_account a;
-	uint64_t names = 0, uidls = 0;
+	uint64_t names = 0, uidls = 0, metadata = 0;
 
 	(void)arg;
 	if (!rec_account_get(payload, &a))
@@ -314,6 +326,9 @@ check_account(struct check *k, struct span key, struct span payload, void *arg)
 	TRY(each(k, TAB_UIDL, key, check_uidl, &uidls));
 	if (uidls != a.uidls)
 		wrong(k, "unique-ids: %" PRIu64 "/%" PRIu64, a.uidls, uidls);
+	TRY(each(k, TAB_METADATA, key, check_metadata, &metadata));
+	if (metadata != a.metadata_bytes)
+		wrong(k, "bytes of annotations: %" PRIu64 "/%" PRIu64, a.metadata_bytes, metadata);
 	if (names != k->mailboxes)
 		wrong(k, "%" PRIu64 " names, %" PRIu64 " mailboxes", names, k->mailboxes);
 	if (k->memberships != k->rows)

@@ -4,6 +4,7 @@
  *	mailbox		by id: id, parent, name, role, uidvalidity, uidnext
  *	membership	by uid: uid, message, thread, modseq, flags, size, received, zone, saved
  *	message		once for each membership: SHA-256
+ *	annotation	of the account and of each mailbox: reader, name, value
  *
  * A mailbox's hash covers its memberships; the root covers the mailboxes' hashes.  Not
  * in it: counters (state_check() recounts them), positions of bodies, caches, history. */
@@ -74,6 +75,27 @@ hash_rows(struct state *s, uint64_t account, uint64_t mailbox, struct digest *d)
 }
 
 static enum status
+hash_metadata(struct state *s, uint64_t account, uint64_t mailbox, struct digest *d)
+{
+	struct engine_cursor *c = NULL;
+	struct buf b = { 0 };
+	struct span key, payload;
+	struct key k;
+	enum status st;
+
+	key_2(&k, account, mailbox);
+	TRY(engine_cursor_open(s->e, NULL, TAB_METADATA, key_span(&k), &c));
+	while ((st = st_next(s, TAB_METADATA, c, &key, &payload)) == ST_OK) {
+		put_span(&b, span_sub(key, 16, key.len));
+		put_span(&b, payload);
+		add(d, &b);
+	}
+	engine_cursor_close(&c);
+	buf_fini(&b);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+static enum status
 hash_mailbox(struct state *s, uint64_t account, uint64_t id, const struct rec_mailbox *m,
     struct digest *root)
 {
@@ -90,6 +112,8 @@ hash_mailbox(struct state *s, uint64_t account, uint64_t id, const struct rec_ma
 	put_u32(&b, m->uidnext);
 	add(d, &b);
 	st = hash_rows(s, account, id, d);
+	if (st == ST_OK)
+		st = hash_metadata(s, account, id, d);
 	digest_done(d, leaf);
 	digest_add(root, leaf, sizeof(leaf));
 	digest_free(&d);
@@ -176,6 +200,8 @@ state_hash(struct state *s, uint64_t account, unsigned char out[32])
 	state_keywords(s, account, 0, &b);
 	add(root, &b);
 	st = hash_sorted(s, account, TAB_SUBSCR, root);
+	if (st == ST_OK)
+		st = hash_metadata(s, account, 0, root);
 	if (st == ST_OK)
 		st = hash_mailboxes(s, account, root);
 	digest_done(root, out);

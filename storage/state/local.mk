@@ -10,6 +10,7 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/keyword.c \
 	storage/state/mailbox.c \
 	storage/state/message.c \
+	storage/state/metadata.c \
 	storage/state/once.c \
 	storage/state/op.c storage/state/op.h \
 	storage/state/path.c \

@@ -99,6 +99,8 @@ purge_step(struct apply *ap, struct mbox *m, bool has_work)
 	ap->r->more = !empty;
 	key_2(&k, ap->a->id, m->id);
 	if (empty)
+		TRY(metadata_drop(ap, m->id));
+	if (empty)
 		return has_work ? st_del(ap->s, TAB_WORK, &k) : ST_OK;
 	if (has_work)
 		return ST_OK;
@@ -264,6 +266,8 @@ rename_inbox(struct apply *ap, struct mbox *inbox, const struct path_at *at)
 		st = mailbox_make(ap, at, MAILBOX_ROLE_NONE, &to);
 	if (st == ST_OK)
 		st = copy_rows(ap, inbox, to, &uids, true, &made);
+	if (st == ST_OK)
+		st = metadata_copy(ap, inbox->id, to->id);
 	if (st == ST_OK)
 		ap->r->mailbox = to->id;
 	uidset_fini(&uids);

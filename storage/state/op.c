@@ -50,6 +50,9 @@ static const struct field remove_[] = { F(U8, remove, how), F(U8, remove, system
 static const struct field uidl_put[] = { F(VARINT, uidl_put, mailbox),
 	F(SPAN, uidl_put, list), { 0 } };
 
+static const struct field metadata[] = { F(VARINT, metadata, mailbox),
+	F(SPAN, metadata, entries), { 0 } };
+
 static const struct {
 	const char		*name;
 	const struct field	*fields;
@@ -75,6 +78,7 @@ static const struct {
 	[OP_DIR_WRITE] = { "dir-write", dir_write },
 	[OP_REMOVE] = { "remove", remove_ },
 	[OP_UIDL_PUT] = { "uidl-put", uidl_put },
+	[OP_METADATA] = { "metadata", metadata },
 };
 
 static const struct field *

@@ -34,7 +34,8 @@ enum op_kind {
 	OP_APPEND = 20, OP_FLAGS = 21, OP_EXPUNGE = 22, OP_COPY = 23,
 	OP_HISTORY_PURGE = 30, OP_ONCE_PURGE = 31, OP_INCARNATION = 32,
 	OP_DIR_WRITE = 40,
-	OP_REMOVE = 90, OP_UIDL_PUT = 91
+	OP_REMOVE = 90, OP_UIDL_PUT = 91,
+	OP_METADATA = 60
 };
 
 struct op_head {
@@ -110,6 +111,8 @@ struct op_remove {
 	struct span	what;		/* store_uids... */
 };
 struct op_uidl_put { uint64_t mailbox; struct span list; };	/* store_uidl... */
+/* Annotations; mailbox 0: of the account.  who: whose private ones. */
+struct op_metadata { uint64_t mailbox; struct span entries; };	/* store_metadata... */
 /* Forgets history older than before_ms, and what only it kept; at most `rows` rows. */
 struct op_history_purge { int64_t before_ms; uint32_t rows; };
 /* Forgets outcomes last touched before before_ms, of tickets from `from` on. */
@@ -137,6 +140,7 @@ struct op {
 		struct op_dir_write		dir_write;
 		struct op_remove		remove;
 		struct op_uidl_put		uidl_put;
+		struct op_metadata	metadata;
 	} u;
 };
 

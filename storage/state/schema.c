@@ -14,7 +14,7 @@ const char *const state_tables[] = {
 	[TAB_THREADKEY] = "threadkey", [TAB_THREAD] = "thread", [TAB_CHANGE] = "change",
 	[TAB_MCHANGE] = "mchange", [TAB_HISTORY] = "history", [TAB_SUBSCR] = "subscr",
 	[TAB_ONCE] = "once", [TAB_DIR] = "dir", [TAB_WORK] = "work",
-	[TAB_UIDL] = "uidl",
+	[TAB_UIDL] = "uidl", [TAB_METADATA] = "metadata",
 };
 const size_t state_n_tables = TAB_COUNT;
 
@@ -175,6 +175,7 @@ rec_account_put(struct buf *b, const struct rec_account *r)
 	put_u64(b, (uint64_t)r->created_ms);
 	put_u64(b, (uint64_t)r->deleted_ms);
 	put_varint(b, r->uidls);
+	put_varint(b, r->metadata_bytes);
 }
 
 bool
@@ -201,6 +202,7 @@ rec_account_get(struct span p, struct rec_account *a)
 	a->created_ms = (int64_t)get_u64(&r);
 	a->deleted_ms = (int64_t)get_u64(&r);
 	a->uidls = get_varint(&r);
+	a->metadata_bytes = get_varint(&r);
 	return reader_done(&r) && a->keywords <= KEYWORD_MAX;
 }
 

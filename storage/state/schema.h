@@ -30,6 +30,8 @@
  *	dir       text                              version, value
  *	work      account, mailbox                  nothing: deleted mailbox that holds rows
  *	uidl      account, mailbox, uid             POP3 unique-id brought along from elsewhere
+ *	metadata  account, mailbox or 0, reader     annotation of this name; reader 0: shared
+ *	          or 0, name
  *
  * Home: the membership a message was appended with; its cold rows stay under that key
  * when it is copied, moved or expunged there, for mailbox ids and uids never return.
@@ -50,7 +52,7 @@ enum tab {
 	TAB_META, TAB_ACCOUNT, TAB_KEYWORD, TAB_MAILBOX, TAB_MBOXNAME, TAB_MINDEX, TAB_UIDMAP,
 	TAB_MESSAGE, TAB_MSORT, TAB_MLIST, TAB_MSTRUCT, TAB_EXTENT, TAB_THREADKEY, TAB_THREAD,
 	TAB_CHANGE, TAB_MCHANGE, TAB_HISTORY, TAB_SUBSCR, TAB_ONCE, TAB_DIR, TAB_WORK,
-	TAB_UIDL,
+	TAB_UIDL, TAB_METADATA,
 	TAB_COUNT
 };
 
@@ -120,6 +122,7 @@ struct rec_account {
 	uint64_t	bytes_limit, messages_limit, mailboxes_limit;
 	int64_t		created_ms, deleted_ms;
 	uint64_t	uidls;			/* rows of that table */
+	uint64_t	metadata_bytes;		/* of that table: names and values */
 };
 struct rec_mailbox {
 	uint64_t	parent;			/* 0: top */

@@ -480,6 +480,7 @@ static const struct {
 	[OP_DIR_WRITE] = { apply_dir_write, NO_ACCOUNT },
 	[OP_REMOVE] = { apply_remove, 0 },
 	[OP_UIDL_PUT] = { apply_uidl_put, 0 },
+	[OP_METADATA] = { apply_metadata, 0 },
 };
 
 static enum status

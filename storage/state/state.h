@@ -159,6 +159,11 @@ void state_changes_fini(struct state_changes *c);
 enum status state_changes(struct state *s, uint64_t account, uint64_t mailbox, uint64_t since,
     uint32_t rows, struct state_changes *c);
 
+/* put_store_metadata() of the entries that rq asks for and `reader` may see, at most `budget`
+ * bytes but one entry.  *resume: rq->from of the rest; 0: no more. */
+enum status state_metadata(struct state *s, uint64_t account, uint64_t reader,
+    const struct store_metadata_get *rq, size_t budget, uint32_t *resume, struct buf *out);
+
 /* put_store_uidl() of a mailbox's messages that have one, by uid; as state_rows(), and at
  * most `limit`. */
 enum status state_uidls(struct state *s, uint64_t account, uint64_t mailbox, uint32_t limit,

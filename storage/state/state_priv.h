@@ -223,6 +223,13 @@ enum status uidl_drop(struct apply *ap, struct mbox *m, uint32_t uid);
 enum status uidl_move(struct apply *ap, struct mbox *from, uint32_t uid, struct mbox *to,
     uint32_t new_uid);
 
+/* ---- annotations (metadata.c) ---- */
+
+/* All of a mailbox: they go with it; or INBOX's are copied when it is renamed. */
+enum status metadata_drop(struct apply *ap, uint64_t mailbox);
+enum status metadata_copy(struct apply *ap, uint64_t from, uint64_t to);
+bool metadata_name_valid(struct span name);
+
 /* ---- operations ---- */
 
 enum status apply_account_create(struct apply *ap);
@@ -245,6 +252,7 @@ enum status apply_history_purge(struct apply *ap);
 enum status apply_dir_write(struct apply *ap);
 enum status apply_remove(struct apply *ap);
 enum status apply_uidl_put(struct apply *ap);
+enum status apply_metadata(struct apply *ap);
 /* once.c: has its own way to the records. */
 enum status apply_once_purge(struct apply *ap);
 /* *known: result was filled from memory. */

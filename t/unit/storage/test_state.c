@@ -344,6 +344,113 @@ an_append_takes_what_it_replaces_along(void **state)
 	kit_check(k);
 }
 
+static enum status
+annotate(uint64_t mailbox, uint64_t who, const char *name, const char *value, unsigned n)
+{
+	struct op op = kit_op(k, OP_METADATA);
+	struct buf list = { 0 };
+	char text[300];
+	enum status st;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct store_metadata e = { .given = value != NULL, .value = span_str(value) };
+
+		snprintf(text, sizeof(text), i == 0 ? "%s" : "%s/%u", name, i);
+		e.name = span_str(text);
+		put_store_metadata(&list, &e);
+	}
+	op.head.who = who;
+	op.u.metadata = (struct op_metadata){ mailbox, buf_span(&list) };
+	st = kit_apply(k, &op);
+	buf_fini(&list);
+	return st;
+}
+
+/* "name=value name=value" of what a reader sees. */
+static const char *
+annotations(uint64_t mailbox, uint64_t reader, const char *names, uint8_t depth, uint32_t max)
+{
+	static char text[4096];
+	struct store_metadata_get rq = { .mailbox = mailbox, .depth = depth, .max_size = max };
+	struct buf wanted = { 0 }, out = { 0 };
+	struct span rest = span_str(names);
+	struct store_metadata e;
+	struct reader r;
+	size_t len = 0;
+
+	while (rest.p != NULL)
+		put_span(&wanted, span_cut(&rest, ' '));
+	rq.names = buf_span(&wanted);
+	text[0] = '\0';
+	do {
+		uint32_t resume = 0;
+
+		buf_clear(&out);
+		OK(state_metadata(k->s, 7, reader, &rq, 1, &resume, &out));
+		reader_init(&r, out.data, out.len);
+		while (get_store_metadata(&r, &e))
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%.*s=%.*s%s ",
+			    (int)e.name.len, e.name.p, (int)e.value.len, e.value.p,
+			    e.given ? "" : "?");
+		rq.from = resume;
+	} while (rq.from != 0);
+	buf_fini(&wanted);
+	buf_fini(&out);
+	return text;
+}
+
+static void
+annotations_belong_to_a_mailbox_and_a_reader(void **state)
+{
+	uint64_t in = kit_mailbox(k, "INBOX"), work;
+	static char big[STORE_METADATA_VALUE_MAX + 2];
+
+	OK(annotate(in, 7, "/shared/comment", "ours", 1));
+	OK(annotate(in, 7, "/private/comment", "mine", 3));
+	OK(annotate(in, 8, "/private/comment", "other's", 1));
+	OK(annotate(0, 7, "/private/x", "account", 1));
+	assert_string_equal(annotations(in, 7, "/shared/comment /private/comment", 0, 100),
+	    "/shared/comment=ours /private/comment=mine ");
+	assert_string_equal(annotations(in, 8, "/private", 255, 100), "/private/comment=other's ");
+	assert_string_equal(annotations(in, 7, "/private/comment", 1, 3),
+	    "/private/comment=? /private/comment/1=? /private/comment/2=? ");
+	assert_string_equal(annotations(0, 7, "/private", 1, 100), "/private/x=account ");
+	assert_string_equal(annotations(0, 8, "/private /shared", 255, 100), "");
+	IS(annotate(in, 7, "/shared/Comment", "x", 1), ST_SYNTAX);
+	IS(annotate(in, 7, "/other/comment", "x", 1), ST_SYNTAX);
+	IS(annotate(in, 7, "/shared/a//b", "x", 1), ST_SYNTAX);
+	IS(annotate(in, 7, "/shared/a/", "x", 1), ST_SYNTAX);
+	IS(annotate(in, 7, "/shared/a*", "x", 1), ST_SYNTAX);
+	IS(annotate(999, 7, "/shared/a", "x", 1), ST_NOT_FOUND);
+	IS(annotate(in, 7, "/shared/a", "x", STORE_METADATA_ENTRIES_MAX + 1), ST_LIMIT);
+	OK(annotate(in, 7, "/shared/a", "x", STORE_METADATA_ENTRIES_MAX));
+	OK(annotate(in, 7, "/shared/b", "x", STORE_METADATA_MAX - STORE_METADATA_ENTRIES_MAX - 1));
+	IS(annotate(in, 7, "/shared/c", "x", 1), ST_LIMIT);
+	OK(annotate(in, 7, "/shared/b", "changed", 1));
+	OK(annotate(in, 7, "/shared/b", NULL, 1));
+	OK(annotate(in, 7, "/shared/c", "x", 1));
+	memset(big, 'x', sizeof(big) - 1);
+	IS(annotate(in, 8, "/private/y", big, 1), ST_SYNTAX);
+	big[STORE_METADATA_VALUE_MAX] = '\0';
+	OK(kit_create(k, "Work"));
+	work = kit_mailbox(k, "Work");
+	OK(annotate(work, 7, "/shared/y", big, 50));
+	OK(annotate(work, 7, "/private/y", big, 63));
+	IS(annotate(0, 7, "/private/y", big, 15), ST_OVER_QUOTA);
+	kit_check(k);
+	/* they follow a mailbox, INBOX's are copied, and they go with it */
+	OK(kit_rename(k, "Work", "Play"));
+	assert_string_equal(annotations(kit_mailbox(k, "Play"), 7, "/shared/y", 0, 0),
+	    "/shared/y=? ");
+	OK(kit_delete(k, "Play"));
+	OK(annotate(0, 7, "/private/y", big, 15));
+	OK(kit_rename(k, "INBOX", "Old"));
+	assert_string_equal(annotations(kit_mailbox(k, "Old"), 8, "/private", 255, 100),
+	    "/private/comment=other's ");
+	assert_string_equal(annotations(in, 8, "/private", 255, 100), "/private/comment=other's ");
+	kit_check(k);
+}
+
 static void
 flags_change_only_what_changes(void **state)
 {
@@ -804,6 +911,7 @@ main(void)
 		T(append_gives_uids_and_rows_and_counts),
 		T(append_refuses_without_a_trace),
 		T(an_append_takes_what_it_replaces_along),
+		T(annotations_belong_to_a_mailbox_and_a_reader),
 		T(flags_change_only_what_changes),
 		T(sets_are_cut_to_what_one_operation_may_change),
 		T(expunge_takes_the_deleted_ones_alone),
