@@ -1,6 +1,8 @@
 /* CAPABILITY, NOOP, CHECK, LOGOUT, ID, ENABLE. */
 #include "imapd/session.h"
 
+#include "imapd/sync.h"
+
 static void
 cmd_capability(struct imap_cmd *cmd)
 {
@@ -87,20 +89,24 @@ static void
 cmd_enable(struct imap_cmd *cmd)
 {
 	struct imap_session *s = cmd->session;
-	bool condstore = false;
+	struct buf enabled = { 0 };
+	struct imap_args check = cmd->args;
 
 	do {
-		imap_args_sp(&cmd->args);
-		if (span_caseeq_str(imap_args_atom(&cmd->args), "CONDSTORE"))
-			condstore = true;
-	} while (imap_args_peek(&cmd->args, ' '));
-	if (!imap_args_end(&cmd->args)) {
+		imap_args_sp(&check);
+		imap_args_atom(&check);
+	} while (imap_args_peek(&check, ' '));
+	if (!imap_args_end(&check)) {
+		cmd->args = check;
 		imap_cmd_syntax(cmd);
 		return;
 	}
-	buf_add_str(imap_out(s), condstore && !s->condstore ? "* ENABLED CONDSTORE\r\n" :
-	    "* ENABLED\r\n");
-	s->condstore |= condstore;
+	do {
+		imap_args_sp(&cmd->args);
+		imap_sync_enable(s, imap_args_atom(&cmd->args), &enabled);
+	} while (imap_args_peek(&cmd->args, ' '));
+	buf_addf(imap_out(s), "* ENABLED%s\r\n", buf_cstr(&enabled));
+	buf_fini(&enabled);
 	imap_cmd_done(cmd, ST_OK);
 }
 

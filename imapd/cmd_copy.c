@@ -2,6 +2,7 @@
 #include "imapd/session.h"
 
 #include "common/util/mem.h"
+#include "imapd/sync.h"
 
 struct copying {
 	bool	move;
@@ -45,7 +46,7 @@ copied(struct imap_cmd *cmd, const struct store_copied *c)
 		buf_add_str(imap_out(s), "* ");
 		put_copyuid(imap_out(s), c, &from);
 		buf_add_str(imap_out(s), "Moved\r\n");
-		imap_view_tell_expunged(s->view, &from, imap_out(s));
+		imap_tell_expunged(s, &from);
 		buf_add_str(&cmd->result, "OK MOVE completed");
 	} else {
 		put_copyuid(&cmd->result, c, &from);

@@ -1,11 +1,27 @@
 /* EXPUNGE and UID EXPUNGE (RFC 4315 §2.1). */
-#include "imapd/session.h"
+#include "imapd/sync.h"
+
+/* All up to this modseq was told, others' changes too (RFC 7162 §3.2.7). */
+static void
+end_with_modseq(struct imap_cmd *cmd)
+{
+	buf_clear(&cmd->result);
+	buf_addf(&cmd->result, "OK [HIGHESTMODSEQ %llu] %sEXPUNGE completed",
+	    (unsigned long long)cmd->session->view->safe, cmd->uid ? "UID " : "");
+	cmd->no_sync = true;
+	imap_cmd_end_result(cmd);
+}
+
+struct expunging {
+	bool	any;
+};
 
 static void
 on_expunged(void *arg, enum status st, bool more, const void *msg)
 {
 	struct imap_cmd *cmd = arg;
 	struct imap_session *s = cmd->session;
+	struct expunging *q = cmd->data;
 	const struct store_expunged *e = msg;
 	struct uidset uids = { 0 };
 	struct reader r;
@@ -13,11 +29,23 @@ on_expunged(void *arg, enum status st, bool more, const void *msg)
 	if (st == ST_OK && e != NULL && e->uids.len > 0) {
 		reader_init(&r, e->uids.p, e->uids.len);
 		if (uidset_decode(&uids, &r, SIZE_MAX))
-			imap_view_tell_expunged(s->view, &uids, imap_out(s));
+			imap_tell_expunged(s, &uids);
+		q->any |= !uidset_empty(&uids);
 		uidset_fini(&uids);
 	}
-	if (!more)
+	if (more)
+		return;
+	if (st == ST_OK && s->qresync && q->any)
+		imap_sync(cmd, end_with_modseq);
+	else
 		imap_cmd_done(cmd, st);
+}
+
+static void
+expunge(struct imap_cmd *cmd, const struct store_expunge *rq)
+{
+	cmd->data = arena_zalloc(&cmd->arena, sizeof(struct expunging));
+	store_do_expunge(cmd->session->store, rq, on_expunged, cmd);
 }
 
 static void
@@ -29,7 +57,7 @@ cmd_expunge(struct imap_cmd *cmd)
 	if (!imap_args_end(&cmd->args))
 		imap_cmd_syntax(cmd);
 	else
-		store_do_expunge(s->store, &rq, on_expunged, cmd);
+		expunge(cmd, &rq);
 }
 
 static void
@@ -54,7 +82,7 @@ cmd_uid_expunge(struct imap_cmd *cmd)
 	} else {
 		uidset_encode(&uids, &set);
 		rq.uids = buf_span(&set);
-		store_do_expunge(s->store, &rq, on_expunged, cmd);
+		expunge(cmd, &rq);
 	}
 	buf_fini(&set);
 	uidset_fini(&uids);

@@ -2,6 +2,7 @@
 #include "imapd/fetch.h"
 
 #include "common/util/mem.h"
+#include "imapd/sync.h"
 
 #define CHUNK_PLAIN	8192u		/* messages of which rows alone are asked for */
 #define CHUNK_MORE	1024u
@@ -491,6 +492,35 @@ next_chunk(struct imap_cmd *cmd)
 	uidset_fini(&chunk);
 }
 
+static void
+changed_known(struct imap_cmd *cmd, enum status st, struct uidset *changed)
+{
+	struct fetch *f = cmd->data;
+
+	if (st != ST_OK) {
+		imap_cmd_done(cmd, st);
+		return;
+	}
+	uidset_intersect(&f->todo, changed);
+	next_chunk(cmd);
+}
+
+/* CHANGEDSINCE: the store knows which, so that nobody looks at the others. */
+static void
+ask_changed(struct imap_cmd *cmd, struct span set)
+{
+	const struct imap_view *v = cmd->session->view;
+	struct fetch *f = cmd->data;
+	uint32_t star = imap_view_last_uid(v);
+	struct uidset known = { 0 };
+
+	if (f->vanished)
+		uidset_parse(&known, set, star > 0 ? star : v->uidnext, IMAP_RANGES_MAX);
+	imap_earlier(cmd, f->changed_since, f->vanished ? &known : NULL, f->vanished, 0,
+	    changed_known);
+	uidset_fini(&known);
+}
+
 /* fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" ... ")") */
 static void
 cmd_fetch(struct imap_cmd *cmd)
@@ -506,14 +536,24 @@ cmd_fetch(struct imap_cmd *cmd)
 		imap_cmd_syntax(cmd);
 		return;
 	}
-	for (size_t i = 0; i < f->n_items; i++)
-		cmd->session->condstore |= f->items[i].kind == FETCH_MODSEQ;
+	if (f->vanished && !cmd->session->qresync) {
+		imap_args_fail(&cmd->args, "Enable QRESYNC first");
+		imap_cmd_syntax(cmd);
+		return;
+	}
+	for (size_t i = 0; i < f->n_items; i++) {
+		if (f->items[i].kind == FETCH_MODSEQ)
+			imap_condstore(cmd->session);
+	}
 	if (!imap_cmd_uids(cmd, set, &f->todo))
 		return;
 	f->asked = uidset_count(&f->todo);
 	cmd->data = f;
 	cmd->release = fetch_release;
-	next_chunk(cmd);
+	if (f->filtered)
+		ask_changed(cmd, set);
+	else
+		next_chunk(cmd);
 }
 
 const struct imap_command imap_cmds_fetch[] = {

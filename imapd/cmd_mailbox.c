@@ -1,5 +1,5 @@
 /* CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, LIST, LSUB, STATUS, NAMESPACE. */
-#include "imapd/session.h"
+#include "imapd/sync.h"
 
 #include <string.h>
 
@@ -388,7 +388,7 @@ cmd_status(struct imap_cmd *cmd)
 		return;
 	}
 	if (q->items & STATUS_HIGHESTMODSEQ)
-		cmd->session->condstore = true;		/* RFC 7162 §3.1 */
+		imap_condstore(cmd->session);
 	cmd->data = q;
 	store_do_list(cmd->session->store, &rq, on_status, cmd);
 }

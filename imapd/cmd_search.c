@@ -1,7 +1,7 @@
 /* SEARCH (RFC 3501 §6.4.4), ESEARCH (RFC 4731): the worker judges every message by
  * the tree, with as little of it as will do: the view, then rows, then the LIST blob,
  * then the bytes. */
-#include "imapd/session.h"
+#include "imapd/sync.h"
 
 #include "common/mime/digest.h"
 #include "common/proto/imap_search.h"
@@ -535,7 +535,8 @@ cmd_search(struct imap_cmd *cmd)
 		imap_cmd_end(cmd, "NO [BADCHARSET (US-ASCII UTF-8)] The charset is not known");
 		return;
 	}
-	cmd->session->condstore |= s->q.modseq;
+	if (s->q.modseq)
+		imap_condstore(cmd->session);
 	s->needs = search_needs(s->q.root);
 	cmd->data = s;
 	cmd->release = search_release;

@@ -1,12 +1,27 @@
 /* SELECT, EXAMINE, CLOSE, UNSELECT. */
-#include "imapd/session.h"
+#include "imapd/sync.h"
 
 #include "common/mail/mailbox_name.h"
 
 struct select {
 	struct span	path;
 	bool		readonly;
+	bool		qresync;	/* the rest was given (RFC 7162 §3.2.5) */
+	uint32_t	uidvalidity;
+	uint64_t	modseq;
+	struct uidset	known;		/* uids; empty: all */
+	struct uidset	seqs, uids;	/* pairs */
 };
+
+static void
+select_release(struct imap_cmd *cmd)
+{
+	struct select *sel = cmd->data;
+
+	uidset_fini(&sel->known);
+	uidset_fini(&sel->seqs);
+	uidset_fini(&sel->uids);
+}
 
 static void
 put_code(struct buf *out, const char *name, uint64_t value)
@@ -36,6 +51,46 @@ tell_selected(struct imap_session *s, const struct store_opened *o)
 }
 
 static void
+selected(struct imap_cmd *cmd)
+{
+	const struct select *sel = cmd->data;
+
+	cmd->no_sync = true;
+	imap_cmd_end(cmd, sel->readonly ? "OK [READ-ONLY] EXAMINE completed" :
+	    cmd->session->view->readonly ? "OK [READ-ONLY] SELECT completed" :
+	    "OK [READ-WRITE] SELECT completed");
+}
+
+static void
+on_earlier(struct imap_cmd *cmd, enum status st, struct uidset *changed)
+{
+	const struct select *sel = cmd->data;
+
+	/* Selected it is; who was not told asks again, with the modseq that he has. */
+	if (st != ST_OK) {
+		imap_session_set_state(cmd->session, IMAP_IN_AUTH);
+		imap_cmd_done(cmd, st);
+		return;
+	}
+	imap_tell_changed(cmd, changed, sel->modseq, selected);
+}
+
+/* What happened since the client was here last. */
+static void
+resync(struct imap_cmd *cmd)
+{
+	const struct select *sel = cmd->data;
+	struct imap_view *v = cmd->session->view;
+
+	if (!sel->qresync || sel->uidvalidity != v->uidvalidity || sel->modseq >= v->modseq) {
+		selected(cmd);
+		return;
+	}
+	imap_earlier(cmd, sel->modseq, uidset_empty(&sel->known) ? NULL : &sel->known, true,
+	    imap_view_match(v, &sel->seqs, &sel->uids), on_earlier);
+}
+
+static void
 on_opened(void *arg, enum status st, bool more, const void *msg)
 {
 	struct imap_cmd *cmd = arg;
@@ -60,35 +115,95 @@ on_opened(void *arg, enum status st, bool more, const void *msg)
 	/* Between the snapshot and the watch something may have happened: asked for by the
 	 * next command. */
 	s->view->dirty = true;
-	cmd->no_sync = true;
-	imap_cmd_end(cmd, readonly ? (sel->readonly ? "OK [READ-ONLY] EXAMINE completed" :
-	    "OK [READ-ONLY] SELECT completed") : "OK [READ-WRITE] SELECT completed");
+	resync(cmd);
 }
 
-/* select = "SELECT" SP mailbox [SP "(" "CONDSTORE" ")"]  (RFC 7162 §3.1.8) */
+static void
+args_set(struct imap_args *a, struct uidset *set)
+{
+	struct span text = imap_args_sequence_set(a);
+
+	if (imap_args_good(a) && !uidset_parse(set, text, 0, IMAP_RANGES_MAX))
+		imap_args_fail(a, "'*' may not stand in this set, nor more ranges than we take");
+}
+
+/* "QRESYNC" SP "(" uidvalidity SP modseq [SP known-uids] [SP "(" seqs SP uids ")"] ")" */
+static void
+args_qresync(struct imap_cmd *cmd, struct select *sel)
+{
+	struct imap_args *a = &cmd->args;
+	bool more;
+
+	sel->qresync = true;
+	imap_args_sp(a);
+	imap_args_expect(a, '(');
+	sel->uidvalidity = imap_args_nz_number(a);
+	imap_args_sp(a);
+	sel->modseq = imap_args_number64(a);
+	if (imap_args_good(a) && sel->modseq == 0)
+		imap_args_fail(a, "A modseq is not 0");
+	more = imap_args_try(a, ' ');
+	if (more && !imap_args_peek(a, '(')) {
+		args_set(a, &sel->known);
+		more = imap_args_try(a, ' ');
+	}
+	if (more) {
+		imap_args_expect(a, '(');
+		args_set(a, &sel->seqs);
+		imap_args_sp(a);
+		args_set(a, &sel->uids);
+		imap_args_expect(a, ')');
+		if (imap_args_good(a) && uidset_count(&sel->seqs) != uidset_count(&sel->uids))
+			imap_args_fail(a, "As many numbers as uids are needed");
+		if (cmd->session->uidonly)
+			imap_args_fail(a, "[UIDREQUIRED] Message numbers are not allowed once "
+			    "UIDONLY is enabled");
+	}
+	imap_args_expect(a, ')');
+	if (!cmd->session->qresync)
+		imap_args_fail(a, "Enable QRESYNC first");
+}
+
+/* select-params = SP "(" ("CONDSTORE" / qresync) *(SP ...) ")" */
+static void
+args_params(struct imap_cmd *cmd, struct select *sel, bool *condstore)
+{
+	struct imap_args *a = &cmd->args;
+
+	imap_args_expect(a, '(');
+	do {
+		if (imap_args_word(a, "CONDSTORE"))
+			*condstore = true;
+		else if (!sel->qresync && imap_args_word(a, "QRESYNC"))
+			args_qresync(cmd, sel);
+		else
+			imap_args_fail(a, "Only CONDSTORE and QRESYNC may follow");
+	} while (imap_args_try(a, ' '));
+	imap_args_expect(a, ')');
+}
+
+/* select = "SELECT" SP mailbox [select-params]  (RFC 7162 §3.1.8, §3.2.5) */
 static void
 select_mailbox(struct imap_cmd *cmd, bool readonly)
 {
 	struct imap_session *s = cmd->session;
 	struct select *sel = arena_zalloc(&cmd->arena, sizeof(*sel));
 	struct store_open rq = { .claim_recent = !readonly };
+	bool condstore = false;
 
+	cmd->data = sel;
+	cmd->release = select_release;
 	imap_args_sp(&cmd->args);
 	rq.path = sel->path = imap_args_mailbox(&cmd->args);
 	sel->readonly = readonly;
-	if (imap_args_try(&cmd->args, ' ')) {
-		imap_args_expect(&cmd->args, '(');
-		if (!imap_args_word(&cmd->args, "CONDSTORE"))
-			imap_args_fail(&cmd->args, "Only CONDSTORE may follow");
-		imap_args_expect(&cmd->args, ')');
-		if (imap_args_end(&cmd->args))
-			s->condstore = true;
-	}
+	if (imap_args_try(&cmd->args, ' '))
+		args_params(cmd, sel, &condstore);
 	/* Whatever comes of it, the one selected before is left (RFC 3501 §6.3.1). */
 	if (!imap_args_end(&cmd->args) && cmd->args.error == IMAP_ARGS_BAD) {
 		imap_cmd_syntax(cmd);
 		return;
 	}
+	s->condstore |= condstore;
 	if (s->view != NULL) {
 		/* RFC 7162 §3.2.11: what follows is about another mailbox. */
 		buf_add_str(imap_out(s), "* OK [CLOSED] The mailbox before is left\r\n");
@@ -98,7 +213,6 @@ select_mailbox(struct imap_cmd *cmd, bool readonly)
 		imap_cmd_done(cmd, ST_NOT_FOUND);
 		return;
 	}
-	cmd->data = sel;
 	store_do_open(s->store, &rq, on_opened, cmd);
 }
 

@@ -37,6 +37,8 @@ store_end(struct imap_cmd *cmd, enum status st)
 {
 	struct storing *q = cmd->data;
 
+	/* Why it was refused: what they are now is told at once. */
+	uidset_add_set(&cmd->session->view->changed, &q->modified);
 	if (st == ST_OK && !uidset_empty(&q->modified)) {
 		buf_clear(&cmd->result);
 		buf_add_str(&cmd->result, "OK [MODIFIED ");
@@ -164,7 +166,7 @@ cmd_store(struct imap_cmd *cmd)
 		return;
 	}
 	if (q->conditional)
-		cmd->session->condstore = true;
+		imap_condstore(cmd->session);
 	if (!imap_cmd_uids(cmd, set, &uids))
 		return;
 	cmd->data = q;

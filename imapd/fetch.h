@@ -51,7 +51,7 @@ struct fetch {
 	struct fetch_item	items[FETCH_ITEMS_MAX];
 	size_t			n_items;
 	unsigned		fields, cache;	/* ROW_..., CACHE_... */
-	bool			body, seen, filtered;
+	bool			body, seen, filtered, vanished;
 	uint64_t		changed_since;
 	struct uidset		todo;
 	uint64_t		asked, told;

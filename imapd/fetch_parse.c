@@ -153,19 +153,29 @@ derive_needs(struct fetch *f)
 }
 
 static void
-modifiers(struct imap_args *a, struct fetch *f)
+modifiers(struct imap_args *a, struct fetch *f, bool uid)
 {
 	if (!imap_args_try(a, ' '))
 		return;
 	imap_args_expect(a, '(');
-	if (!imap_args_word(a, "CHANGEDSINCE"))
-		imap_args_fail(a, "Only CHANGEDSINCE may follow");
-	imap_args_sp(a);
-	f->changed_since = imap_args_number64(a);
+	do {
+		if (!f->filtered && imap_args_word(a, "CHANGEDSINCE")) {
+			imap_args_sp(a);
+			f->changed_since = imap_args_number64(a);
+			f->filtered = true;
+		} else if (!f->vanished && imap_args_word(a, "VANISHED")) {
+			f->vanished = true;
+		} else {
+			imap_args_fail(a, "Only CHANGEDSINCE and VANISHED may follow");
+		}
+	} while (imap_args_try(a, ' '));
 	imap_args_expect(a, ')');
-	f->filtered = true;
-	f->fields |= ROW_FLAGS;
-	add_plain(a, f, FETCH_MODSEQ);
+	if (f->vanished && (!uid || !f->filtered))
+		imap_args_fail(a, "VANISHED stands with CHANGEDSINCE in UID FETCH");
+	if (f->filtered) {
+		f->fields |= ROW_FLAGS;
+		add_plain(a, f, FETCH_MODSEQ);
+	}
 }
 
 void
@@ -181,6 +191,6 @@ fetch_parse(struct imap_args *a, struct fetch *f, bool uid)
 	} else if (!macro(a, f)) {
 		one_item(a, f);
 	}
-	modifiers(a, f);
+	modifiers(a, f, uid);
 	derive_needs(f);
 }

@@ -4,13 +4,12 @@
 #include "common/mime/field.h"
 #include "common/proto/imap_print.h"
 #include "common/util/mem.h"
+#include "imapd/sync.h"
 
 void
 fetch_put_head(struct imap_session *s, uint32_t uid, struct buf *out)
 {
-	buf_add(out, "* ", 2);
-	buf_add_u64(out, imap_view_seq(s->view, uid));
-	buf_add(out, " FETCH (", 8);
+	imap_put_fetch_head(s, uid, out);
 }
 
 void

@@ -50,6 +50,7 @@ drop_cmd(struct imap_session *s)
 	s->cmd = NULL;
 	if (cmd->release != NULL)
 		cmd->release(cmd);
+	imap_earlier_free(&cmd->earlier);
 	buf_fini(&cmd->result);
 	arena_fini(&cmd->arena);
 	mem_free(&cmd);
@@ -378,6 +379,10 @@ run(struct imap_cmd *cmd)
 	if ((cmd->def->flags & IMAP_CMD_WRITES) && s->view != NULL && s->view->readonly &&
 	    cmd->def->states == IMAP_IN_SELECTED) {
 		imap_cmd_end(cmd, "NO [NOPERM] The mailbox is selected read-only");
+		return;
+	}
+	if (s->uidonly && (cmd->def->flags & IMAP_CMD_UID) && !cmd->uid) {
+		end_bad(cmd, "[UIDREQUIRED] Message numbers are not allowed once UIDONLY is enabled");
 		return;
 	}
 	cmd->def->run(cmd);

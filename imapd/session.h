@@ -80,6 +80,8 @@ struct imap_cmd {
 	void				(*release)(struct imap_cmd *cmd);
 	void				(*synced)(struct imap_cmd *cmd);	/* see sync.h */
 	void				*data;
+	struct imap_telling		*telling;	/* sync.c */
+	struct imap_earlier		*earlier;
 	bool				ended;
 	bool				no_sync;	/* changes are not asked for at the end */
 };
@@ -98,7 +100,9 @@ struct imap_session {
 	bool			clear_ok;	/* passwords may travel in clear text */
 	bool			starttls;	/* offered on this listener */
 	bool			started, eof, ending;
-	bool			condstore;	/* the client knows modseqs */
+	bool			condstore;	/* the client knows modseqs: imap_condstore() sets it */
+	bool			qresync;	/* VANISHED instead of EXPUNGE */
+	bool			uidonly;	/* no sequence numbers at all (RFC 9586) */
 	bool			idle_paused;
 	struct imap_reader	reader;
 	struct imap_cmd		*cmd;		/* NULL: none under way */

@@ -14,36 +14,94 @@ imap_sync_due(const struct imap_view *v)
 }
 
 void
+imap_condstore(struct imap_session *s)
+{
+	if (s->condstore)
+		return;
+	s->condstore = true;
+	if (s->view != NULL)
+		buf_addf(imap_out(s), "* OK [HIGHESTMODSEQ %llu] Noted\r\n",
+		    (unsigned long long)s->view->safe);
+}
+
+bool
+imap_sync_enable(struct imap_session *s, struct span name, struct buf *out)
+{
+	bool was;
+
+	if (span_caseeq_str(name, "CONDSTORE")) {
+		was = s->condstore;
+		imap_condstore(s);
+		if (!was)
+			buf_add_str(out, " CONDSTORE");
+	} else if (span_caseeq_str(name, "QRESYNC")) {
+		if (!s->qresync)
+			buf_add_str(out, " QRESYNC");
+		s->qresync = true;
+		imap_condstore(s);
+	} else if (span_caseeq_str(name, "UIDONLY")) {
+		if (!s->uidonly)
+			buf_add_str(out, " UIDONLY");
+		s->uidonly = true;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+void
+imap_tell_expunged(struct imap_session *s, const struct uidset *uids)
+{
+	imap_view_tell_expunged(s->view, uids, imap_vanished(s), imap_out(s));
+}
+
+void
+imap_put_fetch_head(const struct imap_session *s, uint32_t uid, struct buf *out)
+{
+	buf_add(out, "* ", 2);
+	buf_add_u64(out, s->uidonly ? uid : imap_view_seq(s->view, uid));
+	buf_add_str(out, s->uidonly ? " UIDFETCH (" : " FETCH (");
+}
+
+void
 imap_put_flags_row(struct imap_session *s, const struct store_row *row, bool uid, bool flags,
     struct buf *out)
 {
-	uint32_t seq = imap_view_seq(s->view, row->uid);
-	char sep = '(';
+	const char *sep = "";
 
-	if (seq == 0)
+	if (imap_view_seq(s->view, row->uid) == 0)
 		return;
-	buf_add_str(out, "* ");
-	buf_add_u64(out, seq);
-	buf_add_str(out, " FETCH ");
-	if (uid || s->condstore) {
-		buf_add_str(out, "(UID ");
+	imap_put_fetch_head(s, row->uid, out);
+	if (!s->uidonly && (uid || s->condstore)) {
+		buf_add_str(out, "UID ");
 		buf_add_u64(out, row->uid);
-		sep = ' ';
+		sep = " ";
 	}
 	if (flags) {
-		buf_add_c(out, sep);
+		buf_add_str(out, sep);
 		buf_add_str(out, "FLAGS ");
 		imap_view_put_flags(s->view, row->uid, row->flags, out);
+		sep = " ";
 	}
 	if (s->condstore) {
-		buf_add_str(out, " MODSEQ (");
+		buf_add_str(out, sep);
+		buf_add_str(out, "MODSEQ (");
 		buf_add_u64(out, row->modseq);
 		buf_add_c(out, ')');
 	}
 	buf_add_str(out, ")\r\n");
 }
 
-static void tell_changed(struct imap_cmd *cmd);
+/* ---- flags of messages that changed ---- */
+
+struct imap_telling {
+	struct uidset	*changed;
+	uint64_t	since;
+	bool		uid;
+	void		(*done)(struct imap_cmd *cmd);
+};
+
+static void tell_more(struct imap_cmd *cmd);
 
 static void
 on_rows(void *arg, enum status st, bool more, const void *msg)
@@ -57,11 +115,14 @@ on_rows(void *arg, enum status st, bool more, const void *msg)
 	if (st == ST_OK && rows != NULL) {
 		imap_view_learn(s->view, rows->keywords, imap_out(s));
 		reader_init(&r, rows->rows.p, rows->rows.len);
-		while (get_store_row(&r, &row, ROW_FLAGS))
-			imap_put_flags_row(s, &row, cmd->uid, true, imap_out(s));
+		while (get_store_row(&r, &row, ROW_FLAGS)) {
+			if (row.modseq > cmd->telling->since)
+				imap_put_flags_row(s, &row, cmd->uid || cmd->telling->uid, true,
+				    imap_out(s));
+		}
 	}
 	if (!more)
-		tell_changed(cmd);
+		tell_more(cmd);
 }
 
 /* The first of the changed messages, as many as are asked for at once. */
@@ -84,22 +145,23 @@ take_some(struct uidset *from, struct uidset *some, size_t keywords)
 }
 
 static void
-tell_changed(struct imap_cmd *cmd)
+tell_more(struct imap_cmd *cmd)
 {
 	struct imap_session *s = cmd->session;
+	struct imap_telling *t = cmd->telling;
 	struct store_rows rq = { .mailbox = s->view->mailbox, .fields = ROW_FLAGS };
 	struct uidset some = { 0 };
 	struct buf uids = { 0 };
 
-	if (uidset_empty(&s->view->changed)) {
-		cmd->synced(cmd);
+	if (uidset_empty(t->changed)) {
+		t->done(cmd);
 		return;
 	}
 	if (conn_full(s->conn)) {
-		cmd->drained = tell_changed;
+		cmd->drained = tell_more;
 		return;
 	}
-	take_some(&s->view->changed, &some, s->view->keywords.len);
+	take_some(t->changed, &some, s->view->keywords.len);
 	uidset_encode(&some, &uids);
 	rq.uids = buf_span(&uids);
 	store_do_rows(s->store, &rq, on_rows, cmd);
@@ -107,19 +169,38 @@ tell_changed(struct imap_cmd *cmd)
 	uidset_fini(&some);
 }
 
+void
+imap_tell_changed(struct imap_cmd *cmd, struct uidset *changed, uint64_t since,
+    void (*done)(struct imap_cmd *cmd))
+{
+	if (cmd->telling == NULL)
+		cmd->telling = arena_zalloc(&cmd->arena, sizeof(*cmd->telling));
+	*cmd->telling = (struct imap_telling){ changed, since,
+	    cmd->session->condstore, done };
+	tell_more(cmd);
+}
+
+/* ---- at the end of a command ---- */
+
 static void
 tell(struct imap_cmd *cmd)
 {
 	struct imap_session *s = cmd->session;
+	struct imap_view *v = s->view;
 	bool expunges = cmd->def == NULL || !(cmd->def->flags & IMAP_CMD_NO_EXPUNGE) || cmd->uid;
 
-	if (s->view->gone) {
-		LOG(&s->log, INFO, "imap.mailbox-gone", KV_SPAN("mailbox", buf_span(&s->view->path)));
+	if (v->gone) {
+		LOG(&s->log, INFO, "imap.mailbox-gone", KV_SPAN("mailbox", buf_span(&v->path)));
 		imap_session_bye(s, "The selected mailbox was deleted");
 		return;
 	}
-	imap_view_tell(s->view, expunges, imap_out(s));
-	tell_changed(cmd);
+	imap_view_tell(v, expunges, imap_vanished(s), imap_out(s));
+	/* RFC 7162 §3.2: a client lost after the modseqs below must not miss the expunges that
+	 * it was not told yet. */
+	if (s->condstore && !uidset_empty(&v->expunged))
+		buf_addf(imap_out(s), "* OK [HIGHESTMODSEQ %llu] Expunges are to come\r\n",
+		    (unsigned long long)v->safe);
+	imap_tell_changed(cmd, &v->changed, 0, cmd->synced);
 }
 
 static void
@@ -129,7 +210,7 @@ on_changes(void *arg, enum status st, bool more, const void *msg)
 	struct imap_view *v = cmd->session->view;
 
 	if (st == ST_OK && msg != NULL)
-		imap_view_merge(v, msg, cmd->session->condstore);
+		imap_view_merge(v, msg);
 	else if (st == ST_NOT_FOUND)
 		v->gone = true;
 	if (st != ST_OK) {
@@ -153,4 +234,102 @@ imap_sync(struct imap_cmd *cmd, void (*done)(struct imap_cmd *cmd))
 	s->view->dirty = false;
 	s->view->settling = s->dirty_modseq;
 	store_do_changes(s->store, &rq, on_changes, cmd);
+}
+
+/* ---- since a modseq that the client names ---- */
+
+struct imap_earlier {
+	uint64_t	since;
+	struct uidset	known;		/* empty: all */
+	struct uidset	gone, changed;
+	uint32_t	matched;
+	bool		vanished;
+	imap_earlier_fn	done;
+};
+
+void
+imap_earlier_free(struct imap_earlier **ep)
+{
+	if (*ep == NULL)
+		return;
+	uidset_fini(&(*ep)->known);
+	uidset_fini(&(*ep)->gone);
+	uidset_fini(&(*ep)->changed);
+	mem_free(ep);
+}
+
+static void
+take_changed(struct imap_earlier *e, const struct store_changes_are *are)
+{
+	struct uidset part = { 0 };
+	struct reader r;
+
+	reader_init(&r, are->changed.p, are->changed.len);
+	if (are->changed.len > 0 && uidset_decode(&part, &r, SIZE_MAX))
+		uidset_add_set(&e->changed, &part);
+	reader_init(&r, are->vanished.p, are->vanished.len);
+	if (are->vanished.len > 0 && uidset_decode(&part, &r, SIZE_MAX)) {
+		uidset_add_set(&e->gone, &part);
+		uidset_remove_set(&e->changed, &part);
+	}
+	uidset_fini(&part);
+}
+
+static void
+earlier_end(struct imap_cmd *cmd, enum status st)
+{
+	struct imap_earlier *e = cmd->earlier;
+	struct imap_view *v = cmd->session->view;
+
+	if (st == ST_OK && e->vanished) {
+		struct uidset here = { 0 };
+
+		/* What this client counts in vanishes later, by a VANISHED of the other kind. */
+		imap_view_add_seqs(v, 1, v->count, &here);
+		uidset_remove_set(&e->gone, &here);
+		uidset_fini(&here);
+		if (e->matched > 0)
+			uidset_remove_range(&e->gone, 1, e->matched);
+		if (!uidset_empty(&e->known))
+			uidset_intersect(&e->gone, &e->known);
+		imap_put_vanished(&e->gone, true, imap_out(cmd->session));
+	}
+	if (!uidset_empty(&e->known))
+		uidset_intersect(&e->changed, &e->known);
+	e->done(cmd, st, &e->changed);
+}
+
+static void
+on_earlier(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+
+	if (st == ST_OK && msg != NULL)
+		take_changed(cmd->earlier, msg);
+	if (!more)
+		earlier_end(cmd, st);
+}
+
+void
+imap_earlier(struct imap_cmd *cmd, uint64_t since, const struct uidset *uids, bool vanished,
+    uint32_t matched, imap_earlier_fn done)
+{
+	struct store_changes rq = { .mailbox = cmd->session->view->mailbox, .since = since,
+		.uids_only = true };
+	struct imap_earlier *e;
+	struct buf known = { 0 };
+
+	imap_earlier_free(&cmd->earlier);
+	e = cmd->earlier = mem_zalloc(sizeof(*e));
+	e->since = since;
+	e->matched = matched;
+	e->vanished = vanished;
+	e->done = done;
+	if (uids != NULL) {
+		uidset_copy(&e->known, uids);
+		uidset_encode(uids, &known);
+		rq.known = buf_span(&known);
+	}
+	store_do_changes(cmd->session->store, &rq, on_earlier, cmd);
+	buf_fini(&known);
 }

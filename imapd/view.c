@@ -32,7 +32,7 @@ imap_view_new(const struct store_opened *o, struct span path, bool readonly)
 	v->mailbox = o->mailbox;
 	v->uidvalidity = o->uidvalidity;
 	v->uidnext = o->uidnext;
-	v->modseq = v->settled = v->settling = o->highestmodseq;
+	v->modseq = v->safe = v->settled = v->settling = o->highestmodseq;
 	v->rights = o->rights;
 	v->readonly = readonly;
 	buf_add_span(&v->path, path);
@@ -361,7 +361,7 @@ merge_rows(struct imap_view *v, struct span rows)
 }
 
 void
-imap_view_merge(struct imap_view *v, const struct store_changes_are *c, bool condstore)
+imap_view_merge(struct imap_view *v, const struct store_changes_are *c)
 {
 	struct uidset gone = { 0 };
 	struct reader r;
@@ -397,8 +397,36 @@ tell_number(struct buf *out, uint32_t n, const char *what)
 	buf_add_str(out, what);
 }
 
+#define VANISHED_RANGES 500u	/* of one line */
+
 void
-imap_view_tell_expunged(struct imap_view *v, const struct uidset *uids, struct buf *out)
+imap_put_vanished(const struct uidset *uids, bool earlier, struct buf *out)
+{
+	for (size_t i = 0; i < uids->n; i += VANISHED_RANGES) {
+		size_t n = uids->n - i < VANISHED_RANGES ? uids->n - i : VANISHED_RANGES;
+		const struct uidset part = { uids->r + i, n, n };
+
+		buf_add_str(out, earlier ? "* VANISHED (EARLIER) " : "* VANISHED ");
+		uidset_print(&part, out);
+		buf_add_str(out, "\r\n");
+	}
+}
+
+/* Only what the client counts in: what it never heard of cannot vanish. */
+static void
+tell_vanished(struct imap_view *v, const struct uidset *uids, struct buf *out)
+{
+	struct uidset told = { 0 };
+
+	imap_view_add_seqs(v, 1, v->told_count, &told);
+	uidset_intersect(&told, uids);
+	imap_put_vanished(&told, false, out);
+	v->told_count -= (uint32_t)uidset_count(&told);
+	uidset_fini(&told);
+}
+
+static void
+tell_expunges(struct imap_view *v, const struct uidset *uids, struct buf *out)
 {
 	/* From the end: numbers in front keep their meaning while we tell. */
 	for (size_t i = uids->n; i > 0; i--) {
@@ -412,12 +440,40 @@ imap_view_tell_expunged(struct imap_view *v, const struct uidset *uids, struct b
 			}
 		}
 	}
+}
+
+void
+imap_view_tell_expunged(struct imap_view *v, const struct uidset *uids, bool vanished,
+    struct buf *out)
+{
+	if (vanished)
+		tell_vanished(v, uids, out);
+	else
+		tell_expunges(v, uids, out);
 	imap_view_remove(v, uids);
 	uidset_remove_set(&v->expunged, uids);
 }
 
+uint32_t
+imap_view_match(const struct imap_view *v, const struct uidset *seqs, const struct uidset *uids)
+{
+	uint64_t lo = 0, hi = uidset_count(seqs);
+
+	/* When a pair is true, so are all before it. */
+	while (lo < hi) {
+		uint64_t mid = lo + (hi - lo) / 2;
+		uint32_t seq = uidset_at(seqs, mid);
+
+		if (seq <= v->count && imap_view_uid(v, seq) == uidset_at(uids, mid))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo > 0 ? uidset_at(uids, lo - 1) : 0;
+}
+
 void
-imap_view_tell(struct imap_view *v, bool expunges, struct buf *out)
+imap_view_tell(struct imap_view *v, bool expunges, bool vanished, struct buf *out)
 {
 	uint32_t recent;
 
@@ -438,9 +494,11 @@ imap_view_tell(struct imap_view *v, bool expunges, struct buf *out)
 			uidset_remove_set(&gone, &untold);
 			uidset_fini(&untold);
 		}
-		imap_view_tell_expunged(v, &gone, out);
+		imap_view_tell_expunged(v, &gone, vanished, out);
 		uidset_fini(&gone);
 	}
+	if (uidset_empty(&v->expunged))
+		v->safe = v->modseq;
 	if (v->told_keywords < v->n_keywords)
 		imap_view_tell_keywords(v, true, out);
 	recent = imap_view_recent(v);

@@ -24,6 +24,7 @@ struct imap_view {
 	struct buf		path;
 	uint32_t		uidvalidity, uidnext;
 	uint64_t		modseq;		/* changes up to it are merged */
+	uint64_t		safe;		/* no expunge up to it is untold */
 	uint32_t		rights;
 	bool			readonly;
 	bool			dirty;		/* the store said that something changed */
@@ -76,11 +77,18 @@ void imap_view_learn(struct imap_view *v, struct span list, struct buf *out);
 void imap_view_own(struct imap_view *v, uint32_t uid, uint64_t modseq);
 
 /* Merges what the store said. */
-void imap_view_merge(struct imap_view *v, const struct store_changes_are *c, bool condstore);
-/* Tells EXISTS, RECENT, and EXPUNGE when it may; the rows of `changed` are fetched by the
- * session.  VANISHED is no part of this. */
-void imap_view_tell(struct imap_view *v, bool expunges, struct buf *out);
+void imap_view_merge(struct imap_view *v, const struct store_changes_are *c);
+/* Tells EXISTS, RECENT, and EXPUNGE (vanished: VANISHED) when it may; the rows of `changed`
+ * are fetched by the session. */
+void imap_view_tell(struct imap_view *v, bool expunges, bool vanished, struct buf *out);
 /* Own expunges: told at once. */
-void imap_view_tell_expunged(struct imap_view *v, const struct uidset *uids, struct buf *out);
+void imap_view_tell_expunged(struct imap_view *v, const struct uidset *uids, bool vanished,
+    struct buf *out);
+/* "* VANISHED [(EARLIER) ]uids", in lines of a bounded length; nothing for the empty set. */
+void imap_put_vanished(const struct uidset *uids, bool earlier, struct buf *out);
+/* The highest of the pairs (n-th of seqs, n-th of uids) that is true here; 0: none
+ * (RFC 7162 §3.2.5.2).  Both sets have the same count. */
+uint32_t imap_view_match(const struct imap_view *v, const struct uidset *seqs,
+    const struct uidset *uids);
 
 #endif

@@ -59,14 +59,16 @@ static const struct ipc_field body_is[] = {
 	IPC_U64(store_body_is, resume_offset), IPC_END };
 static const struct ipc_field changes[] = {
 	IPC_U64(store_changes, mailbox), IPC_U64(store_changes, since),
-	UIDS(store_changes, known), IPC_BOOL(store_changes, claim_recent), IPC_END };
+	UIDS(store_changes, known), IPC_BOOL(store_changes, claim_recent),
+	IPC_BOOL(store_changes, uids_only), IPC_END };
 static const struct ipc_field changes_are[] = {
 	IPC_U64(store_changes_are, highestmodseq), IPC_U32(store_changes_are, uidnext),
 	IPC_U32(store_changes_are, recent_from), IPC_BOOL(store_changes_are, full),
 	IPC_BOOL(store_changes_are, gone),
 	IPC_STR(store_changes_are, vanished, 0, 2u << 20),
 	IPC_STR(store_changes_are, rows, 0, PART),
-	IPC_STR(store_changes_are, keywords, 0, 32768), IPC_END };
+	IPC_STR(store_changes_are, keywords, 0, 32768),
+	IPC_STR(store_changes_are, changed, 0, 2u << 20), IPC_END };
 static const struct ipc_field watch[] = {
 	IPC_BOOL(store_watch, on), IPC_END };
 static const struct ipc_field dirty[] = {

@@ -139,7 +139,12 @@ struct store_body_is { struct span pieces; uint32_t resume_uid; uint64_t resume_
  * in opened, changes_are or a reply).  rows: new and changed messages with ROW_FLAGS, by uid;
  * vanished: uids expunged since.  `full`: since lies before the horizon, vanished is then
  * every uid below uidnext that is not there, out of `known` (encoded; may be empty = all). */
-struct store_changes { uint64_t mailbox; uint64_t since; struct span known; bool claim_recent; };
+struct store_changes {
+	uint64_t	mailbox, since;
+	struct span	known;
+	bool		claim_recent;
+	bool		uids_only;		/* `changed` is wanted, not the rows */
+};
 struct store_changes_are {
 	uint64_t	highestmodseq;
 	uint32_t	uidnext, recent_from;
@@ -147,7 +152,8 @@ struct store_changes_are {
 	bool		gone;			/* the mailbox was deleted */
 	struct span	vanished;		/* uidset_encode() */
 	struct span	rows;
-	struct span	keywords;		/* names from bit `keywords_from` on; see known_keywords */
+	struct span	keywords;		/* the account's table */
+	struct span	changed;		/* uidset_encode(): the rows' uids, with uids_only */
 };
 
 /* watch: from now on `dirty` notes for this channel's account: at most one until the next

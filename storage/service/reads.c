@@ -228,7 +228,7 @@ full_vanished(struct request *rq, const struct store_changes *msg, struct uidset
 
 static enum status
 changes_head(struct request *rq, const struct store_changes *msg, struct store_changes_are *are,
-    struct buf *vanished, struct buf *keywords)
+    struct buf *vanished, struct buf *changed, struct buf *keywords)
 {
 	struct state_changes *c = &rq->changes;
 	struct uidset gone = { 0 };
@@ -238,7 +238,7 @@ changes_head(struct request *rq, const struct store_changes *msg, struct store_c
 
 	rq->begun = true;
 	rq->resume = 0;
-	if (st == ST_OK)
+	if (st == ST_OK && !msg->uids_only)
 		st = state_keywords(rq->svc->state, rq->account->id, 0, keywords);
 	if (st != ST_OK)
 		return st;
@@ -249,7 +249,10 @@ changes_head(struct request *rq, const struct store_changes *msg, struct store_c
 		full_vanished(rq, msg, &gone);
 	uidset_encode(c->full ? &gone : &c->vanished, vanished);
 	uidset_fini(&gone);
+	if (msg->uids_only)
+		uidset_encode(&c->changed, changed);
 	are->vanished = buf_span(vanished);
+	are->changed = buf_span(changed);
 	are->keywords = buf_span(keywords);
 	return ST_OK;
 }
@@ -259,13 +262,13 @@ read_changes(struct request *rq, const struct store_changes *msg)
 {
 	struct state_changes *c = &rq->changes;
 	struct store_changes_are are = { 0 };
-	struct buf vanished = { 0 }, keywords = { 0 }, rows = { 0 };
+	struct buf vanished = { 0 }, changed = { 0 }, keywords = { 0 }, rows = { 0 };
 	enum status st = ST_OK;
 	enum step step;
 
 	if (!rq->begun || rq->resume == 0)
-		st = changes_head(rq, msg, &are, &vanished, &keywords);
-	if (st == ST_OK && !c->gone && !uidset_empty(&c->changed))
+		st = changes_head(rq, msg, &are, &vanished, &changed, &keywords);
+	if (st == ST_OK && !c->gone && !msg->uids_only && !uidset_empty(&c->changed))
 		st = state_rows(rq->svc->state, rq->account->id, msg->mailbox, &c->changed,
 		    ROW_FLAGS, PART_BYTES, &rq->resume, &rows);
 	if (st == ST_NOT_FOUND && rq->begun && rq->resume != 0)
@@ -279,6 +282,7 @@ read_changes(struct request *rq, const struct store_changes *msg)
 	step = st != ST_OK ? fail(rq, st) :
 	    part(rq, rq->resume != 0 || c->more, STORE_CHANGES_ARE, &are);
 	buf_fini(&vanished);
+	buf_fini(&changed);
 	buf_fini(&keywords);
 	buf_fini(&rows);
 	return step;

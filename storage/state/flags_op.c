@@ -90,6 +90,23 @@ named(struct apply *ap, struct span in, struct uidset *asked)
 	return true;
 }
 
+/* One of them may be changed under the condition: what none takes makes no keyword known. */
+static enum status
+any_passes(struct apply *ap, struct mbox *m, const struct uidset *uids, uint64_t unchanged_since,
+    bool *any)
+{
+	struct rec_index x;
+
+	*any = unchanged_since == UINT64_MAX && !uidset_empty(uids);
+	if (unchanged_since == UINT64_MAX)
+		return ST_OK;
+	for (uint32_t u = 0; !*any && (u = uidset_next(uids, u)) != 0;) {
+		TRY(index_load(ap->s, ap->a, m, u, &x));
+		*any = x.modseq <= unchanged_since;
+	}
+	return ST_OK;
+}
+
 static enum status
 store(struct apply *ap, struct mbox *m, const struct uidset *uids)
 {
@@ -99,9 +116,10 @@ store(struct apply *ap, struct mbox *m, const struct uidset *uids)
 	unsigned bits[KEYWORD_MAX + 1];
 	enum status st, verdict;
 	size_t n;
+	bool any;
 
-	TRY(keywords_bits(ap, p->keywords, p->how != FLAGS_REMOVE && !uidset_empty(uids), bits, &n,
-	    &verdict));
+	TRY(any_passes(ap, m, uids, p->unchanged_since, &any));
+	TRY(keywords_bits(ap, p->keywords, p->how != FLAGS_REMOVE && any, bits, &n, &verdict));
 	if (verdict != ST_OK)
 		return refuse(ap, verdict);
 	for (size_t i = 0; i < n; i++)

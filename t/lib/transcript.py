@@ -14,6 +14,8 @@ Lines of a transcript:
     S: <closed>                  the server closes the connection
     wait: 0.2                    seconds
 
+    S: * OK [UIDVALIDITY ${v=}] *  keeps a number: later ${v}; ${v-2} is two less
+
 ${user} and ${password} are replaced.  Connections open with their first line; the
 greeting is expected like any other line unless the connection is in `login`.  --split N
 writes N bytes at a time."""
@@ -34,7 +36,12 @@ class Failure(Exception):
 
 
 def pattern(text):
-    return re.compile(b".*".join(re.escape(p) for p in text.encode().split(b"*")), re.S)
+    out = b""
+    for part in re.split(r"(\$\{\w+=\}|\*)", text):
+        keep = re.fullmatch(r"\$\{(\w+)=\}", part)
+        out += b".*" if part == "*" else b"(?P<%s>[0-9]+)" % keep[1].encode() if keep else \
+            re.escape(part.encode())
+    return re.compile(out, re.S)
 
 
 class Connection:
@@ -142,7 +149,7 @@ def unescape(text):
 
 
 def play(path, split):
-    account, tls, connections = 30, set(), {}
+    account, tls, connections, kept = 30, set(), {}, {}
     head = True
     with open(path) as f:
         lines = f.read().split("\n")
@@ -155,6 +162,7 @@ def play(path, split):
             raise Failure("%s: what is %r?" % (where, text))
         word, equal, rest = m[1], m[2] == "=", m[3]
         rest = rest.replace("${user}", user(account)).replace("${password}", PASSWORD)
+        rest = re.sub(r"\$\{(\w+)([-+]\d+)?\}", lambda m: str(kept[m[1]] + int(m[2] or 0)), rest)
         try:
             if word == "user":
                 account = int(rest)
@@ -175,14 +183,14 @@ def play(path, split):
             elif word == "secure":
                 connections[rest].secure()
             else:
-                step(connections, word, equal, rest, split, tls)
+                step(connections, word, equal, rest, split, tls, kept)
         except Failure as e:
             raise Failure("%s: %s" % (where, e))
     for c in connections.values():
         c.s.close()
 
 
-def step(connections, word, equal, rest, split, tls):
+def step(connections, word, equal, rest, split, tls, kept):
     n = word[1:] or "1"
     if n not in connections:
         connections[n] = Connection(split, n in tls)
@@ -196,8 +204,11 @@ def step(connections, word, equal, rest, split, tls):
             raise Failure("expected the end, came %r" % line)
     elif line is None:
         raise Failure("expected %r, the connection was closed" % rest)
-    elif not pattern(rest).fullmatch(line):
-        raise Failure("expected %r\n   came %r" % (rest, line.decode("utf-8", "replace")))
+    else:
+        m = pattern(rest).fullmatch(line)
+        if m is None:
+            raise Failure("expected %r\n   came %r" % (rest, line.decode("utf-8", "replace")))
+        kept.update((k, int(v)) for k, v in m.groupdict().items())
 
 
 def main():

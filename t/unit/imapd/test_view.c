@@ -77,7 +77,7 @@ merge(struct imap_view *v, uint32_t appeared, uint32_t vanished)
 	uidset_encode(&gone, &set);
 	c.rows = buf_span(&rows);
 	c.vanished = buf_span(&set);
-	imap_view_merge(v, &c, false);
+	imap_view_merge(v, &c);
 	buf_fini(&rows);
 	buf_fini(&set);
 	uidset_fini(&gone);
@@ -93,11 +93,11 @@ expunges_wait_until_they_may_be_told(void **state)
 	uidset_add_range(&set, 1, 10);
 	v = make_view(&set, 11);
 	merge(v, 11, 4);
-	imap_view_tell(v, false, &out);
+	imap_view_tell(v, false, false, &out);
 	assert_string_equal(buf_cstr(&out), "* 11 EXISTS\r\n* 0 RECENT\r\n");
 	assert_int_equal(imap_view_seq(v, 5), 5);
 	buf_clear(&out);
-	imap_view_tell(v, true, &out);
+	imap_view_tell(v, true, false, &out);
 	assert_string_equal(buf_cstr(&out), "* 4 EXPUNGE\r\n");
 	assert_int_equal(imap_view_seq(v, 5), 4);
 	imap_view_free(&v);
@@ -116,7 +116,7 @@ what_came_and_went_untold_was_never_there(void **state)
 	v = make_view(&set, 11);
 	merge(v, 11, 0);
 	merge(v, 0, 11);
-	imap_view_tell(v, true, &out);
+	imap_view_tell(v, true, false, &out);
 	assert_string_equal(buf_cstr(&out), "");
 	assert_int_equal(v->count, 3);
 	imap_view_free(&v);
