@@ -10,6 +10,7 @@
 #include "imapd/sync.h"
 
 #include "common/mime/digest.h"
+#include "common/proto/imap_columns.h"
 #include "common/proto/imap_url.h"
 #include "common/util/mem.h"
 #include "imapd/url_source.h"
@@ -300,12 +301,13 @@ put_item(struct imap_cmd *cmd, const struct mime_digest_result *d)
 {
 	struct appending *q = cmd->data;
 	unsigned char sha256[32], keys[MIME_THREAD_KEYS * 8];
+	struct buf columns = { 0 };
 	size_t n_keys = 0;
 	struct store_append_item it = {
 		.flags = flags_system(q->flags.system), .received_s = q->received_s,
 		.received_zone = q->received_zone, .size = body_writer_size(q->writer),
-		.list = d->list, .structure = d->structure, .sort = d->sort,
-		.subject_hash = d->sort_data.subject_hash, .stage = q->stage
+		.list = d->list, .structure = d->structure, .subject_hash = d->subject_hash,
+	 .stage = q->stage
 	};
 
 	for (size_t i = 0; i < q->flags.n_keywords; i++) {
@@ -327,9 +329,12 @@ put_item(struct imap_cmd *cmd, const struct mime_digest_result *d)
 		it.list = SPAN_NONE;
 	if (it.structure.len > STORE_CACHE_MAX)
 		it.structure = SPAN_NONE;
+	imap_columns_make(d, &columns);
+	it.columns = buf_span(&columns);
 	if (q->stage == 0)
 		it.body = buf_span(&q->stored);
 	put_store_append_item(&q->items, &it);
+	buf_fini(&columns);
 }
 
 static void

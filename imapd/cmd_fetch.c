@@ -382,8 +382,7 @@ keep_row(struct fetch *f, const struct store_row *row)
 		f->room = f->room > 0 ? f->room * 2 : 16;
 		f->rows = mem_realloc_array(f->rows, f->room, sizeof(*f->rows));
 	}
-	f->rows[f->n_rows] = (struct fetch_row){ .row = *row };
-	f->rows[f->n_rows++].row.sort = SPAN_NONE;
+	f->rows[f->n_rows++] = (struct fetch_row){ .row = *row };
 }
 
 static void

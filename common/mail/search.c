@@ -1,7 +1,7 @@
 /* Judging a message by a search tree, with three answers. */
 #include "common/mail/search.h"
 
-#include "common/mime/charset.h"
+#include "common/mime/columns.h"
 #include "common/mime/field.h"
 #include "common/util/buf.h"
 
@@ -18,19 +18,6 @@ answer(bool yes)
 	return yes ? SEARCH_YES : SEARCH_NO;
 }
 
-/* Decodes a field's value as the canonical text does. */
-static void
-add_decoded(struct span value, struct buf *out)
-{
-	struct buf line = { 0 }, utf8 = { 0 };
-
-	mime_unfold(value, &line);
-	mime_words_decode(buf_span(&line), &utf8);
-	mime_casemap(buf_span(&utf8), out);
-	buf_fini(&line);
-	buf_fini(&utf8);
-}
-
 static bool
 value_contains(struct span value, struct span needle)
 {
@@ -39,34 +26,19 @@ value_contains(struct span value, struct span needle)
 
 	if (needle.len == 0)
 		return true;
-	add_decoded(value, &text);
+	mime_search_value(value, &text);
 	yes = search_contains(buf_span(&text), needle);
 	buf_fini(&text);
 	return yes;
 }
 
-/* "Name <local@domain>, ..." as a reader would see it. */
 static bool
 addresses_contain(struct mime_seq list, struct span needle)
 {
 	struct buf text = { 0 };
-	struct mime_addr a;
 	bool yes;
 
-	while (mime_seq_addr(&list, &a)) {
-		struct buf plain = { 0 };
-
-		add_decoded(a.name, &text);
-		buf_add_str(&plain, " <");
-		buf_add_span(&plain, a.local);
-		if (a.domain.len > 0) {
-			buf_add_c(&plain, '@');
-			buf_add_span(&plain, a.domain);
-		}
-		buf_add_str(&plain, ">, ");
-		mime_casemap(buf_span(&plain), &text);
-		buf_fini(&plain);
-	}
+	mime_search_addresses(list, &text);
 	yes = search_contains(buf_span(&text), needle);
 	buf_fini(&text);
 	return yes;

@@ -1,13 +1,14 @@
 /* common/mime/columns.h
- * What SORT, THREAD and SEARCH by header field read of a message, as short columns that the
+ * What lists, SORT, THREAD and SEARCH by header field read of a message, as short columns that the
  * store keeps apart from everything else and hands out one kind at a time for a whole mailbox
- * (store_columns, storage/api): a scan reads its columns and no LIST blob.
+ * (store_columns, storage/api): a scan reads its columns and no blob, and what IMAP shows is
+ * there as it goes on the wire.
  *
- * The store knows no column: it cuts a blob at the lengths in front.  A message whose
- * blob is missing or of another version has no row in the answer: ask for its LIST
- * blob, or its bytes.
+ * The store knows no column: it cuts a blob at the lengths in front.  Of a message whose
+ * columns are missing or of another version the answer says so: its blobs, or its bytes, tell.
  *
- * Blob: u8 version, u8 n; n times u16 length; the bytes of the columns. */
+ * Blob: u8 version, u8 n; n times u16 length; the bytes of the columns.  Their numbers are in
+ * blobs: a change of meaning is a new version. */
 #ifndef COMMON_MIME_COLUMNS_H
 #define COMMON_MIME_COLUMNS_H
 
@@ -22,9 +23,9 @@
 
 #define MIME_COLUMNS_VERSION 2
 
-/* Numbers are in blobs: never changed.  An empty column: the message has no such thing. */
+/* An empty column: the message has no such thing, if nothing else is said. */
 enum mime_column {
-	MIME_COL_SENT,		/* i64 seconds UTC, i16 zone, of the Date field */
+	MIME_COL_SENT,		/* see mime_column_sent() */
 	MIME_COL_THREAD,	/* see mime_column_thread() */
 	/* Texts (mime_column_text): what SORT compares, RFC 5256 3, case-mapped by
 	 * i;unicode-casemap: base subject, mailbox of the first address, and RFC 5957's
@@ -35,21 +36,39 @@ enum mime_column {
 	/* Texts: just what search_judge() searches for these fields. */
 	MIME_COL_SUBJECT,
 	MIME_COL_FROM, MIME_COL_TO, MIME_COL_CC, MIME_COL_BCC, MIME_COL_SENDER,
-	MIME_COL_REPLY_TO,
-	MIME_COL_MESSAGE_ID, MIME_COL_IN_REPLY_TO,
-	MIME_COL_LIST_ID,
+	MIME_COL_REPLY_TO, MIME_COL_MESSAGE_ID, MIME_COL_IN_REPLY_TO,
+	/* What IMAP's items of these names show; empty: too long, or not for every client
+	 * (8-bit text): to be printed from the blobs. */
+	MIME_COL_ENVELOPE,
+	MIME_COL_HEADER,	/* see mime_header_next() */
+	MIME_COL_BODYSTRUCTURE,
 	MIME_COLUMNS
 };
-/* The first group is one table of the store, the second another. */
-#define MIME_COL_SEARCH MIME_COL_SUBJECT
+#define MIME_COLUMN(c)	(1u << (c))	/* of store_columns.want */
 
-#define MIME_COL_TEXT_MAX 255u		/* bytes of a text for SEARCH; keys are shorter */
-#define MIME_COL_IDS_MAX 64u
+#define MIME_COL_TEXT_MAX	1000u	/* bytes of a text for SEARCH */
+#define MIME_COL_KEY_MAX	100u	/* and for SORT */
+#define MIME_COL_IDS_MAX	64u
+#define MIME_COL_MAX		65535u	/* bytes of any column */
+
+/* The columns being made; zeroed first. */
+struct mime_columns {
+	struct buf	bytes;
+	uint16_t	len[MIME_COLUMNS];
+	unsigned	n;
+};
+/* The next one, in the order of the numbers; one that is too long becomes empty. */
+void mime_columns_add(struct mime_columns *c, struct span column);
+/* All up to MIME_COL_IN_REPLY_TO. */
+void mime_columns_add_list(struct mime_columns *c, const struct mime_list *l);
+/* Appends the blob, and empties c. */
+void mime_columns_finish(struct mime_columns *c, struct buf *blob);
 
 /* A text: a byte, 0 or 1 (1: cut, the LIST blob has more), then UTF-8.  Texts that begin alike
  * and of which one is cut say nothing about their order; a needle that is not found in a
  * cut one may be behind.  false: an empty column (no such field). */
 bool mime_column_text(struct span column, struct span *text, bool *cut);
+/* i64 seconds UTC, i16 zone, of a valid Date field.  false: none. */
 bool mime_column_sent(struct span column, int64_t *sent_s, int *zone);
 
 /* THREAD: u8 (1: the base subject lost "Re:" or the like), u64 hash of the base subject (0: it is
@@ -60,10 +79,39 @@ struct mime_column_thread {
 	uint64_t	subject_hash, id;
 	struct span	ancestors;		/* u64 each; get_be64() */
 };
+/* false: it says nothing. */
 bool mime_column_thread(struct span column, struct mime_column_thread *t);
 
 /* The texts that SEARCH looks in, appended; the one definition of them. */
 void mime_search_value(struct span raw_value, struct buf *out);
 void mime_search_addresses(struct mime_seq list, struct buf *out);
+
+/* ---- header fields as they stand ----
+ *
+ * HEADER: u8 (1: complete), u64 of bits for the names that are not kept; then for each field of
+ * a kept name, in the order of the message: u8 number of the name, u16 length, the field with
+ * its line end.  "Kept" are the names that clients ask for in lists. */
+#define MIME_HEADER_NAMES_MAX 64
+/* Number of a kept name in any case, or -1. */
+int mime_header_name(struct span name);
+/* The column of a header block, appended. */
+void mime_header_column(struct span block, struct buf *out);
+
+struct mime_header_names {
+	uint64_t	kept;		/* by number */
+	unsigned	n_others;
+	uint64_t	other[16];	/* bits of each */
+};
+/* false: too many names. */
+bool mime_header_names_add(struct mime_header_names *names, struct span name);
+struct mime_header_walk {
+	struct span	rest;
+};
+/* Can these names be answered out of the column? */
+bool mime_header_open(struct span column, const struct mime_header_names *names,
+    struct mime_header_walk *w);
+/* The next field of the message that is among the names. */
+bool mime_header_next(struct mime_header_walk *w, const struct mime_header_names *names,
+    struct span *field);
 
 #endif

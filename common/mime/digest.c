@@ -5,6 +5,7 @@
 #include "common/mime/address.h"
 #include "common/mime/charset.h"
 #include "common/mime/coding.h"
+#include "common/mime/columns.h"
 #include "common/mime/date.h"
 #include "common/mime/field.h"
 #include "common/mime/html.h"
@@ -46,10 +47,9 @@ struct mime_digest {
 	struct part_meta *parts;
 	size_t		n, room, meta_bytes;
 	struct arena	arena;		/* of one header */
-	struct buf	list, structure, sort_blob;
+	struct buf	list, structure, header;
 
 	/* of the message's own header */
-	struct mime_sort sort;
 	struct buf	root_env, ids, base_subject, kept;
 	uint64_t	thread_keys[MIME_THREAD_KEYS];
 	size_t		n_thread_keys;
@@ -246,41 +246,10 @@ put_ids(struct mime_digest *d, struct span value, bool keys)
 	buf_fini(&entries);
 }
 
-static uint8_t
-sort_prefix(struct span utf8, char *out, size_t max, uint8_t *cut, uint8_t bit)
-{
-	struct buf folded = { 0 };
-	struct span s;
-
-	/* Case mapping lengthens, so that the prefix needs no more than this. */
-	mime_casemap(mime_utf8_cut(utf8, 4 * max), &folded);
-	s = mime_utf8_cut(buf_span(&folded), max);
-	if (s.len < folded.len || utf8.len > 4 * max)
-		*cut |= bit;
-	if (s.len > 0)
-		memcpy(out, s.p, s.len);
-	buf_fini(&folded);
-	return (uint8_t)s.len;
-}
-
-/* SORT compares the mailbox of the first address, RFC 5256 3. */
-static struct span
-first_local(struct mime_digest *d, struct span value)
-{
-	struct mime_addr *v = NULL;
-	size_t n = value.p != NULL ? mime_addresses(&d->arena, value, &v) : 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (v[i].kind != MIME_ADDR_GROUP_END)
-			return v[i].local;
-	return SPAN_NONE;
-}
-
 static void
 own_header(struct mime_digest *d, const struct span v[F_MAX])
 {
 	struct span ids[MIME_IDS_MAX], id = SPAN_NONE;
-	struct mime_sort *s = &d->sort;
 
 	put_envelope(d, &d->root_env, v, ADDR_BYTES_MAX);
 	if (v[F_MESSAGE_ID].p != NULL && mime_message_ids(&d->arena, v[F_MESSAGE_ID], ids) > 0)
@@ -296,14 +265,6 @@ own_header(struct mime_digest *d, const struct span v[F_MAX])
 	d->has_sent = v[F_DATE].p != NULL && mime_date_parse(v[F_DATE], &d->sent_s, &d->sent_zone);
 	for (size_t i = 0; i < MIME_KEPT; i++)
 		put_opt(&d->kept, flat(d, v[F_KEPT + i], KEPT_TEXT_MAX));
-	s->sent_s = d->has_sent ? d->sent_s : INT64_MIN;
-	s->subject_hash = mime_subject_hash(buf_span(&d->base_subject));
-	s->from_len = sort_prefix(first_local(d, v[F_FROM]), s->from, sizeof(s->from), &s->cut,
-	    MIME_SORT_FROM);
-	s->to_len = sort_prefix(first_local(d, v[F_TO]), s->to, sizeof(s->to), &s->cut, MIME_SORT_TO);
-	s->cc_len = sort_prefix(first_local(d, v[F_CC]), s->cc, sizeof(s->cc), &s->cut, MIME_SORT_CC);
-	s->subject_len = sort_prefix(buf_span(&d->base_subject), s->subject, sizeof(s->subject),
-	    &s->cut, MIME_SORT_SUBJECT);
 }
 
 static struct part_meta *
@@ -407,8 +368,10 @@ on_header(void *arg, uint32_t i, struct span block)
 		put_type(m, span_sub(type, 0, 16), span_sub(subtype, 0, 32),
 		    &(struct mime_params){ .n = 0 });
 	}
-	if (is_root)
+	if (is_root) {
 		own_header(d, v);
+		mime_header_column(block, &d->header);
+	}
 	if (d->text_max > 0 && (is_root || nested))
 		header_text(d, block);
 
@@ -522,7 +485,7 @@ mime_digest_free(struct mime_digest **dp)
 		mime_decoder_fini(&d->decoder);
 	mime_charset_free(&d->charset);
 	mime_html_free(&d->html);
-	struct buf *all[] = { &d->list, &d->structure, &d->sort_blob, &d->root_env, &d->ids,
+	struct buf *all[] = { &d->list, &d->structure, &d->header, &d->root_env, &d->ids,
 	    &d->base_subject, &d->kept, &d->decoded, &d->utf8, &d->plain, &d->preview, &d->text };
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		buf_fini(all[i]);
@@ -643,62 +606,15 @@ mime_digest_finish(struct mime_digest *d, struct mime_digest_result *r)
 	mime_parser_finish(d->parser);
 	make_list(d);
 	make_structure(d);
-	mime_sort_put(&d->sort_blob, &d->sort);
 	d->text_cut = d->text_max > 0 && d->text.len >= d->text_max;
 	memset(r, 0, sizeof(*r));
 	r->list = buf_span(&d->list);
 	r->structure = buf_span(&d->structure);
-	r->sort = buf_span(&d->sort_blob);
-	r->sort_data = d->sort;
+	r->header = buf_span(&d->header);
+	r->subject_hash = mime_subject_hash(buf_span(&d->base_subject));
 	memcpy(r->thread_keys, d->thread_keys, sizeof(r->thread_keys));
 	r->n_thread_keys = d->n_thread_keys;
 	r->text = mime_utf8_cut(buf_span(&d->text), d->text_max);
 	r->text_cut = d->text_cut;
 	r->size = mime_parser_size(d->parser);
-}
-
-void
-mime_sort_put(struct buf *b, const struct mime_sort *s)
-{
-	put_u8(b, 1);
-	put_u8(b, s->cut);
-	put_u64(b, (uint64_t)s->sent_s);
-	put_u64(b, s->subject_hash);
-	put_span(b, span(s->from, s->from_len));
-	put_span(b, span(s->to, s->to_len));
-	put_span(b, span(s->cc, s->cc_len));
-	put_span(b, span(s->subject, s->subject_len));
-}
-
-static uint8_t
-get_prefix(struct reader *r, char *out, size_t max)
-{
-	struct span s = get_span(r);
-
-	if (s.len > max) {
-		r->bad = true;
-		return 0;
-	}
-	if (s.len > 0)
-		memcpy(out, s.p, s.len);
-	return (uint8_t)s.len;
-}
-
-bool
-mime_sort_get(struct span blob, struct mime_sort *s)
-{
-	struct reader r;
-
-	memset(s, 0, sizeof(*s));
-	reader_init(&r, blob.p, blob.len);
-	if (get_u8(&r) != 1)
-		return false;
-	s->cut = get_u8(&r);
-	s->sent_s = (int64_t)get_u64(&r);
-	s->subject_hash = get_u64(&r);
-	s->from_len = get_prefix(&r, s->from, sizeof(s->from));
-	s->to_len = get_prefix(&r, s->to, sizeof(s->to));
-	s->cc_len = get_prefix(&r, s->cc, sizeof(s->cc));
-	s->subject_len = get_prefix(&r, s->subject, sizeof(s->subject));
-	return reader_done(&r);
 }

@@ -19,21 +19,6 @@
 
 #define MIME_TEXT_VERSION 1	/* of the canonical text, doc/search.md */
 
-/* What SORT compares (RFC 5256), short enough for the store's msort; prefixes are case-mapped
- * (i;unicode-casemap) and end between characters.  Equal prefixes whose `cut` bit is set say
- * nothing about order: the LIST blobs do. */
-enum { MIME_SORT_FROM = 1, MIME_SORT_TO = 2, MIME_SORT_CC = 4, MIME_SORT_SUBJECT = 8 };
-struct mime_sort {
-	int64_t		sent_s;		/* INT64_MIN: no valid Date */
-	uint64_t	subject_hash;	/* 0: none */
-	uint8_t		cut;
-	uint8_t		from_len, to_len, cc_len, subject_len;
-	char		from[20], to[20], cc[20], subject[28];
-};
-void mime_sort_put(struct buf *b, const struct mime_sort *s);
-/* false: not ours. */
-bool mime_sort_get(struct span blob, struct mime_sort *s);
-
 struct mime_digest;
 /* text_max: bytes of canonical text to make at most; 0: none. */
 struct mime_digest *mime_digest_new(size_t text_max);
@@ -42,8 +27,9 @@ void mime_digest_feed(struct mime_digest *d, const void *data, size_t len);
 
 #define MIME_THREAD_KEYS 64
 struct mime_digest_result {		/* borrowed from the digest */
-	struct span		list, structure, sort;	/* the blobs; sort is encoded */
-	struct mime_sort	sort_data;
+	struct span		list, structure;	/* the blobs */
+	struct span		header;		/* MIME_COL_HEADER */
+	uint64_t		subject_hash;	/* of the base subject; 0: it is empty */
 	uint64_t		thread_keys[MIME_THREAD_KEYS];	/* own id first (0: none), then references */
 	size_t			n_thread_keys;
 	struct span		text;		/* canonical, case-mapped, version MIME_TEXT_VERSION */

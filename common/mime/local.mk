@@ -3,7 +3,7 @@ common_mime_libmime_a_SOURCES = \
 	common/mime/address.c common/mime/address.h \
 	common/mime/charset.c common/mime/charset.h \
 	common/mime/coding.c common/mime/coding.h \
-	common/mime/columns.h \
+	common/mime/columns.c common/mime/columns.h \
 	common/mime/date.c common/mime/date.h \
 	common/mime/digest.c common/mime/digest.h \
 	common/mime/field.c common/mime/field.h \

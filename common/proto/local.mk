@@ -1,6 +1,7 @@
 noinst_LIBRARIES += common/proto/libproto.a
 common_proto_libproto_a_SOURCES = \
 	common/proto/imap_args.c common/proto/imap_args.h \
+	common/proto/imap_columns.c common/proto/imap_columns.h \
 	common/proto/imap_print.c common/proto/imap_print.h \
 	common/proto/imap_reader.c common/proto/imap_reader.h \
 	common/proto/imap_search.c common/proto/imap_search.h \

@@ -48,9 +48,12 @@ static const struct ipc_field cache_is[] = {
 	IPC_STR(store_cache_is, entries, 0, PART), IPC_END };
 static const struct ipc_field columns[] = {
 	IPC_U64(store_columns, mailbox), UIDS(store_columns, uids),
-	IPC_U32(store_columns, want), IPC_END };
+	IPC_U32(store_columns, want), IPC_U8(store_columns, version, 0, 255),
+	IPC_U8(store_columns, fields, 0, ROW_ALL), IPC_U32(store_columns, budget), IPC_END };
 static const struct ipc_field columns_are[] = {
-	IPC_STR(store_columns_are, rows, 0, PART), IPC_END };
+	IPC_STR(store_columns_are, rows, 0, PART),
+	IPC_STR(store_columns_are, keywords, 0, 32768),
+	IPC_U32(store_columns_are, resume_uid), IPC_END };
 static const struct ipc_field body[] = {
 	IPC_U64(store_body, mailbox), UIDS(store_body, uids), IPC_U64(store_body, offset),
 	IPC_U64(store_body, length), IPC_U32(store_body, budget), IPC_END };
@@ -243,7 +246,8 @@ static const struct ipc_message messages[] = {
 	{ STORE_SHARED, "shared", ACCESS, 0, 16, OF(store_shared, shared) },
 	{ STORE_SHARED_ARE, "shared-are", REPLY, PART + 64, OF(store_shared_are, shared_are) },
 	{ STORE_COLUMNS, "columns", ACCESS, 0, (1u << 20) + 64, OF(store_columns, columns) },
-	{ STORE_COLUMNS_ARE, "columns-are", REPLY, PART + 64, OF(store_columns_are, columns_are) },
+	{ STORE_COLUMNS_ARE, "columns-are", REPLY, PART + 32768 + 64,
+	    OF(store_columns_are, columns_are) },
 	{ STORE_LEASE, "lease", ACCESS, 0, 32, OF(store_lease, lease) },
 	{ STORE_REMOVE, "remove", ACCESS, 0, PART + 65536, OF(store_remove, remove_) },
 	{ STORE_REMOVED, "removed", REPLY, 16, OF(store_removed, removed) },

@@ -121,13 +121,22 @@ struct store_rows_are { struct span rows; struct span keywords; };	/* store_row.
 struct store_cache_get { uint64_t mailbox; struct span uids; uint8_t want; };
 struct store_cache_is { struct span entries; };		/* store_cache... */
 
-/* columns -> columns_are in parts, in rising uids: what SORT, THREAD and SEARCH by header read
- * (common/mime/columns.h: want is bits 1 << enum mime_column).  A message without a row has no
- * columns: its LIST blob or its bytes must be read.  50,000 messages come in some milliseconds
- * for each few columns; ask for those alone that the program needs, and for all messages in
- * one request. */
-struct store_columns { uint64_t mailbox; struct span uids; uint32_t want; };
-struct store_columns_are { struct span rows; };		/* get_store_columns_row() */
+/* columns -> columns_are in parts, in rising uids: what lists, SORT, THREAD and SEARCH by header
+ * read (common/mime/columns.h: want is bits 1 << enum mime_column, version its version), and
+ * row fields (ROW_...) with them.  Absent uids are skipped.  A message that is not `known`
+ * has no such columns: its LIST blob or its bytes must be read.  50,000 messages come in some
+ * milliseconds for each few columns of SORT and SEARCH: ask for those alone that are needed, and
+ * for all messages in one request.  budget: bytes of the answer at most (but one row); the last
+ * part says where to go on: resume_uid 0: done. */
+struct store_columns {
+	uint64_t	mailbox;
+	struct span	uids;
+	uint32_t	want;
+	uint8_t		version, fields;
+	uint32_t	budget;		/* 0: no limit */
+};
+/* rows: get_store_columns_row().  keywords: as in opened, when ROW_FLAGS was asked for. */
+struct store_columns_are { struct span rows, keywords; uint32_t resume_uid; };
 
 /* body -> body_is in parts, at most `budget` bytes of stored bodies in all (but at least
  * one piece); starts in the first uid at `offset`, gives at most `length` bytes of

@@ -161,8 +161,6 @@ put_store_row(struct buf *b, const struct store_row *row, unsigned fields)
 		put_varint(b, row->thread);
 		put_u64(b, (uint64_t)row->saved_s);
 	}
-	if (fields & ROW_SORT)
-		put_span(b, row->sort);
 }
 
 bool
@@ -185,8 +183,6 @@ get_store_row(struct reader *r, struct store_row *row, unsigned fields)
 		row->thread = get_varint(r);
 		row->saved_s = (int64_t)get_u64(r);
 	}
-	if (fields & ROW_SORT)
-		row->sort = get_bounded(r, STORE_SORT_MAX);
 	return check(r, row->uid != 0);
 }
 
@@ -209,16 +205,42 @@ get_store_cache(struct reader *r, struct store_cache *c)
 	return check(r, c->uid != 0);
 }
 
-/* Row: u32 uid, then for each column u16 length and bytes: made in one go by the store
- * (storage/state), which copies them as they lie. */
+/* By table; see storage/state. */
+const uint8_t store_column_groups[STORE_COLUMN_GROUPS + 1] = { 0, 8, 17, 18, 19, 20 };
+
 bool
-get_store_columns_row(struct reader *r, struct store_columns_row *row)
+store_columns_cut(struct span blob, unsigned n, struct span *col)
 {
-	if (ended(r) || !check(r, row->n_col <= STORE_COLUMNS_MAX))
+	struct reader r;
+	uint16_t len[STORE_COLUMNS_MAX];
+
+	reader_init(&r, blob.p, blob.len);
+	get_u8(&r);
+	if (get_u8(&r) != n || n > STORE_COLUMNS_MAX)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		len[i] = get_u16(&r);
+	for (unsigned i = 0; i < n; i++)
+		col[i] = get_raw(&r, len[i]);
+	return reader_done(&r);
+}
+
+/* u32 uid, the row, u8 known, then for each column u16 length and bytes: made by the store
+ * (storage/state), which copies columns as they lie. */
+bool
+get_store_columns_row(struct reader *r, struct store_columns_row *row, unsigned fields,
+    uint32_t want)
+{
+	size_t n = 0;
+
+	if (ended(r))
 		return false;
 	row->uid = get_u32(r);
-	for (size_t i = 0; i < row->n_col; i++)
-		row->col[i] = get_raw(r, get_u16(r));
+	if (fields != 0)
+		get_store_row(r, &row->row, fields);
+	row->known = get_u8(r) != 0;
+	for (want &= (1u << STORE_COLUMNS_MAX) - 1; want != 0 && row->known; want &= want - 1)
+		row->col[n++] = get_raw(r, get_u16(r));
 	return check(r, row->uid != 0);
 }
 
@@ -232,7 +254,7 @@ put_store_append_item(struct buf *b, const struct store_append_item *it)
 	put_span(b, it->sha256);
 	put_span(b, it->list);
 	put_span(b, it->structure);
-	put_span(b, it->sort);
+	put_span(b, it->columns);
 	put_span(b, it->thread_keys);
 	put_u64(b, it->subject_hash);
 	put_varint(b, it->stage);
@@ -253,7 +275,7 @@ get_store_append_item(struct reader *r, struct store_append_item *it)
 	it->sha256 = get_bounded(r, 32);
 	it->list = get_bounded(r, STORE_CACHE_MAX);
 	it->structure = get_bounded(r, STORE_CACHE_MAX);
-	it->sort = get_bounded(r, STORE_SORT_MAX);
+	it->columns = get_bounded(r, STORE_COLUMN_BYTES_MAX);
 	it->thread_keys = get_bounded(r, STORE_THREAD_KEYS_MAX * 8);
 	it->subject_hash = get_u64(r);
 	it->stage = get_varint32(r);

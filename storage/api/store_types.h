@@ -22,7 +22,7 @@
 #define STORE_CHUNK_MAX		(256u << 10)	/* bytes of one staged chunk */
 #define STORE_BODY_MAX		(1u << 30)	/* bytes of a stored body */
 #define STORE_CACHE_MAX		(512u << 10)	/* bytes of each of the two cache blobs */
-#define STORE_SORT_MAX		512u		/* bytes of the sort blob */
+#define STORE_COLUMN_BYTES_MAX	(320u << 10)	/* bytes of the columns of a message */
 #define STORE_THREAD_KEYS_MAX	64u		/* thread keys of a message */
 #define STORE_SIZE_MAX		4294967295u	/* raw octets: RFC822.SIZE is a 32-bit number */
 #define STORE_DIR_KEY_MAX	512u		/* bytes of a directory key */
@@ -84,8 +84,7 @@ enum {
 	ROW_FLAGS = 1,		/* modseq, flags */
 	ROW_SIZE = 2,		/* size, received_s */
 	ROW_IDS = 4,		/* message, thread, saved_s */
-	ROW_SORT = 8,		/* sort: the blob given at append */
-	ROW_ALL = 15
+	ROW_ALL = 7
 };
 struct store_row {
 	uint32_t	uid;
@@ -97,7 +96,6 @@ struct store_row {
 	uint64_t	message;	/* EMAILID */
 	uint64_t	thread;		/* THREADID */
 	int64_t		saved_s;	/* SAVEDATE */
-	struct span	sort;
 };
 void put_store_row(struct buf *b, const struct store_row *row, unsigned fields);
 bool get_store_row(struct reader *r, struct store_row *row, unsigned fields);
@@ -111,16 +109,25 @@ struct store_cache {
 void put_store_cache(struct buf *b, const struct store_cache *c);
 bool get_store_cache(struct reader *r, struct store_cache *c);
 
-/* The columns asked for of one message (common/mime/columns.h), in the order of their numbers.
- * want: bits 1 << number; n_col of them are set. */
+/* Columns of a message (common/mime/columns.h): a blob of u8 version, u8 n, n times u16 length,
+ * the bytes.  Those that are read together lie together: group g is the columns from
+ * store_column_groups[g] up to the next one's first. */
 #define STORE_COLUMNS_MAX 24u
+#define STORE_COLUMN_GROUPS 5u
+extern const uint8_t store_column_groups[STORE_COLUMN_GROUPS + 1];
+/* The columns of a blob or of a group of n; false: malformed.  col: room for n. */
+bool store_columns_cut(struct span blob, unsigned n, struct span *col);
+
+/* One message in columns_are: the row when `fields` were asked for, and the columns asked for,
+ * in the order of their numbers (want: bits 1 << number). */
 struct store_columns_row {
-	uint32_t	uid;
-	size_t		n_col;
-	struct span	col[STORE_COLUMNS_MAX];
+	uint32_t		uid;
+	struct store_row	row;
+	bool			known;		/* false: its columns are missing or of another version */
+	struct span		col[STORE_COLUMNS_MAX];	/* the first for the lowest bit of want ... */
 };
-/* Takes the next; call with n_col set to the count of bits in `want`. */
-bool get_store_columns_row(struct reader *r, struct store_columns_row *row);
+bool get_store_columns_row(struct reader *r, struct store_columns_row *row, unsigned fields,
+    uint32_t want);
 
 /* A message to add.  body: stored form (storage/client/body.h), at most
  * STORE_INLINE_MAX; or staged under `stage` and body empty. */
@@ -130,7 +137,8 @@ struct store_append_item {
 	int16_t		received_zone;
 	uint64_t	size;		/* raw octets */
 	struct span	sha256;		/* 32 bytes, over the raw octets */
-	struct span	list, structure, sort;
+	struct span	list, structure;
+	struct span	columns;	/* common/mime/columns.h: the blob */
 	struct span	thread_keys;	/* u64 big-endian each, at most 64: hashes of message-ids, own first */
 	uint64_t	subject_hash;	/* of the base subject; 0: none */
 	uint32_t	stage;		/* 0: inline */

@@ -2,6 +2,7 @@
 
 #include "common/mime/digest.h"
 #include "common/net/loop.h"
+#include "common/proto/imap_columns.h"
 #include "common/util/mem.h"
 #include "storage/client/body.h"
 
@@ -207,7 +208,7 @@ append(struct copy *c)
 	struct store_append_item it = { .received_s = INT64_MIN };
 	unsigned char sha[32];
 	struct mime_digest_result d;
-	struct buf items = { 0 }, keys = { 0 };
+	struct buf items = { 0 }, keys = { 0 }, columns = { 0 };
 
 	mime_digest_finish(c->digest, &d);
 	body_writer_sha256(c->writer, sha);
@@ -215,12 +216,13 @@ append(struct copy *c)
 	it.sha256 = span(sha, sizeof(sha));
 	it.list = d.list;
 	it.structure = d.structure;
-	it.sort = d.sort;
+	imap_columns_make(&d, &columns);
+	it.columns = buf_span(&columns);
 	for (size_t i = 0; i < d.n_thread_keys; i++)
 		if (d.thread_keys[i] != 0)	/* 0: it has no id of its own */
 			put_u64(&keys, d.thread_keys[i]);
 	it.thread_keys = buf_span(&keys);
-	it.subject_hash = d.sort_data.subject_hash;
+	it.subject_hash = d.subject_hash;
 	if (c->staged)
 		it.stage = STAGE;
 	else
@@ -230,6 +232,7 @@ append(struct copy *c)
 	c->call = store_do_append(c->store, &rq, on_append, c);
 	buf_fini(&items);
 	buf_fini(&keys);
+	buf_fini(&columns);
 }
 
 void

@@ -74,7 +74,7 @@ prepare_append(struct request *rq, const struct store_append *msg)
 	reader_init(&r, msg->items.p, msg->items.len);
 	while (get_store_append_item(&r, &it)) {
 		struct op_append_item to = { it.flags, it.received_s, it.received_zone, it.size,
-		    it.sha256, it.list, it.structure, it.sort, it.thread_keys, it.subject_hash,
+		    it.sha256, it.list, it.structure, it.columns, it.thread_keys, it.subject_hash,
 		    it.stage, 0 };
 		enum status st = count_pieces(rq->chan, &it, &to.pieces);
 

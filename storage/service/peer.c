@@ -89,6 +89,7 @@ request_free(struct request *rq)
 	uidset_fini(&rq->merged);
 	uidset_fini(&rq->set);
 	state_changes_fini(&rq->changes);
+	state_columns_close(&rq->columns);
 	state_result_fini(&rq->res);
 	account_unref(svc, rq->account);
 	mem_free(&rq);

@@ -7,6 +7,7 @@
 #include "common/util/mem.h"
 
 #define ROUND_US	5000		/* of reads, before the loop looks around */
+#define COLUMNS_PART	(256u << 10)
 #define BODY_PART	(512u << 10)
 #define BODY_PIECE	(256u << 10)
 #define BODY_PIECES	256
@@ -18,6 +19,7 @@ union any {
 	struct store_open	open;
 	struct store_rows	rows;
 	struct store_cache_get	cache;
+	struct store_columns	columns;
 	struct store_body	body;
 	struct store_changes	changes;
 	struct store_dir_read	dir_read;
@@ -34,7 +36,7 @@ bool
 read_is(uint16_t no)
 {
 	switch (no) {
-	case STORE_LIST: case STORE_OPEN: case STORE_ROWS: case STORE_CACHE: case STORE_BODY:
+	case STORE_LIST: case STORE_OPEN: case STORE_ROWS: case STORE_CACHE: case STORE_COLUMNS: case STORE_BODY:
 	case STORE_CHANGES: case STORE_QUOTA: case STORE_DIR_READ: case STORE_UIDLS:
 	case STORE_METADATA_GET:
 		return true;
@@ -205,6 +207,42 @@ read_cache(struct request *rq, const struct store_cache_get *msg)
 	is.entries = buf_span(&out);
 	step = st != ST_OK ? fail(rq, st) : part(rq, rq->resume != 0, STORE_CACHE_IS, &is);
 	buf_fini(&out);
+	return step;
+}
+
+/* The walk lasts over all parts. */
+static enum step
+read_columns(struct request *rq, const struct store_columns *msg)
+{
+	struct buf out = { 0 }, keywords = { 0 };
+	struct store_columns_are are = { 0 };
+	bool first = !rq->begun;
+	size_t budget = COLUMNS_PART;
+	uint32_t resume = 0;
+	enum status st = ST_OK;
+	enum step step;
+	bool more;
+
+	if (!take_uids(rq, msg->uids))
+		return fail(rq, ST_SYNTAX);
+	if (first)
+		st = state_columns_open(rq->svc->state, rq->account->id, msg->mailbox, &rq->set,
+		    msg->want, msg->version, msg->fields, &rq->columns);
+	if (st == ST_OK && (msg->fields & ROW_FLAGS) != 0)
+		st = state_keywords(rq->svc->state, rq->account->id, 0, &keywords);
+	if (msg->budget > 0 && msg->budget - rq->sent < budget)
+		budget = (size_t)(msg->budget - rq->sent);
+	/* a part ends at an entry: the last one may pass the limit of a part, not of a frame */
+	if (st == ST_OK)
+		st = state_columns_next(rq->columns, budget, true, &out, &resume);
+	rq->sent += out.len;
+	more = resume != 0 && (msg->budget == 0 || rq->sent < msg->budget);
+	are.rows = buf_span(&out);
+	are.keywords = buf_span(&keywords);
+	are.resume_uid = resume;
+	step = st != ST_OK ? fail(rq, st) : part(rq, more, STORE_COLUMNS_ARE, &are);
+	buf_fini(&out);
+	buf_fini(&keywords);
 	return step;
 }
 
@@ -597,6 +635,7 @@ read_step(struct request *rq)
 	case STORE_OPEN: return read_open(rq, &msg.open);
 	case STORE_ROWS: return read_rows(rq, &msg.rows);
 	case STORE_CACHE: return read_cache(rq, &msg.cache);
+	case STORE_COLUMNS: return read_columns(rq, &msg.columns);
 	case STORE_BODY: return read_body(rq, &msg.body);
 	case STORE_CHANGES: return read_changes(rq, &msg.changes);
 	case STORE_QUOTA: return read_quota(rq);

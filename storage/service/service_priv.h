@@ -92,6 +92,7 @@ struct request {
 	uint64_t	 offset, sent;
 	struct uidset	 set;
 	struct state_changes changes;
+	struct state_columns *columns;
 };
 
 struct service {

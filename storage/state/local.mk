@@ -3,6 +3,7 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/account.c \
 	storage/state/changes.c \
 	storage/state/check.c \
+	storage/state/columns.c storage/state/read_priv.h \
 	storage/state/copy.c \
 	storage/state/directory.c \
 	storage/state/flags_op.c \

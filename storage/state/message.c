@@ -183,7 +183,7 @@ message_purge(struct apply *ap, struct message *msg)
 	TRY(thread_leave(ap, msg));
 	TRY(extent_unref(ap->s, msg->rec.extent));
 	key_uid(&k, ap->a->id, msg->rec.home_mailbox, msg->rec.home_uid);
-	TRY(st_del_any(ap->s, TAB_MSORT, &k));
+	TRY(columns_del(ap->s, &k));
 	TRY(st_del_any(ap->s, TAB_MLIST, &k));
 	TRY(st_del_any(ap->s, TAB_MSTRUCT, &k));
 	key_2(&k, ap->a->id, msg->id);
@@ -278,7 +278,7 @@ append_one(struct apply *ap, struct mbox *m, const struct op_append_item *it,
 	TRY(member_add(ap, m, msg, &x, uid));
 	TRY(message_save(ap->s, ap->a, msg));
 	key_uid(&k, ap->a->id, m->id, *uid);
-	TRY(put_blob(ap->s, TAB_MSORT, &k, it->sort));
+	TRY(columns_put(ap->s, &k, it->columns));
 	TRY(put_blob(ap->s, TAB_MLIST, &k, it->list));
 	return put_blob(ap->s, TAB_MSTRUCT, &k, it->structure);
 }

@@ -252,7 +252,7 @@ put_op_append_item(struct buf *b, const struct op_append_item *it)
 	put_span(b, it->sha256);
 	put_span(b, it->list);
 	put_span(b, it->structure);
-	put_span(b, it->sort);
+	put_span(b, it->columns);
 	put_span(b, it->thread_keys);
 	put_u64(b, it->subject_hash);
 	put_varint(b, it->stage);
@@ -272,7 +272,7 @@ get_op_append_item(struct reader *r, struct op_append_item *it)
 	it->sha256 = get_span(r);
 	it->list = get_span(r);
 	it->structure = get_span(r);
-	it->sort = get_span(r);
+	it->columns = get_span(r);
 	it->thread_keys = get_span(r);
 	it->subject_hash = get_u64(r);
 	it->stage = get_varint(r);
@@ -280,7 +280,7 @@ get_op_append_item(struct reader *r, struct op_append_item *it)
 	if ((flags_get_system(it->flags) & ~(unsigned)FLAG_SYSTEM_ALL) != 0 ||
 	    it->size > STORE_SIZE_MAX || it->sha256.len != 32 ||
 	    it->list.len > STORE_CACHE_MAX || it->structure.len > STORE_CACHE_MAX ||
-	    it->sort.len > STORE_SORT_MAX || it->thread_keys.len % 8 != 0 ||
+	    it->columns.len > STORE_COLUMN_BYTES_MAX || it->thread_keys.len % 8 != 0 ||
 	    it->thread_keys.len > STORE_THREAD_KEYS_MAX * 8 || it->pieces == 0 ||
 	    it->pieces > OP_PIECES_MAX)
 		r->bad = true;

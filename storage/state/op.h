@@ -77,7 +77,7 @@ struct op_append_item {
 	int16_t		received_zone;
 	uint64_t	size;		/* raw octets */
 	struct span	sha256;		/* 32 bytes */
-	struct span	list, structure, sort, thread_keys;
+	struct span	list, structure, columns, thread_keys;
 	uint64_t	subject_hash;
 	uint64_t	stage;		/* the caller's word for where the body was staged; 0: inline */
 	uint32_t	pieces;		/* 1..OP_PIECES_MAX */

@@ -1,5 +1,5 @@
 /* Questions about accounts and messages: committed rows, from any thread. */
-#include "storage/state/state_priv.h"
+#include "storage/state/read_priv.h"
 
 #include <string.h>
 
@@ -13,8 +13,8 @@ live_account(struct state *s, uint64_t account, struct rec_account *rec)
 	return rec->deleted_ms != 0 || rec->purged ? ST_NOT_FOUND : ST_OK;
 }
 
-static enum status
-live_mailbox(struct state *s, uint64_t account, uint64_t mailbox)
+enum status
+read_live_mailbox(struct state *s, uint64_t account, uint64_t mailbox)
 {
 	struct rec_account a;
 	struct rec_mailbox m;
@@ -137,7 +137,7 @@ state_first_uids(struct state *s, uint64_t account, uint64_t mailbox, enum state
 	enum status st;
 
 	uidset_clear(out);
-	TRY(live_mailbox(s, account, mailbox));
+	TRY(read_live_mailbox(s, account, mailbox));
 	if (among != NULL && among->n == 0)
 		return ST_OK;
 	key_2(&k, account, mailbox);
@@ -171,18 +171,6 @@ state_first_uids(struct state *s, uint64_t account, uint64_t mailbox, enum state
 
 /* ---- rows ---- */
 
-/* A walk over the index rows of a set of uids. */
-struct walk {
-	struct state		*s;
-	uint64_t		account, mailbox;
-	const struct uidset	*uids;
-	size_t			range;
-	uint32_t		at;		/* uid of the row last seen; 0: none */
-	struct engine_cursor	*c;
-};
-
-#define SEEK_GAP 200u		/* rows skipped by stepping are cheaper than a seek below this */
-
 static void
 walk_seek(struct walk *w, uint32_t uid)
 {
@@ -192,7 +180,7 @@ walk_seek(struct walk *w, uint32_t uid)
 	engine_cursor_seek(w->c, key_span(&k));
 }
 
-static enum status
+enum status
 walk_open(struct walk *w, uint32_t from)
 {
 	struct key k;
@@ -207,8 +195,7 @@ walk_open(struct walk *w, uint32_t from)
 	return ST_OK;
 }
 
-/* The next row that is a member; ST_NOT_FOUND: no more. */
-static enum status
+enum status
 walk_next(struct walk *w, uint32_t *uid, struct rec_index *x)
 {
 	struct span key, payload;
@@ -236,8 +223,7 @@ walk_next(struct walk *w, uint32_t *uid, struct rec_index *x)
 	return ST_NOT_FOUND;
 }
 
-/* A cold row: under the membership's own key when that is its home, else by the message. */
-static enum status
+enum status
 cold_row(struct state *s, uint64_t account, uint64_t mailbox, uint32_t uid, uint64_t message,
     enum tab t, struct buf *value, struct span *payload)
 {
@@ -278,9 +264,6 @@ row_entry(struct state *s, uint64_t account, uint64_t mailbox, uint32_t uid,
 		.size = x->size, .received_s = x->received_s, .received_zone = x->received_zone,
 		.message = x->message, .thread = x->thread, .saved_s = x->saved_s };
 
-	if (fields & ROW_SORT)
-		TRY(cold_row(s, account, mailbox, uid, x->message, TAB_MSORT, scratch,
-		    &row.sort));
 	put_store_row(out, &row, fields);
 	return ST_OK;
 }
@@ -337,7 +320,7 @@ state_rows(struct state *s, uint64_t account, uint64_t mailbox, const struct uid
 {
 	struct walk w = { .s = s, .account = account, .mailbox = mailbox, .uids = uids };
 
-	TRY(live_mailbox(s, account, mailbox));
+	TRY(read_live_mailbox(s, account, mailbox));
 	return entries(&w, row_entry, fields, budget, resume_uid, out);
 }
 
@@ -347,7 +330,7 @@ state_caches(struct state *s, uint64_t account, uint64_t mailbox, const struct u
 {
 	struct walk w = { .s = s, .account = account, .mailbox = mailbox, .uids = uids };
 
-	TRY(live_mailbox(s, account, mailbox));
+	TRY(read_live_mailbox(s, account, mailbox));
 	return entries(&w, cache_entry, want, budget, resume_uid, out);
 }
 
@@ -395,7 +378,7 @@ state_bodies_open(struct state *s, uint64_t account, uint64_t mailbox,
 	enum status st;
 
 	*b = NULL;
-	TRY(live_mailbox(s, account, mailbox));
+	TRY(read_live_mailbox(s, account, mailbox));
 	*b = mem_zalloc(sizeof(**b));
 	(*b)->walk = (struct walk){ .s = s, .account = account, .mailbox = mailbox,
 		.uids = uids };

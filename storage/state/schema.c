@@ -10,6 +10,7 @@ const char *const state_tables[] = {
 	[TAB_META] = "meta", [TAB_ACCOUNT] = "account", [TAB_KEYWORD] = "keyword",
 	[TAB_MAILBOX] = "mailbox", [TAB_MBOXNAME] = "mboxname", [TAB_MINDEX] = "mindex",
 	[TAB_UIDMAP] = "uidmap", [TAB_MESSAGE] = "message", [TAB_MSORT] = "msort",
+	[TAB_MTEXT] = "mtext", [TAB_MENV] = "menv", [TAB_MHEAD] = "mhead", [TAB_MBODY] = "mbody",
 	[TAB_MLIST] = "mlist", [TAB_MSTRUCT] = "mstruct", [TAB_EXTENT] = "extent",
 	[TAB_THREADKEY] = "threadkey", [TAB_THREAD] = "thread", [TAB_CHANGE] = "change",
 	[TAB_MCHANGE] = "mchange", [TAB_HISTORY] = "history", [TAB_SUBSCR] = "subscr",

@@ -170,6 +170,9 @@ enum status member_remove(struct apply *ap, struct mbox *m, uint32_t uid,
 /* Takes a membership that is there away, whatever its flags. */
 enum status expunge_one(struct apply *ap, struct mbox *m, uint32_t uid);
 /* Removes a message without memberships for good. */
+/* columns.c: the groups of a message's columns, under its home membership. */
+enum status columns_put(struct state *s, const struct key *k, struct span blob);
+enum status columns_del(struct state *s, const struct key *k);
 enum status message_purge(struct apply *ap, struct message *msg);
 /* Up to OP_ROWS memberships of a mailbox, the lowest first.  *empty: none is left. */
 enum status mbox_purge_rows(struct apply *ap, struct mbox *m, bool *empty);

@@ -83,14 +83,14 @@ make(enum op_kind kind, uint64_t account, bool once)
 static void
 append(uint64_t account, uint64_t n)
 {
-	static char list[400], structure[300], sort[96];
+	static char list[400], structure[300];
 	unsigned char sha[32] = { 1 }, keys[16];
 	struct op op = make(OP_APPEND, account, true);
 	const struct journal_loc loc = { 1 + (uint32_t)(n >> 16), (uint32_t)n << 12, 2000 };
 	struct buf b = { 0 };
 	struct op_append_item it = { .received_s = 1700000000, .size = 5000,
 		.sha256 = span(sha, 32), .list = span(list, sizeof(list)),
-		.structure = span(structure, sizeof(structure)), .sort = span(sort, sizeof(sort)),
+		.structure = span(structure, sizeof(structure)),
 		.thread_keys = span(keys, 16), .subject_hash = n / 4, .pieces = 1 };
 
 	put_be64(keys, n * 0x9e3779b97f4a7c15u);

@@ -1,6 +1,7 @@
 /* Blobs as they might come back damaged: every accessor stays inside them. */
 #include <stdint.h>
 
+#include "common/mime/columns.h"
 #include "common/mime/digest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -32,7 +33,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct span blob = span(data, len);
 	struct mime_structure s;
-	struct mime_sort sort;
+	struct mime_header_names names = { .kept = UINT64_MAX };
+	struct mime_header_walk w;
+	struct mime_column_thread t;
+	struct span field;
+	int64_t sent;
+	bool cut;
+	int zone;
 	struct mime_list l;
 	struct mime_addr a;
 
@@ -47,6 +54,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		walk(&s);
 		mime_structure_close(&s);
 	}
-	mime_sort_get(blob, &sort);
+	mime_column_text(blob, &field, &cut);
+	mime_column_sent(blob, &sent, &zone);
+	mime_column_thread(blob, &t);
+	if (mime_header_open(blob, &names, &w))
+		while (mime_header_next(&w, &names, &field))
+			;
 	return 0;
 }

@@ -19,6 +19,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		struct store_dir_record record;
 		struct store_dir_step step;
 		struct span keyword;
+		struct store_columns_row columns;
 	} u;
 
 	if (len == 0)
@@ -32,7 +33,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	case 4: while (get_store_body_piece(&r, &u.piece)); break;
 	case 5: while (get_store_dir_record(&r, &u.record)); break;
 	case 6: while (get_store_dir_step(&r, &u.step)); break;
-	default: while (get_store_keyword(&r, &u.keyword)); break;
+	default:
+		if (data[0] >> 3 & 1)
+			while (get_store_keyword(&r, &u.keyword));
+		else
+			while (get_store_columns_row(&r, &u.columns, data[0] >> 4 & ROW_ALL, 0x91));
+		break;
 	}
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "common/mime/address.h"
 #include "common/mime/charset.h"
 #include "common/mime/coding.h"
+#include "common/mime/columns.h"
 #include "common/mime/date.h"
 #include "common/mime/digest.h"
 #include "common/mime/field.h"
@@ -455,19 +456,17 @@ digest_whole(struct span msg, size_t step, struct buf *all)
 	struct mime_digest_result r;
 	struct mime_structure s;
 	struct mime_list l;
-	struct mime_sort sort;
 
 	for (size_t i = 0; i < msg.len; i += step)
 		mime_digest_feed(d, msg.p + i, msg.len - i < step ? msg.len - i : step);
 	mime_digest_finish(d, &r);
 	assert_int_equal(mime_list_read(r.list, &l), ST_OK);
 	assert_int_equal(mime_structure_open(r.structure, &s), ST_OK);
-	assert_true(mime_sort_get(r.sort, &sort));
 	assert_true(r.list.len <= MIME_LIST_MAX && r.structure.len <= MIME_STRUCTURE_MAX);
 	mime_structure_close(&s);
 	buf_add_span(all, r.list);
 	buf_add_span(all, r.structure);
-	buf_add_span(all, r.sort);
+	buf_add_span(all, r.header);
 	buf_add_span(all, r.text);
 	mime_digest_free(&d);
 }
@@ -559,6 +558,54 @@ section_is(const struct mime_structure *s, const uint32_t *path, size_t n, enum 
 }
 
 static void
+check_column(const struct span *col, enum mime_column c, const char *want)
+{
+	struct span text;
+	bool cut;
+
+	assert_true(mime_column_text(col[c], &text, &cut));
+	assert_false(cut);
+	check_span(text, want);
+}
+
+static void
+check_columns(const struct mime_list *l)
+{
+	struct mime_columns c = { .n = 0 };
+	struct span col[MIME_COLUMNS];
+	struct mime_column_thread t;
+	struct buf blob = { 0 };
+	int64_t sent;
+	int zone;
+	size_t at;
+
+	mime_columns_add_list(&c, l);
+	assert_int_equal(c.n, MIME_COL_ENVELOPE);
+	mime_columns_finish(&c, &blob);
+	assert_int_equal(blob.data[0], MIME_COLUMNS_VERSION);
+	at = 2 + 2 * (size_t)blob.data[1];
+	for (int i = 0; i < blob.data[1]; i++) {
+		size_t n = get_be16(blob.data + 2 + 2 * i);
+
+		col[i] = span(blob.data + at, n);
+		at += n;
+	}
+	assert_int_equal(at, blob.len);
+	assert_true(mime_column_sent(col[MIME_COL_SENT], &sent, &zone));
+	assert_true(sent == l->sent_s && zone == 120);
+	assert_true(mime_column_thread(col[MIME_COL_THREAD], &t));
+	assert_true(t.reply && t.subject_hash == mime_subject_hash(l->base_subject));
+	assert_true(t.id == mime_id_hash(span_str("1@x")) && t.ancestors.len == 8);
+	assert_true(get_be64(t.ancestors.p) == mime_id_hash(span_str("0@x")));
+	check_column(col, MIME_COL_SUBJECT_KEY, "HE\xcc\x81");
+	check_column(col, MIME_COL_FROM_KEY, "A");
+	check_column(col, MIME_COL_FROM_DISPLAY, "A B");
+	check_column(col, MIME_COL_SUBJECT, "RE: [X] HE\xcc\x81");
+	assert_int_equal(col[MIME_COL_CC].len, 0);
+	buf_fini(&blob);
+}
+
+static void
 blobs_tell_envelope_and_places(void **state)
 {
 	struct mime_digest *d = mime_digest_new(4096);
@@ -587,7 +634,7 @@ blobs_tell_envelope_and_places(void **state)
 	check_span(a.name, "A B");
 	assert_false(mime_seq_addr(&seq, &a));
 	assert_int_equal(l.env.lists[MIME_TO].n, 3);
-	check_span(span(r.sort_data.from, r.sort_data.from_len), "A");
+	check_columns(&l);
 
 	assert_int_equal(mime_structure_open(r.structure, &s), ST_OK);
 	assert_int_equal(s.parts, 6);
@@ -730,10 +777,39 @@ real_mail_is_the_same_however_split(void **state)
 	}
 }
 
+static void
+a_column_of_the_header_answers_for_kept_names_and_for_absent_ones(void **state)
+{
+	const struct span block = SPAN_LIT("Received: by x\r\nSubject: a\r\n b\r\nX-Own: 1\r\n"
+	    "To: c@d\r\nsubject: again\r\n\r\n");
+	struct mime_header_names kept = { 0 }, absent = { 0 }, there = { 0 };
+	struct mime_header_walk w;
+	struct buf column = { 0 }, out = { 0 };
+	struct span field;
+
+	mime_header_column(block, &column);
+	assert_true(mime_header_names_add(&kept, SPAN_LIT("SUBJECT")));
+	assert_true(mime_header_open(buf_span(&column), &kept, &w));
+	while (mime_header_next(&w, &kept, &field))
+		buf_add_span(&out, field);
+	check_span(buf_span(&out), "Subject: a\r\n b\r\nsubject: again\r\n");
+	mime_header_names_add(&absent, SPAN_LIT("X-Nowhere"));
+	assert_true(mime_header_open(buf_span(&column), &absent, &w));
+	assert_false(mime_header_next(&w, &absent, &field));
+	mime_header_names_add(&there, SPAN_LIT("x-own"));
+	assert_false(mime_header_open(buf_span(&column), &there, &w));
+	buf_clear(&column);
+	mime_header_column(SPAN_LIT("Subject: no line end"), &column);
+	assert_false(mime_header_open(buf_span(&column), &kept, &w));
+	buf_fini(&column);
+	buf_fini(&out);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_column_of_the_header_answers_for_kept_names_and_for_absent_ones),
 		cmocka_unit_test(encoded_words_become_utf8),
 		cmocka_unit_test(parameters_are_put_together_again),
 		cmocka_unit_test(addresses_are_read),

@@ -260,7 +260,7 @@ rig_item(struct buf *items, struct span text, uint32_t stage, struct flags flags
 	unsigned char sum[32];
 	struct store_append_item it = { .flags = flags, .received_s = INT64_MIN, .stage = stage,
 		.list = SPAN_LIT("list"), .structure = SPAN_LIT("structure"),
-		.sort = SPAN_LIT("sort"), .thread_keys = span("12345678", 8) };
+		.columns = SPAN_LIT("columns"), .thread_keys = span("12345678", 8) };
 
 	body_writer_feed(w, text.p, text.len, &stored);
 	body_writer_finish(w, &stored);

@@ -214,6 +214,7 @@ kit_append(struct kit *k, const char *path, unsigned n, uint32_t size, unsigned 
 	struct op op = kit_op(k, OP_APPEND);
 	struct buf items = { 0 }, keywords = { 0 };
 	unsigned char sha[32], keys[8];
+	struct buf columns = { 0 };
 	enum status st;
 
 	put_be64(keys, thread);
@@ -221,9 +222,20 @@ kit_append(struct kit *k, const char *path, unsigned n, uint32_t size, unsigned 
 		struct op_append_item it = { .flags = flags_system(system),
 			.received_s = 1600000000 + i, .received_zone = 60, .size = size,
 			.sha256 = span(sha, 32), .list = SPAN_LIT("list"),
-			.structure = SPAN_LIT("structure"), .sort = SPAN_LIT("sort"),
+			.structure = SPAN_LIT("structure"),
 			.thread_keys = span(keys, thread != 0 ? 8 : 0), .pieces = 1 };
 
+		/* each column is its number and a letter of the message */
+		buf_clear(&columns);
+		put_u8(&columns, 2);
+		put_u8(&columns, store_column_groups[STORE_COLUMN_GROUPS]);
+		for (unsigned c = 0; c < store_column_groups[STORE_COLUMN_GROUPS]; c++)
+			put_u16(&columns, 2);
+		for (unsigned c = 0; c < store_column_groups[STORE_COLUMN_GROUPS]; c++) {
+			put_u8(&columns, (uint8_t)c);
+			buf_add_c(&columns, (char)('a' + i));
+		}
+		it.columns = buf_span(&columns);
 		memset(sha, (int)(k->body + i), sizeof(sha));
 		if (keyword != NULL)
 			flags_set_keyword(&it.flags, 0);
@@ -235,6 +247,7 @@ kit_append(struct kit *k, const char *path, unsigned n, uint32_t size, unsigned 
 		buf_span(&items), k->replace_mailbox, k->replace_uid };
 	st = kit_apply(k, &op);
 	buf_fini(&items);
+	buf_fini(&columns);
 	buf_fini(&keywords);
 	return st;
 }

@@ -105,7 +105,6 @@ row(uint64_t mailbox, uint32_t uid)
 	OK(state_rows(k->s, k->account, mailbox, &s, ROW_ALL, 10000, &resume, &b));
 	reader_init(&r, b.data, b.len);
 	get_store_row(&r, &x, ROW_ALL);
-	x.sort = SPAN_NONE;
 	buf_fini(&b);
 	return x;
 }
@@ -898,6 +897,68 @@ malformed_operations_are_refused(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* What columns tell of one walk: "1a 2b? " for uids, letters, and unknown ones. */
+static void
+columns_tell(uint64_t mailbox, uint32_t want, uint8_t version, unsigned fields, const char *tell)
+{
+	const struct uidrange range = { 1, 100 };
+	const struct uidset s = { (struct uidrange *)(uintptr_t)&range, 1, 1 };
+	struct store_columns_row row;
+	struct state_columns *c;
+	struct buf b = { 0 }, got = { 0 };
+	uint32_t resume;
+	struct reader r;
+
+	OK(state_columns_open(k->s, k->account, mailbox, &s, want, version, fields, &c));
+	do {
+		buf_clear(&b);
+		OK(state_columns_next(c, 1, true, &b, &resume));
+		reader_init(&r, b.data, b.len);
+		while (get_store_columns_row(&r, &row, fields, want)) {
+			buf_addf(&got, "%u", row.uid);
+			if (fields != 0)
+				assert_int_equal(row.row.uid, row.uid);
+			for (uint32_t w = want, i = 0; w != 0 && row.known; w &= w - 1, i++) {
+				assert_int_equal(row.col[i].len, 2);
+				assert_int_equal(row.col[i].p[0], __builtin_ctz(w));
+				if (i == 0)
+					buf_add_c(&got, row.col[i].p[1]);
+				else
+					assert_int_equal(row.col[i].p[1], got.data[got.len - 1]);
+			}
+			buf_add_str(&got, row.known ? " " : "? ");
+		}
+		assert_true(reader_done(&r));
+	} while (resume != 0);
+	state_columns_close(&c);
+	assert_string_equal(buf_cstr(&got), tell);
+	buf_fini(&b);
+	buf_fini(&got);
+}
+
+static void
+columns_are_found_wherever_the_message_has_its_home(void **state)
+{
+	uint64_t inbox, other;
+
+	inbox = kit_mailbox(k, "INBOX");
+	OK(kit_create(k, "Other"));
+	other = kit_mailbox(k, "Other");
+	OK(kit_append(k, "Other", 1, 100, 0, NULL, 0));
+	OK(kit_append(k, "INBOX", 3, 100, 0, NULL, 0));
+	OK(kit_copy(k, inbox, "2:3", "Other", false));
+	columns_tell(inbox, 0x1, 2, 0, "1a 2b 3c ");
+	columns_tell(inbox, 0xe0181, 2, ROW_FLAGS | ROW_SIZE, "1a 2b 3c ");
+	columns_tell(other, 0x1, 2, 0, "1a 2b 3c ");
+	columns_tell(other, 0xe0102, 2, ROW_IDS, "1a 2b 3c ");
+	columns_tell(inbox, 0x1, 3, 0, "1? 2? 3? ");
+	columns_tell(inbox, 0, 2, ROW_FLAGS, "1 2 3 ");
+	OK(kit_flags(k, inbox, "2", FLAGS_ADD, FLAG_DELETED, NULL, UINT64_MAX));
+	OK(kit_expunge(k, inbox, "2"));
+	columns_tell(inbox, 0x2, 2, 0, "1a 3c ");
+	columns_tell(other, 0x2, 2, 0, "1a 2b 3c ");
+}
+
 int
 main(void)
 {
@@ -924,6 +985,7 @@ main(void)
 		T(accounts_come_back_or_go_for_good),
 		T(a_new_incarnation_makes_everything_new),
 		T(directory_writes_are_all_or_none),
+		T(columns_are_found_wherever_the_message_has_its_home),
 		T(a_damaged_record_is_named),
 		T(the_check_finds_what_does_not_add_up),
 		T(malformed_operations_are_refused),

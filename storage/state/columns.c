@@ -1,0 +1,329 @@
+/* The columns of messages: each group of them lies in a table of its own, under the home
+ * membership of the message, and is read side by side with the others.
+ *
+ * A group's row: u8 version, u8 n, n times u16 length, the bytes, as in the blob it comes from. */
+#include "storage/state/read_priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "common/util/mem.h"
+
+#define BULK		(64u << 10)
+#define BULK_SMALL	(16u << 10)
+#define BULK_UIDS	100u		/* from so many messages on */
+
+static const enum tab tables[STORE_COLUMN_GROUPS] = {
+	TAB_MSORT, TAB_MTEXT, TAB_MENV, TAB_MHEAD, TAB_MBODY
+};
+
+static unsigned
+group_size(unsigned g)
+{
+	return (unsigned)(store_column_groups[g + 1] - store_column_groups[g]);
+}
+
+/* ---- writing ---- */
+
+static enum status
+put_group(struct state *s, unsigned g, const struct key *k, uint8_t version,
+    const struct span *col)
+{
+	unsigned n = group_size(g);
+	struct buf *b;
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		bytes += col[i].len;
+	if (bytes == 0)
+		return ST_OK;		/* nothing known */
+	b = st_put_start(s);
+	put_u8(b, version);
+	put_u8(b, (uint8_t)n);
+	for (unsigned i = 0; i < n; i++)
+		put_u16(b, (uint16_t)col[i].len);
+	for (unsigned i = 0; i < n; i++)
+		buf_add_span(b, col[i]);
+	return st_put(s, tables[g], k);
+}
+
+enum status
+columns_put(struct state *s, const struct key *k, struct span blob)
+{
+	struct span col[STORE_COLUMNS_MAX];
+
+	/* It is derived: one that is of no use is none. */
+	if (!store_columns_cut(blob, store_column_groups[STORE_COLUMN_GROUPS], col))
+		return ST_OK;
+	for (unsigned g = 0; g < STORE_COLUMN_GROUPS; g++)
+		TRY(put_group(s, g, k, (uint8_t)blob.p[0], col + store_column_groups[g]));
+	return ST_OK;
+}
+
+enum status
+columns_del(struct state *s, const struct key *k)
+{
+	for (unsigned g = 0; g < STORE_COLUMN_GROUPS; g++)
+		TRY(st_del_any(s, tables[g], k));
+	return ST_OK;
+}
+
+/* ---- reading ---- */
+
+/* One table beside the others. */
+struct group {
+	struct engine_cursor	*c;
+	enum tab		t;
+	unsigned		n;		/* columns in it */
+	uint32_t		want;		/* of them, by bit */
+	uint32_t		at;		/* uid of the row stood on; 0: none yet */
+	bool			end;
+	struct span		payload;	/* of that row; empty: not opened yet */
+	struct span		key, value;
+};
+
+struct state_columns {
+	struct walk		walk;
+	unsigned		fields;
+	uint8_t			version;
+	struct uidset		here;		/* without fields: the members that are there */
+	uint32_t		last;		/* uid looked at last */
+	struct group		groups[STORE_COLUMN_GROUPS];
+	size_t			n_groups;
+	uint32_t		pending;	/* uid that did not fit; 0: none */
+	struct rec_index	pending_index;
+	struct buf		scratch;
+};
+
+static enum status
+open_groups(struct state_columns *c, uint32_t want, uint32_t from)
+{
+	struct walk *w = &c->walk;
+	size_t bulk = uidset_count(w->uids) >= BULK_UIDS ? BULK : BULK_SMALL;
+	struct key k;
+
+	for (unsigned i = 0; i < STORE_COLUMN_GROUPS; i++) {
+		uint32_t mine = want >> store_column_groups[i] & ((1u << group_size(i)) - 1);
+		struct group *g = &c->groups[c->n_groups];
+
+		if (mine == 0)
+			continue;
+		*g = (struct group){ .t = tables[i], .n = group_size(i), .want = mine };
+		key_2(&k, w->account, w->mailbox);
+		TRY(engine_cursor_open(w->s->e, NULL, g->t, key_span(&k), &g->c));
+		c->n_groups++;
+		engine_cursor_bulk(g->c, bulk);
+		key_uid(&k, w->account, w->mailbox, from);
+		engine_cursor_seek(g->c, key_span(&k));
+	}
+	return ST_OK;
+}
+
+enum status
+state_columns_open(struct state *s, uint64_t account, uint64_t mailbox,
+    const struct uidset *uids, uint32_t want, uint8_t version, unsigned fields,
+    struct state_columns **out)
+{
+	struct state_columns *c = mem_zalloc(sizeof(*c));
+	uint32_t from = uids->n > 0 ? uids->r[0].lo : 0;
+	enum status st;
+
+	c->walk = (struct walk){ .s = s, .account = account, .mailbox = mailbox, .uids = uids };
+	c->fields = fields;
+	c->version = version;
+	if (fields != 0) {
+		st = read_live_mailbox(s, account, mailbox);
+		if (st == ST_OK)
+			st = walk_open(&c->walk, from);
+	} else {
+		st = state_first_uids(s, account, mailbox, STATE_ALL, uids, UINT32_MAX, &c->here);
+	}
+	if (st == ST_OK)
+		st = open_groups(c, want, from);
+	if (st != ST_OK)
+		state_columns_close(&c);
+	*out = c;
+	return st;
+}
+
+void
+state_columns_close(struct state_columns **cp)
+{
+	struct state_columns *c = *cp;
+
+	if (c == NULL)
+		return;
+	engine_cursor_close(&c->walk.c);
+	for (size_t i = 0; i < c->n_groups; i++)
+		engine_cursor_close(&c->groups[i].c);
+	uidset_fini(&c->here);
+	buf_fini(&c->scratch);
+	mem_free(cp);
+}
+
+/* The next message; x is filled when fields are asked for. */
+static enum status
+next_uid(struct state_columns *c, uint32_t *uid, struct rec_index *x)
+{
+	if (c->pending != 0) {
+		*uid = c->pending;
+		*x = c->pending_index;
+		c->pending = 0;
+		return ST_OK;
+	}
+	if (c->fields != 0)
+		return walk_next(&c->walk, uid, x);
+	*uid = uidset_next(&c->here, c->last);
+	c->last = *uid;
+	return *uid != 0 ? ST_OK : ST_NOT_FOUND;
+}
+
+/* Moves g to uid or behind it. */
+static enum status
+advance(struct state_columns *c, struct group *g, uint32_t uid)
+{
+	struct key k;
+	enum status st;
+
+	if (!g->end && g->at != 0 && g->at < uid && uid - g->at > SEEK_GAP) {
+		key_uid(&k, c->walk.account, c->walk.mailbox, uid);
+		engine_cursor_seek(g->c, key_span(&k));
+	}
+	while (!g->end && g->at < uid) {
+		st = engine_cursor_next(g->c, &g->key, &g->value);
+		if (st == ST_NOT_FOUND)
+			g->end = true;
+		else if (st != ST_OK)
+			return st;
+		else
+			g->at = get_be32(g->key.p + 16);
+	}
+	return ST_OK;
+}
+
+/* A message whose home is elsewhere: its row by way of the message. */
+static enum status
+elsewhere(struct state_columns *c, struct group *g, uint32_t uid, const struct rec_index *x)
+{
+	struct walk *w = &c->walk;
+	struct rec_index found;
+	struct span payload;
+	struct key k;
+	enum status st;
+
+	if (c->fields == 0) {
+		key_uid(&k, w->account, w->mailbox, uid);
+		st = st_get(w->s, NULL, TAB_MINDEX, &k, &c->scratch, &payload);
+		if (st == ST_NOT_FOUND)
+			return ST_OK;
+		TRY(st);
+		if (!rec_index_get(payload, &found))
+			return st_damaged(w->s, TAB_MINDEX, key_span(&k));
+		x = &found;
+	}
+	return cold_row(w->s, w->account, w->mailbox, uid, x->message, g->t, &c->scratch,
+	    &g->payload);
+}
+
+/* Appends the columns of g that are asked for; false: they are not known. */
+static bool
+put_columns(const struct group *g, uint8_t version, struct span payload, struct buf *out)
+{
+	const char *len, *p;
+	size_t at = 0, room = payload.len;
+	char *to, *start;
+
+	if (payload.len < 2 + 2 * (size_t)g->n || (uint8_t)payload.p[0] != version ||
+	    (uint8_t)payload.p[1] != g->n)
+		return false;
+	len = payload.p + 2;
+	p = len + 2 * (size_t)g->n;
+	room -= (size_t)(p - payload.p);
+	start = to = buf_reserve(out, 2 * (size_t)g->n + room);
+	for (unsigned i = 0; i < g->n; i++) {
+		size_t n = get_be16(len + 2 * i);
+
+		if (n > room - at)
+			return false;
+		if (g->want >> i & 1) {
+			put_be16(to, (uint16_t)n);
+			memcpy(to + 2, p + at, n);
+			to += 2 + n;
+		}
+		at += n;
+	}
+	buf_added(out, (size_t)(to - start));
+	return true;
+}
+
+static enum status
+put_groups(struct state_columns *c, uint32_t uid, const struct rec_index *x, bool *known,
+    struct buf *out)
+{
+	for (size_t i = 0; i < c->n_groups; i++) {
+		struct group *g = &c->groups[i];
+
+		TRY(advance(c, g, uid));
+		if (g->end || g->at != uid) {
+			g->payload = SPAN_NONE;
+			TRY(elsewhere(c, g, uid, x));
+		} else if (!rec_open(g->key, g->value, &g->payload)) {
+			return st_damaged(c->walk.s, g->t, g->key);
+		}
+		if (!put_columns(g, c->version, g->payload, out)) {
+			*known = false;
+			return ST_OK;
+		}
+	}
+	return ST_OK;
+}
+
+static enum status
+put_entry(struct state_columns *c, uint32_t uid, const struct rec_index *x, struct buf *out)
+{
+	bool known = true;
+	size_t at;
+
+	put_u32(out, uid);
+	if (c->fields != 0) {
+		struct store_row row = { .uid = uid, .modseq = x->modseq, .flags = x->flags,
+			.size = x->size, .received_s = x->received_s,
+			.received_zone = x->received_zone, .message = x->message,
+			.thread = x->thread, .saved_s = x->saved_s };
+
+		put_store_row(out, &row, c->fields);
+	}
+	at = out->len;
+	put_u8(out, 1);
+	TRY(put_groups(c, uid, x, &known, out));
+	if (!known) {
+		buf_cut(out, at + 1);
+		out->data[at] = 0;
+	}
+	return ST_OK;
+}
+
+enum status
+state_columns_next(struct state_columns *c, size_t budget, bool first, struct buf *out,
+    uint32_t *resume_uid)
+{
+	struct rec_index x = { .message = 0 };
+	size_t start = out->len;
+	uint32_t uid;
+	enum status st;
+
+	*resume_uid = 0;
+	while ((st = next_uid(c, &uid, &x)) == ST_OK) {
+		size_t before = out->len;
+
+		TRY(put_entry(c, uid, &x, out));
+		if (out->len - start > budget && (!first || before > start)) {
+			buf_cut(out, before);
+			c->pending = uid;
+			c->pending_index = x;
+			*resume_uid = uid;
+			return ST_OK;
+		}
+	}
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}

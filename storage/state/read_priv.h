@@ -1,0 +1,29 @@
+/* storage/state/read_priv.h
+ * What the files of questions share: read.c, columns.c. */
+#ifndef STORAGE_STATE_READ_PRIV_H
+#define STORAGE_STATE_READ_PRIV_H
+
+#include "storage/state/state_priv.h"
+
+#define SEEK_GAP 200u		/* rows skipped by stepping are cheaper than a seek below this */
+
+/* A walk over the index rows of a set of uids. */
+struct walk {
+	struct state		*s;
+	uint64_t		account, mailbox;
+	const struct uidset	*uids;
+	size_t			range;
+	uint32_t		at;		/* uid of the row last seen; 0: none */
+	struct engine_cursor	*c;
+};
+enum status walk_open(struct walk *w, uint32_t from);
+/* The next row that is a member; ST_NOT_FOUND: no more. */
+enum status walk_next(struct walk *w, uint32_t *uid, struct rec_index *x);
+
+enum status read_live_mailbox(struct state *s, uint64_t account, uint64_t mailbox);
+/* A cold row: under the membership's own key when that is its home, else by the message.
+ * Empty: there is none. */
+enum status cold_row(struct state *s, uint64_t account, uint64_t mailbox, uint32_t uid,
+    uint64_t message, enum tab t, struct buf *value, struct span *payload);
+
+#endif
