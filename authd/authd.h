@@ -33,6 +33,9 @@ struct authd {
 	struct throttle		*throttle;
 	struct tickets		*tickets;
 	struct list		peers;
+	struct list		dovecot_doors, dovecot_clients;
+	uint32_t		n_dovecot_clients;
+	uint64_t		last_dovecot_client;
 	struct table		peers_by_id;
 	uint64_t		next_peer;
 	struct buf		dummy;		/* a hash that nobody has */
@@ -45,6 +48,16 @@ struct authd {
 	void			*ready_arg;
 };
 
+struct exchange_replies;
+
+/* A connection over which exchanges run; see exchange.h. */
+struct exchange_owner {
+	struct authd			*a;
+	struct table			exchanges;	/* by channel */
+	const struct exchange_replies	*to;
+	void				*arg;
+};
+
 struct peer {
 	struct list		in;
 	struct authd		*a;
@@ -52,7 +65,7 @@ struct peer {
 	uint64_t		id;
 	uint32_t		kind;		/* AUTH_PEER_... */
 	struct ticket_holder	holder;
-	struct table		exchanges;	/* by channel */
+	struct exchange_owner	owner;
 	char			name[32];
 };
 

@@ -91,9 +91,9 @@ static void
 exchange_free(struct exchange *x)
 {
 	if (x->throttled)
-		throttle_end(x->p->a->throttle, clock_mono_ms(), buf_span(&x->key),
+		throttle_end(x->o->a->throttle, clock_mono_ms(), buf_span(&x->key),
 		    buf_span(&x->peer), THROTTLE_NEITHER);
-	table_del_u64(&x->p->exchanges, x->chan);
+	table_del_u64(&x->o->exchanges, x->chan);
 	verify_cancel(&x->verify);
 	dir_job_cancel(&x->dir);
 	loop_timer_free(&x->timer);
@@ -128,19 +128,16 @@ on_timer(void *arg)
 void
 exchange_challenge(struct exchange *x, struct span data)
 {
-	struct auth_challenge c = { data };
-
 	assert(x->asked);
 	x->asked = false;
 	loop_timer_set(x->timer, EXCHANGE_MS);
-	ipc_reply(x->p->ipc, &x->head, ST_OK, AUTH_CHALLENGE, &c);
+	x->o->to->challenge(x->o->arg, &x->head, data);
 }
 
 void
 exchange_fail(struct exchange *x, enum status st, uint8_t reason, struct span data)
 {
-	struct auth_failure f = { reason, data };
-	struct authd *a = x->p->a;
+	struct authd *a = x->o->a;
 
 	if (x->throttled)
 		throttle_end(a->throttle, clock_mono_ms(), buf_span(&x->key), buf_span(&x->peer),
@@ -155,41 +152,26 @@ exchange_fail(struct exchange *x, enum status st, uint8_t reason, struct span da
 	    KV_STR("service", auth_service_name(x->service)), KV_STR("reason", reason_name(reason)),
 	    KV_STR("mechanism", x->mech != NULL ? x->mech->name : "unknown"));
 	if (x->asked)
-		ipc_reply(x->p->ipc, &x->head, st, AUTH_FAILURE, &f);
+		x->o->to->failed(x->o->arg, &x->head, st, reason, buf_span(&x->user), data);
 	exchange_free(x);
 }
 
 static void
 grant(struct exchange *x)
 {
-	struct authd *a = x->p->a;
-	struct login like = { .account = x->found.id, .shard = x->found.shard,
-	    .service = x->service };
-	struct auth_granted g = { .user = buf_span(&x->found.address), .account = x->found.id,
-	    .shard = x->found.shard, .data = buf_span(&x->data) };
+	struct authd *a = x->o->a;
+	struct exchange_grant g = { &x->found, buf_span(&x->peer), buf_span(&x->conn),
+	    buf_span(&x->app), buf_span(&x->data), x->service };
 	struct span who = buf_span(x->acts_as.len > 0 ? &x->acts_as : &x->found.address);
-	struct ticket_made made;
-	bool good;
 
 	if (x->throttled)
 		throttle_end(a->throttle, clock_mono_ms(), buf_span(&x->key), buf_span(&x->peer),
 		    THROTTLE_OK);
 	x->throttled = false;
-	like.user = mem_strndup(x->found.address.data, x->found.address.len);
-	like.peer = span_dup(buf_span(&x->peer));
-	like.conn = span_dup(buf_span(&x->conn));
-	like.app = x->app.len > 0 ? span_dup(buf_span(&x->app)) : NULL;
-	good = tickets_login(a->tickets, &x->p->holder, &like, clock_wall_s(), &made);
-	mem_free(&like.user);
-	mem_free(&like.peer);
-	mem_free(&like.conn);
-	mem_free(&like.app);
-	if (!good) {
+	if (!x->o->to->granted(x->o->arg, &x->head, &g)) {
 		exchange_fail(x, ST_LIMIT, AUTH_WHY_THROTTLED, SPAN_NONE);
 		return;
 	}
-	g.ticket = span(made.bytes, sizeof(made.bytes));
-	g.expires_s = made.expires_s;
 	a->count.granted++;
 	LOG(NULL, INFO, "auth.ok", KV_SPAN("conn", buf_span(&x->conn)), KV_SPAN("user", who),
 	    KV_SPAN("peer", buf_span(&x->peer)), KV_STR("service", auth_service_name(x->service)),
@@ -199,8 +181,6 @@ grant(struct exchange *x)
 		    KV_SPAN("peer", buf_span(&x->peer)),
 		    KV_STR("service", auth_service_name(x->service)),
 		    KV_SPAN("as", buf_span(&x->found.address)));
-	ipc_reply(x->p->ipc, &x->head, ST_OK, AUTH_GRANTED, &g);
-	mem_wipe(&made, sizeof(made));
 	exchange_free(x);
 }
 
@@ -225,7 +205,7 @@ static enum status
 run_authz(struct dir_job *job, void *arg)
 {
 	struct exchange *x = arg;
-	struct resolve_rules rules = authd_rules(x->p->a);
+	struct resolve_rules rules = authd_rules(x->o->a);
 	struct resolved res;
 	enum status st = dir_resolve(job, &rules, RESOLVE_LOGIN, buf_span(&x->authzid), &res);
 	uint64_t self = x->found.id;
@@ -234,7 +214,7 @@ run_authz(struct dir_job *job, void *arg)
 		return ST_UNAVAILABLE;
 	if (st == ST_OK && res.account.id == self)
 		return ST_OK;
-	if (st == ST_SYNTAX || !is_master(x->p->a, buf_span(&x->found.address)))
+	if (st == ST_SYNTAX || !is_master(x->o->a, buf_span(&x->found.address)))
 		st = ST_DENIED;
 	if (st != ST_OK)
 		return st;
@@ -266,7 +246,7 @@ exchange_proven(struct exchange *x)
 	if (x->authzid.len == 0)
 		grant(x);
 	else
-		x->dir = dir_job_start(x->p->a->dir, run_authz, end_authz, x);
+		x->dir = dir_job_start(x->o->a->dir, run_authz, end_authz, x);
 }
 
 static void
@@ -293,7 +273,7 @@ exchange_verify(struct exchange *x, struct span user, struct span password)
 	struct verify_rq rq = { user, password, buf_span(&x->peer), x->service };
 
 	loop_timer_clear(x->timer);
-	x->verify = verify_start(x->p->a, &rq, on_verified, x);
+	x->verify = verify_start(x->o->a, &rq, on_verified, x);
 }
 
 void
@@ -365,14 +345,14 @@ find_mechanism(const struct authd *a, const struct auth_start *s)
 }
 
 void
-exchange_start(struct peer *p, const struct ipc_head *head, const struct auth_start *s)
+exchange_start(struct exchange_owner *o, const struct ipc_head *head, const struct auth_start *s)
 {
-	struct exchange *x = table_get_u64(&p->exchanges, head->chan);
+	struct exchange *x = table_get_u64(&o->exchanges, head->chan);
 
 	if (x != NULL)
 		exchange_free(x);
 	x = mem_zalloc(sizeof(*x));
-	x->p = p;
+	x->o = o;
 	x->chan = head->chan;
 	x->head = *head;
 	x->asked = true;
@@ -381,14 +361,14 @@ exchange_start(struct peer *p, const struct ipc_head *head, const struct auth_st
 	buf_add_span(&x->conn, s->conn);
 	buf_add_span(&x->peer, s->peer);
 	buf_add_span(&x->binding, s->binding);
-	x->timer = loop_timer_new(p->a->loop, on_timer, x);
-	x->mech = find_mechanism(p->a, s);
-	if (p->exchanges.count >= EXCHANGES_MAX) {
-		table_put_u64(&p->exchanges, x->chan, x);
+	x->timer = loop_timer_new(o->a->loop, on_timer, x);
+	x->mech = find_mechanism(o->a, s);
+	if (o->exchanges.count >= EXCHANGES_MAX) {
+		table_put_u64(&o->exchanges, x->chan, x);
 		exchange_fail(x, ST_LIMIT, AUTH_WHY_THROTTLED, SPAN_NONE);
 		return;
 	}
-	table_put_u64(&p->exchanges, x->chan, x);
+	table_put_u64(&o->exchanges, x->chan, x);
 	if (x->mech == NULL)
 		exchange_fail(x, ST_UNSUPPORTED, AUTH_WHY_PROTOCOL, SPAN_NONE);
 	else if (is_clear_refused(x->mech, x->flags))
@@ -400,17 +380,16 @@ exchange_start(struct peer *p, const struct ipc_head *head, const struct auth_st
 }
 
 void
-exchange_step(struct peer *p, const struct ipc_head *head, const struct auth_step *step)
+exchange_step(struct exchange_owner *o, const struct ipc_head *head, const struct auth_step *step)
 {
-	struct exchange *x = table_get_u64(&p->exchanges, head->chan);
-	struct auth_failure f = { AUTH_WHY_PROTOCOL, SPAN_NONE };
+	struct exchange *x = table_get_u64(&o->exchanges, head->chan);
 
 	if (x == NULL) {	/* it took too long */
-		ipc_reply(p->ipc, head, ST_CANCELLED, AUTH_FAILURE, &f);
+		o->to->failed(o->arg, head, ST_CANCELLED, AUTH_WHY_PROTOCOL, SPAN_NONE, SPAN_NONE);
 		return;
 	}
 	if (x->asked) {
-		ipc_reply(p->ipc, head, ST_SYNTAX, AUTH_FAILURE, &f);
+		o->to->failed(o->arg, head, ST_SYNTAX, AUTH_WHY_PROTOCOL, SPAN_NONE, SPAN_NONE);
 		return;
 	}
 	loop_timer_clear(x->timer);
@@ -420,21 +399,21 @@ exchange_step(struct peer *p, const struct ipc_head *head, const struct auth_ste
 }
 
 void
-exchange_cancel(struct peer *p, uint32_t chan)
+exchange_cancel(struct exchange_owner *o, uint32_t chan)
 {
-	struct exchange *x = table_get_u64(&p->exchanges, chan);
+	struct exchange *x = table_get_u64(&o->exchanges, chan);
 
 	if (x != NULL)
 		exchange_free(x);
 }
 
 void
-exchange_free_all(struct peer *p)
+exchange_free_all(struct exchange_owner *o)
 {
 	size_t pos = 0;
 	void *x;
 
-	while (table_next(&p->exchanges, &pos, NULL, &x))
+	while (table_next(&o->exchanges, &pos, NULL, &x))
 		exchange_free(x);
-	table_fini(&p->exchanges, NULL, NULL);
+	table_fini(&o->exchanges, NULL, NULL);
 }

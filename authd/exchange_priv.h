@@ -25,7 +25,7 @@ struct scram {
 };
 
 struct exchange {
-	struct peer		*p;
+	struct exchange_owner	*o;
 	const struct mechanism	*mech;
 	uint32_t		chan;
 	struct ipc_head		head;		/* of the request to be answered */

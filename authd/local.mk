@@ -4,6 +4,7 @@ authd_libauthd_a_SOURCES = \
 	authd/admin_priv.h \
 	authd/authd.h authd/server.c \
 	authd/directory.c authd/directory.h authd/resolve.c \
+	authd/dovecot.c authd/dovecot.h \
 	authd/exchange.c authd/exchange.h authd/exchange_priv.h authd/mech_scram.c \
 	authd/login_cache.c authd/login_cache.h \
 	authd/pam.c authd/pam.h \

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "authd/authd.h"
+#include "authd/dovecot.h"
 #include "common/util/buf.h"
 #include "common/util/fd.h"
 #include "common/util/log.h"
@@ -193,6 +194,16 @@ on_control(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 			directory_set(c->a->dir, fd);
 			fd = -1;
 		}
+		break;
+	case CONTROL_LISTENER:
+		if (make(c)) {
+			dovecot_add(c->a, ((const struct control_listener *)msg)->name, fd);
+			fd = -1;
+		}
+		break;
+	case CONTROL_LISTENER_GONE:
+		if (c->a != NULL)
+			dovecot_drop(c->a, ((const struct control_listener_gone *)msg)->name);
 		break;
 	case CONTROL_PEER:
 		if (make(c)) {

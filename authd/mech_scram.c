@@ -42,7 +42,7 @@ fake(struct exchange *x)
 	s->fake = true;
 	buf_add_str(&name, x->mech->alg == DIGEST_SHA1 ? "1" : "256");
 	buf_add_span(&name, buf_span(&x->key));
-	hmac_sha256(span(x->p->a->fake_key, sizeof(x->p->a->fake_key)), buf_span(&name), mac);
+	hmac_sha256(span(x->o->a->fake_key, sizeof(x->o->a->fake_key)), buf_span(&name), mac);
 	set(&s->salt, span(mac, SCRAM_SALT_LEN));
 	random_bytes(mac, sizeof(mac));
 	/* keys of the right length, so that the check runs all the same */
@@ -52,7 +52,7 @@ fake(struct exchange *x)
 	buf_added(&s->stored_key, digest_len(x->mech->alg));
 	memset(buf_reserve(&s->server_key, DIGEST_MAX), mac[1], DIGEST_MAX);
 	buf_added(&s->server_key, digest_len(x->mech->alg));
-	s->iterations = x->p->a->conf->auth.scram_iterations;
+	s->iterations = x->o->a->conf->auth.scram_iterations;
 	buf_fini(&name);
 }
 
@@ -60,7 +60,7 @@ static enum status
 run_keys(struct dir_job *job, void *arg)
 {
 	struct exchange *x = arg;
-	struct resolve_rules rules = authd_rules(x->p->a);
+	struct resolve_rules rules = authd_rules(x->o->a);
 	struct dir_verifier v = { 0 };
 	const struct dir_scram *keys = x->mech->alg == DIGEST_SHA1 ? &v.sha1 : &v.sha256;
 	struct resolved res;
@@ -102,7 +102,7 @@ end_keys(void *arg, enum status st)
 		exchange_fail(x, ST_UNAVAILABLE, AUTH_WHY_BACKEND, SPAN_NONE);
 		return;
 	}
-	x->throttled = throttle_begin(x->p->a->throttle, clock_mono_ms(), buf_span(&x->key),
+	x->throttled = throttle_begin(x->o->a->throttle, clock_mono_ms(), buf_span(&x->key),
 	    buf_span(&x->peer), &delay);
 	if (!x->throttled) {
 		exchange_fail(x, ST_LIMIT, AUTH_WHY_THROTTLED, SPAN_LIT("e=other-error"));
@@ -133,7 +133,7 @@ static const char *
 binding_error(const struct exchange *x, const struct scram_first *f)
 {
 	bool offered = (x->flags & AUTH_TLS) != 0 && x->binding.len > 0 &&
-	    exchange_has_mechanism(x->p->a, CONF_MECH_SCRAM_SHA_256_PLUS);
+	    exchange_has_mechanism(x->o->a, CONF_MECH_SCRAM_SHA_256_PLUS);
 
 	if (x->mech->plus && f->binding != 'p')
 		return "e=channel-bindings-dont-match";
@@ -177,7 +177,7 @@ take_first(struct exchange *x, struct span data)
 	set(&s->nonce, f.nonce);
 	random_id(nonce, NONCE_LEN);
 	buf_add_str(&s->nonce, nonce);
-	x->dir = dir_job_start(x->p->a->dir, run_keys, end_keys, x);
+	x->dir = dir_job_start(x->o->a->dir, run_keys, end_keys, x);
 }
 
 /* c= is the header of the first message and the binding's data. */

@@ -6,6 +6,7 @@
 
 #include "authd/admin.h"
 #include "authd/authd.h"
+#include "authd/dovecot.h"
 #include "authd/exchange.h"
 #include "common/crypto/random.h"
 #include "common/util/clock.h"
@@ -230,6 +231,58 @@ take_known(struct peer *p, const struct auth_known_voids *k)
 		LOG(NULL, ERROR, "auth.voids", KV_STR("peer", p->name));
 }
 
+/* What becomes of a worker's exchanges ------------------------------------------------ */
+
+static void
+tell_challenge(void *arg, const struct ipc_head *head, struct span data)
+{
+	struct auth_challenge c = { data };
+
+	ipc_reply(((struct peer *)arg)->ipc, head, ST_OK, AUTH_CHALLENGE, &c);
+}
+
+static bool
+tell_granted(void *arg, const struct ipc_head *head, const struct exchange_grant *e)
+{
+	struct peer *p = arg;
+	struct login like = { .account = e->found->id, .shard = e->found->shard,
+	    .service = e->service };
+	struct auth_granted g = { .user = buf_span(&e->found->address), .account = e->found->id,
+	    .shard = e->found->shard, .data = e->data };
+	struct ticket_made made;
+	bool good;
+
+	like.user = span_dup(g.user);
+	like.peer = span_dup(e->peer);
+	like.conn = span_dup(e->conn);
+	like.app = e->app.len > 0 ? span_dup(e->app) : NULL;
+	good = tickets_login(p->a->tickets, &p->holder, &like, clock_wall_s(), &made);
+	mem_free(&like.user);
+	mem_free(&like.peer);
+	mem_free(&like.conn);
+	mem_free(&like.app);
+	if (!good)
+		return false;
+	g.ticket = span(made.bytes, sizeof(made.bytes));
+	g.expires_s = made.expires_s;
+	ipc_reply(p->ipc, head, ST_OK, AUTH_GRANTED, &g);
+	mem_wipe(&made, sizeof(made));
+	return true;
+}
+
+static void
+tell_failed(void *arg, const struct ipc_head *head, enum status st, uint8_t reason,
+    struct span user, struct span data)
+{
+	struct auth_failure f = { reason, data };
+
+	ipc_reply(((struct peer *)arg)->ipc, head, st, AUTH_FAILURE, &f);
+}
+
+static const struct exchange_replies worker_replies = {
+	tell_challenge, tell_granted, tell_failed
+};
+
 /* Peers ------------------------------------------------------------------------------ */
 
 static void
@@ -252,13 +305,13 @@ on_request(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 
 	switch (m->no) {
 	case AUTH_START:
-		exchange_start(p, h, msg);
+		exchange_start(&p->owner, h, msg);
 		break;
 	case AUTH_STEP:
-		exchange_step(p, h, msg);
+		exchange_step(&p->owner, h, msg);
 		break;
 	case AUTH_CANCEL:
-		exchange_cancel(p, h->chan);
+		exchange_cancel(&p->owner, h->chan);
 		break;
 	case AUTH_MECHANISMS:
 		do_mechanisms(p, h, msg);
@@ -291,7 +344,7 @@ on_request(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 static void
 peer_free(struct peer *p)
 {
-	exchange_free_all(p);
+	exchange_free_all(&p->owner);
 	table_del_u64(&p->a->peers_by_id, p->id);
 	list_remove(&p->in);
 	ipc_free(&p->ipc);
@@ -363,6 +416,7 @@ authd_add_peer(struct authd *a, const struct control_peer *who, int fd)
 	p->a = a;
 	p->id = ++a->next_peer;
 	p->kind = cf.allowed;
+	p->owner = (struct exchange_owner){ .a = a, .to = &worker_replies, .arg = p };
 	p->holder = h;
 	snprintf(p->name, sizeof(p->name), "%s.%u", program_name((enum program)who->program), who->slot);
 	cf.peer = p->name;
@@ -553,6 +607,8 @@ authd_new(struct loop *l, struct mansio_conf *conf, uint64_t epoch, bool exec, s
 	a->spawner = s;
 	a->started_s = clock_wall_s();
 	list_init(&a->peers);
+	list_init(&a->dovecot_doors);
+	list_init(&a->dovecot_clients);
 	random_bytes(a->fake_key, sizeof(a->fake_key));
 	start_pools(a);
 	a->tickets = tickets_new(&tc);
@@ -593,6 +649,7 @@ authd_free(struct authd **ap)
 	*ap = NULL;
 	if (a == NULL)
 		return;
+	dovecot_end(a);
 	while (!list_empty(&a->peers))
 		peer_free(list_entry(a->peers.next, struct peer, in));
 	table_fini(&a->peers_by_id, NULL, NULL);

@@ -124,7 +124,8 @@ static enum program
 door_program(struct master *m, const struct door *d)
 {
 	static const enum program programs[] = {
-		[CONF_IMAP] = PROGRAM_IMAPD, [CONF_LMTP] = PROGRAM_LMTPD, [CONF_POP3] = PROGRAM_POP3D
+		[CONF_IMAP] = PROGRAM_IMAPD, [CONF_LMTP] = PROGRAM_LMTPD, [CONF_POP3] = PROGRAM_POP3D,
+		[CONF_DOVECOT_AUTH] = PROGRAM_AUTHD
 	};
 	const struct conf_listener *l = conf_listener_find(m->conf, d->name);
 

@@ -301,12 +301,21 @@ is_listed(const struct mansio_conf *conf, const struct door *d)
 	return false;
 }
 
+/* Who accepts from it, or hands it to those who do. */
+static struct helper *
+door_helper(const struct monitor *m, const struct door *d)
+{
+	const struct conf_listener *l = conf_listener_find(m->conf, d->name);
+
+	return l != NULL && l->protocol == CONF_DOVECOT_AUTH ? m->authd : m->master;
+}
+
 static void
 send_door(struct monitor *m, const struct door *d)
 {
 	struct control_listener l = { span_str(d->name), span_str(d->address) };
 
-	child_send_fd(m->master->child, CONTROL_LISTENER, &l, d->fd);
+	child_send_fd(door_helper(m, d)->child, CONTROL_LISTENER, &l, d->fd);
 }
 
 /* Tells the master about new sockets and those that are gone.  A section with one
@@ -323,6 +332,7 @@ send_door_changes(struct monitor *m)
 		if (is_listed(m->conf, d))
 			continue;
 		child_send(m->master->child, CONTROL_LISTENER_GONE, &g);
+		child_send(m->authd->child, CONTROL_LISTENER_GONE, &g);
 		list_each(k, ktmp, &m->doors) {
 			struct door *e = list_entry(k, struct door, in);
 
@@ -488,9 +498,11 @@ helper_started(struct child *c, void *arg)
 	child_send_fd(c, CONTROL_LOG, &m->log, m->log_fd);
 	send_config(h);
 	send_key(h);
-	if (h->program == PROGRAM_MASTER) {
-		list_each(n, tmp, &m->doors)
-			send_door(m, list_entry(n, struct door, in));
+	list_each(n, tmp, &m->doors) {
+		struct door *d = list_entry(n, struct door, in);
+
+		if (door_helper(m, d) == h)
+			send_door(m, d);
 	}
 	if (h->program == PROGRAM_ADMIND) {
 		struct control_listener l = { SPAN_LIT(ADMIN_LISTENER),

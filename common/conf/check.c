@@ -95,6 +95,11 @@ check_listeners(const struct mansio_conf *c, struct conf_errors *err)
 		for (size_t k = 0; k < l->bind.n; k++)
 			if (is_bound_before(c, i, k))
 				complain(err, s, l, "bind", "an address that is bound already");
+		for (size_t k = 0; k < l->bind.n && l->protocol == CONF_DOVECOT_AUTH; k++)
+			if (l->bind.v[k].ip.family != NET_UNIX)
+				complain(err, s, l, "bind", "dovecot-auth is for UNIX sockets alone");
+		if (l->tls != CONF_TLS_NONE && l->protocol == CONF_DOVECOT_AUTH)
+			complain(err, s, l, "tls", "there is no TLS on UNIX sockets");
 		if (l->tls != CONF_TLS_NONE && c->n_certificates == 0)
 			complain(err, s, l, "tls",
 			    "needs a certificate; add a section: certificate NAME { chain = PATH  key = PATH }");
@@ -277,7 +282,8 @@ const char *
 conf_protocol_program(enum conf_protocol p)
 {
 	static const char *const programs[] = {
-		[CONF_IMAP] = "imapd", [CONF_LMTP] = "lmtpd", [CONF_POP3] = "pop3d"
+		[CONF_IMAP] = "imapd", [CONF_LMTP] = "lmtpd", [CONF_POP3] = "pop3d",
+		[CONF_DOVECOT_AUTH] = "authd"
 	};
 
 	return programs[p];

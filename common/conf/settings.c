@@ -44,19 +44,21 @@ static const struct conf_field users_fields[] = {
 	CONF_END
 };
 
-static const char *const protocols[] = { "imap", "lmtp", "pop3", NULL };
+static const char *const protocols[] = { "imap", "lmtp", "pop3", "dovecot-auth", NULL };
 static const char *const tls_modes[] = { "none", "starttls", "implicit", NULL };
 
 static const struct conf_field listener_fields[] = {
 	CONF_ENUM(conf_listener, protocol, protocols, "imap", CONF_REQUIRED,
-	    "What is spoken here."),
+	    "What is spoken here.  dovecot-auth: an MTA asks who may submit mail, as it would "
+	    "ask Dovecot; UNIX sockets alone."),
 	CONF_ADDRS(conf_listener, bind, "", CONF_REQUIRED,
 	    "Addresses and ports, or UNIX sockets.  [::] takes IPv6 alone: list 0.0.0.0 too."),
 	CONF_ENUM(conf_listener, tls, tls_modes, "none", CONF_RELOAD,
 	    "none: clear text.  starttls: clear text until the client asks for TLS.  "
 	    "implicit: TLS from the first byte."),
 	CONF_BOOL(conf_listener, cleartext_login, "no", CONF_RELOAD,
-	    "Take passwords without TLS.  For loopback addresses and test networks."),
+	    "Take passwords without TLS.  For loopback addresses and test networks.  For "
+	    "dovecot-auth: when the MTA does not say that its client's connection is encrypted."),
 	CONF_CIDRS(conf_listener, allow, "", CONF_RELOAD,
 	    "Networks that may connect.  Empty: every address; for lmtp over TCP: this host "
 	    "alone."),

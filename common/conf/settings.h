@@ -37,7 +37,7 @@ struct conf_users {			/* not used when the server was not started by root */
 	const char		*admin;		/* of admind */
 };
 
-enum conf_protocol { CONF_IMAP, CONF_LMTP, CONF_POP3 };
+enum conf_protocol { CONF_IMAP, CONF_LMTP, CONF_POP3, CONF_DOVECOT_AUTH };
 enum conf_tls_mode { CONF_TLS_NONE, CONF_TLS_STARTTLS, CONF_TLS_IMPLICIT };
 
 struct conf_listener {
@@ -294,7 +294,7 @@ const struct conf_pool *conf_pool_find(const struct mansio_conf *conf, const cha
 uint32_t conf_pool_connections(const struct mansio_conf *conf, const char *program);
 /* `workers` with auto made a number: CPUs that this process may use, at least 1. */
 uint32_t conf_workers(uint32_t configured);
-/* The program that serves a protocol: "imapd". */
+/* The program that serves a protocol: "imapd"; "authd" has no pool. */
 const char *conf_protocol_program(enum conf_protocol p);
 const char *conf_protocol_name(enum conf_protocol p);
 /* 12 or 13. */

@@ -6,6 +6,7 @@ common_proto_libproto_a_SOURCES = \
 	common/proto/imap_reader.c common/proto/imap_reader.h \
 	common/proto/imap_search.c common/proto/imap_search.h \
 	common/proto/imap_url.c common/proto/imap_url.h
+common_proto_libproto_a_SOURCES += common/proto/dovecot_auth.c common/proto/dovecot_auth.h
 common_proto_libproto_a_SOURCES += common/proto/sasl.c common/proto/sasl.h
 common_proto_libproto_a_SOURCES += common/proto/smtp.c common/proto/smtp.h
 common_proto_libproto_a_SOURCES += common/proto/pop3.c common/proto/pop3.h

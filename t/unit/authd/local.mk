@@ -31,3 +31,9 @@ t_unit_authd_test_timing_SOURCES = t/unit/authd/test_timing.c \
 	t/unit/authd/world.c t/unit/authd/world.h
 t_unit_authd_test_timing_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/t/unit/authd
 t_unit_authd_test_timing_LDADD = $(AUTHD_TEST_LIBS)
+UNIT_TESTS += t/unit/authd/test_dovecot
+t_unit_authd_test_dovecot_SOURCES = t/unit/authd/test_dovecot.c \
+	t/unit/authd/fake_store.c t/unit/authd/fake_store.h \
+	t/unit/authd/world.c t/unit/authd/world.h
+t_unit_authd_test_dovecot_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/t/unit/authd
+t_unit_authd_test_dovecot_LDADD = $(AUTHD_TEST_LIBS)
