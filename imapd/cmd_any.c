@@ -111,12 +111,12 @@ cmd_enable(struct imap_cmd *cmd)
 }
 
 const struct imap_command imap_cmds_any[] = {
-	/* name		allowed in		flags		capability	run */
-	{ "CAPABILITY",	IMAP_IN_ANY,		0,		NULL,		cmd_capability },
-	{ "NOOP",	IMAP_IN_ANY,		IMAP_CMD_FRESH,	NULL,		cmd_noop },
-	{ "CHECK",	IMAP_IN_SELECTED,	IMAP_CMD_FRESH,	NULL,		cmd_noop },
-	{ "LOGOUT",	IMAP_IN_ANY,		0,		NULL,		cmd_logout },
-	{ "ID",		IMAP_IN_ANY,		0,		"ID",		cmd_id },
-	{ "ENABLE",	IMAP_IN_LOGIN,		0,		"ENABLE",	cmd_enable },
+	/* name		allowed in		flags		cap		run */
+	{ "CAPABILITY",	IMAP_IN_ANY,		0,		CAP_NONE,		cmd_capability },
+	{ "NOOP",	IMAP_IN_ANY,		IMAP_CMD_FRESH,	CAP_NONE,		cmd_noop },
+	{ "CHECK",	IMAP_IN_SELECTED,	IMAP_CMD_FRESH,	CAP_NONE,		cmd_noop },
+	{ "LOGOUT",	IMAP_IN_ANY,		0,		CAP_NONE,		cmd_logout },
+	{ "ID",		IMAP_IN_ANY,		0,		CAP_ID,			cmd_id },
+	{ "ENABLE",	IMAP_IN_LOGIN,		0,		CAP_ENABLE,	cmd_enable },
 	{ 0 }
 };

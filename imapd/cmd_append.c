@@ -39,7 +39,7 @@ enum part {
 
 struct appending {
 	struct span		path;
-	bool			replace;
+	bool			replace, catenate;	/* CATENATE is on */
 	uint32_t		replaced;	/* uid */
 	struct imap_args	args;		/* of the chunk */
 	enum expect		expect;
@@ -142,7 +142,7 @@ message_part(struct imap_args *a, struct appending *q)
 	read_message_args(a, q);
 	if (imap_args_good(a) && imap_args_at_literal(a))
 		return PART_LITERAL;
-	if (imap_args_word(a, "CATENATE")) {
+	if (q->catenate && imap_args_word(a, "CATENATE")) {
 		imap_args_sp(a);
 		imap_args_expect(a, '(');
 		q->expect = EXPECT_FIRST_PART;
@@ -395,6 +395,10 @@ on_appended(void *arg, enum status st, bool more, const void *msg)
 	s->n_appended += q->n_items;
 	if (s->view != NULL && s->view->mailbox == a->mailbox)
 		s->view->dirty = true;
+	if (!imap_cap_on(s, CAP_UIDPLUS)) {
+		imap_cmd_done(cmd, ST_OK);
+		return;
+	}
 	reader_init(&r, a->uids.p, a->uids.len);
 	uidset_decode(&uids, &r, SIZE_MAX);
 	if (q->replace) {
@@ -522,6 +526,12 @@ judge(struct imap_cmd *cmd)
 	uint64_t size = s->reader.literal.size;
 	struct store_list rq = { .path = q->path };
 
+	if (!refused(q))
+		q->refused = imap_literal_refusal(s);
+	if (!refused(q) && s->reader.literal.binary && !imap_cap_on(s, CAP_BINARY))
+		q->refused = "BAD No literal8 here";
+	if (!refused(q) && q->n_items > 0 && !imap_cap_on(s, CAP_MULTIAPPEND))
+		q->refused = "BAD One message at a time";
 	if (!refused(q) && message_fits(cmd, size) && size == 0 && q->expect == EXPECT_MESSAGE)
 		q->refused = "NO [CANNOT] A message must not be empty";
 	if (refused(q)) {
@@ -613,7 +623,8 @@ url_part(struct imap_cmd *cmd)
 		return false;
 	/* Only what this login reads itself (RFC 4469 §3). */
 	if (!imap_url_parse(q->url_text, &cmd->arena, &q->url) || q->url.absolute ||
-	    q->url.access.len > 0) {
+	    q->url.access.len > 0 ||
+	    (q->url.partial && !imap_cap_on(cmd->session, CAP_URL_PARTIAL))) {
 		refuse_url(cmd);
 		return false;
 	}
@@ -784,6 +795,7 @@ begin(struct imap_cmd *cmd)
 {
 	struct appending *q = arena_zalloc(&cmd->arena, sizeof(*q));
 
+	q->catenate = imap_cap_on(cmd->session, CAP_CATENATE);
 	if (cmd->def == replace_command(cmd->uid) && !read_replaced(cmd, q))
 		return NULL;
 	imap_args_sp(&cmd->args);
@@ -837,10 +849,11 @@ cmd_append(struct imap_cmd *cmd)
 }
 
 const struct imap_command imap_cmds_append[] = {
-	/* name		allowed in		flags			capability	run */
-	{ "APPEND",	IMAP_IN_LOGIN,		IMAP_CMD_STREAMS,	"MULTIAPPEND",	cmd_append },
-	{ "REPLACE",	IMAP_IN_SELECTED,	IMAP_CMD_STREAMS,	"REPLACE",	cmd_append },
-	{ "REPLACE",	IMAP_IN_SELECTED,	IMAP_CMD_STREAMS | IMAP_CMD_UID_ONLY, NULL, cmd_append },
+	/* name		allowed in		flags			cap		run */
+	{ "APPEND",	IMAP_IN_LOGIN,		IMAP_CMD_STREAMS,	CAP_NONE,	cmd_append },
+	{ "REPLACE",	IMAP_IN_SELECTED,	IMAP_CMD_STREAMS,	CAP_REPLACE,	cmd_append },
+	{ "REPLACE",	IMAP_IN_SELECTED,	IMAP_CMD_STREAMS | IMAP_CMD_UID_ONLY, CAP_REPLACE,
+	    cmd_append },
 	{ 0 }
 };
 

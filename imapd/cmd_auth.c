@@ -57,7 +57,7 @@ cmd_starttls(struct imap_cmd *cmd)
 		imap_cmd_syntax(cmd);
 		return;
 	}
-	if (conn_tls(s->conn) != NULL || !s->starttls) {
+	if (!imap_session_may_starttls(s)) {
 		imap_cmd_end(cmd, "BAD STARTTLS is not offered here");
 		return;
 	}
@@ -386,7 +386,7 @@ cmd_authenticate(struct imap_cmd *cmd)
 
 	imap_args_sp(&cmd->args);
 	name = imap_args_atom(&cmd->args);
-	with = imap_args_try(&cmd->args, ' ');
+	with = imap_cap_on(s, CAP_SASL_IR) && imap_args_try(&cmd->args, ' ');
 	text = with ? imap_args_atom(&cmd->args) : SPAN_NONE;
 	if (with && !span_eq_str(text, "=") && !base64_decode(text, AUTH_DATA_MAX, &initial))
 		imap_args_fail(&cmd->args, "Malformed base64");
@@ -397,6 +397,13 @@ cmd_authenticate(struct imap_cmd *cmd)
 		buf_fini_secret(&initial);
 		return;
 	}
+	buf_add_str(&mechanism, "AUTH=");
+	buf_add_span(&mechanism, name);
+	if (imap_cap_disabled(s->srv->conf, buf_span(&mechanism))) {
+		imap_cmd_end(cmd, "NO [CANNOT] This mechanism is not offered");
+		goto out;
+	}
+	buf_clear(&mechanism);
 	for (size_t i = 0; i < name.len; i++)
 		buf_add_c(&mechanism, ascii_upper(name.p[i]));
 	if (!imap_session_may_login(s) && (span_eq_str(buf_span(&mechanism), "PLAIN") ||
@@ -405,14 +412,15 @@ cmd_authenticate(struct imap_cmd *cmd)
 	} else {
 		start_exchange(cmd, buf_span(&mechanism), buf_span(&initial), with ? AUTH_IR : 0);
 	}
+out:
 	buf_fini(&mechanism);
 	buf_fini_secret(&initial);
 }
 
 const struct imap_command imap_cmds_auth[] = {
-	/* name			allowed in	flags			capability	run */
-	{ "STARTTLS",		IMAP_IN_START,	0,			NULL,		cmd_starttls },
-	{ "AUTHENTICATE",	IMAP_IN_START,	IMAP_CMD_SECRET,	NULL,		cmd_authenticate },
-	{ "LOGIN",		IMAP_IN_START,	IMAP_CMD_SECRET,	NULL,		cmd_login },
+	/* name			allowed in	flags			cap	run */
+	{ "STARTTLS",		IMAP_IN_START,	0,			CAP_STARTTLS,		cmd_starttls },
+	{ "AUTHENTICATE",	IMAP_IN_START,	IMAP_CMD_SECRET,	CAP_NONE,		cmd_authenticate },
+	{ "LOGIN",		IMAP_IN_START,	IMAP_CMD_SECRET,	CAP_NONE,		cmd_login },
 	{ 0 }
 };

@@ -63,7 +63,7 @@ on_copied(void *arg, enum status st, bool more, const void *msg)
 
 	if (more)
 		return;
-	if (st == ST_OK && msg != NULL)
+	if (st == ST_OK && msg != NULL && imap_cap_on(cmd->session, CAP_UIDPLUS))
 		copied(cmd, msg);
 	else if (st == ST_NOT_FOUND)
 		imap_cmd_end(cmd, "NO [TRYCREATE] No such mailbox");
@@ -124,8 +124,8 @@ cmd_move(struct imap_cmd *cmd)
 }
 
 const struct imap_command imap_cmds_copy[] = {
-	/* name		allowed in		flags				capability	run */
-	{ "COPY",	IMAP_IN_SELECTED,	IMAP_CMD_UID,			NULL,		cmd_copy },
-	{ "MOVE",	IMAP_IN_SELECTED,	IMAP_CMD_UID | IMAP_CMD_WRITES,	"MOVE",		cmd_move },
+	/* name		allowed in		flags				cap	run */
+	{ "COPY",	IMAP_IN_SELECTED,	IMAP_CMD_UID,			CAP_NONE,		cmd_copy },
+	{ "MOVE",	IMAP_IN_SELECTED,	IMAP_CMD_UID | IMAP_CMD_WRITES,	CAP_MOVE,		cmd_move },
 	{ 0 }
 };

@@ -89,8 +89,8 @@ cmd_uid_expunge(struct imap_cmd *cmd)
 }
 
 const struct imap_command imap_cmds_expunge[] = {
-	/* name		allowed in		flags						capability	run */
-	{ "EXPUNGE",	IMAP_IN_SELECTED,	IMAP_CMD_WRITES,				NULL,		cmd_expunge },
-	{ "EXPUNGE",	IMAP_IN_SELECTED,	IMAP_CMD_WRITES | IMAP_CMD_UID_ONLY,		NULL,		cmd_uid_expunge },
+	/* name		allowed in		flags						cap	run */
+	{ "EXPUNGE",	IMAP_IN_SELECTED,	IMAP_CMD_WRITES,				CAP_NONE,		cmd_expunge },
+	{ "EXPUNGE",	IMAP_IN_SELECTED,	IMAP_CMD_WRITES | IMAP_CMD_UID_ONLY,		CAP_UIDPLUS,		cmd_uid_expunge },
 	{ 0 }
 };

@@ -521,6 +521,20 @@ ask_changed(struct imap_cmd *cmd, struct span set)
 }
 
 /* fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" ... ")") */
+static enum imap_cap
+item_cap(enum fetch_kind kind)
+{
+	switch (kind) {
+	case FETCH_BINARY:
+	case FETCH_BINARY_SIZE:
+		return CAP_BINARY;
+	case FETCH_MODSEQ:
+		return CAP_CONDSTORE;
+	default:
+		return CAP_NONE;
+	}
+}
+
 static void
 cmd_fetch(struct imap_cmd *cmd)
 {
@@ -531,6 +545,10 @@ cmd_fetch(struct imap_cmd *cmd)
 	set = imap_args_sequence_set(&cmd->args);
 	imap_args_sp(&cmd->args);
 	fetch_parse(&cmd->args, f, cmd->uid);
+	for (size_t i = 0; i < f->n_items; i++) {
+		if (!imap_cap_on(cmd->session, item_cap(f->items[i].kind)))
+			imap_args_fail(&cmd->args, "No such item");
+	}
 	if (!imap_args_end(&cmd->args)) {
 		imap_cmd_syntax(cmd);
 		return;
@@ -557,6 +575,6 @@ cmd_fetch(struct imap_cmd *cmd)
 
 const struct imap_command imap_cmds_fetch[] = {
 	/* name		allowed in		flags */
-	{ "FETCH",	IMAP_IN_SELECTED,	IMAP_CMD_UID | IMAP_CMD_NO_EXPUNGE, NULL, cmd_fetch },
+	{ "FETCH",	IMAP_IN_SELECTED,	IMAP_CMD_UID | IMAP_CMD_NO_EXPUNGE, CAP_NONE, cmd_fetch },
 	{ 0 }
 };

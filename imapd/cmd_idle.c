@@ -130,7 +130,7 @@ imap_cmd_is_idle(const struct imap_cmd *cmd)
 }
 
 const struct imap_command imap_cmds_idle[] = {
-	/* name		allowed in	flags	capability	run */
-	{ "IDLE",	IMAP_IN_LOGIN,	0,	"IDLE",		cmd_idle },
+	/* name		allowed in	flags	cap	run */
+	{ "IDLE",	IMAP_IN_LOGIN,	0,	CAP_IDLE,		cmd_idle },
 	{ 0 }
 };

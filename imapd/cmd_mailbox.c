@@ -18,7 +18,7 @@ cmd_create(struct imap_cmd *cmd)
 
 	imap_args_sp(a);
 	rq.path = imap_args_mailbox(a);
-	if (imap_args_try(a, ' ')) {
+	if (imap_cap_on(cmd->session, CAP_CREATE_SPECIAL_USE) && imap_args_try(a, ' ')) {
 		imap_args_expect(a, '(');
 		if (!imap_args_word(a, "USE"))
 			imap_args_fail(a, "Only USE may follow");
@@ -193,6 +193,20 @@ lsub_parents(struct imap_cmd *cmd, struct listing *l, struct span path)
 }
 
 static void
+list_line(struct imap_session *s, const struct store_mailbox *m)
+{
+	const char *children = m->has_children ? "\\HasChildren" : "\\HasNoChildren";
+	const char *use = use_attribute(m->role);
+
+	if (!imap_cap_on(s, CAP_CHILDREN))
+		children = "";
+	if (!imap_cap_on(s, CAP_SPECIAL_USE))
+		use = "";
+	put_line(imap_out(s), "LIST", children, *children == '\0' && *use != '\0' ? use + 1 : use,
+	    m->path);
+}
+
+static void
 on_list_line(struct imap_cmd *cmd, struct listing *l, const struct store_mailbox *m)
 {
 	struct buf *out = imap_out(cmd->session);
@@ -200,8 +214,7 @@ on_list_line(struct imap_cmd *cmd, struct listing *l, const struct store_mailbox
 
 	if (!l->lsub) {
 		if (m->id != 0 && matches)
-			put_line(out, "LIST", m->has_children ? "\\HasChildren" : "\\HasNoChildren",
-			    use_attribute(m->role), m->path);
+			list_line(cmd->session, m);
 		return;
 	}
 	if (!m->subscribed)
@@ -405,15 +418,15 @@ cmd_namespace(struct imap_cmd *cmd)
 }
 
 const struct imap_command imap_cmds_mailbox[] = {
-	/* name			allowed in	flags			capability		run */
-	{ "CREATE",		IMAP_IN_LOGIN,	IMAP_CMD_WRITES,	"CREATE-SPECIAL-USE",	cmd_create },
-	{ "DELETE",		IMAP_IN_LOGIN,	IMAP_CMD_WRITES,	NULL,			cmd_delete },
-	{ "RENAME",		IMAP_IN_LOGIN,	IMAP_CMD_WRITES,	NULL,			cmd_rename },
-	{ "SUBSCRIBE",		IMAP_IN_LOGIN,	IMAP_CMD_WRITES,	NULL,			cmd_subscribe },
-	{ "UNSUBSCRIBE",	IMAP_IN_LOGIN,	IMAP_CMD_WRITES,	NULL,			cmd_unsubscribe },
-	{ "LIST",		IMAP_IN_LOGIN,	0,			NULL,			cmd_list },
-	{ "LSUB",		IMAP_IN_LOGIN,	0,			NULL,			cmd_lsub },
-	{ "STATUS",		IMAP_IN_LOGIN,	0,			NULL,			cmd_status },
-	{ "NAMESPACE",		IMAP_IN_LOGIN,	0,			"NAMESPACE",		cmd_namespace },
+	/* name			allowed in	flags			cap		run */
+	{ "CREATE",		IMAP_IN_LOGIN,	IMAP_CMD_WRITES,	CAP_NONE,	cmd_create },
+	{ "DELETE",		IMAP_IN_LOGIN,	IMAP_CMD_WRITES,	CAP_NONE,			cmd_delete },
+	{ "RENAME",		IMAP_IN_LOGIN,	IMAP_CMD_WRITES,	CAP_NONE,			cmd_rename },
+	{ "SUBSCRIBE",		IMAP_IN_LOGIN,	IMAP_CMD_WRITES,	CAP_NONE,			cmd_subscribe },
+	{ "UNSUBSCRIBE",	IMAP_IN_LOGIN,	IMAP_CMD_WRITES,	CAP_NONE,			cmd_unsubscribe },
+	{ "LIST",		IMAP_IN_LOGIN,	0,			CAP_NONE,			cmd_list },
+	{ "LSUB",		IMAP_IN_LOGIN,	0,			CAP_NONE,			cmd_lsub },
+	{ "STATUS",		IMAP_IN_LOGIN,	0,			CAP_NONE,			cmd_status },
+	{ "NAMESPACE",		IMAP_IN_LOGIN,	0,			CAP_NAMESPACE,		cmd_namespace },
 	{ 0 }
 };

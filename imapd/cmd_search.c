@@ -527,6 +527,8 @@ cmd_search(struct imap_cmd *cmd)
 	struct resolving r = { cmd->session->view, false };
 
 	imap_search_parse(&cmd->args, &s->q);
+	if (s->q.extended && !imap_cap_on(cmd->session, CAP_ESEARCH))
+		imap_args_fail(&cmd->args, "No such search key");
 	if (!imap_args_end(&cmd->args)) {
 		imap_cmd_syntax(cmd);
 		return;
@@ -552,6 +554,6 @@ cmd_search(struct imap_cmd *cmd)
 
 const struct imap_command imap_cmds_search[] = {
 	/* name		allowed in		flags */
-	{ "SEARCH",	IMAP_IN_SELECTED,	IMAP_CMD_UID | IMAP_CMD_NO_EXPUNGE, NULL, cmd_search },
+	{ "SEARCH",	IMAP_IN_SELECTED,	IMAP_CMD_UID | IMAP_CMD_NO_EXPUNGE, CAP_NONE, cmd_search },
 	{ 0 }
 };

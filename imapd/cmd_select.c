@@ -172,7 +172,7 @@ args_params(struct imap_cmd *cmd, struct select *sel, bool *condstore)
 
 	imap_args_expect(a, '(');
 	do {
-		if (imap_args_word(a, "CONDSTORE"))
+		if (imap_cap_on(cmd->session, CAP_CONDSTORE) && imap_args_word(a, "CONDSTORE"))
 			*condstore = true;
 		else if (!sel->qresync && imap_args_word(a, "QRESYNC"))
 			args_qresync(cmd, sel);
@@ -268,10 +268,10 @@ cmd_unselect(struct imap_cmd *cmd)
 }
 
 const struct imap_command imap_cmds_select[] = {
-	/* name		allowed in		flags	capability	run */
-	{ "SELECT",	IMAP_IN_LOGIN,		0,	NULL,		cmd_select },
-	{ "EXAMINE",	IMAP_IN_LOGIN,		0,	NULL,		cmd_examine },
-	{ "CLOSE",	IMAP_IN_SELECTED,	0,	NULL,		cmd_close },
-	{ "UNSELECT",	IMAP_IN_SELECTED,	0,	"UNSELECT",	cmd_unselect },
+	/* name		allowed in		flags	cap	run */
+	{ "SELECT",	IMAP_IN_LOGIN,		0,	CAP_NONE,		cmd_select },
+	{ "EXAMINE",	IMAP_IN_LOGIN,		0,	CAP_NONE,		cmd_examine },
+	{ "CLOSE",	IMAP_IN_SELECTED,	0,	CAP_NONE,		cmd_close },
+	{ "UNSELECT",	IMAP_IN_SELECTED,	0,	CAP_UNSELECT,	cmd_unselect },
 	{ 0 }
 };

@@ -150,7 +150,8 @@ cmd_store(struct imap_cmd *cmd)
 	set = imap_args_sequence_set(a);
 	imap_args_sp(a);
 	if (imap_args_try(a, '(')) {
-		if (!imap_args_word(a, "UNCHANGEDSINCE"))
+		if (!imap_cap_on(cmd->session, CAP_CONDSTORE) ||
+		    !imap_args_word(a, "UNCHANGEDSINCE"))
 			imap_args_fail(a, "Only UNCHANGEDSINCE may stand here");
 		imap_args_sp(a);
 		rq.unchanged_since = imap_args_number64(a);
@@ -181,6 +182,6 @@ cmd_store(struct imap_cmd *cmd)
 const struct imap_command imap_cmds_store[] = {
 	/* name		allowed in		flags */
 	{ "STORE",	IMAP_IN_SELECTED,	IMAP_CMD_WRITES | IMAP_CMD_UID | IMAP_CMD_NO_EXPUNGE,
-	    NULL, cmd_store },
+	    CAP_NONE, cmd_store },
 	{ 0 }
 };

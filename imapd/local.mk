@@ -1,6 +1,6 @@
 noinst_LIBRARIES += imapd/libimapd.a
 imapd_libimapd_a_SOURCES = \
-	imapd/cmd_any.c imapd/cmd_append.c imapd/cmd_auth.c imapd/cmd_copy.c \
+	imapd/capability.c imapd/capability.h imapd/cmd_any.c imapd/cmd_append.c imapd/cmd_auth.c imapd/cmd_copy.c \
 	imapd/cmd_expunge.c imapd/cmd_fetch.c imapd/cmd_idle.c imapd/cmd_mailbox.c \
 	imapd/cmd_search.c imapd/cmd_select.c imapd/cmd_store.c imapd/commands.c \
 	imapd/fetch.h imapd/fetch_big.c imapd/fetch_parse.c imapd/fetch_print.c \

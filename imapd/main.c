@@ -46,6 +46,7 @@ on_configured(struct worker *w, void *arg)
 
 	begin(d, w);
 	d->srv.conf = &worker_conf(w)->imap;
+	imap_caps_check(d->srv.conf);
 	d->srv.tls = worker_tls(w);
 	/* Another configuration may offer others. */
 	for (unsigned i = 0; i < 4; i++)

@@ -12,6 +12,7 @@
 
 #define IN_MAX			65536u		/* of a connection, without asking */
 #define START_LITERAL_MAX	16384u		/* literals before login */
+#define LITERAL_MINUS_MAX	4096u
 #define SKIP_MAX		(16u << 20)	/* a refused literal that is still swallowed */
 
 /* ---- endings ---- */
@@ -340,7 +341,7 @@ read_name(struct imap_cmd *cmd, struct span text)
 	name = imap_args_atom(a);
 	if (!imap_args_good(a))
 		return;
-	cmd->def = imap_command_find(name, cmd->uid);
+	cmd->def = imap_command_find(cmd->session, name, cmd->uid);
 	if (cmd->def == NULL)
 		imap_args_fail(a, "Unknown command");
 }
@@ -388,6 +389,20 @@ run(struct imap_cmd *cmd)
 	cmd->def->run(cmd);
 }
 
+/* RFC 7888: LITERAL- takes what need not be announced up to 4096 bytes. */
+const char *
+imap_literal_refusal(const struct imap_session *s)
+{
+	const struct imap_literal *lit = &s->reader.literal;
+
+	if (lit->sync || imap_cap_on(s, CAP_LITERAL_PLUS))
+		return NULL;
+	if (!imap_cap_on(s, CAP_LITERAL_MINUS))
+		return "BAD No literal without waiting for the server here";
+	return lit->size > LITERAL_MINUS_MAX ?
+	    "BAD [TOOBIG] A literal over 4096 bytes waits for the server" : NULL;
+}
+
 /* A literal of a command that keeps its literals, or of one that never started. */
 static void
 judge_literal(struct imap_session *s)
@@ -398,7 +413,7 @@ judge_literal(struct imap_session *s)
 
 	if (s->state == IMAP_IN_START && max > START_LITERAL_MAX)
 		max = START_LITERAL_MAX;
-	if (lit->size <= max && s->reader.text.len <= max - lit->size) {
+	if (imap_literal_refusal(s) == NULL && lit->size <= max && s->reader.text.len <= max - lit->size) {
 		if (lit->sync)
 			buf_add_str(imap_out(s), "+ OK\r\n");
 		imap_reader_keep(&s->reader);
@@ -436,7 +451,9 @@ start_command(struct imap_session *s, bool at_literal)
 		return;
 	}
 	if (s->reader.skipped) {
-		imap_cmd_end(cmd, "NO [TOOBIG] A literal was too large");
+		imap_cmd_end(cmd, imap_cap_on(s, CAP_LITERAL_PLUS) ?
+		    "NO [TOOBIG] A literal was too large" :
+		    "BAD [TOOBIG] A literal may not be sent without waiting, or was too large");
 		return;
 	}
 	run(cmd);
@@ -586,6 +603,7 @@ imap_session_new(struct imap_server *srv, int fd, const char *id, const char *pe
 	snprintf(s->peer, sizeof(s->peer), "%s", peer);
 	s->log = (struct log_ctx){ .conn = s->id, .peer = s->peer };
 	s->state = IMAP_IN_START;
+	imap_caps_init(&s->caps, srv->conf);
 	s->clear_ok = listener->cleartext_login;
 	s->starttls = listener->tls == CONF_TLS_STARTTLS && srv->tls != NULL;
 	list_push_back(&srv->sessions, &s->node);
@@ -608,6 +626,12 @@ bool
 imap_session_may_login(const struct imap_session *s)
 {
 	return conn_tls(s->conn) != NULL || s->clear_ok;
+}
+
+bool
+imap_session_may_starttls(const struct imap_session *s)
+{
+	return s->starttls && conn_tls(s->conn) == NULL && imap_cap_on(s, CAP_STARTTLS);
 }
 
 void

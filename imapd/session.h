@@ -16,6 +16,7 @@
 #include "common/proto/imap_reader.h"
 #include "common/util/list.h"
 #include "common/util/log.h"
+#include "imapd/capability.h"
 #include "imapd/view.h"
 #include "storage/client/store.h"
 
@@ -60,7 +61,7 @@ struct imap_command {
 	const char	*name;
 	unsigned	states;
 	unsigned	flags;
-	const char	*capability;	/* announced because of it, with its condition's state */
+	enum imap_cap	cap;		/* off: the command is unknown */
 	void		(*run)(struct imap_cmd *cmd);
 };
 
@@ -100,6 +101,9 @@ struct imap_session {
 	bool			clear_ok;	/* passwords may travel in clear text */
 	bool			starttls;	/* offered on this listener */
 	bool			started, eof, ending;
+	struct imap_caps	caps;		/* whose code is switched on */
+	bool			rev2;		/* IMAP4rev2 was enabled (RFC 9051) */
+	bool			utf8;		/* names and strings are UTF-8: rev2, or UTF8=ACCEPT */
 	bool			condstore;	/* the client knows modseqs: imap_condstore() sets it */
 	bool			qresync;	/* VANISHED instead of EXPUNGE */
 	bool			uidonly;	/* no sequence numbers at all (RFC 9586) */
@@ -140,8 +144,14 @@ void imap_session_kick(struct imap_session *s);
 bool imap_session_may_login(const struct imap_session *s);
 /* Moves to a state; leaving SELECTED frees the view. */
 void imap_session_set_state(struct imap_session *s, unsigned state);
-/* The capabilities that matter in this state, blank between. */
-void imap_capabilities(const struct imap_session *s, struct buf *out);
+/* STARTTLS is offered. */
+bool imap_session_may_starttls(const struct imap_session *s);
+/* The extension's code is switched on: ask it where the extension changes something. */
+static inline bool
+imap_cap_on(const struct imap_session *s, enum imap_cap cap)
+{
+	return cap == CAP_NONE || imap_caps_has(&s->caps, cap);
+}
 /* Says goodbye to those between two commands; others follow at the end of theirs. */
 void imap_server_drain(struct imap_server *srv);
 /* Ends the sessions that used a ticket taken back. */
@@ -167,6 +177,9 @@ void imap_ignore(void *arg, enum status st, bool more, const void *msg);
 /* Code and text for a status: "[NONEXISTENT] No such mailbox". */
 const char *imap_status_text(enum status st);
 
+/* At a literal: why its form is not taken, as a tagged line; NULL: it is. */
+const char *imap_literal_refusal(const struct imap_session *s);
+
 /* The messages that a sequence-set or uid-set names, as uids that the client knows.
  * false: the command was ended (a sequence number that does not exist: BAD). */
 bool imap_cmd_uids(struct imap_cmd *cmd, struct span set, struct uidset *uids);
@@ -174,7 +187,9 @@ bool imap_cmd_uids(struct imap_cmd *cmd, struct span set, struct uidset *uids);
 /* Appends a name as astring or quoted string, as LIST does. */
 void imap_put_mailbox(struct buf *out, struct span path);
 /* ---- tables ---- */
-const struct imap_command *imap_command_find(struct span name, bool uid);
+/* NULL: unknown to this session. */
+const struct imap_command *imap_command_find(const struct imap_session *s, struct span name,
+    bool uid);
 extern const struct imap_command *const imap_families[];	/* NULL at the end */
 extern const struct imap_command imap_cmds_any[], imap_cmds_auth[], imap_cmds_mailbox[],
     imap_cmds_select[], imap_cmds_append[], imap_cmds_fetch[], imap_cmds_store[],

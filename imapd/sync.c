@@ -29,17 +29,17 @@ imap_sync_enable(struct imap_session *s, struct span name, struct buf *out)
 {
 	bool was;
 
-	if (span_caseeq_str(name, "CONDSTORE")) {
+	if (span_caseeq_str(name, "CONDSTORE") && imap_cap_on(s, CAP_CONDSTORE)) {
 		was = s->condstore;
 		imap_condstore(s);
 		if (!was)
 			buf_add_str(out, " CONDSTORE");
-	} else if (span_caseeq_str(name, "QRESYNC")) {
+	} else if (span_caseeq_str(name, "QRESYNC") && imap_cap_on(s, CAP_QRESYNC)) {
 		if (!s->qresync)
 			buf_add_str(out, " QRESYNC");
 		s->qresync = true;
 		imap_condstore(s);
-	} else if (span_caseeq_str(name, "UIDONLY")) {
+	} else if (span_caseeq_str(name, "UIDONLY") && imap_cap_on(s, CAP_UIDONLY)) {
 		if (!s->uidonly)
 			buf_add_str(out, " UIDONLY");
 		s->uidonly = true;

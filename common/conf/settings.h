@@ -72,6 +72,7 @@ struct conf_imap {
 	uint32_t		max_user_connections;	/* in one worker */
 	uint64_t		max_output_bytes;	/* waiting for a client that does not read */
 	bool			literal_plus;
+	struct conf_strings	disabled_capabilities;
 	struct conf_folders	default_folders;
 };
 

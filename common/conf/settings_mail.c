@@ -26,6 +26,9 @@ const struct conf_field conf_imap_fields[] = {
 	    "Bytes kept for a client that reads slowly, before its commands wait."),
 	CONF_BOOL(conf_imap, literal_plus, "yes", CONF_RELOAD,
 	    "Offer LITERAL+: literals without waiting for the server.  no: LITERAL- (RFC 7888)."),
+	CONF_STRINGS(conf_imap, disabled_capabilities, "", CONF_RELOAD,
+	    "Extensions that are neither announced nor understood, for clients that they trouble: "
+	    "names as in CAPABILITY, IDLE for instance, or AUTH=PLAIN."),
 	CONF_FOLDERS(conf_imap, default_folders,
 	    "Drafts:drafts, Sent:sent, Junk:junk, Trash:trash, Archive:archive", CONF_RELOAD,
 	    "Folders that a new account starts with, subscribed, and their special use."),

@@ -1,0 +1,102 @@
+/* The table of capabilities, and the answer made of it. */
+#include "imapd/session.h"
+
+static const struct {
+	const char	*name;
+	unsigned	states;		/* in which it is announced; 0: see put_login_words() */
+} caps[CAP_MAX] = {
+	[CAP_STARTTLS] = { "STARTTLS", 0 },
+	[CAP_SASL_IR] = { "SASL-IR", IMAP_IN_START },
+	[CAP_LITERAL_PLUS] = { "LITERAL+", IMAP_IN_ANY },
+	[CAP_LITERAL_MINUS] = { "LITERAL-", IMAP_IN_ANY },
+	[CAP_ID] = { "ID", IMAP_IN_ANY },
+	[CAP_ENABLE] = { "ENABLE", IMAP_IN_ANY },
+	[CAP_IDLE] = { "IDLE", IMAP_IN_LOGIN },
+	[CAP_NAMESPACE] = { "NAMESPACE", IMAP_IN_LOGIN },
+	[CAP_CHILDREN] = { "CHILDREN", IMAP_IN_LOGIN },
+	[CAP_SPECIAL_USE] = { "SPECIAL-USE", IMAP_IN_LOGIN },
+	[CAP_CREATE_SPECIAL_USE] = { "CREATE-SPECIAL-USE", IMAP_IN_LOGIN },
+	[CAP_UNSELECT] = { "UNSELECT", IMAP_IN_LOGIN },
+	[CAP_UIDPLUS] = { "UIDPLUS", IMAP_IN_LOGIN },
+	[CAP_MOVE] = { "MOVE", IMAP_IN_LOGIN },
+	[CAP_MULTIAPPEND] = { "MULTIAPPEND", IMAP_IN_LOGIN },
+	[CAP_BINARY] = { "BINARY", IMAP_IN_LOGIN },
+	[CAP_CONDSTORE] = { "CONDSTORE", IMAP_IN_LOGIN },
+	[CAP_QRESYNC] = { "QRESYNC", IMAP_IN_LOGIN },
+	[CAP_UIDONLY] = { "UIDONLY", IMAP_IN_LOGIN },
+	[CAP_REPLACE] = { "REPLACE", IMAP_IN_LOGIN },
+	[CAP_CATENATE] = { "CATENATE", IMAP_IN_LOGIN },
+	[CAP_URL_PARTIAL] = { "URL-PARTIAL", IMAP_IN_LOGIN },
+	[CAP_ESEARCH] = { "ESEARCH", IMAP_IN_LOGIN },
+};
+
+bool
+imap_cap_disabled(const struct conf_imap *conf, struct span word)
+{
+	for (size_t i = 0; i < conf->disabled_capabilities.n; i++) {
+		if (span_caseeq_str(word, conf->disabled_capabilities.v[i]))
+			return true;
+	}
+	return false;
+}
+
+void
+imap_caps_init(struct imap_caps *c, const struct conf_imap *conf)
+{
+	*c = (struct imap_caps){ { 0 } };
+	for (unsigned i = CAP_NONE + 1; i < CAP_MAX; i++) {
+		if ((i == CAP_LITERAL_PLUS && !conf->literal_plus) ||
+		    (i == CAP_LITERAL_MINUS && conf->literal_plus) ||
+		    imap_cap_disabled(conf, span_str(caps[i].name)))
+			continue;
+		c->bits[i >> 6] |= UINT64_C(1) << (i & 63);
+	}
+}
+
+void
+imap_caps_check(const struct conf_imap *conf)
+{
+	for (size_t n = 0; n < conf->disabled_capabilities.n; n++) {
+		struct span word = span_str(conf->disabled_capabilities.v[n]);
+		bool known = span_has_caseprefix(word, "AUTH=");
+
+		for (unsigned i = CAP_NONE + 1; i < CAP_MAX; i++)
+			known |= span_caseeq_str(word, caps[i].name);
+		if (!known)
+			LOG(NULL, WARN, "imap.no-such-capability", KV_SPAN("name", word));
+	}
+}
+
+static void
+put_login_words(const struct imap_session *s, struct buf *out)
+{
+	struct span names = buf_span(&s->srv->mechanisms[imap_mechanism_flags(s)]);
+
+	if (imap_session_may_starttls(s))
+		buf_add_str(out, " STARTTLS");
+	if (!imap_session_may_login(s))
+		buf_add_str(out, " LOGINDISABLED");
+	while (names.len > 0) {
+		struct span name = span_cut(&names, ' ');
+		size_t at = out->len;
+
+		buf_add_str(out, " AUTH=");
+		buf_add_span(out, name);
+		if (imap_cap_disabled(s->srv->conf, span(out->data + at + 1, out->len - at - 1)))
+			buf_cut(out, at);
+	}
+}
+
+void
+imap_capabilities(const struct imap_session *s, struct buf *out)
+{
+	buf_add_str(out, "IMAP4rev1");
+	for (unsigned i = CAP_NONE + 1; i < CAP_MAX; i++) {
+		if ((caps[i].states & s->state) == 0 || !imap_cap_on(s, (enum imap_cap)i))
+			continue;
+		buf_add_c(out, ' ');
+		buf_add_str(out, caps[i].name);
+	}
+	if (s->state == IMAP_IN_START)
+		put_login_words(s, out);
+}
