@@ -191,9 +191,8 @@ struct conf_store {
 	uint32_t		checkpoint_time_s;
 	uint64_t		tick_bytes;	/* of one tick */
 	uint64_t		account_tick_bytes;	/* of one account in one tick */
-	uint32_t		account_time_ms;	/* the same in time */
+	uint32_t		whole_messages;	/* that one COPY, MOVE or APPEND makes */
 	uint32_t		readers;	/* threads of the reader pool */
-	uint64_t		inline_body_bytes;	/* larger bodies are staged */
 	uint32_t		undelete_time_s;
 	uint64_t		undelete_max_bytes;	/* retained, per account */
 	uint32_t		history_time_s;	/* of the change log */

@@ -16,13 +16,13 @@ const struct conf_field conf_store_fields[] = {
 	CONF_SIZE(conf_store, tick, "8M", "64K", "256M", CONF_RELOAD,
 	    "Bytes that one tick (one write and sync of the journal) takes at most."),
 	CONF_SIZE(conf_store, account_tick, "1M", "64K", "64M", CONF_RELOAD,
-	    "Bytes of one account in one tick."),
-	CONF_TIME_MS(conf_store, account_time, "20ms", "1ms", "1s", CONF_RELOAD,
-	    "Time of one account in one tick."),
+	    "Bytes of one account in one tick; each message that a request changes counts as 1K, "
+	    "for the time it takes."),
+	CONF_INT(conf_store, whole_messages, "1000000", "1000", "4000000", CONF_RELOAD,
+	    "Most messages that one COPY, MOVE or APPEND makes; they appear together or not at "
+	    "all."),
 	CONF_INT(conf_store, readers, "4", "1", "64", CONF_RESTART,
 	    "Threads that read bodies from disk and scan."),
-	CONF_SIZE(conf_store, inline_body, "64K", "1K", "1M", CONF_RELOAD,
-	    "Bodies up to this size travel in their operation; larger ones are staged first."),
 	CONF_TIME(conf_store, undelete_time, "14d", "0", "3650d", CONF_RELOAD,
 	    "Deleted messages, mailboxes and accounts can be restored for this long."),
 	CONF_SIZE(conf_store, undelete_max, "1G", "0", "1T", CONF_RELOAD,

@@ -39,6 +39,19 @@ chore_done(struct request *rq, const struct state_result *res)
 	next_chore(svc);
 }
 
+static void
+end_stages(struct service *svc)
+{
+	uint64_t id = 0;
+
+	while (state_stage_next(svc->state, id, &id) == ST_OK) {
+		const struct account *a = table_get_u64(&svc->accounts, id);
+
+		if (a == NULL || !a->staging)
+			tick_stage_end(svc, id);
+	}
+}
+
 static bool
 chore_work(struct service *svc, struct op *op)
 {
@@ -116,6 +129,7 @@ on_timer(void *arg)
 	struct service *svc = arg;
 
 	tickets_age(svc);
+	end_stages(svc);
 	svc->chore = AT_WORK;
 	svc->chore_work = (struct state_work){ 0 };
 	next_chore(svc);
@@ -125,6 +139,8 @@ void
 chores_start(struct service *svc)
 {
 	svc->chores_timer = loop_timer_new(svc->loop, on_timer, svc);
+	/* Of a process that ended in the middle: before anybody asks for anything. */
+	end_stages(svc);
 	loop_timer_set(svc->chores_timer, SOON_MS);
 }
 

@@ -86,6 +86,7 @@ fill_conf(const struct stored *sd, struct service_conf *cf)
 	cf->min_free_bytes = s->min_free_bytes;
 	cf->tick_bytes = s->tick_bytes;
 	cf->account_tick_bytes = s->account_tick_bytes;
+	cf->whole_messages = s->whole_messages;
 	cf->readers = s->readers;
 	cf->undelete_s = s->undelete_time_s;
 	cf->history_s = s->history_time_s;

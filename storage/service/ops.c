@@ -5,6 +5,8 @@
 
 #include "common/util/mem.h"
 
+#define APPEND_BYTES	(1u << 20)	/* of items in one operation, without the last */
+
 union any {
 	struct store_create		create;
 	struct store_delete		delete;
@@ -27,6 +29,8 @@ union any {
 uint64_t
 op_size(const struct request *rq)
 {
+	if (rq->stages)
+		return rq->items_to - rq->items_at + rq->items.len + rq->uids.len;
 	return rq->body.len + rq->items.len;
 }
 
@@ -60,42 +64,134 @@ ask_memory(struct request *rq, const struct store_append *msg)
 	rq->op.u.append = (struct op_append){ .path = msg->path };
 }
 
+/* What is remembered of a change; nothing when it is not to be. */
 static enum status
-prepare_append(struct request *rq, const struct store_append *msg)
+remembered(struct request *rq, uint64_t seq, struct state_result *res, uint32_t *part)
+{
+	if (seq == 0 || rq->chan->ticket.role == 0)
+		return ST_NOT_FOUND;
+	return service_judge(rq->svc, state_remembered(rq->svc->state, rq->op.head.ticket, seq, res,
+	    part), "remembered");
+}
+
+static bool
+is_remembered(struct request *rq, uint64_t seq)
+{
+	struct state_result res = { 0 };
+	uint32_t part;
+	enum status st = remembered(rq, seq, &res, &part);
+
+	state_result_fini(&res);
+	return st == ST_OK;
+}
+
+static void
+start_staging(struct request *rq)
+{
+	rq->stages = rq->chain = true;
+	rq->account->staging = true;
+}
+
+static uint64_t
+count_items(struct span items)
 {
 	struct store_append_item it;
 	struct reader r;
-	unsigned n = 0;
-	bool deliver = rq->chan->ticket.role == STORE_ROLE_DELIVER;
+	uint64_t n = 0;
 
+	reader_init(&r, items.p, items.len);
+	while (get_store_append_item(&r, &it))
+		n++;
+	return n;
+}
+
+/* One item of the message as the operation has it. */
+static enum status
+add_item(struct request *rq, const struct store_append_item *it)
+{
+	struct op_append_item to = { it->flags, it->received_s, it->received_zone, it->size,
+	    it->sha256, it->list, it->structure, it->columns, it->thread_keys, it->subject_hash,
+	    it->stage, 0 };
+	enum status st = count_pieces(rq->chan, it, &to.pieces);
+
+	if (st == ST_OK)
+		put_op_append_item(&rq->items, &to);
+	return st;
+}
+
+static enum status
+prepare_append(struct request *rq, const struct store_append *msg)
+{
+	const struct span left = span_sub(msg->items, rq->items_at, msg->items.len);
+	bool deliver = rq->chan->ticket.role == STORE_ROLE_DELIVER;
+	struct store_append_item it;
+	struct reader r;
+	uint32_t n = 0;
+
+	if (rq->all_staged) {
+		rq->op.kind = OP_STAGE_COMMIT;
+		return ST_OK;
+	}
 	if (!journal_has_room(rq->svc->journal, rq->body.len))
 		return ST_NO_SPACE;
 	buf_clear(&rq->items);
-	reader_init(&r, msg->items.p, msg->items.len);
-	while (get_store_append_item(&r, &it)) {
-		struct op_append_item to = { it.flags, it.received_s, it.received_zone, it.size,
-		    it.sha256, it.list, it.structure, it.columns, it.thread_keys, it.subject_hash,
-		    it.stage, 0 };
-		enum status st = count_pieces(rq->chan, &it, &to.pieces);
+	reader_init(&r, left.p, left.len);
+	while (n < rq->svc->cf.op_rows && (n == 0 || left.len - reader_left(&r) < APPEND_BYTES) &&
+	    get_store_append_item(&r, &it)) {
+		enum status st = add_item(rq, &it);
 
-		if (st == ST_UNAVAILABLE && msg->seq != 0) {
+		if (st == ST_UNAVAILABLE && msg->seq != 0 && !rq->stages) {
 			ask_memory(rq, msg);
 			return ST_OK;
 		}
 		if (st != ST_OK)
 			return st;
-		put_op_append_item(&rq->items, &to);
 		n++;
 	}
 	if (r.bad)
 		return ST_SYNTAX;
-	if (deliver && n != 1)
+	if (deliver && (n != 1 || reader_left(&r) > 0))
 		return ST_DENIED;
-	rq->op.kind = OP_APPEND;
+	rq->rows = n;
+	rq->items_to = rq->items_at + (left.len - reader_left(&r));
+	rq->ends = reader_left(&r) == 0;
+	if (!rq->ends && !rq->stages) {
+		if (msg->replace_uid != 0 ||
+		    count_items(msg->items) > rq->svc->cf.whole_messages)
+			return ST_LIMIT;
+		if (is_remembered(rq, msg->seq)) {
+			ask_memory(rq, msg);
+			return ST_OK;
+		}
+		start_staging(rq);
+	}
+	rq->last = !rq->stages;
+	rq->op.kind = rq->stages ? OP_STAGE_APPEND : OP_APPEND;
 	rq->op.u.append = (struct op_append){ msg->path, deliver && msg->make, msg->keywords,
 	    buf_span(&rq->items), deliver ? 0 : msg->replace_mailbox,
 	    deliver ? 0 : msg->replace_uid };
 	return ST_OK;
+}
+
+/* The uids of a request that are there, at most max. */
+static enum status
+named(struct request *rq, uint64_t mailbox, struct span uids, enum state_which which,
+    uint32_t max, struct uidset *out)
+{
+	struct uidset set = { 0 };
+	struct reader r;
+	enum status st;
+
+	reader_init(&r, uids.p, uids.len);
+	if (which == STATE_DELETED && uids.len == 0)
+		uidset_add_range(&set, 1, UINT32_MAX);
+	else
+		(void)uidset_decode(&set, &r, STORE_RANGES_MAX);
+	if (rq->chain_from > 0)
+		uidset_remove_range(&set, 1, rq->chain_from);
+	st = state_first_uids(rq->svc->state, rq->account->id, mailbox, which, &set, max, out);
+	uidset_fini(&set);
+	return service_judge(rq->svc, st, "cut");
 }
 
 /* A set that names many messages is cut into operations by what is there now; so all
@@ -103,52 +199,138 @@ prepare_append(struct request *rq, const struct store_append *msg)
 static enum status
 cut(struct request *rq, uint64_t mailbox, struct span uids, enum state_which which, bool *wait)
 {
-	struct uidset set = { 0 }, some = { 0 };
+	const uint32_t rows = rq->svc->cf.op_rows;
+	struct uidset some = { 0 };
 	struct reader r;
-	enum status st = ST_OK;
-	bool all = which == STATE_DELETED && uids.len == 0;
+	enum status st;
+	bool all = which == STATE_DELETED && uids.len == 0, whole;
 
 	reader_init(&r, uids.p, uids.len);
-	if (!all && (!uidset_decode(&set, &r, STORE_RANGES_MAX) || !reader_done(&r)))
+	if (!all && (!uidset_decode(&some, &r, STORE_RANGES_MAX) || !reader_done(&r))) {
+		uidset_fini(&some);
 		return ST_SYNTAX;
-	rq->last = true;
-	if (!all && !rq->chain && uidset_count(&set) <= OP_ROWS) {
-		buf_clear(&rq->uids);
-		uidset_encode(&set, &rq->uids);
-		uidset_fini(&set);
-		return ST_OK;
 	}
-	if (rq->chan->answered + 1 < rq->after) {
-		uidset_fini(&set);
+	whole = !all && !rq->chain && uidset_count(&some) <= rows;
+	rq->last = true;
+	if (!whole && rq->chan->answered + 1 < rq->after) {
+		uidset_fini(&some);
 		*wait = true;
 		return ST_OK;
 	}
-	rq->chain = true;
-	if (all)
-		uidset_add_range(&set, 1, UINT32_MAX);
-	if (rq->chain_from > 0)
-		uidset_remove_range(&set, 1, rq->chain_from);
-	st = state_first_uids(rq->svc->state, rq->account->id, mailbox, which, &set, OP_ROWS + 1,
-	    &some);
-	if (st == ST_OK && uidset_count(&some) > OP_ROWS) {
-		uint32_t top = uidset_at(&some, OP_ROWS);
+	st = whole ? ST_OK : named(rq, mailbox, uids, which, rows + 1, &some);
+	if (st == ST_OK && uidset_count(&some) > rows) {
+		uint32_t top = uidset_at(&some, rows);
 
 		uidset_remove_range(&some, top, UINT32_MAX);
-		rq->chain_from = top - 1;
+		rq->chain_to = top - 1;
+		rq->chain = true;
 		rq->last = false;
 	}
+	rq->rows = (uint32_t)uidset_count(&some);
 	buf_clear(&rq->uids);
 	uidset_encode(&some, &rq->uids);
-	uidset_fini(&set);
 	uidset_fini(&some);
-	return service_judge(rq->svc, st, "cut");
+	return st;
+}
+
+/* Asked again after a process ended in the middle of the chain: it goes on behind the last
+ * part that is remembered. */
+static enum status
+look_back(struct request *rq, uint64_t seq)
+{
+	struct state_result res = { 0 };
+	struct store_flags_are flags;
+	struct store_expunged expunged;
+	struct reader r = { 0 };
+	struct span uids = SPAN_NONE;
+	uint32_t part = 0;
+	enum status st;
+
+	if (rq->asked_memory)
+		return ST_OK;
+	rq->asked_memory = true;
+	st = remembered(rq, seq, &res, &part);
+	if (st == ST_OK && part > 0) {
+		rq->chain = true;
+		rq->part = part;
+		rq->chain_from = res.uid;
+		rq->finished = !res.more;
+		rq->memo_modseq = res.modseq;
+		rq->again = res.reply_no == STORE_FLAGS_ARE;
+		if (rq->again && ipc_decode(ipc_find(&store_protocol, STORE_FLAGS_ARE),
+		    buf_span(&res.reply), &flags) == ST_OK)
+			uids = flags.modified;
+		else if (res.reply_no == STORE_EXPUNGED && ipc_decode(ipc_find(&store_protocol,
+		    STORE_EXPUNGED), buf_span(&res.reply), &expunged) == ST_OK)
+			uids = expunged.uids;
+		reader_init(&r, uids.p, uids.len);
+		if (uids.len > 0)
+			(void)uidset_decode(&rq->merged, &r, SIZE_MAX);
+	}
+	state_result_fini(&res);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* The rows of the parts that were applied before, some in each tick.  What was refused then
+ * is told with the first ones. */
+static enum status
+tell_again(struct request *rq, const struct store_flags *msg, bool *wait)
+{
+	struct store_flags_are are = { .modseq = rq->memo_modseq };
+	struct buf rows = { 0 }, keywords = { 0 }, modified = { 0 };
+	struct uidset set = { 0 };
+	uint32_t resume = rq->told_to + 1;
+	struct reader r;
+	enum status st;
+
+	reader_init(&r, msg->uids.p, msg->uids.len);
+	(void)uidset_decode(&set, &r, STORE_RANGES_MAX);
+	uidset_remove_set(&set, &rq->merged);
+	if (rq->chain_from < UINT32_MAX)
+		uidset_remove_range(&set, rq->chain_from + 1, UINT32_MAX);
+	if (rq->told_to == 0)
+		uidset_encode(&rq->merged, &modified);
+	st = state_rows(rq->svc->state, rq->account->id, msg->mailbox, &set, ROW_FLAGS, PART_BYTES,
+	    &resume, &rows);
+	if (st == ST_OK)
+		st = state_keywords(rq->svc->state, rq->account->id, 0, &keywords);
+	are.rows = buf_span(&rows);
+	are.modified = buf_span(&modified);
+	are.keywords = buf_span(&keywords);
+	if (st == ST_OK && !rq->chan->revoked)
+		ipc_reply_more(rq->chan->peer->ipc, &rq->head, STORE_FLAGS_ARE, &are);
+	rq->told_to = resume - 1;
+	rq->again = st == ST_OK && resume != 0;
+	*wait = true;
+	loop_task_post(rq->svc->tick_task);
+	uidset_fini(&set);
+	buf_fini(&rows);
+	buf_fini(&keywords);
+	buf_fini(&modified);
+	return service_judge(rq->svc, st, "rows") == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* All of it is remembered: the operation that asks for the answer. */
+static enum status
+ask_end(struct request *rq)
+{
+	struct uidset none = { 0 };
+
+	rq->last = true;
+	buf_clear(&rq->uids);
+	uidset_encode(&none, &rq->uids);
+	return ST_OK;
 }
 
 static enum status
 prepare_flags(struct request *rq, const struct store_flags *msg, bool *wait)
 {
-	enum status st = cut(rq, msg->mailbox, msg->uids, STATE_ALL, wait);
+	enum status st = look_back(rq, msg->seq);
 
+	if (st == ST_OK && rq->again)
+		return tell_again(rq, msg, wait);
+	if (st == ST_OK)
+		st = rq->finished ? ask_end(rq) : cut(rq, msg->mailbox, msg->uids, STATE_ALL, wait);
 	rq->op.kind = OP_FLAGS;
 	rq->op.u.flags = (struct op_flags){ msg->mailbox, buf_span(&rq->uids), msg->how,
 	    msg->system, msg->keywords, msg->unchanged_since };
@@ -158,10 +340,61 @@ prepare_flags(struct request *rq, const struct store_flags *msg, bool *wait)
 static enum status
 prepare_expunge(struct request *rq, const struct store_expunge *msg, bool *wait)
 {
-	enum status st = cut(rq, msg->mailbox, msg->uids, STATE_DELETED, wait);
+	enum status st = look_back(rq, msg->seq);
 
+	if (st == ST_OK)
+		st = rq->finished ? ask_end(rq) :
+		    cut(rq, msg->mailbox, msg->uids, STATE_DELETED, wait);
 	rq->op.kind = OP_EXPUNGE;
 	rq->op.u.expunge = (struct op_expunge){ msg->mailbox, buf_span(&rq->uids) };
+	return st;
+}
+
+/* Before the first part: not too many, and not done already. */
+static enum status
+begin_copy(struct request *rq, const struct store_copy *msg, bool *known)
+{
+	uint64_t max = rq->svc->cf.whole_messages;
+	struct uidset all = { 0 };
+	enum status st;
+
+	*known = is_remembered(rq, msg->seq);
+	if (*known)
+		return ST_OK;
+	if (max >= UINT32_MAX)
+		max = UINT32_MAX - 1;
+	st = named(rq, msg->mailbox, msg->uids, STATE_ALL, (uint32_t)max + 1, &all);
+	if (st == ST_OK && uidset_count(&all) > max)
+		st = ST_LIMIT;
+	if (st == ST_OK)
+		start_staging(rq);
+	uidset_fini(&all);
+	return st;
+}
+
+static enum status
+prepare_copy(struct request *rq, const struct store_copy *msg, bool *wait)
+{
+	struct op *op = &rq->op;
+	enum status st;
+	bool known = false;
+
+	if (rq->all_staged) {
+		op->kind = OP_STAGE_COMMIT;
+		return ST_OK;
+	}
+	st = cut(rq, msg->mailbox, msg->uids, STATE_ALL, wait);
+	if (st == ST_OK && !rq->last && !rq->stages)
+		st = begin_copy(rq, msg, &known);
+	/* Judged whole: also a refusal belongs into the journal. */
+	if (known || st == ST_NOT_FOUND)
+		st = ST_OK;
+	rq->ends = rq->last;
+	rq->last = !rq->stages;
+	rq->chain = rq->stages;
+	op->kind = rq->stages ? OP_STAGE_COPY : OP_COPY;
+	op->u.copy = (struct op_copy){ msg->mailbox, rq->stages ? buf_span(&rq->uids) : msg->uids,
+	    msg->to, msg->move };
 	return st;
 }
 
@@ -204,10 +437,7 @@ prepare(struct request *rq, const union any *msg, bool *wait)
 	case STORE_EXPUNGE:
 		return prepare_expunge(rq, &msg->expunge, wait);
 	case STORE_COPY:
-		op->kind = OP_COPY;
-		op->u.copy = (struct op_copy){ msg->copy.mailbox, msg->copy.uids, msg->copy.to,
-		    msg->copy.move };
-		return ST_OK;
+		return prepare_copy(rq, &msg->copy, wait);
 	case STORE_REMOVE:
 		op->kind = OP_REMOVE;
 		op->u.remove = (struct op_remove){ msg->remove.how, msg->remove.system,
@@ -255,13 +485,16 @@ op_prepare(struct request *rq, bool *wait)
 	if (ipc_decode(rq->m, buf_span(&rq->body), &msg) != ST_OK)
 		return ST_BUG;
 	rq->last = true;
+	rq->ends = false;
 	rq->op.head.account = rq->account->id;
 	rq->op.head.who = rq->chan->ticket.account;
 	rq->op.head.seq = rq->op.head.acked = 0;
 	st = prepare(rq, &msg, wait);
-	/* Parts of a chain but the last are done again after a crash: the same once more.
-	 * seq and acked stand first in every change. */
-	if (rq->last && rq->chan->ticket.role != 0) {
+	rq->op.head.part = rq->finished ? rq->part : rq->chain ? rq->part + 1 : 0;
+	rq->op.head.last = rq->chain && rq->last;
+	/* What is staged is remembered when it is shown.  seq and acked stand first in every
+	 * change. */
+	if ((!rq->stages || rq->op.kind == OP_STAGE_COMMIT) && rq->chan->ticket.role != 0) {
 		rq->op.head.seq = msg.create.seq;
 		rq->op.head.acked = msg.create.acked;
 	}

@@ -22,7 +22,8 @@ service_conf_init(struct service_conf *cf)
 
 	*cf = (struct service_conf){ .cache_bytes = 64u << 20, .tick_bytes = 8u << 20,
 	    .account_tick_bytes = 1u << 20, .readers = 2, .undelete_s = 14 * 86400,
-	    .history_s = 14 * 86400 };
+	    .history_s = 14 * 86400, .op_rows = OP_ROWS,
+	    .whole_messages = 1000000 };
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
 		put_op_default_mailbox(&cf->folders, &folders[i]);
 }

@@ -26,6 +26,8 @@ struct service_conf {
 	uint64_t	account_tick_bytes;	/* of one account in it */
 	uint32_t	readers;
 	uint32_t	undelete_s, history_s;
+	uint32_t	op_rows;		/* rows that one operation changes; tests make it small */
+	uint64_t	whole_messages;		/* that one COPY, MOVE or APPEND may make */
 	uint64_t	quota_bytes, quota_messages, quota_mailboxes;	/* 0: no limit */
 	struct buf	folders;		/* op_default_mailbox..., without INBOX */
 	const struct jio *io;			/* NULL: the real file system */

@@ -19,7 +19,8 @@ struct account {
 	struct list	channels;
 	struct list	queue;		/* requests that change, first come first */
 	struct list	ready;		/* of service->ready while the queue is not empty */
-	bool		blocked;	/* the part of a chain is under way */
+	bool		blocked;	/* a part of a chain is under way */
+	bool		staging;	/* somebody sees to what is staged */
 	unsigned	refs;		/* channels and requests */
 	uint64_t	staged;		/* bytes of bodies that no operation has adopted */
 };
@@ -79,7 +80,19 @@ struct request {
 	struct buf	 op_bytes, items, locs, uids;
 	bool		 change, prepared, chain, last, is_chunk;
 	bool		 recall;	/* asks whether it happened before, no more */
-	uint32_t	 chain_from;
+	bool		 asked_memory;	/* what is remembered of a chain was looked up */
+	bool		 again;		/* a part was applied before: its rows are read and told */
+	bool		 stages;	/* the chain's rows are hidden until its last operation */
+	bool		 ends;		/* the part under way stages the last rows */
+	bool		 all_staged;
+	bool		 finished;	/* every part is remembered */
+	bool		 blocks;	/* the account waits for it */
+	uint32_t	 rows;		/* that its operation changes, at most */
+	uint32_t	 part;		/* how many are done */
+	uint32_t	 chain_from, chain_to;	/* uids up to it are done; with the part under way */
+	uint32_t	 told_to;	/* uids up to it were told again */
+	uint64_t	 memo_modseq;
+	size_t		 items_at, items_to;	/* of an append: the items of the part under way */
 	struct uidset	 merged;	/* uids expunged so far */
 	struct state_result res;
 	uint64_t	 lsn;		/* of its operation; 0: none in this tick */
@@ -188,6 +201,8 @@ uint64_t op_size(const struct request *rq);
 void tick_queue(struct request *rq);
 void tick_start(struct service *svc);
 void tick_finish_all(struct service *svc);
+/* Ends what the account has staged, before anything else of it. */
+void tick_stage_end(struct service *svc, uint64_t account);
 /* An operation of the service's own; done may be NULL. */
 void tick_own(struct service *svc, const struct op *op,
     void (*done)(struct request *rq, const struct state_result *res));

@@ -13,6 +13,7 @@
 #include "storage/service/record.h"
 
 #define RECORD_SLACK 256	/* header, padding, head of the operation */
+#define ROW_BYTES 1024		/* what a row that is changed takes of a budget: about 20 us */
 
 void
 tick_queue(struct request *rq)
@@ -25,8 +26,20 @@ tick_queue(struct request *rq)
 	loop_task_post(rq->svc->tick_task);
 }
 
-void
-tick_own(struct service *svc, const struct op *op,
+/* Before all others of its account. */
+static void
+queue_first(struct request *rq)
+{
+	struct account *a = rq->account;
+
+	list_push_front(&a->queue, &rq->node);
+	if (a->ready.next == NULL)
+		list_push_back(&rq->svc->ready, &a->ready);
+	loop_task_post(rq->svc->tick_task);
+}
+
+static struct request *
+own(struct service *svc, const struct op *op,
     void (*done)(struct request *rq, const struct state_result *res))
 {
 	struct request *rq = mem_zalloc(sizeof(*rq));
@@ -37,7 +50,41 @@ tick_own(struct service *svc, const struct op *op,
 	rq->prepared = true;
 	rq->last = true;
 	rq->done = done;
-	tick_queue(rq);
+	return rq;
+}
+
+void
+tick_own(struct service *svc, const struct op *op,
+    void (*done)(struct request *rq, const struct state_result *res))
+{
+	tick_queue(own(svc, op, done));
+}
+
+static void
+stage_ended(struct request *rq, const struct state_result *res)
+{
+	struct service *svc = rq->svc;
+
+	rq->account->staging = false;
+	if (svc->closing || svc->dead)
+		return;
+	if (res->status != ST_OK)	/* the account takes no changes until it went */
+		chores_wanted(svc);
+	else if (res->more)
+		tick_stage_end(svc, rq->op.head.account);
+}
+
+void
+tick_stage_end(struct service *svc, uint64_t account)
+{
+	const struct op op = { .kind = OP_STAGE_END, .head.account = account,
+		.u.stage_end.rows = svc->cf.op_rows };
+	struct request *rq = own(svc, &op, stage_ended);
+
+	rq->rows = svc->cf.op_rows;
+	rq->blocks = true;
+	rq->account->staging = true;
+	queue_first(rq);
 }
 
 /* Building ------------------------------------------------------------------------ */
@@ -67,8 +114,12 @@ add_bodies(struct request *rq)
 	buf_clear(&rq->locs);
 	if (rq->m == NULL || rq->m->no != STORE_APPEND || rq->recall)
 		return ST_OK;
+	if (rq->op.kind == OP_STAGE_COMMIT)
+		return ST_OK;
 	if (ipc_decode(rq->m, buf_span(&rq->body), &msg) != ST_OK)
 		return ST_BUG;
+	if (rq->stages)
+		msg.items = span_sub(msg.items, rq->items_at, rq->items_to - rq->items_at);
 	reader_init(&r, msg.items.p, msg.items.len);
 	while (st == ST_OK && get_store_append_item(&r, &it)) {
 		struct stage *sg;
@@ -175,11 +226,12 @@ take_from(struct service *svc, struct account *a, size_t *used)
 		if (st == ST_LIMIT && before > 0)
 			return false;	/* what fits into no tick is refused alone in one */
 		rq->status = st;
-		*used += size;
+		*used += size + (size_t)rq->rows * ROW_BYTES;
 		list_remove(&rq->node);
 		list_push_back(&svc->tick, &rq->node);
-		if (rq->lsn != 0 && !rq->last)
-			a->blocked = true;
+		if ((rq->lsn != 0 && !rq->last) || rq->stages)
+			rq->blocks = true;
+		a->blocked = rq->blocks;
 	}
 	return true;
 }
@@ -414,18 +466,18 @@ answer_result(struct request *rq)
 static bool
 goes_on(struct request *rq)
 {
-	struct account *a = rq->account;
-
 	if (rq->last || rq->res.status != ST_OK || rq->chan == NULL)
 		return false;
-	answer_result(rq);
+	if (rq->op.kind == OP_FLAGS)
+		answer_result(rq);
+	rq->part++;
+	rq->chain_from = rq->chain_to;
+	rq->items_at = rq->items_to;
+	rq->all_staged = rq->ends;
 	state_result_fini(&rq->res);
 	rq->res = (struct state_result){ 0 };
 	list_remove(&rq->node);
-	list_push_front(&a->queue, &rq->node);
-	if (a->ready.next == NULL)
-		list_push_back(&rq->svc->ready, &a->ready);
-	loop_task_post(rq->svc->tick_task);
+	queue_first(rq);
 	return true;
 }
 
@@ -445,8 +497,8 @@ tell(struct request *rq)
 static void
 settle_one(struct request *rq)
 {
-	if (rq->lsn != 0 && !rq->last)
-		rq->account->blocked = false;
+	if (rq->blocks)
+		rq->account->blocked = rq->blocks = false;
 	if (rq->recall && rq->status == ST_OK && rq->res.status != ST_OK)
 		rq->res.status = ST_UNAVAILABLE;
 	if (rq->lsn != 0 && rq->status == ST_OK) {
@@ -456,6 +508,9 @@ settle_one(struct request *rq)
 		if (goes_on(rq))
 			return;
 	}
+	/* Committed or given up: what is left of it goes first. */
+	if (rq->stages)
+		tick_stage_end(rq->svc, rq->account->id);
 	if (rq->done != NULL) {
 		rq->res.status = rq->status != ST_OK ? rq->status : rq->res.status;
 		rq->done(rq, &rq->res);

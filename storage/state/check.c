@@ -316,7 +316,8 @@ check_account(struct check *k, struct span key, struct span payload, void *arg)
 	k->account = get_be64(key.p);
 	k->bytes = k->messages = k->mailboxes = k->kept = k->memberships = k->rows = 0;
 	k->key_refs = k->key_refs_due = k->blocks = 0;
-	if (a.deleted_ms != 0)	/* may be half removed; its extents still count */
+	/* may be half removed, or half staged; its extents count */
+	if (a.deleted_ms != 0 || a.stage)
 		return each(k, TAB_MESSAGE, key, check_message, NULL);
 	TRY(each(k, TAB_MAILBOX, key, check_mailbox, NULL));
 	TRY(each(k, TAB_MBOXNAME, key, check_name, &names));

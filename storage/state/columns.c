@@ -132,7 +132,7 @@ state_columns_open(struct state *s, uint64_t account, uint64_t mailbox,
 	c->fields = fields;
 	c->version = version;
 	if (fields != 0) {
-		st = read_live_mailbox(s, account, mailbox);
+		st = read_live_mailbox(s, account, mailbox, &c->walk.last);
 		if (st == ST_OK)
 			st = walk_open(&c->walk, from);
 	} else {

@@ -2,6 +2,41 @@
  * by the service (state_first_uids()). */
 #include "storage/state/state_priv.h"
 
+#define MEMO_BYTES (1u << 20)	/* as a field of an answer may have */
+
+/* A part of a chain: which one is next was judged when it was recalled. */
+static bool
+part_fits(const struct apply *ap)
+{
+	const struct op_head *h = &ap->op->head;
+
+	return h->seq == 0 || h->part <= 1 || h->part == ap->part_before + 1;
+}
+
+/* Room for the answer to all parts in what is remembered?  uids: of this part. */
+static bool
+memo_fits(const struct apply *ap, const struct uidset *uids)
+{
+	return ap->op->head.part == 0 ||
+	    ap->memo_before.len + uids->n * 10 + 64 <= MEMO_BYTES;
+}
+
+/* Adds the uids in a field of the answer so far to those of this part; out is put in its
+ * place in the answer that is remembered. */
+static void
+merge(struct span before, const struct uidset *part, struct buf *out)
+{
+	struct uidset all = { 0 };
+	struct reader r;
+
+	reader_init(&r, before.p, before.len);
+	if (before.len > 0)
+		(void)uidset_decode(&all, &r, SIZE_MAX);
+	uidset_add_set(&all, part);
+	uidset_encode(&all, out);
+	uidset_fini(&all);
+}
+
 struct change {
 	uint8_t		how;
 	struct flags	flags;		/* to add, remove or set */
@@ -54,6 +89,25 @@ change_one(struct apply *ap, struct mbox *m, uint32_t uid, struct change *c)
 	return ST_OK;
 }
 
+/* Of a chain: the rows can be read again, those that were refused are kept. */
+static void
+remember_flags(struct apply *ap, const struct change *c)
+{
+	const struct ipc_message *m = ipc_find(&store_protocol, STORE_FLAGS_ARE);
+	struct store_flags_are before = { 0 }, now = { .modseq = ap->a->rec.modseq };
+	struct buf modified = { 0 };
+
+	if (ap->op->head.part == 0)
+		return;
+	ap->r->more = !ap->op->head.last;
+	if (ap->memo_before.len > 0)
+		(void)ipc_decode(m, buf_span(&ap->memo_before), &before);
+	merge(before.modified, &c->modified, &modified);
+	now.modified = buf_span(&modified);
+	ipc_encode(m, &now, &ap->memo);
+	buf_fini(&modified);
+}
+
 static enum status
 change_all(struct apply *ap, struct mbox *m, const struct uidset *uids, struct change *c)
 {
@@ -64,6 +118,8 @@ change_all(struct apply *ap, struct mbox *m, const struct uidset *uids, struct c
 	ap->r->mailbox = m->id;
 	for (uint32_t u = 0; st == ST_OK && (u = uidset_next(uids, u)) != 0;)
 		st = change_one(ap, m, u, c);
+	if (st == ST_OK)
+		remember_flags(ap, c);
 	uidset_encode(&c->modified, &modified);
 	reply.modseq = ap->a->rec.modseq;
 	reply.rows = buf_span(&c->rows);
@@ -86,7 +142,7 @@ named(struct apply *ap, struct span in, struct uidset *asked)
 	reader_init(&r, in.p, in.len);
 	if (!uidset_decode(asked, &r, STORE_RANGES_MAX) || !reader_done(&r))
 		return false;
-	ap->r->uid = asked->n > 0 ? asked->r[asked->n - 1].hi : 0;
+	ap->r->uid = asked->n > 0 ? asked->r[asked->n - 1].hi : ap->uid_before;
 	return true;
 }
 
@@ -139,14 +195,16 @@ apply_flags(struct apply *ap)
 	struct mbox *m = NULL;
 	enum status st;
 
-	if (!named(ap, p->uids, &asked) || p->how < FLAGS_ADD || p->how > FLAGS_REPLACE ||
+	if (!part_fits(ap))
+		st = refuse(ap, ST_UNAVAILABLE);
+	else if (!named(ap, p->uids, &asked) || p->how < FLAGS_ADD || p->how > FLAGS_REPLACE ||
 	    (p->system & ~FLAG_SYSTEM_ALL) != 0)
 		st = refuse(ap, ST_SYNTAX);
 	else
 		st = ap_mbox(ap, p->mailbox, &m);
 	if (m != NULL) {
 		st = uidmap_among(ap->s, ap->a, m, STATE_ALL, &asked, OP_ROWS, &uids);
-		if (st == ST_OK && uidset_count(&uids) > OP_ROWS)
+		if (st == ST_OK && (uidset_count(&uids) > OP_ROWS || !memo_fits(ap, &uids)))
 			st = refuse(ap, ST_LIMIT);
 		else if (st == ST_OK)
 			st = store(ap, m, &uids);
@@ -154,6 +212,24 @@ apply_flags(struct apply *ap)
 	uidset_fini(&asked);
 	uidset_fini(&uids);
 	return st;
+}
+
+static void
+remember_expunged(struct apply *ap, const struct uidset *uids)
+{
+	const struct ipc_message *m = ipc_find(&store_protocol, STORE_EXPUNGED);
+	struct store_expunged before = { 0 }, now = { .modseq = ap->a->rec.modseq };
+	struct buf all = { 0 };
+
+	if (ap->op->head.part == 0)
+		return;
+	ap->r->more = !ap->op->head.last;
+	if (ap->memo_before.len > 0)
+		(void)ipc_decode(m, buf_span(&ap->memo_before), &before);
+	merge(before.uids, uids, &all);
+	now.uids = buf_span(&all);
+	ipc_encode(m, &now, &ap->memo);
+	buf_fini(&all);
 }
 
 enum status
@@ -177,6 +253,7 @@ expunge_all(struct apply *ap, struct mbox *m, const struct uidset *uids)
 	reply.uids = buf_span(&b);
 	ap_reply(ap, STORE_EXPUNGED, &reply);
 	buf_fini(&b);
+	remember_expunged(ap, uids);
 	return ST_OK;
 }
 
@@ -188,13 +265,15 @@ apply_expunge(struct apply *ap)
 	struct mbox *m = NULL;
 	enum status st;
 
-	if (!named(ap, p->uids, &asked))
+	if (!part_fits(ap))
+		st = refuse(ap, ST_UNAVAILABLE);
+	else if (!named(ap, p->uids, &asked))
 		st = refuse(ap, ST_SYNTAX);
 	else
 		st = ap_mbox(ap, p->mailbox, &m);
 	if (m != NULL) {
 		st = uidmap_among(ap->s, ap->a, m, STATE_DELETED, &asked, OP_ROWS, &uids);
-		if (st == ST_OK && uidset_count(&uids) > OP_ROWS)
+		if (st == ST_OK && (uidset_count(&uids) > OP_ROWS || !memo_fits(ap, &uids)))
 			st = refuse(ap, ST_LIMIT);
 		else if (st == ST_OK)
 			st = expunge_all(ap, m, &uids);

@@ -36,19 +36,29 @@ message_sha(struct state *s, uint64_t account, uint64_t id, struct buf *value, s
 	return ST_OK;
 }
 
+/* Those that are there: rows that are staged, or left behind by a move, are no memberships. */
 static enum status
 hash_rows(struct state *s, uint64_t account, uint64_t mailbox, struct digest *d)
 {
 	struct engine_cursor *c = NULL;
 	struct buf b = { 0 }, value = { 0 };
 	struct span key, payload;
+	struct uidset there = { 0 };
 	struct rec_index x;
 	struct key k;
 	enum status st;
 
+	st = state_uids(s, account, mailbox, STATE_ALL, &there);
 	key_2(&k, account, mailbox);
-	TRY(engine_cursor_open(s->e, NULL, TAB_MINDEX, key_span(&k), &c));
+	if (st == ST_OK)
+		st = engine_cursor_open(s->e, NULL, TAB_MINDEX, key_span(&k), &c);
+	if (st != ST_OK) {
+		uidset_fini(&there);
+		return st;
+	}
 	while ((st = st_next(s, TAB_MINDEX, c, &key, &payload)) == ST_OK) {
+		if (!uidset_has(&there, get_be32(key.p + 16)))
+			continue;
 		if (!rec_index_get(payload, &x)) {
 			st = st_damaged(s, TAB_MINDEX, key);
 			break;
@@ -69,6 +79,7 @@ hash_rows(struct state *s, uint64_t account, uint64_t mailbox, struct digest *d)
 		add(d, &b);
 	}
 	engine_cursor_close(&c);
+	uidset_fini(&there);
 	buf_fini(&b);
 	buf_fini(&value);
 	return st == ST_NOT_FOUND ? ST_OK : st;

@@ -2,6 +2,7 @@ noinst_LIBRARIES += storage/state/libstate.a
 storage_state_libstate_a_SOURCES = \
 	storage/state/account.c \
 	storage/state/changes.c \
+	storage/state/stage.c \
 	storage/state/check.c \
 	storage/state/columns.c storage/state/read_priv.h \
 	storage/state/copy.c \

@@ -95,9 +95,11 @@ member_add(struct apply *ap, struct mbox *m, struct message *msg, struct rec_ind
 	return change_add(ap, m, *uid, &c);
 }
 
-static bool
-drop_member(struct buf *members, uint64_t mailbox, uint32_t uid)
+bool
+message_drop_member(struct message *m, uint64_t mailbox, uint32_t uid)
 {
+	struct buf *members = &m->members;
+
 	for (size_t i = 0; i < members->len / MEMBER_BYTES; i++) {
 		struct rec_member x = rec_member(buf_span(members), i);
 		char *at = members->data + i * MEMBER_BYTES;
@@ -120,7 +122,7 @@ member_remove(struct apply *ap, struct mbox *m, uint32_t uid, const struct rec_i
 	struct key k;
 
 	key_uid(&k, ap->a->id, m->id, uid);
-	if (!drop_member(&msg->members, m->id, uid))
+	if (!message_drop_member(msg, m->id, uid))
 		return st_damaged(ap->s, TAB_MINDEX, key_span(&k));
 	TRY(st_del(ap->s, TAB_MINDEX, &k));
 	TRY(uidl_drop(ap, m, uid));
@@ -283,15 +285,10 @@ append_one(struct apply *ap, struct mbox *m, const struct op_append_item *it,
 	return put_blob(ap->s, TAB_MSTRUCT, &k, it->structure);
 }
 
-struct totals {
-	uint64_t	items, bytes, pieces;
-	bool		good;
-};
-
-static struct totals
-add_up(struct span items)
+struct append_totals
+append_totals(struct span items)
 {
-	struct totals t = { 0 };
+	struct append_totals t = { 0 };
 	struct op_append_item it;
 	struct reader r;
 
@@ -305,14 +302,12 @@ add_up(struct span items)
 	return t;
 }
 
-static enum status
-append_all(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bits)
+enum status
+append_rows(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bits,
+    struct uidset *uids)
 {
 	const struct op_append *p = &ap->op->u.append;
-	struct store_appended reply = { .mailbox = m->id, .uidvalidity = m->rec.uidvalidity };
 	const struct journal_loc *loc = ap->locs;
-	struct uidset uids = { 0 };
-	struct buf b = { 0 };
 	struct op_append_item it;
 	struct reader r;
 	uint32_t uid;
@@ -324,8 +319,19 @@ append_all(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bits
 	while (st == ST_OK && get_op_append_item(&r, &it)) {
 		st = append_one(ap, m, &it, loc, translate(it.flags, bits, n_bits), &uid);
 		loc += it.pieces;
-		uidset_add(&uids, uid);
+		uidset_add(uids, uid);
 	}
+	return st;
+}
+
+static enum status
+append_all(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bits)
+{
+	struct store_appended reply = { .mailbox = m->id, .uidvalidity = m->rec.uidvalidity };
+	struct uidset uids = { 0 };
+	struct buf b = { 0 };
+	enum status st = append_rows(ap, m, bits, n_bits, &uids);
+
 	uidset_encode(&uids, &b);
 	reply.uids = buf_span(&b);
 	reply.modseq = ap->modseq;
@@ -364,7 +370,7 @@ find_replaced(struct apply *ap, struct mbox **from, struct rec_index *x)
 
 /* All verdicts that do not depend on the mailbox's own record. */
 static enum status
-judge(struct apply *ap, const struct totals *t, const struct path_at *at,
+judge(struct apply *ap, const struct append_totals *t, const struct path_at *at,
     const struct rec_index *gone)
 {
 	uint64_t bytes = t->bytes > gone->size ? t->bytes - gone->size : 0;
@@ -390,7 +396,7 @@ enum status
 apply_append(struct apply *ap)
 {
 	const struct op_append *p = &ap->op->u.append;
-	const struct totals t = add_up(p->items);
+	const struct append_totals t = append_totals(p->items);
 	unsigned bits[KEYWORD_MAX + 1];
 	struct buf path = { 0 };
 	struct path_at at;

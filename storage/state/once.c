@@ -1,5 +1,6 @@
 /* What operations of a ticket came to, until the worker has acknowledged the answer:
- * one row a ticket, as few are under way at a time. */
+ * one row a ticket, as few are under way at a time.  Of a chain there is one entry, which
+ * each part replaces: how far it came (part, uid) and what all parts came to together. */
 #include "storage/state/state_priv.h"
 
 #include <string.h>
@@ -22,7 +23,7 @@ get_entry(struct reader *r, struct entry *e)
 }
 
 static void
-put_outcome(struct buf *b, const struct state_result *r)
+put_outcome(struct buf *b, const struct state_result *r, struct span reply)
 {
 	put_u8(b, (uint8_t)r->status);
 	put_u8(b, r->more);
@@ -30,7 +31,7 @@ put_outcome(struct buf *b, const struct state_result *r)
 	put_varint(b, r->modseq);
 	put_varint(b, r->mailbox);
 	put_varint(b, r->uid);
-	put_span(b, buf_span(&r->reply));
+	put_span(b, reply);
 }
 
 static bool
@@ -64,6 +65,21 @@ load(struct apply *ap, struct key *k, struct reader *r)
 	return ST_OK;
 }
 
+/* The next part of a chain goes on from what is remembered. */
+static void
+take_memo(struct apply *ap, uint32_t part)
+{
+	struct state_result *r = ap->r;
+
+	ap->part_before = part;
+	ap->uid_before = r->uid;
+	buf_add_span(&ap->memo_before, buf_span(&r->reply));
+	buf_clear(&r->reply);
+	r->reply_no = 0;
+	r->modseq = r->mailbox = r->uid = 0;
+	r->more = r->repeated = false;
+}
+
 enum status
 once_recall(struct apply *ap, bool *known)
 {
@@ -81,10 +97,13 @@ once_recall(struct apply *ap, bool *known)
 		return ST_OK;
 	TRY(st);
 	while (get_entry(&r, &e)) {
-		if (e.seq == h->seq && e.part == h->part) {
-			*known = true;
-			return get_outcome(e.rest, ap->r) ? ST_OK :
-			    st_damaged(ap->s, TAB_ONCE, key_span(&k));
+		if (e.seq == h->seq) {
+			if (!get_outcome(e.rest, ap->r))
+				return st_damaged(ap->s, TAB_ONCE, key_span(&k));
+			*known = h->part != e.part + 1 || !ap->r->more;
+			if (!*known)
+				take_memo(ap, e.part);
+			return ST_OK;
 		}
 		if (e.seq > h->acked) {
 			n++;
@@ -119,19 +138,46 @@ once_remember(struct apply *ap)
 	put_u64(b, (uint64_t)h->time_ms);
 	if (st == ST_OK) {
 		while (get_entry(&r, &e)) {
-			if (e.seq <= h->acked)
+			if (e.seq <= h->acked || e.seq == h->seq)
 				continue;
 			put_varint(b, e.seq);
 			put_varint(b, e.part);
 			put_span(b, e.rest);
 		}
 	}
-	put_outcome(&one, ap->r);
+	put_outcome(&one, ap->r, buf_span(ap->memo.len > 0 ? &ap->memo : &ap->r->reply));
 	put_varint(b, h->seq);
 	put_varint(b, h->part);
 	put_span(b, buf_span(&one));
 	buf_fini(&one);
 	return st_put(ap->s, TAB_ONCE, &k);
+}
+
+enum status
+state_remembered(struct state *s, const unsigned char ticket[OP_TICKET_LEN], uint64_t seq,
+    struct state_result *out, uint32_t *part)
+{
+	struct buf value = { 0 };
+	struct span payload;
+	struct entry e;
+	struct reader r;
+	struct key k;
+	enum status st;
+
+	key_text(&k, span(ticket, OP_TICKET_LEN));
+	st = st_get(s, NULL, TAB_ONCE, &k, &value, &payload);
+	if (st == ST_OK) {
+		reader_init(&r, payload.p, payload.len);
+		get_u64(&r);
+		while (get_entry(&r, &e) && e.seq != seq)
+			;
+		st = r.bad || e.seq != seq ? ST_NOT_FOUND : ST_OK;
+		*part = e.part;
+	}
+	if (st == ST_OK && !get_outcome(e.rest, out))
+		st = st_damaged(s, TAB_ONCE, key_span(&k));
+	buf_fini(&value);
+	return st;
 }
 
 /* Removes the old ones of up to `rows` tickets, from the one named on. */

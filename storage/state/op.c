@@ -43,6 +43,7 @@ static const struct field history_purge[] = { F(I64, history_purge, before_ms),
 	F(U32, history_purge, rows), { 0 } };
 static const struct field once_purge[] = { F(I64, once_purge, before_ms),
 	F(TICKET, once_purge, from), F(U32, once_purge, rows), { 0 } };
+static const struct field stage_end[] = { F(U32, stage_end, rows), { 0 } };
 static const struct field dir_write[] = { F(SPAN, dir_write, steps), { 0 } };
 
 static const struct field remove_[] = { F(U8, remove, how), F(U8, remove, system),
@@ -79,6 +80,10 @@ static const struct {
 	[OP_REMOVE] = { "remove", remove_ },
 	[OP_UIDL_PUT] = { "uidl-put", uidl_put },
 	[OP_METADATA] = { "metadata", metadata },
+	[OP_STAGE_COPY] = { "stage-copy", copy },
+	[OP_STAGE_APPEND] = { "stage-append", append },
+	[OP_STAGE_COMMIT] = { "stage-commit", no_fields },
+	[OP_STAGE_END] = { "stage-end", stage_end },
 };
 
 static const struct field *
@@ -182,6 +187,7 @@ op_encode(const struct op *op, struct buf *out)
 	put_varint(out, h->seq);
 	put_varint(out, h->acked);
 	put_varint(out, h->part);
+	put_u8(out, h->last);
 	put_varint(out, h->bytes_max);
 	put_varint(out, h->messages_max);
 	put_varint(out, h->mailboxes_max);
@@ -212,6 +218,7 @@ op_decode(struct op *op, struct span bytes)
 	h->seq = get_varint(&r);
 	h->acked = get_varint(&r);
 	h->part = get_varint32(&r);
+	h->last = get_u8(&r) != 0;
 	h->bytes_max = get_varint(&r);
 	h->messages_max = get_varint(&r);
 	h->mailboxes_max = get_varint(&r);
@@ -294,7 +301,7 @@ op_pieces(const struct op *op, uint64_t *pieces)
 	struct reader r;
 
 	*pieces = 0;
-	if (op->kind != OP_APPEND)
+	if (op->kind != OP_APPEND && op->kind != OP_STAGE_APPEND)
 		return true;
 	reader_init(&r, op->u.append.items.p, op->u.append.items.len);
 	while (get_op_append_item(&r, &it))

@@ -22,7 +22,8 @@
 #define OP_VERSION	1
 #define OP_TICKET_LEN	16
 #define OP_ROWS		1000u		/* uids that a flags, expunge or purge operation names */
-#define OP_ROWS_WHOLE	20000u		/* messages that one append, copy or move may make */
+#define OP_ROWS_WHOLE	20000u		/* messages that one append, copy or move may make;
+					 * the service stages more than OP_ROWS of them */
 #define OP_PIECES_MAX	8192u		/* body pieces of a message */
 
 /* Numbers in the journal: never reused. */
@@ -34,6 +35,7 @@ enum op_kind {
 	OP_APPEND = 20, OP_FLAGS = 21, OP_EXPUNGE = 22, OP_COPY = 23,
 	OP_HISTORY_PURGE = 30, OP_ONCE_PURGE = 31, OP_INCARNATION = 32,
 	OP_DIR_WRITE = 40,
+	OP_STAGE_COPY = 80, OP_STAGE_APPEND = 81, OP_STAGE_COMMIT = 82, OP_STAGE_END = 83,
 	OP_REMOVE = 90, OP_UIDL_PUT = 91,
 	OP_METADATA = 60
 };
@@ -44,7 +46,8 @@ struct op_head {
 	int64_t		time_ms;	/* wall clock of the stamp */
 	unsigned char	ticket[OP_TICKET_LEN];
 	uint64_t	seq, acked;	/* 0: not remembered */
-	uint32_t	part;		/* of a chain under one seq, from 0; remembered apart */
+	uint32_t	part;		/* of a chain, from 1; 0: whole in itself */
+	bool		last;		/* of its chain */
 	/* Configured defaults, for an account without limits of its own; 0: none. */
 	uint64_t	bytes_max, messages_max, mailboxes_max;
 };
@@ -103,6 +106,7 @@ struct op_flags {
 };
 struct op_expunge { uint64_t mailbox; struct span uids; };
 struct op_copy { uint64_t mailbox; struct span uids; struct span to; bool move; };
+/* stage copy, stage append: the same fields; head.part counts the parts of one request. */
 /* See store_proto.h; at most STORE_REMOVE_MAX messages may exist. */
 struct op_remove {
 	uint8_t		how, system;
@@ -118,6 +122,9 @@ struct op_history_purge { int64_t before_ms; uint32_t rows; };
 /* Forgets outcomes last touched before before_ms, of tickets from `from` on. */
 struct op_once_purge { int64_t before_ms; unsigned char from[OP_TICKET_LEN]; uint32_t rows; };
 struct op_dir_write { struct span steps; };	/* store_dir_step... */
+/* Ends what an account has under way: rows of a copy or an append that was not committed
+ * go, and the old places of a committed move; at most `rows` of them. */
+struct op_stage_end { uint32_t rows; };
 
 struct op {
 	enum op_kind	kind;
@@ -141,6 +148,7 @@ struct op {
 		struct op_remove		remove;
 		struct op_uidl_put		uidl_put;
 		struct op_metadata	metadata;
+		struct op_stage_end		stage_end;
 	} u;
 };
 

@@ -14,7 +14,7 @@ live_account(struct state *s, uint64_t account, struct rec_account *rec)
 }
 
 enum status
-read_live_mailbox(struct state *s, uint64_t account, uint64_t mailbox)
+read_live_mailbox(struct state *s, uint64_t account, uint64_t mailbox, uint32_t *last)
 {
 	struct rec_account a;
 	struct rec_mailbox m;
@@ -25,6 +25,8 @@ read_live_mailbox(struct state *s, uint64_t account, uint64_t mailbox)
 	st = st_read_mailbox(s, NULL, account, mailbox, &m, &value);
 	if (st == ST_OK && m.deleted_ms != 0)
 		st = ST_NOT_FOUND;
+	if (st == ST_OK)
+		*last = m.uidnext - 1;
 	buf_fini(&value);
 	return st;
 }
@@ -133,11 +135,12 @@ state_first_uids(struct state *s, uint64_t account, uint64_t mailbox, enum state
 	struct span key, payload;
 	struct uidset here = { 0 };
 	struct rec_block b;
+	uint32_t last;
 	struct key k;
 	enum status st;
 
 	uidset_clear(out);
-	TRY(read_live_mailbox(s, account, mailbox));
+	TRY(read_live_mailbox(s, account, mailbox, &last));
 	if (among != NULL && among->n == 0)
 		return ST_OK;
 	key_2(&k, account, mailbox);
@@ -153,10 +156,11 @@ state_first_uids(struct state *s, uint64_t account, uint64_t mailbox, enum state
 			st = st_damaged(s, TAB_UIDMAP, key);
 			break;
 		}
-		if (among != NULL && among->r[among->n - 1].hi / BLOCK_UIDS < no)
+		if (no > last / BLOCK_UIDS ||
+		    (among != NULL && among->r[among->n - 1].hi / BLOCK_UIDS < no))
 			break;
 		uidset_clear(&here);
-		uidmap_bits(b.bits[which], no, 1, UINT32_MAX, &here);
+		uidmap_bits(b.bits[which], no, 1, last, &here);
 		if (among != NULL)
 			uidset_intersect(&here, among);
 		uidset_add_set(out, &here);
@@ -211,6 +215,8 @@ walk_next(struct walk *w, uint32_t *uid, struct rec_index *x)
 			walk_seek(w, r->lo);
 		TRY(st_next(w->s, TAB_MINDEX, w->c, &key, &payload));
 		w->at = get_be32(key.p + 16);
+		if (w->at > w->last)
+			break;
 		while (w->range < w->uids->n && w->uids->r[w->range].hi < w->at)
 			w->range++;
 		if (w->range == w->uids->n || w->uids->r[w->range].lo > w->at)
@@ -320,7 +326,7 @@ state_rows(struct state *s, uint64_t account, uint64_t mailbox, const struct uid
 {
 	struct walk w = { .s = s, .account = account, .mailbox = mailbox, .uids = uids };
 
-	TRY(read_live_mailbox(s, account, mailbox));
+	TRY(read_live_mailbox(s, account, mailbox, &w.last));
 	return entries(&w, row_entry, fields, budget, resume_uid, out);
 }
 
@@ -330,7 +336,7 @@ state_caches(struct state *s, uint64_t account, uint64_t mailbox, const struct u
 {
 	struct walk w = { .s = s, .account = account, .mailbox = mailbox, .uids = uids };
 
-	TRY(read_live_mailbox(s, account, mailbox));
+	TRY(read_live_mailbox(s, account, mailbox, &w.last));
 	return entries(&w, cache_entry, want, budget, resume_uid, out);
 }
 
@@ -376,12 +382,13 @@ state_bodies_open(struct state *s, uint64_t account, uint64_t mailbox,
     const struct uidset *uids, uint32_t from, struct state_bodies **b)
 {
 	enum status st;
+	uint32_t last;
 
 	*b = NULL;
-	TRY(read_live_mailbox(s, account, mailbox));
+	TRY(read_live_mailbox(s, account, mailbox, &last));
 	*b = mem_zalloc(sizeof(**b));
 	(*b)->walk = (struct walk){ .s = s, .account = account, .mailbox = mailbox,
-		.uids = uids };
+		.uids = uids, .last = last };
 	st = walk_open(&(*b)->walk, from);
 	if (st != ST_OK)
 		state_bodies_close(b);
@@ -483,6 +490,8 @@ collect(struct state *s, uint64_t account, uint64_t mailbox, uint64_t since, uin
 		uint64_t at = get_be64(key.p + 16);
 		uint32_t uid = get_be32(key.p + 24);
 
+		if (at > out->highestmodseq)
+			break;			/* staged */
 		if (!rec_change_get(payload, &change)) {
 			st = st_damaged(s, TAB_CHANGE, key);
 			break;

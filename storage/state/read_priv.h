@@ -14,13 +14,16 @@ struct walk {
 	const struct uidset	*uids;
 	size_t			range;
 	uint32_t		at;		/* uid of the row last seen; 0: none */
+	uint32_t		last;		/* see read_live_mailbox() */
 	struct engine_cursor	*c;
 };
 enum status walk_open(struct walk *w, uint32_t from);
 /* The next row that is a member; ST_NOT_FOUND: no more. */
 enum status walk_next(struct walk *w, uint32_t *uid, struct rec_index *x);
 
-enum status read_live_mailbox(struct state *s, uint64_t account, uint64_t mailbox);
+/* last: the highest uid given out; rows above it are staged, and nobody's yet. */
+enum status read_live_mailbox(struct state *s, uint64_t account, uint64_t mailbox,
+    uint32_t *last);
 /* A cold row: under the membership's own key when that is its home, else by the message.
  * Empty: there is none. */
 enum status cold_row(struct state *s, uint64_t account, uint64_t mailbox, uint32_t uid,

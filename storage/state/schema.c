@@ -15,7 +15,7 @@ const char *const state_tables[] = {
 	[TAB_THREADKEY] = "threadkey", [TAB_THREAD] = "thread", [TAB_CHANGE] = "change",
 	[TAB_MCHANGE] = "mchange", [TAB_HISTORY] = "history", [TAB_SUBSCR] = "subscr",
 	[TAB_ONCE] = "once", [TAB_DIR] = "dir", [TAB_WORK] = "work",
-	[TAB_UIDL] = "uidl", [TAB_METADATA] = "metadata",
+	[TAB_UIDL] = "uidl", [TAB_METADATA] = "metadata", [TAB_STAGE] = "stage",
 };
 const size_t state_n_tables = TAB_COUNT;
 
@@ -177,6 +177,7 @@ rec_account_put(struct buf *b, const struct rec_account *r)
 	put_u64(b, (uint64_t)r->deleted_ms);
 	put_varint(b, r->uidls);
 	put_varint(b, r->metadata_bytes);
+	put_u8(b, r->stage);
 }
 
 bool
@@ -204,6 +205,7 @@ rec_account_get(struct span p, struct rec_account *a)
 	a->deleted_ms = (int64_t)get_u64(&r);
 	a->uidls = get_varint(&r);
 	a->metadata_bytes = get_varint(&r);
+	a->stage = get_u8(&r) != 0;
 	return reader_done(&r) && a->keywords <= KEYWORD_MAX;
 }
 
@@ -436,6 +438,44 @@ rec_mchange_get(struct span p, struct rec_mchange *c)
 	c->old_role = get_u8(&r);
 	c->old_name = get_span(&r);
 	return reader_done(&r) && c->kind >= CHANGE_CREATED && c->kind <= CHANGE_DESTROYED;
+}
+
+void
+rec_stage_put(struct buf *b, const struct rec_stage *r)
+{
+	put_u8(b, r->phase);
+	put_u8(b, r->move);
+	put_u64(b, r->from);
+	put_u64(b, r->to);
+	put_u32(b, r->part);
+	put_u32(b, r->base);
+	put_u32(b, r->count);
+	put_u32(b, r->unseen);
+	put_u32(b, r->deleted);
+	put_u64(b, r->bytes);
+	put_u64(b, r->modseq);
+	put_span(b, r->uids);
+}
+
+bool
+rec_stage_get(struct span p, struct rec_stage *s)
+{
+	struct reader r;
+
+	start(&r, p);
+	s->phase = get_u8(&r);
+	s->move = get_u8(&r) != 0;
+	s->from = get_u64(&r);
+	s->to = get_u64(&r);
+	s->part = get_u32(&r);
+	s->base = get_u32(&r);
+	s->count = get_u32(&r);
+	s->unseen = get_u32(&r);
+	s->deleted = get_u32(&r);
+	s->bytes = get_u64(&r);
+	s->modseq = get_u64(&r);
+	s->uids = get_span(&r);
+	return reader_done(&r) && (s->phase == STAGE_OPEN || s->phase == STAGE_MOVED);
 }
 
 void

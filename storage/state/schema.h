@@ -32,6 +32,7 @@
  *	uidl      account, mailbox, uid             POP3 unique-id brought along from elsewhere
  *	metadata  account, mailbox or 0, reader     annotation of this name; reader 0: shared
  *	          or 0, name
+ *	stage     account                           struct rec_stage: what is under way
  *
  * Home: the membership a message was appended with; its cold rows stay under that key
  * when it is copied, moved or expunged there, for mailbox ids and uids never return.
@@ -53,7 +54,7 @@ enum tab {
 	TAB_MESSAGE, TAB_MSORT, TAB_MTEXT, TAB_MENV, TAB_MHEAD, TAB_MBODY, TAB_MLIST,
 	TAB_MSTRUCT, TAB_EXTENT, TAB_THREADKEY, TAB_THREAD,
 	TAB_CHANGE, TAB_MCHANGE, TAB_HISTORY, TAB_SUBSCR, TAB_ONCE, TAB_DIR, TAB_WORK,
-	TAB_UIDL, TAB_METADATA,
+	TAB_UIDL, TAB_METADATA, TAB_STAGE,
 	TAB_COUNT
 };
 
@@ -124,6 +125,7 @@ struct rec_account {
 	int64_t		created_ms, deleted_ms;
 	uint64_t	uidls;			/* rows of that table */
 	uint64_t	metadata_bytes;		/* of that table: names and values */
+	bool		stage;			/* has a record of that table */
 };
 struct rec_mailbox {
 	uint64_t	parent;			/* 0: top */
@@ -174,6 +176,22 @@ struct rec_extent {
 };
 #define LOC_BYTES 12
 
+/* A copy, a move or an append of more rows than one operation may make.  Until it is
+ * committed its rows lie at uids from `base` on, the target's uidnext, where no reader looks;
+ * their change rows have the modseq that comes next.  Nothing else changes the account
+ * meanwhile. */
+enum stage_phase { STAGE_OPEN = 1, STAGE_MOVED = 2 };
+struct rec_stage {
+	uint8_t		phase;
+	bool		move;
+	uint64_t	from, to;		/* from 0: an append */
+	uint32_t	part;			/* the last one */
+	uint32_t	base, count;
+	uint32_t	unseen, deleted;	/* of count */
+	uint64_t	bytes, modseq;
+	struct span	uids;			/* in `from`; moved: those still to be taken away */
+};
+
 enum change_kind { CHANGE_CREATED = 1, CHANGE_UPDATED = 2, CHANGE_DESTROYED = 3 };
 struct rec_change {			/* old values: not for created */
 	uint8_t		kind;
@@ -211,6 +229,8 @@ void rec_change_put(struct buf *b, const struct rec_change *r);
 bool rec_change_get(struct span p, struct rec_change *r);
 void rec_mchange_put(struct buf *b, const struct rec_mchange *r);
 bool rec_mchange_get(struct span p, struct rec_mchange *r);
+void rec_stage_put(struct buf *b, const struct rec_stage *r);
+bool rec_stage_get(struct span p, struct rec_stage *r);
 void rec_history_put(struct buf *b, const struct rec_history *r);
 bool rec_history_get(struct span p, struct rec_history *r);
 

@@ -453,7 +453,8 @@ ap_mbox(struct apply *ap, uint64_t id, struct mbox **m)
 	return st;
 }
 
-enum { NO_ACCOUNT = 1, DELETED_TOO = 2 };
+/* STAGES: also while rows are staged. */
+enum { NO_ACCOUNT = 1, DELETED_TOO = 2, STAGES = 4 };
 
 static const struct {
 	enum status	(*fn)(struct apply *);
@@ -481,6 +482,10 @@ static const struct {
 	[OP_REMOVE] = { apply_remove, 0 },
 	[OP_UIDL_PUT] = { apply_uidl_put, 0 },
 	[OP_METADATA] = { apply_metadata, 0 },
+	[OP_STAGE_COPY] = { apply_stage_copy, STAGES },
+	[OP_STAGE_APPEND] = { apply_stage_append, STAGES },
+	[OP_STAGE_COMMIT] = { apply_stage_commit, STAGES },
+	[OP_STAGE_END] = { apply_stage_end, STAGES | DELETED_TOO },
 };
 
 static enum status
@@ -495,6 +500,8 @@ apply_one(struct apply *ap)
 		    (ap->a->rec.deleted_ms != 0 && !(how & DELETED_TOO)))))
 			return refuse(ap, ST_NOT_FOUND);
 		TRY(st);
+		if (ap->a->rec.stage && !(how & STAGES))
+			return refuse(ap, ST_UNAVAILABLE);
 	}
 	TRY(appliers[ap->op->kind].fn(ap));
 	assert(ap->r->status == ST_OK || ap->modseq == 0);
@@ -540,5 +547,7 @@ state_apply(struct state *s, const struct op *op, const struct journal_loc *locs
 			st = once_remember(&ap);
 	}
 	buf_fini(&ap.touched);
+	buf_fini(&ap.memo);
+	buf_fini(&ap.memo_before);
 	return st;
 }

@@ -192,6 +192,12 @@ enum status state_dir_read(struct state *s, struct span from, struct span to, ui
 struct state_work { uint64_t account, mailbox; };
 enum status state_work_next(struct state *s, const struct state_work *after,
     struct state_work *w);
+/* The first account above `after` that has rows staged; OP_STAGE_END ends it.  ST_NOT_FOUND. */
+enum status state_stage_next(struct state *s, uint64_t after, uint64_t *account);
+/* What is remembered of (ticket, seq); *part: of a chain, the last one that was applied, with
+ * r->more when others follow.  ST_NOT_FOUND: nothing. */
+enum status state_remembered(struct state *s, const unsigned char ticket[OP_TICKET_LEN],
+    uint64_t seq, struct state_result *r, uint32_t *part);
 /* The oldest history of an account; ST_NOT_FOUND: it has none. */
 enum status state_history_oldest(struct state *s, uint64_t account, int64_t *time_ms);
 

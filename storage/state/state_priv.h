@@ -84,6 +84,10 @@ struct apply {
 	uint64_t		modseq;		/* 0: nothing changed so far */
 	struct buf		touched;	/* mailboxes with change rows, u64 each */
 	bool			forgettable;	/* refused for too many remembered outcomes */
+	uint32_t		uid_before;	/* highest one named by the chain's last part */
+	uint32_t		part_before;	/* of the chain, as remembered; 0: none */
+	struct buf		memo_before;	/* the answer to it, so far */
+	struct buf		memo;		/* with this part; remembered instead of the reply */
 };
 
 /* ---- records (state.c) ---- */
@@ -177,6 +181,16 @@ enum status message_purge(struct apply *ap, struct message *msg);
 /* Up to OP_ROWS memberships of a mailbox, the lowest first.  *empty: none is left. */
 enum status mbox_purge_rows(struct apply *ap, struct mbox *m, bool *empty);
 
+bool message_drop_member(struct message *m, uint64_t mailbox, uint32_t uid);
+/* The items of an append; bits: of its keywords. */
+struct append_totals {
+	uint64_t	items, bytes, pieces;
+	bool		good;
+};
+struct append_totals append_totals(struct span items);
+enum status append_rows(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bits,
+    struct uidset *uids);
+
 /* ---- threads (thread.c) ---- */
 
 enum status thread_join(struct apply *ap, struct span keys, uint64_t subject, uint64_t message,
@@ -252,6 +266,10 @@ enum status apply_flags(struct apply *ap);
 enum status apply_expunge(struct apply *ap);
 enum status apply_copy(struct apply *ap);
 enum status apply_history_purge(struct apply *ap);
+enum status apply_stage_copy(struct apply *ap);
+enum status apply_stage_append(struct apply *ap);
+enum status apply_stage_commit(struct apply *ap);
+enum status apply_stage_end(struct apply *ap);
 enum status apply_dir_write(struct apply *ap);
 enum status apply_remove(struct apply *ap);
 enum status apply_uidl_put(struct apply *ap);

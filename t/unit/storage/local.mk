@@ -12,6 +12,9 @@ STATEKIT = t/unit/storage/statekit.c t/unit/storage/statekit.h
 UNIT_TESTS += t/unit/storage/test_state
 t_unit_storage_test_state_SOURCES = t/unit/storage/test_state.c $(STATEKIT)
 t_unit_storage_test_state_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/unit/storage/test_stage
+t_unit_storage_test_stage_SOURCES = t/unit/storage/test_stage.c $(STATEKIT)
+t_unit_storage_test_stage_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
 UNIT_TESTS += t/unit/storage/test_state_model
 t_unit_storage_test_state_model_SOURCES = t/unit/storage/test_state_model.c $(STATEKIT)
 t_unit_storage_test_state_model_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
@@ -23,3 +26,7 @@ UNIT_TESTS += t/unit/storage/test_stored
 t_unit_storage_test_stored_SOURCES = t/unit/storage/test_stored.c \
 	t/unit/storage/rig.c t/unit/storage/rig.h
 t_unit_storage_test_stored_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/unit/storage/test_chains
+t_unit_storage_test_chains_SOURCES = t/unit/storage/test_chains.c \
+	t/unit/storage/rig.c t/unit/storage/rig.h
+t_unit_storage_test_chains_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)

@@ -211,7 +211,7 @@ enum status
 kit_append(struct kit *k, const char *path, unsigned n, uint32_t size, unsigned system,
     const char *keyword, uint64_t thread)
 {
-	struct op op = kit_op(k, OP_APPEND);
+	struct op op = kit_op(k, k->stages ? OP_STAGE_APPEND : OP_APPEND);
 	struct buf items = { 0 }, keywords = { 0 };
 	unsigned char sha[32], keys[8];
 	struct buf columns = { 0 };
@@ -299,7 +299,7 @@ kit_expunge(struct kit *k, uint64_t mailbox, const char *uids)
 enum status
 kit_copy(struct kit *k, uint64_t mailbox, const char *uids, const char *to, bool move)
 {
-	struct op op = kit_op(k, OP_COPY);
+	struct op op = kit_op(k, k->stages ? OP_STAGE_COPY : OP_COPY);
 	struct buf set = { 0 };
 	enum status st;
 

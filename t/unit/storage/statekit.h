@@ -19,6 +19,7 @@ struct kit {
 	uint32_t		body;		/* where the next body lies */
 	uint64_t		replace_mailbox;	/* of every append; uid 0: nothing */
 	uint32_t		replace_uid;
+	bool			stages;		/* copies and appends are parts, head.part tells which */
 };
 
 void kit_open(struct kit *k);
