@@ -4,6 +4,7 @@
 Lines of a transcript:
 
     # a comment
+    protocol: pop3               what is spoken [imap]; the account is prepared by IMAP
     user: 7                      the account, of MANSIO_USER's pattern [30]; emptied first
     store: mailbox Old messages=2
     login: 1 2                   these connections are logged in before the first line
@@ -16,9 +17,11 @@ Lines of a transcript:
 
     S: * OK [UIDVALIDITY ${v=}] *  keeps a number: later ${v}; ${v-2} is two less
 
-${user} and ${password} are replaced.  Connections open with their first line; the
+${user}, ${password}, ${plain} (a message of SASL PLAIN) and ${100} (so many As) are
+replaced.  Connections open with their first line; the
 greeting is expected like any other line unless the connection is in `login`.  --split N
 writes N bytes at a time."""
+import base64
 import os
 import re
 import socket
@@ -26,7 +29,7 @@ import ssl
 import sys
 import time
 sys.path.insert(0, os.path.dirname(__file__))
-from mansio import HOST, IMAP, IMAPS, PASSWORD, user
+from mansio import HOST, IMAP, IMAPS, PASSWORD, POP3, POP3S, user
 
 TIMEOUT = float(os.environ.get("MANSIO_TIMEOUT", "20"))
 
@@ -45,8 +48,9 @@ def pattern(text):
 
 
 class Connection:
-    def __init__(self, split, tls=False):
-        self.s = socket.create_connection((HOST, IMAPS if tls else IMAP), TIMEOUT)
+    def __init__(self, split, tls=False, protocol="imap"):
+        ports = (POP3, POP3S) if protocol == "pop3" else (IMAP, IMAPS)
+        self.s = socket.create_connection((HOST, ports[tls]), TIMEOUT)
         self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             self.secure()
@@ -93,9 +97,16 @@ class Connection:
             lines.append(line)
 
 
-def logged_in(n, split=0, tls=False):
-    c = Connection(split, tls)
+def logged_in(n, split=0, tls=False, protocol="imap"):
+    c = Connection(split, tls, protocol)
     c.line()
+    if protocol == "pop3":
+        for command in ("USER " + user(n), "PASS " + PASSWORD):
+            c.send(command.encode() + b"\r\n")
+            answer = c.line()
+            if answer is None or not answer.startswith(b"+OK"):
+                raise Failure("login: %r" % answer)
+        return c
     answer, _ = c.command(("LOGIN %s %s" % (user(n), PASSWORD)).encode())
     if not answer.startswith(b"p OK"):
         raise Failure("login: %r" % answer)
@@ -141,6 +152,10 @@ def prepare(n, words):
     c.s.close()
 
 
+def plain(n):
+    return base64.b64encode(("\0%s\0%s" % (user(n), PASSWORD)).encode()).decode()
+
+
 def unescape(text):
     one = {"r": b"\r", "n": b"\n", "0": b"\0", "\\": b"\\"}
     return re.sub(rb"\\(x[0-9a-fA-F]{2}|[rn0\\])", lambda m:
@@ -149,7 +164,7 @@ def unescape(text):
 
 
 def play(path, split):
-    account, tls, connections, kept = 30, set(), {}, {}
+    account, tls, connections, kept, protocol = 30, set(), {}, {}, "imap"
     head = True
     with open(path) as f:
         lines = f.read().split("\n")
@@ -157,13 +172,18 @@ def play(path, split):
         where = "%s:%d" % (path, number)
         if not text.strip() or text.startswith("#"):
             continue
-        m = re.match(r"(user|store|login|tls|wait|secure|C\d*|S\d*)([:=]) ?(.*)$", text)
+        m = re.match(r"(protocol|user|store|login|tls|wait|secure|C\d*|S\d*)([:=]) ?(.*)$", text)
         if m is None:
             raise Failure("%s: what is %r?" % (where, text))
         word, equal, rest = m[1], m[2] == "=", m[3]
         rest = rest.replace("${user}", user(account)).replace("${password}", PASSWORD)
+        rest = rest.replace("${plain}", plain(account))
+        rest = re.sub(r"\$\{(\d+)\}", lambda r: "A" * int(r[1]), rest)
         rest = re.sub(r"\$\{(\w+)([-+]\d+)?\}", lambda m: str(kept[m[1]] + int(m[2] or 0)), rest)
         try:
+            if word == "protocol":
+                protocol = rest
+                continue
             if word == "user":
                 account = int(rest)
                 continue
@@ -179,21 +199,21 @@ def play(path, split):
                 time.sleep(float(rest))
             elif word == "login":
                 for n in rest.split():
-                    connections[n] = logged_in(account, split, n in tls)
+                    connections[n] = logged_in(account, split, n in tls, protocol)
             elif word == "secure":
                 connections[rest].secure()
             else:
-                step(connections, word, equal, rest, split, tls, kept)
+                step(connections, word, equal, rest, split, tls, kept, protocol)
         except Failure as e:
             raise Failure("%s: %s" % (where, e))
     for c in connections.values():
         c.s.close()
 
 
-def step(connections, word, equal, rest, split, tls, kept):
+def step(connections, word, equal, rest, split, tls, kept, protocol):
     n = word[1:] or "1"
     if n not in connections:
-        connections[n] = Connection(split, n in tls)
+        connections[n] = Connection(split, n in tls, protocol)
     c = connections[n]
     if word[0] == "C":
         c.send(unescape(rest) if equal else rest.encode() + b"\r\n")
