@@ -15,6 +15,7 @@ include t/crash/local.mk
 include t/unit/authd/local.mk
 include t/unit/imapd/local.mk
 include t/unit/lmtpd/local.mk
+include t/unit/pop3d/local.mk
 include t/unit/master/local.mk
 include t/unit/admin/local.mk
 include t/fuzz/net/local.mk
@@ -28,6 +29,7 @@ include t/fuzz/storage/local.mk
 include t/fuzz/authd/local.mk
 include t/fuzz/imapd/local.mk
 include t/fuzz/lmtpd/local.mk
+include t/fuzz/pop3d/local.mk
 include t/fuzz/master/local.mk
 include t/fuzz/admin/local.mk
 

@@ -28,6 +28,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if ((data[0] & 15) != 0 && out.len > (data[0] & 15u))
 		abort();
 	body_reader_free(&r);
+	buf_clear(&out);
+	if (body_unpack(span(data + 2, len - 2), 1u << 20, &out) == ST_OK && out.len > 1u << 20)
+		abort();
 	buf_fini(&out);
 	return 0;
 }

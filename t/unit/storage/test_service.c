@@ -313,6 +313,42 @@ a_ticket_taken_back_ends_its_channel(void **state)
 	store_close(&other);
 }
 
+static enum status
+lease(struct store *s, bool on, uint64_t what, uint32_t apart_s)
+{
+	const struct store_lease rq = { on, what, apart_s };
+	unsigned n = a.n;
+
+	rig_expect(0);
+	store_do_lease(s, &rq, rig_done, &a);
+	rig_wait(&rig, &a, n + 1);
+	return a.st;
+}
+
+static void
+a_lease_is_one_channels_until_it_ends(void **state)
+{
+	struct store *s = rig_channel(&rig, 17, NULL, NULL), *t = rig_channel(&rig, 17, NULL, NULL),
+	    *other = rig_channel(&rig, 18, NULL, NULL);
+
+	assert_int_equal(lease(s, true, 0, 0), ST_OK);
+	assert_int_equal(lease(s, true, 0, 0), ST_OK);
+	assert_int_equal(lease(t, true, 0, 0), ST_EXISTS);
+	assert_int_equal(lease(t, true, 5, 0), ST_OK);
+	assert_int_equal(lease(other, true, 0, 0), ST_OK);
+	assert_int_equal(rig_append(&rig, t, "INBOX", SPAN_LIT("x"), &b), ST_OK);
+	store_close(&s);
+	rig_run(&rig, 5);
+	assert_int_equal(lease(t, true, 0, 0), ST_OK);
+	assert_int_equal(lease(t, false, 0, 0), ST_OK);
+	assert_int_equal(lease(t, true, 0, 600), ST_OK);
+	assert_int_equal(lease(t, false, 0, 0), ST_OK);
+	assert_int_equal(lease(t, true, 0, 600), ST_LIMIT);
+	assert_int_equal(lease(t, true, 1, 600), ST_OK);
+	store_close(&t);
+	store_close(&other);
+}
+
 static void
 watchers_hear_once_until_they_ask(void **state)
 {
@@ -759,6 +795,7 @@ main(void)
 		TEST(every_refused_ticket_leaves_one_line),
 		TEST(a_delivery_may_append_and_not_read),
 		TEST(a_ticket_taken_back_ends_its_channel),
+		TEST(a_lease_is_one_channels_until_it_ends),
 		TEST(watchers_hear_once_until_they_ask),
 		TEST(recent_is_claimed_by_one_session_alone),
 		TEST(the_directory_compares_and_sets_and_tells),

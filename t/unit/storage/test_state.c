@@ -867,6 +867,152 @@ the_check_finds_what_does_not_add_up(void **state)
 }
 
 static void
+name_uids(struct buf *what, uint64_t mailbox, uint32_t lo, uint32_t hi)
+{
+	struct uidset set = { 0 };
+	struct buf b = { 0 };
+
+	uidset_add_range(&set, lo, hi);
+	uidset_encode(&set, &b);
+	put_store_uids(what, &(struct store_uids){ mailbox, buf_span(&b) });
+	uidset_fini(&set);
+	buf_fini(&b);
+}
+
+static enum status
+remove_named(uint8_t how, unsigned system, const char *to, struct buf *what)
+{
+	struct op op = kit_op(k, OP_REMOVE);
+
+	op.u.remove = (struct op_remove){ how, (uint8_t)system, SPAN_NONE, span_str(to),
+	    buf_span(what) };
+	return kit_apply(k, &op);
+}
+
+static void
+what_is_named_goes_from_all_mailboxes_at_once(void **state)
+{
+	struct store_removed is;
+	struct buf what = { 0 };
+	uint64_t inbox, box;
+
+	OK(kit_create(k, "Box"));
+	OK(kit_append(k, "INBOX", 5, 10, 0, NULL, 0));
+	OK(kit_append(k, "Box", 5, 10, 0, NULL, 0));
+	inbox = kit_mailbox(k, "INBOX");
+	box = kit_mailbox(k, "Box");
+	name_uids(&what, inbox, 2, 3);
+	name_uids(&what, box, 4, 9);
+	name_uids(&what, 123456, 1, 1);		/* gone meanwhile */
+	OK(remove_named(REMOVE_EXPUNGE, 0, "", &what));
+	kit_reply(k, STORE_REMOVED, &is);
+	assert_int_equal(is.messages, 4);
+	assert_int_equal(line("INBOX").messages, 3);
+	assert_int_equal(line("Box").messages, 3);
+	OK(remove_named(REMOVE_EXPUNGE, 0, "", &what));
+	kit_reply(k, STORE_REMOVED, &is);
+	assert_int_equal(is.messages, 0);
+	kit_check(k);
+	buf_fini(&what);
+}
+
+static void
+what_is_named_gets_a_flag_or_moves(void **state)
+{
+	struct store_removed is;
+	struct buf what = { 0 };
+	uint64_t inbox = kit_mailbox(k, "INBOX");
+
+	OK(kit_append(k, "INBOX", 4, 10, 0, NULL, 0));
+	name_uids(&what, inbox, 1, 2);
+	OK(remove_named(REMOVE_FLAG, FLAG_SEEN, "", &what));
+	assert_int_equal(flags_get_system(row(inbox, 1).flags), FLAG_SEEN);
+	assert_int_equal(flags_get_system(row(inbox, 3).flags), 0);
+	assert_int_equal(line("INBOX").unseen, 2);
+	OK(remove_named(REMOVE_MOVE, 0, "Gone/by POP3", &what));
+	kit_reply(k, STORE_REMOVED, &is);
+	assert_int_equal(is.messages, 2);
+	assert_int_equal(line("INBOX").messages, 2);
+	assert_int_equal(line("Gone/by POP3").messages, 2);
+	/* out of the mailbox itself it is gone */
+	buf_clear(&what);
+	name_uids(&what, kit_mailbox(k, "Gone/by POP3"), 1, 2);
+	OK(remove_named(REMOVE_MOVE, 0, "Gone/by POP3", &what));
+	assert_int_equal(line("Gone/by POP3").messages, 0);
+	IS(remove_named(REMOVE_MOVE, 0, "", &what), ST_SYNTAX);
+	IS(remove_named(9, 0, "", &what), ST_SYNTAX);
+	name_uids(&what, inbox, 1, 1);
+	name_uids(&what, inbox, 1, 1);
+	IS(remove_named(REMOVE_EXPUNGE, 0, "", &what), ST_SYNTAX);
+	kit_check(k);
+	buf_fini(&what);
+}
+
+static enum status
+give_uidl(uint64_t mailbox, uint32_t uid, const char *text)
+{
+	struct op op = kit_op(k, OP_UIDL_PUT);
+	struct buf list = { 0 };
+	enum status st;
+
+	put_store_uidl(&list, &(struct store_uidl){ uid, span_str(text) });
+	op.u.uidl_put = (struct op_uidl_put){ mailbox, buf_span(&list) };
+	st = kit_apply(k, &op);
+	buf_fini(&list);
+	return st;
+}
+
+static void
+uidls_are(uint64_t mailbox, uint32_t from, uint32_t limit, uint32_t resume, const char *want)
+{
+	struct buf list = { 0 }, text = { 0 };
+	struct store_uidl u;
+	struct reader r;
+	uint32_t at = from;
+
+	OK(state_uidls(k->s, k->account, mailbox, limit, 1 << 20, &at, &list));
+	assert_int_equal(at, resume);
+	reader_init(&r, list.data, list.len);
+	while (list.len > 0 && get_store_uidl(&r, &u))
+		buf_addf(&text, "%u=%.*s ", (unsigned)u.uid, (int)u.text.len, u.text.p);
+	assert_string_equal(buf_cstr(&text), want);
+	buf_fini(&list);
+	buf_fini(&text);
+}
+
+static void
+unique_ids_go_and_move_with_their_messages(void **state)
+{
+	uint64_t inbox = kit_mailbox(k, "INBOX"), box;
+	struct buf what = { 0 };
+
+	OK(kit_create(k, "Box"));
+	box = kit_mailbox(k, "Box");
+	OK(kit_append(k, "INBOX", 5, 10, 0, NULL, 0));
+	uidls_are(inbox, 0, 100, 0, "");
+	OK(give_uidl(inbox, 2, "old-2"));
+	OK(give_uidl(inbox, 3, "old-3"));
+	OK(give_uidl(inbox, 4, "old-4"));
+	OK(give_uidl(inbox, 9, "nobody"));
+	IS(give_uidl(inbox, 2, "a blank"), ST_SYNTAX);
+	IS(give_uidl(4711, 2, "x"), ST_NOT_FOUND);
+	uidls_are(inbox, 1, 100, 0, "2=old-2 3=old-3 4=old-4 ");
+	uidls_are(inbox, 3, 1, 4, "3=old-3 ");
+	OK(give_uidl(inbox, 3, "other"));
+	OK(give_uidl(inbox, 4, ""));
+	uidls_are(inbox, 0, 100, 0, "2=old-2 3=other ");
+	OK(kit_copy(k, inbox, "2:3", "Box", true));
+	uidls_are(inbox, 0, 100, 0, "");
+	uidls_are(box, 0, 100, 0, "1=old-2 2=other ");
+	kit_check(k);
+	name_uids(&what, box, 1, 1);
+	OK(remove_named(REMOVE_EXPUNGE, 0, "", &what));
+	uidls_are(box, 0, 100, 0, "2=other ");
+	kit_check(k);
+	buf_fini(&what);
+}
+
+static void
 malformed_operations_are_refused(void **state)
 {
 	struct op op = kit_op(k, OP_MAILBOX_RENAME), back;
@@ -984,6 +1130,9 @@ main(void)
 		T(columns_are_found_wherever_the_message_has_its_home),
 		T(a_damaged_record_is_named),
 		T(the_check_finds_what_does_not_add_up),
+		T(what_is_named_goes_from_all_mailboxes_at_once),
+		T(what_is_named_gets_a_flag_or_moves),
+		T(unique_ids_go_and_move_with_their_messages),
 		T(malformed_operations_are_refused),
 	};
 

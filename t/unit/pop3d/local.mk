@@ -1,0 +1,2 @@
+UNIT_TESTS += t/unit/pop3d/test_pop3
+t_unit_pop3d_test_pop3_LDADD = pop3d/libpop3d.a $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
