@@ -488,6 +488,31 @@ reject_literal(struct imap_cmd *cmd)
 	}
 }
 
+/* The mailbox is there: does the message fit the quota? */
+static void
+on_quota(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+	struct imap_session *s = cmd->session;
+	struct appending *q = cmd->data;
+	const struct store_quota_is *is = msg;
+	uint64_t size = s->reader.literal.size;
+
+	q->checking = false;
+	if (st != ST_OK || is == NULL)
+		q->failed = st != ST_OK ? st : ST_BUG;
+	else if ((is->bytes_limit > 0 &&
+	    (is->bytes > is->bytes_limit || size > is->bytes_limit - is->bytes)) ||
+	    (is->messages_limit > 0 && is->messages >= is->messages_limit))
+		q->failed = ST_OVER_QUOTA;
+	if (refused(q))
+		reject_literal(cmd);
+	else
+		accept_literal(cmd);
+	if (!s->ending)
+		imap_session_kick(s);
+}
+
 static void
 on_checked(void *arg, enum status st, bool more, const void *msg)
 {
@@ -504,11 +529,16 @@ on_checked(void *arg, enum status st, bool more, const void *msg)
 	}
 	if (more)
 		return;
-	q->checking = false;
 	if (st != ST_OK)
 		q->failed = st;
 	else if (!q->checked)
 		q->failed = ST_NOT_FOUND;
+	/* What replaces a message is judged with what that one gives back, by the store. */
+	if (!refused(q) && !q->replace) {
+		store_do_quota(s->store, on_quota, cmd);
+		return;
+	}
+	q->checking = false;
 	if (refused(q))
 		reject_literal(cmd);
 	else

@@ -193,7 +193,8 @@ const struct imap_command *imap_command_find(const struct imap_session *s, struc
 extern const struct imap_command *const imap_families[];	/* NULL at the end */
 extern const struct imap_command imap_cmds_any[], imap_cmds_auth[], imap_cmds_mailbox[],
     imap_cmds_select[], imap_cmds_append[], imap_cmds_fetch[], imap_cmds_store[],
-    imap_cmds_copy[], imap_cmds_search[], imap_cmds_expunge[], imap_cmds_idle[];
+    imap_cmds_copy[], imap_cmds_search[], imap_cmds_expunge[], imap_cmds_idle[],
+    imap_cmds_metadata[], imap_cmds_quota[];
 
 /* cmd_idle.c: the session's timer rang, or something changed. */
 void imap_idle_still_here(struct imap_cmd *cmd);

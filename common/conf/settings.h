@@ -73,6 +73,7 @@ struct conf_imap {
 	uint64_t		max_output_bytes;	/* waiting for a client that does not read */
 	bool			literal_plus;
 	struct conf_strings	disabled_capabilities;
+	const char		*server_admin, *server_comment;	/* "": none */
 	struct conf_folders	default_folders;
 };
 

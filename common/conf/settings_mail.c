@@ -29,6 +29,11 @@ const struct conf_field conf_imap_fields[] = {
 	CONF_STRINGS(conf_imap, disabled_capabilities, "", CONF_RELOAD,
 	    "Extensions that are neither announced nor understood, for clients that they trouble: "
 	    "names as in CAPABILITY, IDLE for instance, or AUTH=PLAIN."),
+	CONF_STRING(conf_imap, server_admin, "", CONF_RELOAD,
+	    "Where users reach the admin, as a URI: mailto:postmaster@example.org.  Clients read it "
+	    "as the annotation /shared/admin (RFC 5464, 6.2.2)."),
+	CONF_STRING(conf_imap, server_comment, "", CONF_RELOAD,
+	    "A note on the server, which clients read as the annotation /shared/comment."),
 	CONF_FOLDERS(conf_imap, default_folders,
 	    "Drafts:drafts, Sent:sent, Junk:junk, Trash:trash, Archive:archive", CONF_RELOAD,
 	    "Folders that a new account starts with, subscribed, and their special use."),

@@ -169,9 +169,9 @@ quoted(struct imap_args *a)
 	return span(copy, n);
 }
 
-/* "{n}" or "{n+}" CRLF; the bytes behind it. */
+/* "{n}" or "{n+}" CRLF; the bytes behind it.  nul: it may hold NUL (literal8). */
 static struct span
-literal(struct imap_args *a)
+literal(struct imap_args *a, bool nul)
 {
 	struct span rest = span(a->p + 1, (size_t)(a->end - a->p - 1));
 	struct span digits = span(rest.p, span_find(rest, '}')), value;
@@ -186,7 +186,7 @@ literal(struct imap_args *a)
 	}
 	value = span_sub(rest, 3, (size_t)n);
 	a->p = rest.p + 3 + n;
-	if (memchr(value.p, '\0', value.len) != NULL)
+	if (!nul && memchr(value.p, '\0', value.len) != NULL)
 		imap_args_fail(a, "NUL in a literal");
 	return value;
 }
@@ -210,7 +210,7 @@ imap_args_string(struct imap_args *a)
 	if (imap_args_peek(a, '"'))
 		return quoted(a);
 	if (imap_args_peek(a, '{'))
-		return literal(a);
+		return literal(a, false);
 	imap_args_fail(a, "A string is missing");
 	return SPAN_NONE;
 }
@@ -228,6 +228,17 @@ imap_args_nstring(struct imap_args *a, bool *nil)
 {
 	*nil = imap_args_word(a, "NIL");
 	return *nil ? SPAN_NONE : imap_args_string(a);
+}
+
+struct span
+imap_args_nstring8(struct imap_args *a, bool *nil)
+{
+	*nil = false;
+	if (left(a) > 1 && a->p[0] == '~' && a->p[1] == '{') {
+		a->p++;
+		return literal(a, true);
+	}
+	return imap_args_nstring(a, nil);
 }
 
 static bool

@@ -52,6 +52,8 @@ struct span imap_args_string(struct imap_args *a);
 struct span imap_args_astring(struct imap_args *a);
 /* *nil tells NIL from the empty string. */
 struct span imap_args_nstring(struct imap_args *a, bool *nil);
+/* The same, or a literal8. */
+struct span imap_args_nstring8(struct imap_args *a, bool *nil);
 uint32_t imap_args_number(struct imap_args *a);
 uint32_t imap_args_nz_number(struct imap_args *a);
 /* At most 2^63 - 1 (RFC 7162 §7). */
