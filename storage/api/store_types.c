@@ -111,6 +111,7 @@ put_store_mailbox(struct buf *b, const struct store_mailbox *m)
 	put_varint(b, m->messages);
 	put_varint(b, m->unseen);
 	put_varint(b, m->deleted);
+	put_varint(b, m->deleted_bytes);
 	put_varint(b, m->recent);
 	put_varint(b, m->bytes);
 	put_varint(b, m->rights);
@@ -136,6 +137,7 @@ get_store_mailbox(struct reader *r, struct store_mailbox *m)
 	m->messages = get_varint32(r);
 	m->unseen = get_varint32(r);
 	m->deleted = get_varint32(r);
+	m->deleted_bytes = get_varint(r);
 	m->recent = get_varint32(r);
 	m->bytes = get_varint(r);
 	m->rights = get_varint32(r);

@@ -72,6 +72,7 @@ struct store_mailbox {
 	uint32_t		uidvalidity, uidnext;
 	uint64_t		highestmodseq;
 	uint32_t		messages, unseen, deleted, recent;
+	uint64_t		deleted_bytes;	/* octets of the \Deleted ones */
 	uint64_t		bytes;
 	uint32_t		rights;
 };

@@ -60,7 +60,7 @@ each(struct check *k, enum tab t, struct span prefix, row_fn fn, void *arg)
 struct recount {
 	uint64_t		mailbox;
 	uint32_t		messages, unseen, deleted, uidnext;
-	uint64_t		bytes, highestmodseq;
+	uint64_t		bytes, deleted_bytes, highestmodseq;
 	struct uidset		sets[3];
 };
 
@@ -114,6 +114,7 @@ count_index(struct check *k, struct span key, struct span payload, void *arg)
 	}
 	if (x.flags.w[0] & FLAG_DELETED) {
 		n->deleted++;
+		n->deleted_bytes += x.size;
 		uidset_add(&n->sets[2], uid);
 	}
 	if (x.modseq > n->highestmodseq)
@@ -169,7 +170,7 @@ check_mailbox(struct check *k, struct span key, struct span payload, void *arg)
 	if (st == ST_OK)
 		st = each(k, TAB_UIDMAP, span(key.p, 16), read_block, &maps);
 	if (n.messages != m.messages || n.unseen != m.unseen || n.deleted != m.deleted ||
-	    n.bytes != m.bytes || n.uidnext > m.uidnext || n.highestmodseq > m.highestmodseq)
+	    n.bytes != m.bytes || n.deleted_bytes != m.deleted_bytes || n.uidnext > m.uidnext || n.highestmodseq > m.highestmodseq)
 		wrong(k, "mailbox %" PRIx64 ": counters: %u/%u %u/%u %u/%u %" PRIu64 "/%" PRIu64,
 		    n.mailbox, m.messages, n.messages, m.unseen, n.unseen, m.deleted, n.deleted,
 		    m.bytes, n.bytes);

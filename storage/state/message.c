@@ -124,9 +124,9 @@ member_remove(struct apply *ap, struct mbox *m, uint32_t uid, const struct rec_i
 	key_uid(&k, ap->a->id, m->id, uid);
 	if (!message_drop_member(msg, m->id, uid))
 		return st_damaged(ap->s, TAB_MINDEX, key_span(&k));
+	TRY(uidmap_set(ap->s, ap->a, m, uid, NULL));
 	TRY(st_del(ap->s, TAB_MINDEX, &k));
 	TRY(uidl_drop(ap, m, uid));
-	TRY(uidmap_set(ap->s, ap->a, m, uid, NULL));
 	m->rec.bytes -= x->size;
 	if (m->rec.deleted_ms == 0) {	/* else it left the quota as a whole */
 		ap->a->rec.bytes -= x->size;

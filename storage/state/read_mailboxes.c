@@ -51,6 +51,7 @@ fill(struct line *l, uint64_t id, const struct rec_mailbox *r)
 	l->m.messages = r->messages;
 	l->m.unseen = r->unseen;
 	l->m.deleted = r->deleted;
+	l->m.deleted_bytes = r->deleted_bytes;
 	l->m.bytes = r->bytes;
 	l->parent = r->parent;
 	l->recent_from = r->recent_from;

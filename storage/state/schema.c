@@ -220,6 +220,7 @@ rec_mailbox_put(struct buf *b, const struct rec_mailbox *r)
 	put_u32(b, r->messages);
 	put_u32(b, r->unseen);
 	put_u32(b, r->deleted);
+	put_u64(b, r->deleted_bytes);
 	put_u64(b, r->bytes);
 	put_u64(b, r->highestmodseq);
 	put_u64(b, (uint64_t)r->created_ms);
@@ -241,6 +242,7 @@ rec_mailbox_get(struct span p, struct rec_mailbox *m)
 	m->messages = get_u32(&r);
 	m->unseen = get_u32(&r);
 	m->deleted = get_u32(&r);
+	m->deleted_bytes = get_u64(&r);
 	m->bytes = get_u64(&r);
 	m->highestmodseq = get_u64(&r);
 	m->created_ms = (int64_t)get_u64(&r);
@@ -452,6 +454,7 @@ rec_stage_put(struct buf *b, const struct rec_stage *r)
 	put_u32(b, r->count);
 	put_u32(b, r->unseen);
 	put_u32(b, r->deleted);
+	put_u64(b, r->deleted_bytes);
 	put_u64(b, r->bytes);
 	put_u64(b, r->modseq);
 	put_span(b, r->uids);
@@ -472,6 +475,7 @@ rec_stage_get(struct span p, struct rec_stage *s)
 	s->count = get_u32(&r);
 	s->unseen = get_u32(&r);
 	s->deleted = get_u32(&r);
+	s->deleted_bytes = get_u64(&r);
 	s->bytes = get_u64(&r);
 	s->modseq = get_u64(&r);
 	s->uids = get_span(&r);

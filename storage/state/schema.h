@@ -132,6 +132,7 @@ struct rec_mailbox {
 	uint8_t		role;
 	uint32_t	uidvalidity, uidnext, recent_from;
 	uint32_t	messages, unseen, deleted;
+	uint64_t	deleted_bytes;		/* of the \Deleted ones */
 	uint64_t	bytes, highestmodseq;
 	int64_t		created_ms, deleted_ms;	/* deleted_ms not 0: a tombstone */
 	struct span	name;
@@ -188,6 +189,7 @@ struct rec_stage {
 	uint32_t	part;			/* the last one */
 	uint32_t	base, count;
 	uint32_t	unseen, deleted;	/* of count */
+	uint64_t	deleted_bytes;
 	uint64_t	bytes, modseq;
 	struct span	uids;			/* in `from`; moved: those still to be taken away */
 };

@@ -116,6 +116,7 @@ hide_end(struct apply *ap, struct stage *g, const struct before *b)
 	g->rec.count = g->to->rec.uidnext - g->rec.base;
 	g->rec.unseen += g->to->rec.unseen - b->to.unseen;
 	g->rec.deleted += g->to->rec.deleted - b->to.deleted;
+	g->rec.deleted_bytes += g->to->rec.deleted_bytes - b->to.deleted_bytes;
 	g->rec.bytes += g->to->rec.bytes - b->to.bytes;
 	g->to->rec = b->to;
 	if (g->from != NULL && g->from != g->to)
@@ -347,6 +348,7 @@ arrive(struct apply *ap, struct stage *g)
 	m->messages += g->rec.count;
 	m->unseen += g->rec.unseen;
 	m->deleted += g->rec.deleted;
+	m->deleted_bytes += g->rec.deleted_bytes;
 	m->bytes += g->rec.bytes;
 	a->bytes += g->rec.bytes;
 	a->messages += g->rec.count;
@@ -431,10 +433,10 @@ undo_row(struct apply *ap, struct stage *g, uint32_t uid)
 	key_uid(&k, ap->a->id, g->to->id, uid);
 	if (!message_drop_member(msg, g->to->id, uid))
 		return st_damaged(ap->s, TAB_MINDEX, key_span(&k));
-	TRY(st_del(ap->s, TAB_MINDEX, &k));
 	st = uidmap_set(ap->s, ap->a, g->to, uid, NULL);
 	g->to->rec = counts;
 	TRY(st);
+	TRY(st_del(ap->s, TAB_MINDEX, &k));
 	TRY(del_change(ap, g, g->to, uid));
 	if (g->from != NULL)
 		return message_save(ap->s, ap->a, msg);

@@ -138,7 +138,8 @@ enum status ap_mbox(struct apply *ap, uint64_t id, struct mbox **m);
 
 enum status uidmap_load(struct state *s, struct acct *a, struct mbox *m, uint32_t block);
 enum status uidmap_flush(struct state *s, struct acct *a, struct mbox *m);
-/* Sets the three bits of a uid; flags NULL: it goes.  Keeps the mailbox's counters. */
+/* Sets the three bits of a uid, whose row must be there; flags NULL: it goes.  Keeps the
+ * mailbox's counters. */
 enum status uidmap_set(struct state *s, struct acct *a, struct mbox *m, uint32_t uid,
     const struct flags *flags);
 /* Members of among that are there; stops when out has more than max. */

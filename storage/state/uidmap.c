@@ -67,6 +67,22 @@ set_bit(unsigned char *bits, uint32_t i, bool on, uint16_t *count, uint32_t *tot
 	}
 }
 
+/* Octets of the \Deleted ones, for RFC 9208 §4.1.4. */
+static enum status
+count_deleted(struct state *s, struct acct *a, struct mbox *m, uint32_t uid, bool deleted)
+{
+	struct rec_index x;
+
+	if (get_bit(m->block.bits[BITS_DELETED], uid % BLOCK_UIDS) == deleted)
+		return ST_OK;
+	TRY(index_load(s, a, m, uid, &x));
+	if (deleted)
+		m->rec.deleted_bytes += x.size;
+	else
+		m->rec.deleted_bytes -= x.size;
+	return ST_OK;
+}
+
 enum status
 uidmap_set(struct state *s, struct acct *a, struct mbox *m, uint32_t uid,
     const struct flags *flags)
@@ -76,6 +92,7 @@ uidmap_set(struct state *s, struct acct *a, struct mbox *m, uint32_t uid,
 	struct rec_block *b = &m->block;
 
 	TRY(uidmap_load(s, a, m, uid / BLOCK_UIDS));
+	TRY(count_deleted(s, a, m, uid, (sys & FLAG_DELETED) != 0));
 	set_bit(b->bits[BITS_PRESENT], i, flags != NULL, &b->present, &m->rec.messages);
 	set_bit(b->bits[BITS_UNSEEN], i, flags != NULL && !(sys & FLAG_SEEN), &b->unseen,
 	    &m->rec.unseen);
