@@ -1,6 +1,8 @@
 /* STARTTLS, AUTHENTICATE, LOGIN: how a session comes to its account. */
 #include "imapd/session.h"
 
+#include "imapd/notify.h"
+
 #include <string.h>
 
 #include "common/crypto/encode.h"
@@ -86,10 +88,10 @@ on_store_event(void *arg, enum store_event ev, uint64_t modseq)
 	}
 	if (ev == STORE_EV_DIRTY && modseq > s->dirty_modseq)
 		s->dirty_modseq = modseq;
-	if (s->view == NULL)
-		return;
-	s->view->dirty = true;
-	if (s->cmd != NULL && imap_cmd_is_idle(s->cmd))
+	if (s->view != NULL)
+		s->view->dirty = true;
+	imap_notify_note(s);
+	if ((s->view != NULL || s->notify != NULL) && s->cmd != NULL && imap_cmd_is_idle(s->cmd))
 		imap_idle_dirty(s->cmd);
 }
 

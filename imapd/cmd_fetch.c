@@ -491,6 +491,14 @@ next_chunk(struct imap_cmd *cmd)
 	uidset_fini(&chunk);
 }
 
+void
+fetch_start(struct imap_cmd *cmd, struct fetch *f)
+{
+	cmd->data = f;
+	cmd->release = fetch_release;
+	next_chunk(cmd);
+}
+
 static void
 changed_known(struct imap_cmd *cmd, enum status st, struct uidset *changed)
 {

@@ -2,7 +2,7 @@
  * the store is answered with the same question that every command asks at its end. */
 #include "imapd/session.h"
 
-#include "imapd/sync.h"
+#include "imapd/notify.h"
 
 struct idling {
 	bool	asking;		/* a sync is under way */
@@ -57,7 +57,7 @@ imap_idle_dirty(struct imap_cmd *cmd)
 		return;
 	}
 	q->asking = true;
-	imap_sync(cmd, synced);
+	imap_notify_run(cmd, synced);
 }
 
 void
@@ -119,7 +119,7 @@ cmd_idle(struct imap_cmd *cmd)
 	imap_reader_next(&s->reader);
 	conn_set_idle(s->conn, 0);
 	arm(s);
-	if (s->view != NULL)
+	if (s->view != NULL || s->notify != NULL)
 		imap_idle_dirty(cmd);
 }
 

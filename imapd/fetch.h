@@ -73,6 +73,8 @@ struct fetch {
 /* Reads the items and what they need: "ALL", "(UID FLAGS)".  uid: UID FETCH. */
 void fetch_parse(struct imap_args *a, struct fetch *f, bool uid);
 void fetch_release(struct imap_cmd *cmd);
+/* Fetches f->todo; the command ends.  f is the command's. */
+void fetch_start(struct imap_cmd *cmd, struct fetch *f);
 
 /* fetch_print.c */
 /* "* 12 FETCH (" */

@@ -8,6 +8,7 @@
 #include "common/mail/mailbox_name.h"
 #include "common/proto/imap_print.h"
 #include "common/util/mem.h"
+#include "imapd/notify.h"
 #include "imapd/sync.h"
 
 #define IN_MAX			65536u		/* of a connection, without asking */
@@ -67,6 +68,7 @@ end_session(struct imap_session *s)
 	auth_exchange_cancel(&s->exchange);
 	auth_lookup_cancel(&s->renewing);
 	imap_view_free(&s->view);
+	imap_notify_free(&s->notify);
 	store_close(&s->store);
 	loop_timer_free(&s->timer);
 	loop_timer_free(&s->renew);
@@ -158,6 +160,7 @@ write_tagged(struct imap_cmd *cmd)
 		return;
 	}
 	restart_timer(s);
+	imap_notify_dirty(s);
 	imap_session_kick(s);
 }
 
@@ -168,10 +171,18 @@ finish(struct imap_cmd *cmd)
 	bool fresh = cmd->def != NULL && (cmd->def->flags & IMAP_CMD_FRESH) != 0;
 
 	assert(!cmd->ended);
+	if (cmd->after != NULL) {
+		void (*after)(struct imap_cmd *) = cmd->after;
+
+		cmd->after = NULL;
+		after(cmd);
+		return;
+	}
 	cmd->ended = true;
 	cmd->input = NULL;
 	cmd->drained = NULL;
-	if (s->view != NULL && !cmd->no_sync && (fresh || imap_sync_due(s->view)))
+	if (s->view != NULL && !cmd->no_sync && (fresh || imap_sync_due(s->view)) &&
+	    !imap_notify_silent(s))
 		imap_sync(cmd, write_tagged);
 	else
 		write_tagged(cmd);
@@ -317,6 +328,35 @@ new_cmd(struct imap_session *s)
 	cmd->session = s;
 	s->cmd = cmd;
 	return cmd;
+}
+
+struct imap_cmd *
+imap_session_background(struct imap_session *s)
+{
+	struct imap_cmd *cmd = new_cmd(s);
+
+	cmd->background = true;
+	return cmd;
+}
+
+void
+imap_session_background_end(struct imap_cmd *cmd)
+{
+	struct imap_session *s = cmd->session;
+
+	drop_cmd(s);
+	if (s->eof && conn_in(s->conn)->len == 0) {
+		conn_finish(s->conn);
+		end_session(s);
+		return;
+	}
+	if (s->srv->draining) {
+		imap_session_bye(s, "[UNAVAILABLE] The server is going down, connect again");
+		return;
+	}
+	imap_notify_dirty(s);
+	if (!s->ending)
+		imap_session_kick(s);
 }
 
 /* Tag and name.  What has no tag is answered as "*". */
@@ -523,6 +563,8 @@ on_drained(struct conn *c, void *arg)
 		s->cmd->drained = NULL;
 		fn(s->cmd);
 	}
+	if (!s->ending)
+		imap_notify_dirty(s);
 	if (!s->ending)
 		imap_session_kick(s);
 }

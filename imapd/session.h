@@ -83,7 +83,10 @@ struct imap_cmd {
 	void				*data;
 	struct imap_telling		*telling;	/* sync.c */
 	struct imap_earlier		*earlier;
+	/* Where its ending leads to instead: a part of it that is a command in itself ended. */
+	void				(*after)(struct imap_cmd *cmd);
 	bool				ended;
+	bool				background;	/* nobody sent it: no tagged line */
 	bool				no_sync;	/* changes are not asked for at the end */
 };
 
@@ -119,6 +122,7 @@ struct imap_session {
 	uint64_t		account;
 	uint64_t		dirty_modseq;	/* of the store's last note */
 	struct imap_view	*view;		/* NULL: nothing selected */
+	struct imap_notify	*notify;	/* NULL: NOTIFY was not used */
 	uint32_t		bad_commands, failed_logins;
 	uint32_t		next_stage;
 	uint64_t		n_commands, n_fetched, n_appended;
@@ -142,6 +146,10 @@ imap_out(struct imap_session *s)
 void imap_session_kick(struct imap_session *s);
 /* The password may be asked for. */
 bool imap_session_may_login(const struct imap_session *s);
+/* A command that nobody sent, for what is told between commands; what the client sends
+ * meanwhile waits.  Only when none is under way. */
+struct imap_cmd *imap_session_background(struct imap_session *s);
+void imap_session_background_end(struct imap_cmd *cmd);
 /* Moves to a state; leaving SELECTED frees the view. */
 void imap_session_set_state(struct imap_session *s, unsigned state);
 /* STARTTLS is offered. */
@@ -194,7 +202,7 @@ extern const struct imap_command *const imap_families[];	/* NULL at the end */
 extern const struct imap_command imap_cmds_any[], imap_cmds_auth[], imap_cmds_mailbox[],
     imap_cmds_select[], imap_cmds_append[], imap_cmds_fetch[], imap_cmds_store[],
     imap_cmds_copy[], imap_cmds_search[], imap_cmds_expunge[], imap_cmds_idle[],
-    imap_cmds_metadata[], imap_cmds_quota[];
+    imap_cmds_metadata[], imap_cmds_quota[], imap_cmds_notify[], imap_cmds_batches[];
 
 /* cmd_idle.c: the session's timer rang, or something changed. */
 void imap_idle_still_here(struct imap_cmd *cmd);

@@ -2,6 +2,8 @@
  * where the protocol lets us. */
 #include "imapd/sync.h"
 
+#include "imapd/notify.h"
+
 #include "common/util/mem.h"
 
 #define TELL_ROWS 2000u		/* rows asked for at once; between them the client may fall behind */
@@ -176,7 +178,7 @@ imap_tell_changed(struct imap_cmd *cmd, struct uidset *changed, uint64_t since,
 	if (cmd->telling == NULL)
 		cmd->telling = arena_zalloc(&cmd->arena, sizeof(*cmd->telling));
 	*cmd->telling = (struct imap_telling){ changed, since,
-	    cmd->session->condstore, done };
+	    cmd->session->condstore || cmd->session->notify != NULL, done };
 	tell_more(cmd);
 }
 
@@ -187,7 +189,9 @@ tell(struct imap_cmd *cmd)
 {
 	struct imap_session *s = cmd->session;
 	struct imap_view *v = s->view;
-	bool expunges = cmd->def == NULL || !(cmd->def->flags & IMAP_CMD_NO_EXPUNGE) || cmd->uid;
+	bool expunges = cmd->background ? imap_notify_expunges(s) : cmd->def == NULL ||
+	    !(cmd->def->flags & IMAP_CMD_NO_EXPUNGE) || cmd->uid;
+	uint32_t last = v->told_count > 0 ? imap_view_uid(v, v->told_count) : 0;
 
 	if (v->gone) {
 		LOG(&s->log, INFO, "imap.mailbox-gone", KV_SPAN("mailbox", buf_span(&v->path)));
@@ -195,6 +199,9 @@ tell(struct imap_cmd *cmd)
 		return;
 	}
 	imap_view_tell(v, expunges, imap_vanished(s), imap_out(s));
+	imap_notify_new(s, last);
+	if (!imap_notify_flags(s))
+		uidset_clear(&v->changed);
 	/* RFC 7162 §3.2: a client lost after the modseqs below must not miss the expunges that
 	 * it was not told yet. */
 	if (s->condstore && !uidset_empty(&v->expunged))

@@ -19,6 +19,11 @@ struct view_range {
 	uint32_t	lo, hi, seq;
 };
 
+/* The question that UIDBATCHES answered last, and the mailbox then. */
+struct view_batches {
+	uint32_t	size, from, to, count, uidnext;
+};
+
 struct imap_view {
 	uint64_t		mailbox;
 	struct buf		path;
@@ -38,6 +43,7 @@ struct imap_view {
 	uint32_t		told_count, told_recent;	/* EXISTS and RECENT as told last */
 	struct buf		keywords;	/* names by bit: put_store_keyword */
 	uint32_t		n_keywords, told_keywords;
+	struct view_batches	batches;
 	/* Of the account: no change up to it is unknown here.  A silent STORE that got the very
 	 * next one hides nobody else's change of the same message. */
 	uint64_t		settled, settling;

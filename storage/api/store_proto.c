@@ -72,6 +72,11 @@ static const struct ipc_field changes_are[] = {
 	IPC_STR(store_changes_are, rows, 0, PART),
 	IPC_STR(store_changes_are, keywords, 0, 32768),
 	IPC_STR(store_changes_are, changed, 0, 2u << 20), IPC_END };
+static const struct ipc_field touched[] = {
+	IPC_U64(store_touched, since), IPC_END };
+static const struct ipc_field touched_are[] = {
+	IPC_U64(store_touched_are, modseq), IPC_BOOL(store_touched_are, all),
+	IPC_STR(store_touched_are, list, 0, PART), IPC_END };
 static const struct ipc_field watch[] = {
 	IPC_BOOL(store_watch, on), IPC_END };
 static const struct ipc_field dirty[] = {
@@ -248,6 +253,9 @@ static const struct ipc_message messages[] = {
 	{ STORE_COLUMNS, "columns", ACCESS, 0, (1u << 20) + 64, OF(store_columns, columns) },
 	{ STORE_COLUMNS_ARE, "columns-are", REPLY, PART + 32768 + 64,
 	    OF(store_columns_are, columns_are) },
+	{ STORE_TOUCHED, "touched", ACCESS, 0, 16, OF(store_touched, touched) },
+	{ STORE_TOUCHED_ARE, "touched-are", REPLY, PART + 64,
+	    OF(store_touched_are, touched_are) },
 	{ STORE_LEASE, "lease", ACCESS, 0, 32, OF(store_lease, lease) },
 	{ STORE_REMOVE, "remove", ACCESS, 0, PART + 65536, OF(store_remove, remove_) },
 	{ STORE_REMOVED, "removed", REPLY, 16, OF(store_removed, removed) },

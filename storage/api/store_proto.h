@@ -64,6 +64,7 @@ enum store_no {
 	STORE_ACL = 80, STORE_ACL_IS = 81, STORE_ACL_SET = 82,
 	STORE_SHARED = 83, STORE_SHARED_ARE = 84,
 	STORE_COLUMNS = 120, STORE_COLUMNS_ARE = 121,
+	STORE_TOUCHED = 130, STORE_TOUCHED_ARE = 131,
 	STORE_LEASE = 160, STORE_REMOVE = 161, STORE_REMOVED = 162,
 	STORE_UIDLS = 163, STORE_UIDLS_ARE = 164, STORE_UIDL_PUT = 165,
 	STORE_METADATA_GET = 100, STORE_METADATA_IS = 101, STORE_METADATA_SET = 102
@@ -164,6 +165,12 @@ struct store_changes_are {
 	struct span	keywords;		/* the account's table */
 	struct span	changed;		/* uidset_encode(): the rows' uids, with uids_only */
 };
+
+/* touched -> touched_are: the mailboxes whose messages changed after `since` (a modseq of the
+ * account: attached, dirty, touched_are; 0: none, only the modseq is wanted), as store_mailbox
+ * lines whose path is the last part of it alone.  all: ask for the list instead. */
+struct store_touched { uint64_t since; };
+struct store_touched_are { uint64_t modseq; bool all; struct span list; };
 
 /* watch: from now on `dirty` notes for this channel's account: at most one until the next
  * request of the channel. */

@@ -66,6 +66,7 @@ struct store_call *store_do_cache(struct store *s, const struct store_cache_get 
 struct store_call *store_do_columns(struct store *s, const struct store_columns *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_body(struct store *s, const struct store_body *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_changes(struct store *s, const struct store_changes *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_touched(struct store *s, const struct store_touched *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_watch(struct store *s, const struct store_watch *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_stage(struct store *s, const struct store_stage *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_append(struct store *s, const struct store_append *rq, store_done_fn fn, void *arg);

@@ -12,6 +12,7 @@
 #define BODY_PIECE	(256u << 10)
 #define BODY_PIECES	256
 #define CHANGE_ROWS	5000
+#define TOUCHED_ROWS	2000
 #define DIR_STEP	64
 
 union any {
@@ -22,6 +23,7 @@ union any {
 	struct store_columns	columns;
 	struct store_body	body;
 	struct store_changes	changes;
+	struct store_touched	touched;
 	struct store_dir_read	dir_read;
 	struct store_uidls	uidls;
 	struct store_metadata_get metadata;
@@ -37,7 +39,7 @@ read_is(uint16_t no)
 {
 	switch (no) {
 	case STORE_LIST: case STORE_OPEN: case STORE_ROWS: case STORE_CACHE: case STORE_COLUMNS: case STORE_BODY:
-	case STORE_CHANGES: case STORE_QUOTA: case STORE_DIR_READ: case STORE_UIDLS:
+	case STORE_CHANGES: case STORE_TOUCHED: case STORE_QUOTA: case STORE_DIR_READ: case STORE_UIDLS:
 	case STORE_METADATA_GET:
 		return true;
 	default:
@@ -323,6 +325,22 @@ read_changes(struct request *rq, const struct store_changes *msg)
 	buf_fini(&changed);
 	buf_fini(&keywords);
 	buf_fini(&rows);
+	return step;
+}
+
+static enum step
+read_touched(struct request *rq, const struct store_touched *msg)
+{
+	struct store_touched_are are = { 0 };
+	struct buf out = { 0 };
+	uint64_t since = msg->since > 0 ? msg->since : UINT64_MAX;
+	enum status st = state_touched(rq->svc->state, rq->account->id, since, TOUCHED_ROWS,
+	    &are.modseq, &are.all, &out);
+	enum step step;
+
+	are.list = buf_span(&out);
+	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_TOUCHED_ARE, &are);
+	buf_fini(&out);
 	return step;
 }
 
@@ -638,6 +656,7 @@ read_step(struct request *rq)
 	case STORE_COLUMNS: return read_columns(rq, &msg.columns);
 	case STORE_BODY: return read_body(rq, &msg.body);
 	case STORE_CHANGES: return read_changes(rq, &msg.changes);
+	case STORE_TOUCHED: return read_touched(rq, &msg.touched);
 	case STORE_QUOTA: return read_quota(rq);
 	case STORE_DIR_READ: return read_dir(rq, &msg.dir_read);
 	case STORE_UIDLS: return read_uidls(rq, &msg.uidls);

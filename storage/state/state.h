@@ -175,6 +175,12 @@ enum status state_changes(struct state *s, uint64_t account, uint64_t mailbox, u
 enum status state_metadata(struct state *s, uint64_t account, uint64_t reader,
     const struct store_metadata_get *rq, size_t budget, uint32_t *resume, struct buf *out);
 
+/* What changed in an account after `since`: put_store_mailbox(), with the name for the path, of the mailboxes
+ * whose messages did.  all: mailboxes came, went or were renamed or subscribed, or too much
+ * happened to tell it so (at most about `rows` rows are read): ask for the list. */
+enum status state_touched(struct state *s, uint64_t account, uint64_t since, uint32_t rows,
+    uint64_t *modseq, bool *all, struct buf *out);
+
 /* put_store_uidl() of a mailbox's messages that have one, by uid; as state_rows(), and at
  * most `limit`. */
 enum status state_uidls(struct state *s, uint64_t account, uint64_t mailbox, uint32_t limit,

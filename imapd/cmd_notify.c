@@ -1,0 +1,908 @@
+/* NOTIFY (RFC 5465).  Mailboxes are compared with what the client was told of them: the
+ * store names those that moved, or says that the list is to be read again. */
+#include "imapd/notify.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "common/mail/mailbox_name.h"
+#include "common/util/mem.h"
+#include "common/util/table.h"
+#include "imapd/fetch.h"
+#include "imapd/sync.h"
+
+#define GROUPS_MAX	100u
+#define NAMES_MAX	1000u
+#define MAILBOXES_MAX	10000u	/* watched by one session */
+#define EVENTS_MAX	1000u	/* told at once; more is an overflow */
+#define FETCH_TEXT_MAX	4096u
+
+enum {
+	EV_NEW = 1, EV_EXPUNGE = 2, EV_FLAG = 4, EV_NAME = 8, EV_SUBSCRIPTION = 16,
+	EV_MESSAGE = EV_NEW | EV_EXPUNGE | EV_FLAG
+};
+
+static const struct { const char *name; unsigned bit; } event_names[] = {
+	{ "MessageNew", EV_NEW }, { "MessageExpunge", EV_EXPUNGE }, { "FlagChange", EV_FLAG },
+	{ "MailboxName", EV_NAME }, { "SubscriptionChange", EV_SUBSCRIPTION }
+};
+#define SUPPORTED "MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange"
+
+enum filter { F_SELECTED, F_DELAYED, F_PERSONAL, F_SUBSCRIBED, F_SUBTREE, F_MAILBOXES };
+
+struct group {
+	enum filter	filter;
+	struct span	*names;
+	size_t		n_names;
+	unsigned	events;
+};
+
+/* A mailbox as the client knows it; id 0: a subscribed name without one. */
+struct known {
+	uint64_t	id, highestmodseq;
+	struct buf	path, old;
+	uint32_t	uidvalidity, uidnext, messages, unseen, epoch;
+	uint8_t		role;
+	bool		subscribed, has_children;
+	bool		created, renamed, resubscribed;
+	unsigned	changed;	/* EV_... of messages */
+};
+
+struct imap_notify {
+	struct arena	arena;
+	struct group	*groups;
+	size_t		n_groups;
+	unsigned	selected;	/* events of the selected mailbox */
+	bool		delayed, others;
+	struct span	atts;		/* "(UID FLAGS)" of new messages; empty: none */
+	uint64_t	mailbox;	/* `fresh` are uids of it */
+	struct uidset	fresh;
+	bool		pending, running;
+	void		(*done)(struct imap_cmd *cmd);
+	/* of the command that is interrupted */
+	void		*data;
+	void		(*release)(struct imap_cmd *cmd);
+	bool		(*input)(struct imap_cmd *cmd);
+	bool		uid;
+	/* other mailboxes */
+	uint64_t	modseq;		/* of the account: told up to it */
+	uint64_t	asked;
+	uint32_t	epoch;
+	struct table	by_id, by_path;
+	struct known	**all;
+	size_t		n_all, room;
+	bool		overflow;
+};
+
+static void
+known_free(struct known *k)
+{
+	buf_fini(&k->path);
+	buf_fini(&k->old);
+	mem_free(&k);
+}
+
+void
+imap_notify_free(struct imap_notify **np)
+{
+	struct imap_notify *n = *np;
+
+	if (n == NULL)
+		return;
+	for (size_t i = 0; i < n->n_all; i++)
+		known_free(n->all[i]);
+	mem_free(&n->all);
+	table_fini(&n->by_id, NULL, NULL);
+	table_fini(&n->by_path, NULL, NULL);
+	uidset_fini(&n->fresh);
+	arena_fini(&n->arena);
+	mem_free(np);
+}
+
+bool
+imap_notify_silent(const struct imap_session *s)
+{
+	return s->notify != NULL && s->notify->selected == 0;
+}
+
+bool
+imap_notify_flags(const struct imap_session *s)
+{
+	return s->notify == NULL || (s->notify->selected & EV_FLAG) != 0;
+}
+
+bool
+imap_notify_expunges(const struct imap_session *s)
+{
+	return s->notify != NULL && !s->notify->delayed;
+}
+
+void
+imap_notify_new(struct imap_session *s, uint32_t above)
+{
+	struct imap_notify *n = s->notify;
+
+	if (n == NULL || n->atts.len == 0)
+		return;
+	if (n->mailbox != s->view->mailbox)
+		uidset_clear(&n->fresh);
+	n->mailbox = s->view->mailbox;
+	if (above < UINT32_MAX)
+		imap_view_add_uids(s->view, above + 1, UINT32_MAX, &n->fresh);
+	n->pending |= !uidset_empty(&n->fresh);
+}
+
+/* ---- what is asked for ---- */
+
+static bool
+matches(const struct group *g, struct span path, bool subscribed)
+{
+	switch (g->filter) {
+	case F_PERSONAL:
+		return true;
+	case F_SUBSCRIBED:
+		return subscribed;
+	case F_SUBTREE:
+	case F_MAILBOXES:
+		for (size_t i = 0; i < g->n_names; i++) {
+			struct span name = g->names[i];
+
+			if (span_eq(path, name))
+				return true;
+			if (g->filter == F_SUBTREE && path.len > name.len &&
+			    path.p[name.len] == MAILBOX_DELIMITER &&
+			    span_eq(span_sub(path, 0, name.len), name))
+				return true;
+		}
+		return false;
+	default:
+		return false;
+	}
+}
+
+static unsigned
+events_of(const struct imap_notify *n, struct span path, bool subscribed)
+{
+	unsigned events = 0;
+
+	for (size_t i = 0; i < n->n_groups; i++) {
+		if (matches(&n->groups[i], path, subscribed))
+			events |= n->groups[i].events;
+	}
+	return events;
+}
+
+/* ---- telling of mailboxes ---- */
+
+static void
+put_list(const struct known *k, bool gone, bool old, struct buf *out)
+{
+	const char *role = mailbox_role_name((enum mailbox_role)k->role);
+
+	buf_add_str(out, "* LIST (");
+	buf_add_str(out, gone || k->id == 0 ? "\\NonExistent" :
+	    k->has_children ? "\\HasChildren" : "\\HasNoChildren");
+	if (k->subscribed)
+		buf_add_str(out, " \\Subscribed");
+	if (!gone && k->role > MAILBOX_ROLE_INBOX) {
+		buf_add_str(out, " \\");
+		buf_add_c(out, (char)toupper((unsigned char)role[0]));
+		buf_add_str(out, role + 1);
+	}
+	buf_add_str(out, ") \"/\" ");
+	imap_put_mailbox(out, buf_span(&k->path));
+	if (old) {
+		buf_add_str(out, " (\"OLDNAME\" (");
+		imap_put_mailbox(out, buf_span(&k->old));
+		buf_add_str(out, "))");
+	}
+	buf_add_str(out, "\r\n");
+}
+
+/* A mailbox that came or went changed the one above it too. */
+static void
+tell_parent(const struct imap_notify *n, const struct known *k, struct buf *out)
+{
+	struct span up = mailbox_name_parent(buf_span(&k->path));
+	const struct known *p = up.len > 0 ? table_get(&n->by_path, up) : NULL;
+
+	if (p != NULL && p->id != 0 && !p->created &&
+	    (events_of(n, up, p->subscribed) & EV_NAME) != 0)
+		put_list(p, false, false, out);
+}
+
+static void
+put_status(const struct imap_session *s, const struct known *k, unsigned events, struct buf *out)
+{
+	buf_add_str(out, "* STATUS ");
+	imap_put_mailbox(out, buf_span(&k->path));
+	buf_addf(out, " (MESSAGES %u UIDNEXT %u UIDVALIDITY %u", k->messages, k->uidnext,
+	    k->uidvalidity);
+	if (events & EV_FLAG)
+		buf_addf(out, " UNSEEN %u", k->unseen);
+	if (s->condstore || (events & EV_FLAG))
+		buf_addf(out, " HIGHESTMODSEQ %llu", (unsigned long long)k->highestmodseq);
+	buf_add_str(out, ")\r\n");
+}
+
+static bool
+is_selected(const struct imap_session *s, const struct known *k)
+{
+	return s->view != NULL && s->view->mailbox == k->id;
+}
+
+static void
+tell_known(struct imap_session *s, struct known *k)
+{
+	const struct imap_notify *n = s->notify;
+	unsigned events = events_of(n, buf_span(&k->path), k->subscribed || k->resubscribed);
+	struct buf *out = imap_out(s);
+
+	if (k->renamed)
+		events |= events_of(n, buf_span(&k->old), k->subscribed) & EV_NAME;
+	if ((k->created || k->renamed) && (events & EV_NAME)) {
+		put_list(k, false, k->renamed, out);
+		if (k->created)
+			tell_parent(n, k, out);
+	} else if (k->resubscribed && (events & EV_SUBSCRIPTION)) {
+		put_list(k, false, false, out);
+	}
+	if (k->id != 0 && (k->changed & events & EV_MESSAGE) && !is_selected(s, k))
+		put_status(s, k, events, out);
+	k->created = k->renamed = k->resubscribed = false;
+	k->changed = 0;
+}
+
+static void
+tell_gone(struct imap_session *s, struct known *k)
+{
+	struct imap_notify *n = s->notify;
+	struct span path = buf_span(&k->path);
+	const struct known *now = table_get(&n->by_path, path);
+	unsigned events = events_of(n, path, k->subscribed);
+	bool other = now != NULL && now != k;
+
+	if (other && (now->id != 0 || k->id == 0))
+		return;			/* the name lives on, and is told where it changed */
+	if (k->id != 0) {
+		k->subscribed = other;
+		if (events & EV_NAME) {
+			put_list(k, true, false, imap_out(s));
+			tell_parent(n, k, imap_out(s));
+		}
+	} else if (events & EV_SUBSCRIPTION) {
+		k->subscribed = false;
+		put_list(k, true, false, imap_out(s));
+	}
+}
+
+/* ---- comparing ---- */
+
+static struct known *
+add_known(struct imap_notify *n, const struct store_mailbox *m)
+{
+	struct known *k, *before;
+
+	if (n->n_all >= MAILBOXES_MAX) {
+		n->overflow = true;
+		return NULL;
+	}
+	if (n->n_all == n->room) {
+		n->room = n->room > 0 ? n->room * 2 : 16;
+		n->all = mem_realloc_array(n->all, n->room, sizeof(struct known *));
+	}
+	k = n->all[n->n_all++] = mem_zalloc(sizeof(*k));
+	k->id = m->id;
+	buf_add_span(&k->path, m->path);
+	k->uidvalidity = m->uidvalidity;
+	k->uidnext = m->uidnext;
+	k->messages = m->messages;
+	k->highestmodseq = m->highestmodseq;
+	k->unseen = m->unseen;
+	if (m->id != 0)
+		table_put_u64(&n->by_id, m->id, k);
+	before = table_put(&n->by_path, m->path, k);
+	k->created = m->id != 0;
+	k->resubscribed = m->subscribed && (before == NULL || !before->subscribed);
+	k->subscribed = m->subscribed;
+	return k;
+}
+
+/* Below another that was renamed: its name changed with that one's. */
+static bool
+went_along(const struct imap_notify *n, const struct known *k, struct span path)
+{
+	struct span old = buf_span(&k->path);
+
+	for (size_t i = 0; i < n->n_all; i++) {
+		struct span from = buf_span(&n->all[i]->old), to = buf_span(&n->all[i]->path);
+
+		if (n->all[i]->renamed && old.len > from.len && path.len > to.len &&
+		    old.p[from.len] == MAILBOX_DELIMITER && span_eq(span_sub(old, 0, from.len), from) &&
+		    span_eq(span_sub(path, 0, to.len), to) &&
+		    span_eq(span_sub(old, from.len, old.len), span_sub(path, to.len, path.len)))
+			return true;
+	}
+	return false;
+}
+
+static void
+rename_known(struct imap_notify *n, struct known *k, struct span path)
+{
+	bool along = went_along(n, k, path);
+
+	if (table_get(&n->by_path, buf_span(&k->path)) == k)
+		table_del(&n->by_path, buf_span(&k->path));
+	buf_clear(&k->old);
+	if (!along)
+		buf_add_span(&k->old, buf_span(&k->path));
+	k->renamed = !along;
+	buf_clear(&k->path);
+	buf_add_span(&k->path, path);
+	table_put(&n->by_path, path, k);
+}
+
+static void
+compare_messages(struct known *k, const struct store_mailbox *m)
+{
+	if (m->uidnext != k->uidnext || m->uidvalidity != k->uidvalidity)
+		k->changed |= EV_NEW;
+	if (m->messages != k->messages)
+		k->changed |= EV_EXPUNGE | EV_NEW;
+	else if (m->highestmodseq != k->highestmodseq && m->uidnext == k->uidnext)
+		k->changed |= EV_FLAG;
+	k->uidvalidity = m->uidvalidity;
+	k->uidnext = m->uidnext;
+	k->messages = m->messages;
+	k->highestmodseq = m->highestmodseq;
+	k->unseen = m->unseen;
+}
+
+/* full: of the list, which alone knows names. */
+static void
+take_line(struct imap_notify *n, const struct store_mailbox *m, bool full)
+{
+	struct known *k = m->id != 0 ? table_get_u64(&n->by_id, m->id) :
+	    table_get(&n->by_path, m->path);
+
+	if (k != NULL && k->id != m->id)
+		k = NULL;
+	if (k == NULL) {
+		k = full ? add_known(n, m) : NULL;
+		if (k == NULL)
+			return;
+	} else {
+		if (full && !span_eq(buf_span(&k->path), m->path))
+			rename_known(n, k, m->path);
+		if (full && k->subscribed != m->subscribed) {
+			k->subscribed = m->subscribed;
+			k->resubscribed = true;
+		}
+		if (m->id != 0)
+			compare_messages(k, m);
+	}
+	k->epoch = n->epoch;
+	if (full) {
+		k->has_children = m->has_children;
+		k->role = (uint8_t)m->role;
+	}
+}
+
+static void
+take_lines(struct imap_notify *n, struct span list, bool full)
+{
+	struct store_mailbox m;
+	struct reader r;
+
+	reader_init(&r, list.p, list.len);
+	while (list.len > 0 && get_store_mailbox(&r, &m))
+		take_line(n, &m, full);
+}
+
+static void
+drop_gone(struct imap_session *s, bool tell)
+{
+	struct imap_notify *n = s->notify;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n->n_all; i++) {
+		struct known *k = n->all[i];
+
+		if (k->epoch == n->epoch) {
+			n->all[kept++] = k;
+			continue;
+		}
+		if (tell)
+			tell_gone(s, k);
+		if (k->id != 0)
+			table_del_u64(&n->by_id, k->id);
+		if (table_get(&n->by_path, buf_span(&k->path)) == k)
+			table_del(&n->by_path, buf_span(&k->path));
+		known_free(k);
+	}
+	n->n_all = kept;
+}
+
+/* From now on as if NOTIFY NONE had been said (RFC 5465 §5.8). */
+static void
+overflow(struct imap_session *s)
+{
+	buf_add_str(imap_out(s), "* OK [NOTIFICATIONOVERFLOW] Too much changes; nothing is told "
+	    "from now on\r\n");
+	s->notify->n_groups = 0;
+	s->notify->selected = 0;
+	s->notify->others = false;
+}
+
+static void
+tell_all(struct imap_session *s, bool full)
+{
+	struct imap_notify *n = s->notify;
+	size_t events = 0;
+
+	for (size_t i = 0; i < n->n_all; i++) {
+		const struct known *k = n->all[i];
+
+		events += k->created || k->renamed || k->resubscribed || k->changed != 0 ||
+		    (full && k->epoch != n->epoch);
+	}
+	if (n->overflow || events > EVENTS_MAX) {
+		overflow(s);
+		return;
+	}
+	if (full)
+		drop_gone(s, true);
+	for (size_t i = 0; events > 0 && i < n->n_all; i++)
+		tell_known(s, n->all[i]);
+}
+
+/* ---- a round of telling: the selected mailbox, its new messages, the others ---- */
+
+static void
+round_end(struct imap_cmd *cmd)
+{
+	struct imap_notify *n = cmd->session->notify;
+	void (*done)(struct imap_cmd *) = n->done;
+
+	n->running = false;
+	done(cmd);
+}
+
+static void
+on_list(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+	struct imap_notify *n = cmd->session->notify;
+	const struct store_mailboxes *part = msg;
+
+	if (st == ST_OK && part != NULL)
+		take_lines(n, part->list, true);
+	if (more)
+		return;
+	if (st == ST_OK) {
+		n->modseq = n->asked;
+		tell_all(cmd->session, true);
+	} else {
+		n->pending = st == ST_UNAVAILABLE;
+	}
+	round_end(cmd);
+}
+
+static void
+on_touched(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+	struct imap_notify *n = cmd->session->notify;
+	const struct store_touched_are *are = msg;
+	struct store_list rq = { 0 };
+
+	if (more)
+		return;
+	if (st == ST_OK && are != NULL && are->all) {
+		n->asked = are->modseq;
+		n->epoch++;
+		store_do_list(cmd->session->store, &rq, on_list, cmd);
+		return;
+	}
+	if (st == ST_OK && are != NULL) {
+		take_lines(n, are->list, false);
+		n->modseq = are->modseq;
+		tell_all(cmd->session, false);
+	}
+	round_end(cmd);
+}
+
+static void
+ask_others(struct imap_cmd *cmd)
+{
+	struct imap_notify *n = cmd->session->notify;
+	struct store_touched rq = { .since = n->modseq };
+
+	if (!n->others) {
+		round_end(cmd);
+		return;
+	}
+	if (conn_full(cmd->session->conn)) {
+		cmd->drained = ask_others;
+		return;
+	}
+	store_do_touched(cmd->session->store, &rq, on_touched, cmd);
+}
+
+static void
+new_fetched(struct imap_cmd *cmd)
+{
+	struct imap_notify *n = cmd->session->notify;
+
+	cmd->release(cmd);
+	cmd->data = n->data;
+	cmd->release = n->release;
+	cmd->input = n->input;
+	cmd->uid = n->uid;
+	ask_others(cmd);
+	if (!cmd->session->ending)
+		imap_session_kick(cmd->session);
+}
+
+static void
+fetch_new(struct imap_cmd *cmd)
+{
+	struct imap_session *s = cmd->session;
+	struct imap_notify *n = s->notify;
+	struct imap_args a;
+	struct fetch *f;
+
+	if (s->view == NULL || n->mailbox != s->view->mailbox)
+		uidset_clear(&n->fresh);
+	if (uidset_empty(&n->fresh)) {
+		ask_others(cmd);
+		return;
+	}
+	f = arena_zalloc(&cmd->arena, sizeof(*f));
+	imap_args_init(&a, n->atts, &cmd->arena);
+	fetch_parse(&a, f, true);
+	f->todo = n->fresh;
+	n->fresh = (struct uidset){ 0 };
+	n->data = cmd->data;
+	n->release = cmd->release;
+	n->input = cmd->input;
+	n->uid = cmd->uid;
+	cmd->input = NULL;
+	cmd->uid = true;
+	cmd->after = new_fetched;
+	fetch_start(cmd, f);
+}
+
+static void
+start_round(struct imap_cmd *cmd)
+{
+	struct imap_session *s = cmd->session;
+	struct imap_notify *n = s->notify;
+
+	n->pending = false;
+	n->running = true;
+	if (s->view != NULL && n->selected != 0 && imap_sync_due(s->view))
+		imap_sync(cmd, fetch_new);
+	else
+		fetch_new(cmd);
+}
+
+void
+imap_notify_run(struct imap_cmd *cmd, void (*done)(struct imap_cmd *cmd))
+{
+	struct imap_session *s = cmd->session;
+
+	if (s->notify == NULL) {
+		imap_sync(cmd, done);
+		return;
+	}
+	s->notify->done = done;
+	start_round(cmd);
+}
+
+static void
+told(struct imap_cmd *cmd)
+{
+	imap_session_background_end(cmd);
+}
+
+void
+imap_notify_dirty(struct imap_session *s)
+{
+	struct imap_notify *n = s->notify;
+
+	if (n == NULL || !n->pending || n->running || s->cmd != NULL || s->ending ||
+	    conn_full(s->conn))
+		return;
+	imap_notify_run(imap_session_background(s), told);
+}
+
+void
+imap_notify_note(struct imap_session *s)
+{
+	if (s->notify == NULL)
+		return;
+	s->notify->pending = s->notify->others || (s->notify->selected != 0 && s->view != NULL);
+	imap_notify_dirty(s);
+}
+
+/* ---- the command ---- */
+
+struct setting {
+	struct imap_notify	*n;
+	bool			status, unsupported;
+};
+
+static void
+setting_release(struct imap_cmd *cmd)
+{
+	imap_notify_free(&((struct setting *)cmd->data)->n);
+}
+
+/* "(" fetch-att *(SP fetch-att) ")": kept as text, tried here. */
+static void
+read_atts(struct imap_cmd *cmd, struct imap_notify *n)
+{
+	struct imap_args *a = &cmd->args;
+	struct fetch *f = arena_zalloc(&cmd->arena, sizeof(*f));
+	struct imap_args sub;
+	const char *p = a->p;
+	unsigned depth = 0;
+	bool quoted = false;
+
+	for (; p < a->end; p++) {
+		if (*p == '"')
+			quoted = !quoted;
+		else if (*p == '\\' || *p == '{')
+			break;
+		else if (!quoted && *p == '(')
+			depth++;
+		else if (!quoted && *p == ')' && --depth == 0)
+			break;
+	}
+	if (p == a->end || *p != ')' || (size_t)(p - a->p) >= FETCH_TEXT_MAX) {
+		imap_args_fail(a, "Malformed items of new messages");
+		return;
+	}
+	n->atts = arena_span(&n->arena, span(a->p, (size_t)(p + 1 - a->p)));
+	imap_args_init(&sub, n->atts, &cmd->arena);
+	fetch_parse(&sub, f, true);
+	if (!imap_args_end(&sub))
+		imap_args_fail(a, "Malformed items of new messages");
+	for (size_t i = 0; i < f->n_items; i++) {
+		if (f->items[i].kind == FETCH_MODSEQ)
+			imap_condstore(cmd->session);
+	}
+	a->p = p + 1;
+}
+
+static unsigned
+read_event(struct imap_cmd *cmd, struct setting *q)
+{
+	struct imap_args *a = &cmd->args;
+	struct span name = imap_args_atom(a);
+
+	for (size_t i = 0; i < sizeof(event_names) / sizeof(event_names[0]); i++) {
+		if (!span_caseeq_str(name, event_names[i].name))
+			continue;
+		if (event_names[i].bit == EV_NEW && a->end - a->p > 1 && a->p[0] == ' ' &&
+		    a->p[1] == '(') {
+			a->p++;
+			read_atts(cmd, q->n);
+		}
+		return event_names[i].bit;
+	}
+	q->unsupported |= imap_args_good(a);
+	return 0;
+}
+
+static void
+read_events(struct imap_cmd *cmd, struct setting *q, struct group *g)
+{
+	struct imap_args *a = &cmd->args;
+	bool selected = g->filter == F_SELECTED || g->filter == F_DELAYED;
+	struct span atts = q->n->atts;
+
+	if (imap_args_word(a, "NONE"))
+		return;
+	imap_args_expect(a, '(');
+	do {
+		g->events |= read_event(cmd, q);
+	} while (imap_args_try(a, ' '));
+	imap_args_expect(a, ')');
+	if (q->unsupported)
+		return;
+	if (((g->events & EV_NEW) != 0) != ((g->events & EV_EXPUNGE) != 0) ||
+	    ((g->events & EV_FLAG) && !(g->events & EV_NEW)))
+		imap_args_fail(a, "MessageNew and MessageExpunge stand together, FlagChange with both");
+	if (selected && (g->events & ~(unsigned)EV_MESSAGE))
+		imap_args_fail(a, "Only events of messages stand with SELECTED");
+	if (!selected && q->n->atts.p != atts.p)
+		imap_args_fail(a, "Items of new messages stand with SELECTED alone");
+}
+
+static void
+read_names(struct imap_cmd *cmd, struct imap_notify *n, struct group *g)
+{
+	struct imap_args *a = &cmd->args;
+	struct span names[NAMES_MAX];
+	bool many;
+
+	imap_args_sp(a);
+	many = imap_args_try(a, '(');
+	do {
+		if (g->n_names == NAMES_MAX)
+			imap_args_fail(a, "Too many names");
+		else
+			names[g->n_names++] = arena_span(&n->arena, imap_args_mailbox(a));
+	} while (many && imap_args_try(a, ' '));
+	if (many)
+		imap_args_expect(a, ')');
+	if (!imap_args_good(a))
+		return;
+	g->names = arena_alloc(&n->arena, g->n_names * sizeof(names[0]));
+	memcpy(g->names, names, g->n_names * sizeof(names[0]));
+}
+
+static void
+read_filter(struct imap_cmd *cmd, struct imap_notify *n, struct group *g)
+{
+	static const struct { const char *name; enum filter filter; } filters[] = {
+		{ "SELECTED", F_SELECTED }, { "SELECTED-DELAYED", F_DELAYED },
+		/* where mail may be delivered is for scripts to say: RFC 5465 §6.3 */
+		{ "INBOXES", F_PERSONAL }, { "PERSONAL", F_PERSONAL },
+		{ "SUBSCRIBED", F_SUBSCRIBED }, { "SUBTREE", F_SUBTREE },
+		{ "MAILBOXES", F_MAILBOXES }
+	};
+	struct span word = imap_args_atom(&cmd->args);
+
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+		if (!span_caseeq_str(word, filters[i].name))
+			continue;
+		g->filter = filters[i].filter;
+		if (g->filter == F_SUBTREE || g->filter == F_MAILBOXES)
+			read_names(cmd, n, g);
+		return;
+	}
+	imap_args_fail(&cmd->args, "No such mailbox filter");
+}
+
+static void
+read_groups(struct imap_cmd *cmd, struct setting *q)
+{
+	struct imap_args *a = &cmd->args;
+	struct imap_notify *n = q->n;
+	bool selected = false;
+
+	n->groups = arena_zalloc(&n->arena, GROUPS_MAX * sizeof(*n->groups));
+	do {
+		struct group *g = &n->groups[n->n_groups];
+
+		if (n->n_groups == GROUPS_MAX) {
+			imap_args_fail(a, "Too many groups of events");
+			return;
+		}
+		imap_args_expect(a, '(');
+		read_filter(cmd, n, g);
+		imap_args_sp(a);
+		read_events(cmd, q, g);
+		imap_args_expect(a, ')');
+		if (g->filter == F_SELECTED || g->filter == F_DELAYED) {
+			if (selected)
+				imap_args_fail(a, "SELECTED stands once");
+			selected = true;
+			n->selected = g->events;
+			n->delayed = g->filter == F_DELAYED;
+		} else {
+			n->n_groups++;
+			n->others |= g->events != 0;
+		}
+	} while (imap_args_good(a) && imap_args_try(a, ' '));
+}
+
+static void
+set_done(struct imap_cmd *cmd)
+{
+	struct imap_session *s = cmd->session;
+	struct setting *q = cmd->data;
+	struct store_watch watch = { true };
+
+	imap_notify_free(&s->notify);
+	s->notify = q->n;
+	q->n = NULL;
+	store_do_watch(s->store, &watch, imap_ignore, NULL);
+	if (s->view != NULL)
+		s->view->dirty = true;
+	imap_cmd_done(cmd, ST_OK);
+}
+
+static void
+first_told(struct imap_session *s, const struct setting *q)
+{
+	struct imap_notify *n = q->n;
+
+	for (size_t i = 0; i < n->n_all; i++) {
+		struct known *k = n->all[i];
+		unsigned events = events_of(n, buf_span(&k->path), k->subscribed);
+
+		k->created = k->resubscribed = false;
+		if (q->status && k->id != 0 && (events & EV_MESSAGE) && !is_selected(s, k))
+			put_status(s, k, events, imap_out(s));
+	}
+}
+
+static void
+on_first_list(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+	struct setting *q = cmd->data;
+	const struct store_mailboxes *part = msg;
+
+	if (st == ST_OK && part != NULL)
+		take_lines(q->n, part->list, true);
+	if (more)
+		return;
+	if (st != ST_OK) {
+		imap_cmd_done(cmd, st);
+	} else if (q->n->overflow) {
+		imap_cmd_end(cmd, "NO [NOTIFICATIONOVERFLOW] Too many mailboxes to watch");
+	} else {
+		first_told(cmd->session, q);
+		set_done(cmd);
+	}
+}
+
+static void
+on_first_touched(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+	struct setting *q = cmd->data;
+	const struct store_touched_are *are = msg;
+	struct store_list rq = { 0 };
+
+	if (more)
+		return;
+	if (st != ST_OK || are == NULL) {
+		imap_cmd_done(cmd, st != ST_OK ? st : ST_BUG);
+		return;
+	}
+	q->n->modseq = are->modseq;
+	store_do_list(cmd->session->store, &rq, on_first_list, cmd);
+}
+
+/* notify = "NOTIFY" SP ("SET" [SP "STATUS"] SP event-groups / "NONE") */
+static void
+cmd_notify(struct imap_cmd *cmd)
+{
+	struct setting *q = arena_zalloc(&cmd->arena, sizeof(*q));
+	struct imap_args *a = &cmd->args;
+	struct store_touched rq = { 0 };
+
+	cmd->data = q;
+	cmd->release = setting_release;
+	q->n = mem_zalloc(sizeof(*q->n));
+	imap_args_sp(a);
+	if (!imap_args_word(a, "NONE")) {
+		if (!imap_args_word(a, "SET"))
+			imap_args_fail(a, "SET or NONE is missing");
+		imap_args_sp(a);
+		q->status = imap_args_word(a, "STATUS");
+		if (q->status)
+			imap_args_sp(a);
+		read_groups(cmd, q);
+	}
+	if (!imap_args_end(a))
+		imap_cmd_syntax(cmd);
+	else if (q->unsupported)
+		imap_cmd_end(cmd, "NO [BADEVENT (" SUPPORTED ")] There are no such events");
+	else if (q->n->others)
+		store_do_touched(cmd->session->store, &rq, on_first_touched, cmd);
+	else
+		set_done(cmd);
+}
+
+const struct imap_command imap_cmds_notify[] = {
+	/* name		allowed in	flags		capability	run */
+	{ "NOTIFY",	IMAP_IN_LOGIN,	IMAP_CMD_FRESH,	CAP_NOTIFY,	cmd_notify },
+	{ 0 }
+};
