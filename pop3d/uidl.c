@@ -91,6 +91,7 @@ on_page(void *arg, enum status st, bool more, const void *msg)
 	u->call = NULL;
 	buf_clear(&u->list);
 	u->pos = 0;
+	u->last = 0;
 	if (st == ST_NOT_FOUND)		/* the mailbox is gone; its messages keep their numbers */
 		st = ST_OK;
 	if (st == ST_OK) {
@@ -120,10 +121,11 @@ page_has(struct uidls *u, const struct drop_box *box, uint32_t uid)
 {
 	if (u->mailbox != box->mailbox || uid < u->from || uid >= u->to)
 		return false;
-	if (u->at.uid > uid) {		/* may have been passed */
+	if (uid < u->last) {		/* may have been passed */
 		u->pos = 0;
 		step(u);
 	}
+	u->last = uid;
 	while (u->at.uid != 0 && u->at.uid < uid)
 		step(u);
 	return true;

@@ -15,7 +15,7 @@ struct uidls {				/* zeroed, then uidls_init() */
 	void			*arg;
 	/* The page at hand: of which messages it speaks, and what it says. */
 	uint64_t		mailbox;
-	uint32_t		from, to;
+	uint32_t		from, to, last;	/* last: asked for */
 	struct buf		list;
 	size_t			pos;
 	struct store_uidl	at;		/* uid 0: the list is at its end */
