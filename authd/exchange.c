@@ -11,11 +11,16 @@
 
 /* Best first: this order is what clients are shown. */
 static const struct mechanism mechanisms[] = {
-	{ "SCRAM-SHA-256-PLUS", CONF_MECH_SCRAM_SHA_256_PLUS, false, false, true, DIGEST_SHA256, mech_scram },
-	{ "SCRAM-SHA-256", CONF_MECH_SCRAM_SHA_256, false, false, false, DIGEST_SHA256, mech_scram },
-	{ "SCRAM-SHA-1", CONF_MECH_SCRAM_SHA_1, false, false, false, DIGEST_SHA1, mech_scram },
-	{ "PLAIN", CONF_MECH_PLAIN, true, false, false, 0, mech_plain },
-	{ "LOGIN", CONF_MECH_LOGIN, true, true, false, 0, mech_login },
+	{ .name = "EXTERNAL", .conf = CONF_MECH_EXTERNAL, .certificate = true, .take = mech_external },
+	{ .name = "SCRAM-SHA-256-PLUS", .conf = CONF_MECH_SCRAM_SHA_256_PLUS, .plus = true,
+	    .alg = DIGEST_SHA256, .take = mech_scram },
+	{ .name = "SCRAM-SHA-256", .conf = CONF_MECH_SCRAM_SHA_256, .alg = DIGEST_SHA256,
+	    .take = mech_scram },
+	{ .name = "SCRAM-SHA-1", .conf = CONF_MECH_SCRAM_SHA_1, .alg = DIGEST_SHA1,
+	    .take = mech_scram },
+	{ .name = "PLAIN", .conf = CONF_MECH_PLAIN, .shows_password = true, .take = mech_plain },
+	{ .name = "LOGIN", .conf = CONF_MECH_LOGIN, .shows_password = true, .server_first = true,
+	    .take = mech_login },
 };
 
 static const char *
@@ -68,6 +73,8 @@ exchange_has_mechanism(const struct authd *a, uint8_t conf)
 		return false;
 	if (conf == CONF_MECH_PLAIN || conf == CONF_MECH_LOGIN)
 		return true;
+	if (conf == CONF_MECH_EXTERNAL)
+		return a->conf->tls.client_ca[0] != '\0';
 	return a->conf->auth.scram == CONF_SCRAM_ALWAYS ||
 	    (b->n == 1 && b->v[0] == CONF_BACKEND_INTERNAL);
 }
@@ -79,7 +86,7 @@ exchange_mechanisms(const struct authd *a, uint8_t flags, struct buf *out)
 		const struct mechanism *m = &mechanisms[i];
 
 		if (!exchange_has_mechanism(a, m->conf) || is_clear_refused(m, flags) ||
-		    (m->plus && (flags & AUTH_TLS) == 0))
+		    ((m->plus || m->certificate) && (flags & AUTH_TLS) == 0))
 			continue;
 		if (out->len > 0)
 			buf_add_c(out, ' ');
@@ -102,6 +109,7 @@ exchange_free(struct exchange *x)
 	buf_fini(&x->conn);
 	buf_fini(&x->peer);
 	buf_fini(&x->binding);
+	buf_fini(&x->identities);
 	buf_fini(&x->user);
 	buf_fini(&x->key);
 	buf_fini(&x->authzid);
@@ -339,6 +347,8 @@ find_mechanism(const struct authd *a, const struct auth_start *s)
 			return NULL;
 		if (m->plus && ((s->flags & AUTH_TLS) == 0 || s->binding.len == 0))
 			return NULL;
+		if (m->certificate && ((s->flags & AUTH_TLS) == 0 || s->identities.len == 0))
+			return NULL;
 		return m;
 	}
 	return NULL;
@@ -361,6 +371,7 @@ exchange_start(struct exchange_owner *o, const struct ipc_head *head, const stru
 	buf_add_span(&x->conn, s->conn);
 	buf_add_span(&x->peer, s->peer);
 	buf_add_span(&x->binding, s->binding);
+	buf_add_span(&x->identities, s->identities);
 	x->timer = loop_timer_new(o->a->loop, on_timer, x);
 	x->mech = find_mechanism(o->a, s);
 	if (o->exchanges.count >= EXCHANGES_MAX) {

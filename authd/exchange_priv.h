@@ -13,6 +13,7 @@ struct mechanism {
 	bool			shows_password;
 	bool			server_first;	/* the first challenge has words in it */
 	bool			plus;		/* binds to the TLS channel */
+	bool			certificate;	/* wants that of the client */
 	enum digest_alg		alg;
 	/* What the client said. */
 	void			(*take)(struct exchange *x, struct span data);
@@ -31,7 +32,7 @@ struct exchange {
 	struct ipc_head		head;		/* of the request to be answered */
 	bool			asked;		/* there is one */
 	uint8_t			flags, service;
-	struct buf		conn, peer, binding;
+	struct buf		conn, peer, binding, identities;
 	struct buf		user;		/* as the client named himself, prepared; for the log */
 	struct buf		key;		/* the same, folded: what is throttled */
 	struct buf		authzid;
@@ -60,6 +61,7 @@ void exchange_verify(struct exchange *x, struct span user, struct span password)
 
 void mech_plain(struct exchange *x, struct span data);
 void mech_login(struct exchange *x, struct span data);
+void mech_external(struct exchange *x, struct span data);
 void mech_scram(struct exchange *x, struct span data);
 void scram_delay_over(struct exchange *x);
 void scram_fini(struct scram *s);

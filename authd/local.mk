@@ -5,7 +5,7 @@ authd_libauthd_a_SOURCES = \
 	authd/authd.h authd/server.c \
 	authd/directory.c authd/directory.h authd/resolve.c \
 	authd/dovecot.c authd/dovecot.h \
-	authd/exchange.c authd/exchange.h authd/exchange_priv.h authd/mech_scram.c \
+	authd/exchange.c authd/exchange.h authd/exchange_priv.h authd/mech_external.c authd/mech_scram.c \
 	authd/login_cache.c authd/login_cache.h \
 	authd/pam.c authd/pam.h \
 	authd/passwd_file.c authd/passwd_file.h \

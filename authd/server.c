@@ -625,6 +625,7 @@ authd_configure(struct authd *a, struct mansio_conf *conf)
 {
 	struct mansio_conf *old = a->conf;
 	struct throttle_config thc = throttle_conf(conf);
+	struct list *n, *tmp;
 
 	a->conf = conf;
 	throttle_configure(a->throttle, &thc);
@@ -639,6 +640,12 @@ authd_configure(struct authd *a, struct mansio_conf *conf)
 	pool_cancel(&a->dummy_job);
 	make_dummy(a);
 	conf_free(&old);
+	list_each(n, tmp, &a->peers) {
+		struct peer *p = list_entry(n, struct peer, in);
+
+		if (p->kind == AUTH_PEER_WORKER)
+			ipc_note(p->ipc, 0, AUTH_CHANGED, NULL);
+	}
 }
 
 void

@@ -86,6 +86,8 @@ put_login_words(const struct imap_session *s, struct buf *out)
 		struct span name = span_cut(&names, ' ');
 		size_t at = out->len;
 
+		if (span_eq_str(name, "EXTERNAL") && !tls_has_peer(conn_tls(s->conn)))
+			continue;
 		buf_add_str(out, " AUTH=");
 		buf_add_span(out, name);
 		if (imap_cap_disabled(s->srv->conf, span(out->data + at + 1, out->len - at - 1)))

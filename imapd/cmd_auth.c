@@ -285,6 +285,7 @@ static void
 start_exchange(struct imap_cmd *cmd, struct span mechanism, struct span initial, unsigned flags)
 {
 	struct imap_session *s = cmd->session;
+	struct buf names = { 0 };
 	unsigned char binding[TLS_CB_EXPORTER_LEN];
 	struct auth_start start = {
 		.mechanism = mechanism, .initial = initial,
@@ -295,7 +296,11 @@ start_exchange(struct imap_cmd *cmd, struct span mechanism, struct span initial,
 	if (conn_tls(s->conn) != NULL && tls_exporter(conn_tls(s->conn), TLS_CB_EXPORTER_LABEL,
 	    binding, sizeof(binding)))
 		start.binding = span(binding, sizeof(binding));
+	if (span_eq_str(mechanism, "EXTERNAL"))
+		tls_peer_names(conn_tls(s->conn), &names);
+	start.identities = buf_span(&names);
 	s->exchange = auth_exchange_start(s->srv->auth, &start, on_auth, cmd);
+	buf_fini(&names);
 }
 
 /* login = "LOGIN" SP userid SP password */

@@ -182,6 +182,19 @@ seal_certs(const struct mansio_conf *conf)
 	bool ok = true;
 	int fd = -1;
 
+	if (conf->tls.client_ca[0] != '\0') {
+		struct cert_pem ca = { .name = SPAN_LIT("client-ca") };
+		char *pem = NULL;
+		size_t n = 0;
+
+		ok = fd_slurp_path(conf->tls.client_ca, PEM_MAX, &pem, &n);
+		if (!ok)
+			LOG(NULL, ERROR, "certificate", KV_STR("path", conf->tls.client_ca), KV_ERRNO(errno));
+		ca.chain = span(pem, n);
+		if (ok)
+			cert_pem_put(&blob, &ca);
+		mem_free(&pem);
+	}
 	for (size_t i = 0; i < conf->n_certificates && ok; i++) {
 		const struct conf_certificate *c = &conf->certificates[i];
 		struct cert_pem pem = { .name = span_str(c->head.name) };

@@ -286,6 +286,7 @@ on_auth(void *arg, const struct auth_result *r)
 static void
 start_exchange(struct pop3_session *s, struct span mechanism, struct span initial, unsigned flags)
 {
+	struct buf names = { 0 };
 	unsigned char binding[TLS_CB_EXPORTER_LEN];
 	struct auth_start start = {
 		.mechanism = mechanism, .initial = initial,
@@ -296,8 +297,12 @@ start_exchange(struct pop3_session *s, struct span mechanism, struct span initia
 	if (conn_tls(s->conn) != NULL && tls_exporter(conn_tls(s->conn), TLS_CB_EXPORTER_LABEL,
 	    binding, sizeof(binding)))
 		start.binding = span(binding, sizeof(binding));
+	if (span_eq_str(mechanism, "EXTERNAL"))
+		tls_peer_names(conn_tls(s->conn), &names);
+	start.identities = buf_span(&names);
 	s->busy = true;
 	s->exchange = auth_exchange_start(s->srv->auth, &start, on_auth, s);
+	buf_fini(&names);
 }
 
 void
@@ -383,7 +388,7 @@ pop3_auth_answer(struct pop3_session *s, struct span line)
 static void
 list_mechanisms(struct pop3_session *s)
 {
-	struct span names = buf_span(&s->srv->mechanisms[pop3_mechanism_flags(s)]);
+	struct span names = pop3_mechanisms(s);
 	struct buf *out = pop3_out(s);
 
 	buf_add_str(out, "+OK\r\n");

@@ -29,7 +29,7 @@ static void
 cmd_capa(struct pop3_session *s, struct span rest)
 {
 	const struct conf_pop3 *conf = s->srv->conf;
-	struct span sasl = buf_span(&s->srv->mechanisms[pop3_mechanism_flags(s)]);
+	struct span sasl = pop3_mechanisms(s);
 	struct buf *out = pop3_out(s);
 
 	if (!pop3_end(rest)) {

@@ -372,6 +372,17 @@ pop3_mechanism_flags(const struct pop3_session *s)
 	return (conn_tls(s->conn) != NULL ? AUTH_TLS : 0) | (s->clear_ok ? AUTH_CLEAR_OK : 0);
 }
 
+struct span
+pop3_mechanisms(const struct pop3_session *s)
+{
+	struct span names = buf_span(&s->srv->mechanisms[pop3_mechanism_flags(s)]), rest = names;
+
+	/* authd names it first; it is for those whose certificate is good */
+	if (span_eq_str(span_cut(&rest, ' '), "EXTERNAL") && !tls_has_peer(conn_tls(s->conn)))
+		return rest;
+	return names;
+}
+
 void
 pop3_server_drain(struct pop3_server *srv)
 {

@@ -124,6 +124,8 @@ pop3_out(struct pop3_session *s)
 void pop3_session_kick(struct pop3_session *s);
 /* Passwords may be asked for. */
 bool pop3_session_may_login(const struct pop3_session *s);
+/* Those that this client may use, with blanks between. */
+struct span pop3_mechanisms(const struct pop3_session *s);
 /* AUTH_TLS, AUTH_CLEAR_OK. */
 unsigned pop3_mechanism_flags(const struct pop3_session *s);
 void pop3_server_ask_mechanisms(struct pop3_server *srv);

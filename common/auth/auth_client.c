@@ -55,6 +55,7 @@ struct auth_client {
 	struct list		calls;
 	uint32_t		chan;
 	auth_revoked_fn		revoked;
+	void			(*changed)(void *arg);
 	void			*arg;
 };
 
@@ -199,6 +200,8 @@ on_request(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 
 	if (m->no == AUTH_REVOKED && c->revoked != NULL)
 		c->revoked(c->arg, msg);
+	if (m->no == AUTH_CHANGED && c->changed != NULL)
+		c->changed(c->arg);
 }
 
 static void
@@ -222,6 +225,12 @@ auth_client_new(struct loop *l, auth_revoked_fn revoked, void *arg)
 	c->timer = loop_timer_new(l, on_task, c);
 	list_init(&c->calls);
 	return c;
+}
+
+void
+auth_client_on_changed(struct auth_client *c, void (*changed)(void *arg))
+{
+	c->changed = changed;
 }
 
 void

@@ -17,6 +17,8 @@ struct auth_lookup;
 /* revoked: this login's ticket is void: end its connection. */
 typedef void (*auth_revoked_fn)(void *arg, const struct auth_revoked *r);
 struct auth_client *auth_client_new(struct loop *l, auth_revoked_fn revoked, void *arg);
+/* authd works by other settings from now on. */
+void auth_client_on_changed(struct auth_client *c, void (*changed)(void *arg));
 void auth_client_free(struct auth_client **c);
 /* A (new) socket to authd; takes fd over. */
 void auth_client_set(struct auth_client *c, int fd);

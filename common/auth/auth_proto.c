@@ -10,7 +10,8 @@ static const struct ipc_field start[] = {
 	IPC_STR(auth_start, mechanism, 1, 32), DATA(auth_start, initial),
 	IPC_U8(auth_start, flags, 0, 15), IPC_U8(auth_start, service, 1, AUTH_SUBMIT),
 	IPC_STR(auth_start, conn, 0, 64), IPC_STR(auth_start, peer, 0, 64),
-	IPC_STR(auth_start, binding, 0, 64), IPC_END };
+	IPC_STR(auth_start, binding, 0, 64),
+	IPC_STR(auth_start, identities, 0, AUTH_IDENTITIES_MAX), IPC_END };
 static const struct ipc_field challenge[] = { DATA(auth_challenge, data), IPC_END };
 static const struct ipc_field step[] = { DATA(auth_step, data), IPC_END };
 static const struct ipc_field granted[] = {
@@ -60,7 +61,7 @@ static const struct ipc_field admin_is[] = {
 
 /* Numbers are never reused. */
 static const struct ipc_message messages[] = {
-	{ AUTH_START, "start", LOGIN, IPC_MSG_SECRET, AUTH_DATA_MAX + 512, OF(auth_start, start) },
+	{ AUTH_START, "start", LOGIN, IPC_MSG_SECRET, AUTH_DATA_MAX + 3072, OF(auth_start, start) },
 	{ AUTH_CHALLENGE, "challenge", REPLY, AUTH_DATA_MAX + 16, OF(auth_challenge, challenge) },
 	{ AUTH_STEP, "step", LOGIN, IPC_MSG_SECRET, AUTH_DATA_MAX + 16, OF(auth_step, step) },
 	{ AUTH_CANCEL, "cancel", LOGIN, IPC_MSG_NOTE, 0, 0, NULL },
@@ -87,6 +88,7 @@ static const struct ipc_message messages[] = {
 	{ AUTH_ADMIN_IS, "admin-is", REPLY, (1u << 20) + 64, OF(auth_admin_is, admin_is) },
 	{ AUTH_KNOWN_VOIDS, "known-voids", AUTH_PEER_STORED, IPC_MSG_NOTE, (1u << 20) + 64,
 	    OF(auth_known_voids, known_voids) },
+	{ AUTH_CHANGED, "changed", 0, IPC_MSG_NOTE, 0, 0, NULL },
 	{ AUTH_VOID_BEFORE, "void-before", 0, IPC_MSG_NOTE, 16, OF(auth_void_before, void_before) },
 	{ 0 }
 };

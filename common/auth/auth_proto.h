@@ -34,7 +34,7 @@ enum auth_no {
 	AUTH_RCPT = 20, AUTH_RCPT_IS = 21,
 	AUTH_REVOCATIONS = 30, AUTH_REVOCATIONS_ARE = 31, AUTH_TICKET_VOID = 32,
 	AUTH_ADMIN = 40, AUTH_ADMIN_IS = 41,
-	AUTH_KNOWN_VOIDS = 60, AUTH_VOID_BEFORE = 61
+	AUTH_KNOWN_VOIDS = 60, AUTH_VOID_BEFORE = 61, AUTH_CHANGED = 62
 };
 
 enum {
@@ -54,6 +54,8 @@ struct auth_start {
 	struct span	conn;		/* connection id for the log */
 	struct span	peer;		/* client address as text, no port */
 	struct span	binding;	/* tls-exporter channel binding data; empty: none */
+	struct span	identities;	/* EXTERNAL: names in the client's good certificate, as
+					 * tls_peer_names() gives them */
 };
 struct auth_challenge { struct span data; };
 struct auth_step { struct span data; };		/* secret */
@@ -73,7 +75,10 @@ struct auth_failure { uint8_t reason; struct span data; };	/* data: SASL error d
 
 /* mechanisms -> mechanisms_are: "PLAIN SCRAM-SHA-256", for a connection of these flags. */
 struct auth_mechanisms { uint8_t flags; };
-struct auth_mechanisms_are { struct span names; };
+struct auth_mechanisms_are { struct span names; };	/* EXTERNAL: show it only who may use it */
+#define AUTH_IDENTITIES_MAX 2048
+
+/* changed (note to workers): other settings are in force: ask for mechanisms again. */
 
 /* renew -> renewed: before it expires; the old one stays valid until it does. */
 struct auth_renew { struct span ticket; };

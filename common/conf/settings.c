@@ -91,6 +91,9 @@ static const struct conf_field tls_fields[] = {
 	CONF_STRING(conf_tls, ciphers12, "", CONF_RELOAD,
 	    "Ciphers for TLS 1.2 as OpenSSL writes them.  Empty: ECDHE with AES-GCM or "
 	    "ChaCha20-Poly1305."),
+	CONF_PATH(conf_tls, client_ca, "", CONF_RELOAD | CONF_FILE,
+	    "PEM file with the authorities whose certificates clients may show (SASL EXTERNAL, see "
+	    "auth), and their revocation lists.  Empty: clients are not asked."),
 	CONF_TIME(conf_tls, ticket_time, "12h", "0", "7d", CONF_RELOAD,
 	    "Age at which keys of session tickets are replaced.  0: no session tickets."),
 	CONF_END

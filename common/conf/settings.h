@@ -124,6 +124,7 @@ struct conf_tls {
 	struct conf_head	head;
 	uint8_t			min_version;	/* enum conf_tls_version */
 	const char		*ciphers12;	/* "": ours */
+	const char		*client_ca;	/* "": no certificates of clients */
 	uint32_t		ticket_time_s;	/* session tickets: life of a key; 0: none given */
 };
 
@@ -135,8 +136,9 @@ struct conf_certificate {		/* the first serves clients that name no known server
 enum conf_backend { CONF_BACKEND_INTERNAL, CONF_BACKEND_PASSWD_FILE, CONF_BACKEND_PAM };
 enum conf_mechanism {
 	CONF_MECH_PLAIN, CONF_MECH_LOGIN, CONF_MECH_SCRAM_SHA_1, CONF_MECH_SCRAM_SHA_256,
-	CONF_MECH_SCRAM_SHA_256_PLUS
+	CONF_MECH_SCRAM_SHA_256_PLUS, CONF_MECH_EXTERNAL
 };
+enum conf_certificate_name { CONF_CERT_EMAIL, CONF_CERT_SUBJECT_EMAIL, CONF_CERT_CN, CONF_CERT_UID };
 enum conf_scram { CONF_SCRAM_AUTO, CONF_SCRAM_ALWAYS };
 enum conf_hash_scheme { CONF_HASH_ARGON2ID, CONF_HASH_YESCRYPT };
 
@@ -145,6 +147,7 @@ struct conf_auth {
 	struct conf_enums	backends;	/* enum conf_backend, asked in this order */
 	struct conf_enums	mechanisms;	/* enum conf_mechanism */
 	uint8_t			scram;		/* enum conf_scram */
+	uint8_t			certificate_name;	/* enum conf_certificate_name */
 	const char		*default_domain;	/* added to a login name without '@'; "": none */
 	uint32_t		cache_time_s;	/* a verified password is remembered; 0: never */
 	uint32_t		ticket_time_s;

@@ -4,8 +4,10 @@
 
 static const char *const backends[] = { "internal", "passwd-file", "pam", NULL };
 static const char *const mechanisms[] = {
-	"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", NULL
+	"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS",
+	"EXTERNAL", NULL
 };
+static const char *const certificate_names[] = { "email", "subject-email", "cn", "uid", NULL };
 static const char *const scram_offers[] = { "auto", "always", NULL };
 static const char *const hash_schemes[] = { "argon2id", "yescrypt", NULL };
 
@@ -15,12 +17,17 @@ const struct conf_field conf_auth_fields[] = {
 	CONF_ENUMS(conf_auth, mechanisms, mechanisms,
 	    "PLAIN, LOGIN, SCRAM-SHA-1, SCRAM-SHA-256, SCRAM-SHA-256-PLUS", CONF_RELOAD,
 	    "SASL mechanisms.  PLAIN and LOGIN are offered over TLS, or where cleartext-login "
-	    "says so."),
+	    "says so; EXTERNAL to clients whose certificate is good (tls client-ca)."),
 	CONF_ENUM(conf_auth, scram, scram_offers, "auto", CONF_RELOAD,
 	    "When the SCRAM mechanisms are offered.  auto: when internal is the only back end, since "
 	    "users of the others have no keys for it, and a client that sees SCRAM tries nothing "
 	    "else.  always: a user of another back end who tries it is answered like one with a "
 	    "wrong password."),
+	CONF_ENUM(conf_auth, certificate_name, certificate_names, "email", CONF_RELOAD,
+	    "Which name in a client's certificate is its login name.  email: an address among the "
+	    "alternative names; the others: that field of the subject.  Whoever can get a "
+	    "certificate from those authorities with somebody's name can read his mail; and a "
+	    "worker that is taken over could say that it saw one."),
 	CONF_STRING(conf_auth, default_domain, "", CONF_RELOAD,
 	    "Domain of login names without one.  Empty: none."),
 	CONF_TIME(conf_auth, cache_time, "60s", "0", "1h", CONF_RELOAD,

@@ -48,6 +48,10 @@ void tls_ctx_free(struct tls_ctx **ctx);
 enum status tls_ctx_add(struct tls_ctx *ctx, struct span chain_pem, struct span key_pem,
     char err[TLS_ERROR_MAX]);
 
+/* Asks clients for certificates of these authorities (PEM, with their revocation lists where
+ * they have any); before the first certificate is added. */
+enum status tls_ctx_client_ca(struct tls_ctx *ctx, struct span pem, char err[TLS_ERROR_MAX]);
+
 /* Session tickets: without keys none are given.  keys[0] makes new tickets, all are
  * accepted; give the same to all workers, and a new first one now and then. */
 struct tls_ticket_key {
@@ -121,6 +125,13 @@ bool tls_resumed(const struct tls *t);
 /* RFC 5705 keying material with a zero-length context (RFC 9266 2; with TLS 1.2 that
  * differs from none).  false also on TLS 1.2 without the extended master secret (RFC 7627), where it would bind nothing (RFC 9266 2). */
 bool tls_exporter(const struct tls *t, const char *label, unsigned char *out, size_t len);
+/* The client showed a certificate, and it is good.  t may be NULL. */
+bool tls_has_peer(const struct tls *t);
+/* Appends its names, a line each: "email alice@example.org" (subjectAltName), "subject-email",
+ * "cn", "uid" (of the subject). */
+#define TLS_PEER_NAME_MAX 320
+#define TLS_PEER_NAMES_MAX 2048
+void tls_peer_names(const struct tls *t, struct buf *out);
 /* The channel binding "tls-exporter" (RFC 9266). */
 #define TLS_CB_EXPORTER_LABEL "EXPORTER-Channel-Binding"
 #define TLS_CB_EXPORTER_LEN 32

@@ -101,6 +101,7 @@ tls_ctx_free(struct tls_ctx **ctxp)
 	mem_free(&ctx->certs);
 	mem_free(&ctx->keys);
 	mem_free(&ctx->ciphers12);
+	tls_peer_fini(ctx);
 	table_fini(&ctx->names, NULL, NULL);
 	buf_fini(&ctx->alpn);
 	mem_wipe(ctx->tickets, sizeof(ctx->tickets));
@@ -286,6 +287,7 @@ make_ssl_ctx(struct tls_ctx *ctx)
 	if (ctx->alpn.len > 0)
 		SSL_CTX_set_alpn_select_cb(sc, on_alpn, ctx);
 	allow_tickets(ctx, sc);
+	tls_peer_setup(ctx, sc);
 	if (SSL_CTX_set_cipher_list(sc, ctx->ciphers12) != 1) {
 		SSL_CTX_free(sc);
 		return NULL;

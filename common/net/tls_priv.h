@@ -22,6 +22,9 @@ struct tls_ctx {
 	struct buf		 alpn;		/* wire form */
 	struct tls_ticket_key	 tickets[TLS_TICKET_KEYS_MAX];
 	size_t			 n_tickets;
+	X509_STORE		*authorities;	/* of clients; NULL: not asked */
+	STACK_OF(X509_NAME)	*authority_names;
+	unsigned char		 authority_id[32];
 };
 
 struct tls {
@@ -32,11 +35,16 @@ struct tls {
 	void			(*resume)(void *arg);
 	void			*arg;
 	const char		*error;
+	bool			 peer_bad;	/* the client's certificate does not verify */
 	enum tls_state		 state;
 };
 
 /* What stands in OpenSSL's queue of errors, as words with a static life. */
 const char *tls_last_error(void);
+
+/* tls_peer.c: certificates of clients. */
+void tls_peer_setup(const struct tls_ctx *ctx, SSL_CTX *sc);
+void tls_peer_fini(struct tls_ctx *ctx);
 
 /* tls_sign.c: a key whose public half is pub and that only sign can use.  The
  * EVP_PKEY lives at most as long as the returned struct; NULL: key type unknown. */

@@ -14,7 +14,7 @@
 
 struct cert_pem {
 	struct span	name;		/* of its section in the configuration */
-	struct span	chain, key;	/* PEM; leaf first */
+	struct span	chain, key;	/* PEM; leaf first.  No key: the authorities of clients */
 };
 void cert_pem_put(struct buf *out, const struct cert_pem *c);
 /* false at the end, or with r->bad. */

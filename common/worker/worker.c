@@ -206,7 +206,9 @@ take_certs(struct worker *w, int fd)
 	fresh = tls_ctx_new(&tc, err);
 	reader_init(&r, blob, len);
 	while (fresh != NULL && cert_pem_get(&r, &c)) {
-		if (tls_ctx_add(fresh, c.chain, c.key, err) != ST_OK)
+		if (c.key.len == 0 && tls_ctx_client_ca(fresh, c.chain, err) == ST_OK)
+			continue;
+		if (c.key.len == 0 || tls_ctx_add(fresh, c.chain, c.key, err) != ST_OK)
 			LOG(NULL, ERROR, "tls.certificate", KV_SPAN("certificate", c.name),
 			    KV_STR("why", err));
 		else
@@ -369,6 +371,16 @@ on_control_closed(struct ipc *ipc, void *arg)
 	finish(arg, 1);
 }
 
+/* It took up a new configuration later than we did. */
+static void
+on_auth_changed(void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->started && w->ops->configured != NULL)
+		w->ops->configured(w, w->ops->arg);
+}
+
 static void
 on_revoked(void *arg, const struct auth_revoked *r)
 {
@@ -395,6 +407,7 @@ worker_main(const struct worker_ops *ops)
 	w.load = loop_timer_new(w.loop, on_load, &w);
 	w.drain = loop_timer_new(w.loop, on_drain_step, &w);
 	w.auth = auth_client_new(w.loop, on_revoked, &w);
+	auth_client_on_changed(w.auth, on_auth_changed);
 	w.control = ipc_new(&cf, CONTROL_FD);
 	loop_run(w.loop);
 

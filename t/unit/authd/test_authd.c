@@ -296,6 +296,73 @@ names_and_passwords_are_compared_prepared(void **state)
 	world_stop(&w);
 }
 
+static enum status
+external(const char *identities, const char *authzid)
+{
+	w.identities = span_str(identities);
+	return world_start_exchange(&w, "EXTERNAL", authzid, AUTH_TLS | AUTH_IR, SPAN_NONE);
+}
+
+static void
+start_with_certificates(uint8_t which)
+{
+	static const uint8_t mechs[] = { CONF_MECH_PLAIN, CONF_MECH_EXTERNAL };
+	struct mansio_conf *c = world_conf();
+
+	c->auth.mechanisms = (struct conf_enums){ mechs, 2 };
+	c->auth.certificate_name = which;
+	c->tls.client_ca = "/some/ca.pem";
+	world_start(&w, c);
+	assert_int_equal(world_admin(&w, "account-add", "{\"address\":\"alice@example.org\"}"), ST_OK);
+	assert_int_equal(world_admin(&w, "account-add", "{\"address\":\"bob@example.org\"}"), ST_OK);
+}
+
+static void
+the_name_in_a_good_certificate_opens_its_account(void **state)
+{
+	static const char alice[] = "email Alice@Example.ORG\ncn bob@example.org\nuid alice\n";
+
+	start_with_certificates(CONF_CERT_EMAIL);
+	(void)auth_mechanisms(w.imap, AUTH_TLS, on_names, NULL);
+	world_wait(&w, &w.answered);
+	assert_string_equal(w.names.data, "EXTERNAL PLAIN");
+	(void)auth_mechanisms(w.imap, AUTH_CLEAR_OK, on_names, NULL);
+	world_wait(&w, &w.answered);
+	assert_string_equal(w.names.data, "PLAIN");
+	assert_int_equal(external(alice, ""), ST_OK);
+	assert_string_equal(w.user.data, "alice@example.org");
+	assert_int_equal(external(alice, "alice@example.org"), ST_OK);
+	assert_int_equal(external(alice, "bob@example.org"), ST_DENIED);
+	assert_int_equal(w.reason, AUTH_WHY_AUTHZ);
+	/* of two the one that is asked for */
+	assert_int_equal(external("email alice@example.org\nemail bob@example.org\n", ""), ST_OK);
+	assert_string_equal(w.user.data, "alice@example.org");
+	assert_int_equal(external("email alice@example.org\nemail bob@example.org\n",
+	    "bob@example.org"), ST_OK);
+	assert_string_equal(w.user.data, "bob@example.org");
+	/* no such name, nobody, no certificate, no encryption */
+	assert_int_equal(external("cn alice@example.org\n", ""), ST_DENIED);
+	assert_int_equal(external("email carol@example.org\n", ""), ST_DENIED);
+	assert_int_equal(w.reason, AUTH_WHY_CREDENTIALS);
+	assert_int_equal(external("", ""), ST_UNSUPPORTED);
+	w.identities = span_str(alice);
+	assert_int_equal(world_start_exchange(&w, "EXTERNAL", "", AUTH_CLEAR_OK | AUTH_IR, SPAN_NONE),
+	    ST_UNSUPPORTED);
+	/* without an initial response it is asked for */
+	assert_int_equal(world_start_exchange(&w, "EXTERNAL", "", AUTH_TLS, SPAN_NONE), ST_OK);
+	assert_int_equal(world_step(&w, SPAN_NONE), ST_OK);
+	assert_string_equal(w.user.data, "alice@example.org");
+	assert_int_equal(world_admin(&w, "account-set",
+	    "{\"address\":\"alice@example.org\",\"disabled\":true}"), ST_OK);
+	assert_int_equal(external(alice, ""), ST_DENIED);
+	assert_int_equal(w.reason, AUTH_WHY_DISABLED);
+	world_stop(&w);
+	start_with_certificates(CONF_CERT_CN);
+	assert_int_equal(external(alice, ""), ST_OK);
+	assert_string_equal(w.user.data, "bob@example.org");
+	world_stop(&w);
+}
+
 static void
 the_salt_of_nobody_is_always_the_same(void **state)
 {
@@ -743,6 +810,7 @@ main(void)
 		cmocka_unit_test(scram_proves_both_sides),
 		cmocka_unit_test(scram_is_offered_where_all_users_have_its_keys),
 		cmocka_unit_test(names_and_passwords_are_compared_prepared),
+		cmocka_unit_test(the_name_in_a_good_certificate_opens_its_account),
 		cmocka_unit_test(the_salt_of_nobody_is_always_the_same),
 		cmocka_unit_test(master_users_act_as_others_and_nobody_else_does),
 		cmocka_unit_test(addresses_lead_where_the_directory_says),

@@ -204,7 +204,7 @@ world_start_exchange(struct world *w, const char *mech, const char *initial, uns
 {
 	struct auth_start s = { .mechanism = span_str(mech), .initial = span_str(initial),
 	    .flags = (uint8_t)flags, .service = AUTH_IMAP, .conn = SPAN_LIT("c1"),
-	    .peer = SPAN_LIT("192.0.2.7"), .binding = binding };
+	    .peer = SPAN_LIT("192.0.2.7"), .binding = binding, .identities = w->identities };
 
 	auth_exchange_cancel(&w->x);
 	w->x = auth_exchange_start(w->imap, &s, on_auth, w);

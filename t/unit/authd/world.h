@@ -23,6 +23,7 @@ struct world {
 	struct buf		data, user, result, detail, ticket, names;
 	uint64_t		account;
 	struct auth_exchange	*x;
+	struct span		identities;	/* given with each start; the caller's */
 };
 
 struct mansio_conf *world_conf(void);	/* cheap hashes, no delays */
