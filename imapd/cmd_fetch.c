@@ -17,6 +17,8 @@ fetch_release(struct imap_cmd *cmd)
 	struct fetch *f = cmd->data;
 
 	uidset_fini(&f->todo);
+	uidset_fini(&f->slow);
+	buf_fini(&f->labels);
 	mem_free(&f->rows);
 	buf_fini(&f->blobs);
 	buf_fini(&f->raw);
@@ -477,6 +479,10 @@ next_chunk(struct imap_cmd *cmd)
 		return;
 	}
 	f->n_rows = f->at = 0;
+	if (f->columns) {
+		fetch_columns(cmd);
+		return;
+	}
 	take_chunk(f, chunk_max(s, f), &chunk);
 	if (f->fields == 0) {
 		print_known(cmd, &chunk);
@@ -573,6 +579,7 @@ cmd_fetch(struct imap_cmd *cmd)
 	if (!imap_cmd_uids(cmd, set, &f->todo))
 		return;
 	f->asked = uidset_count(&f->todo);
+	f->columns = fetch_columns_plan(f);
 	cmd->data = f;
 	cmd->release = fetch_release;
 	if (f->filtered)

@@ -7,6 +7,7 @@
 #define IMAPD_FETCH_H
 
 #include "common/mime/coding.h"
+#include "common/mime/columns.h"
 #include "common/mime/digest.h"
 #include "common/mime/summary.h"
 #include "imapd/session.h"
@@ -26,6 +27,10 @@ struct fetch_item {
 	const char		*name;		/* "RFC822.TEXT"; NULL: BODY and the section */
 	bool			partial;
 	uint64_t		from, length;
+	/* when columns are asked for (fetch_columns.c) */
+	unsigned		column;		/* which of those that come */
+	size_t			label, label_len;	/* in labels */
+	struct mime_header_names names;
 };
 
 struct fetch_row {
@@ -53,6 +58,11 @@ struct fetch {
 	unsigned		fields, cache;	/* ROW_..., CACHE_... */
 	bool			body, seen, filtered, vanished;
 	uint64_t		changed_since;
+	bool			columns;	/* what is asked for is in columns */
+	uint32_t		want;		/* of them, and the fields of rows with them */
+	unsigned		column_fields;
+	struct uidset		slow;		/* messages whose columns do not do */
+	struct buf		labels;
 	struct uidset		todo;
 	uint64_t		asked, told;
 	struct fetch_row	*rows;
@@ -106,6 +116,11 @@ bool fetch_lacks_blobs(const struct fetch *f, const struct fetch_row *r);
 
 /* fetch_big.c: a message above FETCH_SMALL_MAX; then calls fetch_next_group(). */
 void fetch_big(struct imap_cmd *cmd);
+/* fetch_columns.c.  Are all items columns, or of rows beside some? */
+bool fetch_columns_plan(struct fetch *f);
+/* Asks for some of todo and prints them, then calls fetch_next_group(); when todo is through,
+ * those that need their blobs or bytes are left in it, and f->columns is false. */
+void fetch_columns(struct imap_cmd *cmd);
 /* cmd_fetch.c */
 void fetch_next_group(struct imap_cmd *cmd);
 /* The store failed in the middle of a literal: nothing else can be said. */

@@ -4,7 +4,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/cmd_expunge.c imapd/cmd_fetch.c imapd/cmd_idle.c imapd/cmd_mailbox.c \
 	imapd/cmd_metadata.c imapd/cmd_quota.c imapd/cmd_notify.c imapd/notify.h imapd/cmd_batches.c \
 	imapd/cmd_search.c imapd/cmd_select.c imapd/cmd_store.c imapd/commands.c \
-	imapd/fetch.h imapd/fetch_big.c imapd/fetch_parse.c imapd/fetch_print.c \
+	imapd/fetch.h imapd/fetch_big.c imapd/fetch_columns.c imapd/fetch_parse.c imapd/fetch_print.c \
 	imapd/search_text.c imapd/search_text.h \
 	imapd/session.c imapd/session.h imapd/sync.c imapd/sync.h \
 	imapd/url_source.c imapd/url_source.h \
