@@ -28,7 +28,7 @@ struct fetch_item {
 	bool			partial;
 	uint64_t		from, length;
 	/* when columns are asked for (fetch_columns.c) */
-	unsigned		column;		/* which of those that come */
+	unsigned		column, more;	/* which of those that come */
 	size_t			label, label_len;	/* in labels */
 	struct mime_header_names names;
 };

@@ -57,6 +57,8 @@ fetch_columns_plan(struct fetch *f)
 			return false;
 		if (c >= 0)
 			f->want |= MIME_COLUMN(c);
+		if (c == MIME_COL_HEADER && mime_header_names_more(&it->names))
+			f->want |= MIME_COLUMN(MIME_COL_HEADER_MORE);
 		if (it->kind == FETCH_FLAGS || it->kind == FETCH_MODSEQ)
 			f->column_fields |= ROW_FLAGS;
 		if (it->kind == FETCH_DATE || it->kind == FETCH_SIZE)
@@ -67,6 +69,7 @@ fetch_columns_plan(struct fetch *f)
 
 		if (c >= 0)
 			f->items[i].column = (unsigned)__builtin_popcount(f->want & (MIME_COLUMN(c) - 1));
+		f->items[i].more = f->items[i].column + 1;	/* is the next one, if it is asked for */
 	}
 	return f->want != 0;
 }
@@ -78,23 +81,31 @@ put_bytes(char **to, const void *p, size_t n)
 	*to += n;
 }
 
+static bool
+open_header(const struct fetch_item *it, const struct store_columns_row *r,
+    struct mime_header_walk *w)
+{
+	return mime_header_open(r->col[it->column],
+	    mime_header_names_more(&it->names) ? r->col[it->more] : SPAN_NONE, &it->names, w);
+}
+
 /* "BODY[HEADER.FIELDS (DATE)] {12}" and the fields. */
 static void
-put_header(const struct fetch *f, const struct fetch_item *it, struct span column,
-    struct buf *out)
+put_header(const struct fetch *f, const struct fetch_item *it,
+    const struct store_columns_row *r, struct buf *out)
 {
 	struct mime_header_walk w;
 	struct span field;
 	size_t len = 2;
 	char *to;
 
-	if (!mime_header_open(column, &it->names, &w))
+	if (!open_header(it, r, &w))
 		return;
 	while (mime_header_next(&w, &it->names, &field))
 		len += field.len;
 	buf_add(out, f->labels.data + it->label, it->label_len);
 	fetch_put_literal(out, len, false);
-	mime_header_open(column, &it->names, &w);
+	open_header(it, r, &w);
 	to = buf_reserve(out, len);
 	while (mime_header_next(&w, &it->names, &field))
 		put_bytes(&to, field.p, field.len);
@@ -114,7 +125,7 @@ will_do(const struct fetch *f, const struct store_columns_row *r, size_t *room)
 		if (it->kind < FETCH_ENVELOPE)
 			continue;
 		*room += r->col[it->column].len + it->label_len + 32;
-		if (it->kind == FETCH_BODY ? !mime_header_open(r->col[it->column], &it->names, &w) :
+		if (it->kind == FETCH_BODY ? !open_header(it, r, &w) :
 		    r->col[it->column].len == 0)
 			return false;
 	}
@@ -151,7 +162,7 @@ put_row(struct imap_cmd *cmd, const struct store_columns_row *r)
 		else if (it->kind == FETCH_STRUCTURE)
 			buf_add(out, "BODYSTRUCTURE ", 14);
 		if (it->kind == FETCH_BODY)
-			put_header(f, it, r->col[it->column], out);
+			put_header(f, it, r, out);
 		else if (it->kind >= FETCH_ENVELOPE)
 			buf_add_span(out, r->col[it->column]);
 		else

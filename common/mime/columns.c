@@ -243,32 +243,37 @@ mime_column_thread(struct span column, struct mime_column_thread *t)
 /* ---- header fields ---- */
 
 #define HEADER_HEAD	9u		/* bytes in front of the fields */
-#define HEADER_FIELD	3u		/* and in front of each */
+#define MORE_HEAD	1u
+#define FIELD_HEAD	4u
 #define HEADER_MAX	16384u
 
-/* By number, which is in columns: only ever appended to. */
+/* By number, which is in columns. */
 static const char *const kept_names[] = {
 	"date", "from", "sender", "reply-to", "to", "cc", "bcc", "subject", "message-id",
-	"in-reply-to", "references", "content-type", "content-transfer-encoding",
-	"content-description", "mime-version", "list-id", "list-post", "list-subscribe",
-	"list-unsubscribe", "list-unsubscribe-post", "list-help", "list-archive", "priority",
-	"x-priority", "x-msmail-priority", "importance", "precedence", "auto-submitted",
-	"newsgroups", "followup-to", "lines", "x-label", "x-original-to", "delivered-to",
-	"disposition-notification-to", "x-confirm-reading-to", "mail-followup-to", "mail-reply-to",
-	"x-draft-info", "x-mozilla-draft-info", "user-agent", "x-mailer", "organization",
+	"in-reply-to", "references", "content-type", "priority", "x-priority", "importance",
+	"newsgroups", "x-label",
+#define FREQUENT 17
+	"content-transfer-encoding", "content-description", "mime-version", "list-id",
+	"list-post", "list-subscribe", "list-unsubscribe", "list-unsubscribe-post", "list-help",
+	"list-archive", "x-msmail-priority", "precedence", "auto-submitted", "followup-to",
+	"lines", "x-original-to", "delivered-to", "disposition-notification-to",
+	"x-confirm-reading-to", "mail-followup-to", "mail-reply-to", "x-draft-info",
+	"x-mozilla-draft-info", "user-agent", "x-mailer", "organization",
 	"x-uniform-type-identifier", "x-universally-unique-identifier", "x-k9mail-identity",
-	"chat-version", "autocrypt-setup-message", "x-spam-flag", "x-spam-score", "x-spam-level",
-	"resent-from", "resent-to", "resent-date", "return-path", "keywords", "comments",
-	"bimi-indicator", "bimi-location", "x-bimi-indicator-hash"
+	"chat-version", "autocrypt-setup-message", "x-spam-flag", "x-spam-score",
+	"x-spam-level", "resent-from", "resent-to", "resent-date", "return-path", "keywords",
+	"comments", "bimi-indicator", "bimi-location", "x-bimi-indicator-hash"
 };
-_Static_assert(sizeof(kept_names) / sizeof(kept_names[0]) <= MIME_HEADER_NAMES_MAX, "a word of bits");
+#define KEPT (sizeof(kept_names) / sizeof(kept_names[0]))
+_Static_assert(KEPT <= MIME_HEADER_NAMES_MAX, "a word of bits");
 
-int
-mime_header_name(struct span name)
+/* Number of a kept name in any case, or -1. */
+static int
+name_number(struct span name)
 {
 	char first = name.len > 0 ? ascii_lower(name.p[0]) : 0;
 
-	for (size_t i = 0; i < sizeof(kept_names) / sizeof(kept_names[0]); i++)
+	for (size_t i = 0; i < KEPT; i++)
 		if (kept_names[i][0] == first && span_caseeq_str(name, kept_names[i]))
 			return (int)i;
 	return -1;
@@ -286,41 +291,49 @@ other_bits(struct span name)
 }
 
 void
-mime_header_column(struct span block, struct buf *out)
+mime_header_columns(struct span block, struct buf *header, struct buf *more)
 {
-	size_t start = out->len;
+	bool complete[2] = { true, true };
+	size_t start[2] = { header->len, more->len };
 	struct mime_field f;
 	uint64_t others = 0;
-	bool complete = block.len < MIME_HEADER_MAX;	/* longer ones were cut */
+	unsigned place = 0;
 
-	put_u8(out, 0);
-	put_u64(out, 0);
+	if (block.len >= MIME_HEADER_MAX)	/* longer ones were cut */
+		complete[0] = complete[1] = false;
+	put_u8(header, 0);
+	put_u64(header, 0);
+	put_u8(more, 0);
 	while (mime_field_next(&block, &f)) {
-		int no = mime_header_name(f.name);
+		int no = name_number(f.name);
+		unsigned which = no >= FREQUENT;
+		struct buf *b = which ? more : header;
 
 		if (no < 0) {
 			others |= other_bits(f.name);
 			continue;
 		}
 		/* what is shown otherwise than it stands, or is too much, is left to the body */
-		if (f.raw.len == 0 || f.raw.p[f.raw.len - 1] != '\n' ||
+		if (f.raw.len == 0 || f.raw.p[f.raw.len - 1] != '\n' || place > UINT8_MAX ||
 		    memchr(f.raw.p, '\0', f.raw.len) != NULL ||
-		    out->len - start + HEADER_FIELD + f.raw.len > HEADER_MAX) {
-			complete = false;
+		    b->len - start[which] + FIELD_HEAD + f.raw.len > HEADER_MAX) {
+			complete[which] = false;
 			continue;
 		}
-		put_u8(out, (uint8_t)no);
-		put_u16(out, (uint16_t)f.raw.len);
-		buf_add_span(out, f.raw);
+		put_u8(b, (uint8_t)no);
+		put_u8(b, (uint8_t)place++);
+		put_u16(b, (uint16_t)f.raw.len);
+		buf_add_span(b, f.raw);
 	}
-	out->data[start] = complete;
-	put_be64(out->data + start + 1, others);
+	header->data[start[0]] = complete[0];
+	put_be64(header->data + start[0] + 1, others);
+	more->data[start[1]] = complete[1];
 }
 
 bool
 mime_header_names_add(struct mime_header_names *names, struct span name)
 {
-	int no = mime_header_name(name);
+	int no = name_number(name);
 
 	if (no >= 0) {
 		names->kept |= (uint64_t)1 << no;
@@ -333,35 +346,64 @@ mime_header_names_add(struct mime_header_names *names, struct span name)
 }
 
 bool
-mime_header_open(struct span column, const struct mime_header_names *names,
+mime_header_names_more(const struct mime_header_names *names)
+{
+	return names->kept >> FREQUENT != 0;
+}
+
+bool
+mime_header_open(struct span header, struct span more, const struct mime_header_names *names,
     struct mime_header_walk *w)
 {
 	uint64_t others;
 
-	if (column.len < HEADER_HEAD || column.p[0] != 1)
+	if (header.len < HEADER_HEAD || header.p[0] != 1)
 		return false;
-	others = get_be64(column.p + 1);
+	others = get_be64(header.p + 1);
 	for (unsigned i = 0; i < names->n_others; i++)
 		if ((others & names->other[i]) == names->other[i])
 			return false;
-	w->rest = span(column.p + HEADER_HEAD, column.len - HEADER_HEAD);
+	w->rest[0] = span(header.p + HEADER_HEAD, header.len - HEADER_HEAD);
+	w->rest[1] = SPAN_NONE;
+	if (!mime_header_names_more(names))
+		return true;
+	if (more.len < MORE_HEAD || more.p[0] != 1)
+		return false;
+	w->rest[1] = span(more.p + MORE_HEAD, more.len - MORE_HEAD);
 	return true;
+}
+
+/* The next field of one column that is among the names; it is not taken off. */
+static bool
+peek(struct span *rest, const struct mime_header_names *names)
+{
+	while (rest->len >= FIELD_HEAD) {
+		unsigned no = (unsigned char)rest->p[0];
+		size_t len = FIELD_HEAD + get_be16(rest->p + 2);
+
+		if (no >= MIME_HEADER_NAMES_MAX || len > rest->len)
+			break;
+		if (names->kept >> no & 1)
+			return true;
+		*rest = span(rest->p + len, rest->len - len);
+	}
+	*rest = SPAN_NONE;
+	return false;
 }
 
 bool
 mime_header_next(struct mime_header_walk *w, const struct mime_header_names *names,
     struct span *field)
 {
-	while (w->rest.len >= HEADER_FIELD) {
-		unsigned no = (unsigned char)w->rest.p[0];
-		size_t len = get_be16(w->rest.p + 1);
+	bool a = peek(&w->rest[0], names), b = w->rest[1].len > 0 && peek(&w->rest[1], names);
+	struct span *from = &w->rest[b && (!a ||
+	    (unsigned char)w->rest[1].p[1] < (unsigned char)w->rest[0].p[1])];
+	size_t len;
 
-		if (no >= MIME_HEADER_NAMES_MAX || len > w->rest.len - HEADER_FIELD)
-			break;
-		*field = span(w->rest.p + HEADER_FIELD, len);
-		w->rest = span(w->rest.p + HEADER_FIELD + len, w->rest.len - HEADER_FIELD - len);
-		if (names->kept >> no & 1)
-			return true;
-	}
-	return false;
+	if (!a && !b)
+		return false;
+	len = get_be16(from->p + 2);
+	*field = span(from->p + FIELD_HEAD, len);
+	*from = span(from->p + FIELD_HEAD + len, from->len - FIELD_HEAD - len);
+	return true;
 }

@@ -40,7 +40,7 @@ enum mime_column {
 	/* What IMAP's items of these names show; empty: too long, or not for every client
 	 * (8-bit text): to be printed from the blobs. */
 	MIME_COL_ENVELOPE,
-	MIME_COL_HEADER,	/* see mime_header_next() */
+	MIME_COL_HEADER, MIME_COL_HEADER_MORE,	/* see mime_header_next() */
 	MIME_COL_BODYSTRUCTURE,
 	MIME_COLUMNS
 };
@@ -88,28 +88,31 @@ void mime_search_addresses(struct mime_seq list, struct buf *out);
 
 /* ---- header fields as they stand ----
  *
- * HEADER: u8 (1: complete), u64 of bits for the names that are not kept; then for each field of
- * a kept name, in the order of the message: u8 number of the name, u16 length, the field with
- * its line end.  "Kept" are the names that clients ask for in lists. */
+ * Two columns keep the fields whose names clients ask for in lists: HEADER those that all do,
+ * HEADER_MORE the others.  HEADER: u8 (1: complete), u64 of bits for the names that are not kept,
+ * fields; HEADER_MORE: u8 (1: complete), fields.  A field: u8 number of its name, u8 its place
+ * in the message, u16 length, the field with its line end. */
 #define MIME_HEADER_NAMES_MAX 64
-/* Number of a kept name in any case, or -1. */
-int mime_header_name(struct span name);
-/* The column of a header block, appended. */
-void mime_header_column(struct span block, struct buf *out);
 
 struct mime_header_names {
 	uint64_t	kept;		/* by number */
 	unsigned	n_others;
-	uint64_t	other[16];	/* bits of each */
+	uint64_t	other[16];	/* bits of each name that is not kept */
 };
 /* false: too many names. */
 bool mime_header_names_add(struct mime_header_names *names, struct span name);
+/* HEADER_MORE is needed. */
+bool mime_header_names_more(const struct mime_header_names *names);
+
+/* Both columns of a header block, appended. */
+void mime_header_columns(struct span block, struct buf *header, struct buf *more);
+
 struct mime_header_walk {
-	struct span	rest;
+	struct span	rest[2];
 };
-/* Can these names be answered out of the column? */
-bool mime_header_open(struct span column, const struct mime_header_names *names,
-    struct mime_header_walk *w);
+/* Can these names be answered out of the columns?  more: SPAN_NONE when it is not needed. */
+bool mime_header_open(struct span header, struct span more,
+    const struct mime_header_names *names, struct mime_header_walk *w);
 /* The next field of the message that is among the names. */
 bool mime_header_next(struct mime_header_walk *w, const struct mime_header_names *names,
     struct span *field);

@@ -47,7 +47,7 @@ struct mime_digest {
 	struct part_meta *parts;
 	size_t		n, room, meta_bytes;
 	struct arena	arena;		/* of one header */
-	struct buf	list, structure, header;
+	struct buf	list, structure, header, header_more;
 
 	/* of the message's own header */
 	struct buf	root_env, ids, base_subject, kept;
@@ -370,7 +370,7 @@ on_header(void *arg, uint32_t i, struct span block)
 	}
 	if (is_root) {
 		own_header(d, v);
-		mime_header_column(block, &d->header);
+		mime_header_columns(block, &d->header, &d->header_more);
 	}
 	if (d->text_max > 0 && (is_root || nested))
 		header_text(d, block);
@@ -485,7 +485,7 @@ mime_digest_free(struct mime_digest **dp)
 		mime_decoder_fini(&d->decoder);
 	mime_charset_free(&d->charset);
 	mime_html_free(&d->html);
-	struct buf *all[] = { &d->list, &d->structure, &d->header, &d->root_env, &d->ids,
+	struct buf *all[] = { &d->list, &d->structure, &d->header, &d->header_more, &d->root_env, &d->ids,
 	    &d->base_subject, &d->kept, &d->decoded, &d->utf8, &d->plain, &d->preview, &d->text };
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		buf_fini(all[i]);
@@ -611,6 +611,7 @@ mime_digest_finish(struct mime_digest *d, struct mime_digest_result *r)
 	r->list = buf_span(&d->list);
 	r->structure = buf_span(&d->structure);
 	r->header = buf_span(&d->header);
+	r->header_more = buf_span(&d->header_more);
 	r->subject_hash = mime_subject_hash(buf_span(&d->base_subject));
 	memcpy(r->thread_keys, d->thread_keys, sizeof(r->thread_keys));
 	r->n_thread_keys = d->n_thread_keys;

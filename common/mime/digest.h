@@ -28,7 +28,7 @@ void mime_digest_feed(struct mime_digest *d, const void *data, size_t len);
 #define MIME_THREAD_KEYS 64
 struct mime_digest_result {		/* borrowed from the digest */
 	struct span		list, structure;	/* the blobs */
-	struct span		header;		/* MIME_COL_HEADER */
+	struct span		header, header_more;	/* columns, see columns.h */
 	uint64_t		subject_hash;	/* of the base subject; 0: it is empty */
 	uint64_t		thread_keys[MIME_THREAD_KEYS];	/* own id first (0: none), then references */
 	size_t			n_thread_keys;

@@ -28,6 +28,7 @@ imap_columns_make(const struct mime_digest_result *d, struct buf *out)
 	imap_put_envelope(&text, &list.env);
 	add_wire(&c, &text);
 	mime_columns_add(&c, d->header);
+	mime_columns_add(&c, d->header_more);
 	buf_clear(&text);
 	imap_put_structure(&text, &st, true);
 	add_wire(&c, &text);

@@ -50,13 +50,30 @@ close_gap(struct buf *b)
 	b->gap = 0;
 }
 
+void
+buf_add_str(struct buf *b, const char *s)
+{
+	buf_add(b, s, strlen(s));
+}
+
+void
+buf_add_u64(struct buf *b, uint64_t v)
+{
+	char tmp[20];
+	size_t n = sizeof(tmp);
+
+	do {
+		tmp[--n] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	buf_add(b, tmp + n, sizeof(tmp) - n);
+}
+
 char *
-buf_reserve(struct buf *b, size_t n)
+buf_grow(struct buf *b, size_t n)
 {
 	size_t need, cap;
 
-	if (b->room - b->len >= n && b->data != NULL)
-		return b->data + b->len;
 	if (!size_add(b->len, n, &need) || need > SIZE_MAX / 4)
 		abort();
 	if (b->gap > 0 && b->gap >= b->len && b->gap + b->room >= need) {
@@ -71,55 +88,6 @@ buf_reserve(struct buf *b, size_t n)
 	b->data = mem_realloc(b->data, cap);
 	b->room = cap;
 	return b->data + b->len;
-}
-
-void
-buf_added(struct buf *b, size_t n)
-{
-	if (n > b->room - b->len)
-		abort();
-	b->len += n;
-}
-
-void
-buf_add(struct buf *b, const void *p, size_t n)
-{
-	if (n == 0)
-		return;
-	memcpy(buf_reserve(b, n), p, n);
-	b->len += n;
-}
-
-void
-buf_add_span(struct buf *b, struct span s)
-{
-	buf_add(b, s.p, s.len);
-}
-
-void
-buf_add_str(struct buf *b, const char *s)
-{
-	buf_add(b, s, strlen(s));
-}
-
-void
-buf_add_c(struct buf *b, char c)
-{
-	*buf_reserve(b, 1) = c;
-	b->len++;
-}
-
-void
-buf_add_u64(struct buf *b, uint64_t v)
-{
-	char tmp[20];
-	size_t n = sizeof(tmp);
-
-	do {
-		tmp[--n] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
-	buf_add(b, tmp + n, sizeof(tmp) - n);
 }
 
 void

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/util/span.h"
 
@@ -28,12 +30,44 @@ void buf_fini_secret(struct buf *b);
 void buf_clear(struct buf *b);
 /* Makes room for n more bytes and returns where they go; buf_added() tells how
  * many were written. */
-char *buf_reserve(struct buf *b, size_t n);
-void buf_added(struct buf *b, size_t n);
-void buf_add(struct buf *b, const void *p, size_t n);
-void buf_add_span(struct buf *b, struct span s);
+char *buf_grow(struct buf *b, size_t n);	/* buf_reserve() when there is no room yet */
+static inline char *
+buf_reserve(struct buf *b, size_t n)
+{
+	return b->data != NULL && b->room - b->len >= n ? b->data + b->len : buf_grow(b, n);
+}
+
+static inline void
+buf_added(struct buf *b, size_t n)
+{
+	if (n > b->room - b->len)
+		abort();
+	b->len += n;
+}
+
+static inline void
+buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (n == 0)
+		return;
+	memcpy(buf_reserve(b, n), p, n);
+	b->len += n;
+}
+
+static inline void
+buf_add_span(struct buf *b, struct span s)
+{
+	buf_add(b, s.p, s.len);
+}
+
+static inline void
+buf_add_c(struct buf *b, char c)
+{
+	*buf_reserve(b, 1) = c;
+	b->len++;
+}
+
 void buf_add_str(struct buf *b, const char *s);
-void buf_add_c(struct buf *b, char c);
 void buf_add_u64(struct buf *b, uint64_t v);	/* decimal */
 void buf_addf(struct buf *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -7,34 +7,7 @@
 #endif
 
 void
-put_u8(struct buf *b, uint8_t v)
-{
-	buf_add_c(b, (char)v);
-}
-
-void
-put_u16(struct buf *b, uint16_t v)
-{
-	put_be16(buf_reserve(b, 2), v);
-	b->len += 2;
-}
-
-void
-put_u32(struct buf *b, uint32_t v)
-{
-	put_be32(buf_reserve(b, 4), v);
-	b->len += 4;
-}
-
-void
-put_u64(struct buf *b, uint64_t v)
-{
-	put_be64(buf_reserve(b, 8), v);
-	b->len += 8;
-}
-
-void
-put_varint(struct buf *b, uint64_t v)
+put_varint_long(struct buf *b, uint64_t v)
 {
 	unsigned char tmp[10];
 	size_t n = 0;
@@ -66,62 +39,11 @@ reader_init(struct reader *r, const void *p, size_t len)
 	r->bad = false;
 }
 
-struct span
-get_raw(struct reader *r, size_t n)
-{
-	struct span s;
-
-	if (r->bad || n > (size_t)(r->end - r->p)) {
-		r->bad = true;
-		return SPAN_NONE;
-	}
-	s = span(r->p, n);
-	r->p += n;
-	return s;
-}
-
-uint8_t
-get_u8(struct reader *r)
-{
-	if (r->bad || r->p == r->end) {
-		r->bad = true;
-		return 0;
-	}
-	return *r->p++;
-}
-
-uint16_t
-get_u16(struct reader *r)
-{
-	struct span s = get_raw(r, 2);
-
-	return s.p != NULL ? get_be16(s.p) : 0;
-}
-
-uint32_t
-get_u32(struct reader *r)
-{
-	struct span s = get_raw(r, 4);
-
-	return s.p != NULL ? get_be32(s.p) : 0;
-}
-
 uint64_t
-get_u64(struct reader *r)
-{
-	struct span s = get_raw(r, 8);
-
-	return s.p != NULL ? get_be64(s.p) : 0;
-}
-
-uint64_t
-get_varint(struct reader *r)
+get_varint_long(struct reader *r)
 {
 	uint64_t v = 0;
 
-	/* Nearly all are of one byte. */
-	if (!r->bad && r->p < r->end && *r->p < 0x80)
-		return *r->p++;
 	for (unsigned shift = 0; shift < 64; shift += 7) {
 		uint8_t c = get_u8(r);
 
@@ -135,30 +57,6 @@ get_varint(struct reader *r)
 	}
 	r->bad = true;
 	return 0;
-}
-
-uint32_t
-get_varint32(struct reader *r)
-{
-	uint64_t v = get_varint(r);
-
-	if (v > UINT32_MAX) {
-		r->bad = true;
-		return 0;
-	}
-	return (uint32_t)v;
-}
-
-struct span
-get_span(struct reader *r)
-{
-	uint64_t n = get_varint(r);
-
-	if (r->bad || n > (size_t)(r->end - r->p)) {
-		r->bad = true;
-		return SPAN_NONE;
-	}
-	return get_raw(r, (size_t)n);
 }
 
 static uint32_t crc_table[8][256];

@@ -6,9 +6,11 @@
 #ifndef COMMON_UTIL_BYTES_H
 #define COMMON_UTIL_BYTES_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/util/buf.h"
 #include "common/util/span.h"
@@ -16,53 +18,90 @@
 static inline void
 put_be16(void *p, uint16_t v)
 {
-	unsigned char *b = p;
-
-	b[0] = (unsigned char)(v >> 8);
-	b[1] = (unsigned char)v;
+	v = htobe16(v);
+	memcpy(p, &v, sizeof(v));
 }
 
 static inline void
 put_be32(void *p, uint32_t v)
 {
-	put_be16(p, (uint16_t)(v >> 16));
-	put_be16((char *)p + 2, (uint16_t)v);
+	v = htobe32(v);
+	memcpy(p, &v, sizeof(v));
 }
 
 static inline void
 put_be64(void *p, uint64_t v)
 {
-	put_be32(p, (uint32_t)(v >> 32));
-	put_be32((char *)p + 4, (uint32_t)v);
+	v = htobe64(v);
+	memcpy(p, &v, sizeof(v));
 }
 
 static inline uint16_t
 get_be16(const void *p)
 {
-	const unsigned char *b = p;
+	uint16_t v;
 
-	return (uint16_t)(b[0] << 8 | b[1]);
+	memcpy(&v, p, sizeof(v));
+	return be16toh(v);
 }
 
 static inline uint32_t
 get_be32(const void *p)
 {
-	return (uint32_t)get_be16(p) << 16 | get_be16((const char *)p + 2);
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be32toh(v);
 }
 
 static inline uint64_t
 get_be64(const void *p)
 {
-	return (uint64_t)get_be32(p) << 32 | get_be32((const char *)p + 4);
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be64toh(v);
 }
 
 /* Appending. */
-void put_u8(struct buf *b, uint8_t v);
-void put_u16(struct buf *b, uint16_t v);
-void put_u32(struct buf *b, uint32_t v);
-void put_u64(struct buf *b, uint64_t v);
+static inline void
+put_u8(struct buf *b, uint8_t v)
+{
+	buf_add_c(b, (char)v);
+}
+
+static inline void
+put_u16(struct buf *b, uint16_t v)
+{
+	put_be16(buf_reserve(b, 2), v);
+	b->len += 2;
+}
+
+static inline void
+put_u32(struct buf *b, uint32_t v)
+{
+	put_be32(buf_reserve(b, 4), v);
+	b->len += 4;
+}
+
+static inline void
+put_u64(struct buf *b, uint64_t v)
+{
+	put_be64(buf_reserve(b, 8), v);
+	b->len += 8;
+}
+
 /* LEB128: seven bits a byte, least significant first; 1..10 bytes. */
-void put_varint(struct buf *b, uint64_t v);
+void put_varint_long(struct buf *b, uint64_t v);
+static inline void
+put_varint(struct buf *b, uint64_t v)
+{
+	if (v < 0x80)
+		put_u8(b, (uint8_t)v);
+	else
+		put_varint_long(b, v);
+}
+
 /* varint length, then the bytes. */
 void put_span(struct buf *b, struct span s);
 
@@ -73,14 +112,90 @@ struct reader {
 };
 
 void reader_init(struct reader *r, const void *p, size_t len);
-uint8_t get_u8(struct reader *r);
-uint16_t get_u16(struct reader *r);
-uint32_t get_u32(struct reader *r);
-uint64_t get_u64(struct reader *r);
-uint64_t get_varint(struct reader *r);
-uint32_t get_varint32(struct reader *r);	/* bad when above UINT32_MAX */
-struct span get_span(struct reader *r);		/* borrowed from the input */
-struct span get_raw(struct reader *r, size_t n);
+static inline struct span
+get_raw(struct reader *r, size_t n)
+{
+	struct span s;
+
+	if (r->bad || n > (size_t)(r->end - r->p)) {
+		r->bad = true;
+		return SPAN_NONE;
+	}
+	s = span(r->p, n);
+	r->p += n;
+	return s;
+}
+
+static inline uint8_t
+get_u8(struct reader *r)
+{
+	if (r->bad || r->p == r->end) {
+		r->bad = true;
+		return 0;
+	}
+	return *r->p++;
+}
+
+static inline uint16_t
+get_u16(struct reader *r)
+{
+	struct span s = get_raw(r, 2);
+
+	return s.p != NULL ? get_be16(s.p) : 0;
+}
+
+static inline uint32_t
+get_u32(struct reader *r)
+{
+	struct span s = get_raw(r, 4);
+
+	return s.p != NULL ? get_be32(s.p) : 0;
+}
+
+static inline uint64_t
+get_u64(struct reader *r)
+{
+	struct span s = get_raw(r, 8);
+
+	return s.p != NULL ? get_be64(s.p) : 0;
+}
+
+uint64_t get_varint_long(struct reader *r);
+static inline uint64_t
+get_varint(struct reader *r)
+{
+	/* Nearly all are of one byte. */
+	if (!r->bad && r->p < r->end && *r->p < 0x80)
+		return *r->p++;
+	return get_varint_long(r);
+}
+
+/* Bad when above UINT32_MAX. */
+static inline uint32_t
+get_varint32(struct reader *r)
+{
+	uint64_t v = get_varint(r);
+
+	if (v > UINT32_MAX) {
+		r->bad = true;
+		return 0;
+	}
+	return (uint32_t)v;
+}
+
+/* Borrowed from the input. */
+static inline struct span
+get_span(struct reader *r)
+{
+	uint64_t n = get_varint(r);
+
+	if (r->bad || n > (size_t)(r->end - r->p)) {
+		r->bad = true;
+		return SPAN_NONE;
+	}
+	return get_raw(r, (size_t)n);
+}
+
 static inline size_t
 reader_left(const struct reader *r)
 {

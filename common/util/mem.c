@@ -1,6 +1,7 @@
 #include "common/util/mem.h"
 
 #include <stdio.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -107,4 +108,14 @@ mem_equal_ct(const void *a, const void *b, size_t n)
 	for (size_t i = 0; i < n; i++)
 		d |= (unsigned char)(x[i] ^ y[i]);
 	return d == 0;
+}
+
+void
+mem_keep_blocks(void)
+{
+#if defined(__GLIBC__)
+	mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	mallopt(M_TRIM_THRESHOLD, 16 << 20);
+	mallopt(M_TOP_PAD, 1 << 20);
+#endif
 }

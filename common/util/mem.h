@@ -41,4 +41,8 @@ size_mul(size_t a, size_t b, size_t *product)
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
+/* Called once, at the start of a process that passes much data through: freed blocks of up to some
+ * MiB stay with it, instead of being given back and cleared by the kernel for each answer. */
+void mem_keep_blocks(void);
+
 #endif

@@ -400,6 +400,7 @@ worker_main(const struct worker_ops *ops)
 	struct list *n, *tmp;
 
 	log_init(ops->program);
+	mem_keep_blocks();
 	control_child_signals();
 	list_init(&w.sources);
 	w.loop = loop_new();

@@ -323,6 +323,7 @@ main(void)
 	    .closed = on_control_closed, .arg = &sd };
 
 	log_init("stored");
+	mem_keep_blocks();
 	control_child_signals();
 	list_init(&sd.early);
 	sd.loop = cf.loop = loop_new();

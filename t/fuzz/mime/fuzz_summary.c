@@ -57,7 +57,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	mime_column_text(blob, &field, &cut);
 	mime_column_sent(blob, &sent, &zone);
 	mime_column_thread(blob, &t);
-	if (mime_header_open(blob, &names, &w))
+	if (mime_header_open(blob, blob, &names, &w))
 		while (mime_header_next(&w, &names, &field))
 			;
 	return 0;

@@ -781,26 +781,36 @@ static void
 a_column_of_the_header_answers_for_kept_names_and_for_absent_ones(void **state)
 {
 	const struct span block = SPAN_LIT("Received: by x\r\nSubject: a\r\n b\r\nX-Own: 1\r\n"
-	    "To: c@d\r\nsubject: again\r\n\r\n");
+	    "Lines: 2\r\nTo: c@d\r\nsubject: again\r\n\r\n");
 	struct mime_header_names kept = { 0 }, absent = { 0 }, there = { 0 };
 	struct mime_header_walk w;
-	struct buf column = { 0 }, out = { 0 };
+	struct buf column = { 0 }, more = { 0 }, out = { 0 };
 	struct span field;
 
-	mime_header_column(block, &column);
+	mime_header_columns(block, &column, &more);
 	assert_true(mime_header_names_add(&kept, SPAN_LIT("SUBJECT")));
-	assert_true(mime_header_open(buf_span(&column), &kept, &w));
+	assert_true(mime_header_open(buf_span(&column), SPAN_NONE, &kept, &w));
 	while (mime_header_next(&w, &kept, &field))
 		buf_add_span(&out, field);
 	check_span(buf_span(&out), "Subject: a\r\n b\r\nsubject: again\r\n");
+	buf_clear(&out);
+	mime_header_names_add(&kept, SPAN_LIT("Lines"));
+	assert_true(mime_header_names_more(&kept));
+	assert_false(mime_header_open(buf_span(&column), SPAN_NONE, &kept, &w));
+	assert_true(mime_header_open(buf_span(&column), buf_span(&more), &kept, &w));
+	while (mime_header_next(&w, &kept, &field))
+		buf_add_span(&out, field);
+	check_span(buf_span(&out), "Subject: a\r\n b\r\nLines: 2\r\nsubject: again\r\n");
 	mime_header_names_add(&absent, SPAN_LIT("X-Nowhere"));
-	assert_true(mime_header_open(buf_span(&column), &absent, &w));
+	assert_true(mime_header_open(buf_span(&column), SPAN_NONE, &absent, &w));
 	assert_false(mime_header_next(&w, &absent, &field));
 	mime_header_names_add(&there, SPAN_LIT("x-own"));
-	assert_false(mime_header_open(buf_span(&column), &there, &w));
+	assert_false(mime_header_open(buf_span(&column), SPAN_NONE, &there, &w));
 	buf_clear(&column);
-	mime_header_column(SPAN_LIT("Subject: no line end"), &column);
-	assert_false(mime_header_open(buf_span(&column), &kept, &w));
+	buf_clear(&more);
+	mime_header_columns(SPAN_LIT("Subject: no line end"), &column, &more);
+	assert_false(mime_header_open(buf_span(&column), buf_span(&more), &kept, &w));
+	buf_fini(&more);
 	buf_fini(&column);
 	buf_fini(&out);
 }

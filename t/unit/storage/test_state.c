@@ -1090,9 +1090,9 @@ columns_are_found_wherever_the_message_has_its_home(void **state)
 	OK(kit_append(k, "INBOX", 3, 100, 0, NULL, 0));
 	OK(kit_copy(k, inbox, "2:3", "Other", false));
 	columns_tell(inbox, 0x1, 2, 0, "1a 2b 3c ");
-	columns_tell(inbox, 0xe0181, 2, ROW_FLAGS | ROW_SIZE, "1a 2b 3c ");
+	columns_tell(inbox, 0x1e0181, 2, ROW_FLAGS | ROW_SIZE, "1a 2b 3c ");
 	columns_tell(other, 0x1, 2, 0, "1a 2b 3c ");
-	columns_tell(other, 0xe0102, 2, ROW_IDS, "1a 2b 3c ");
+	columns_tell(other, 0x1e0102, 2, ROW_IDS, "1a 2b 3c ");
 	columns_tell(inbox, 0x1, 3, 0, "1? 2? 3? ");
 	columns_tell(inbox, 0, 2, ROW_FLAGS, "1 2 3 ");
 	OK(kit_flags(k, inbox, "2", FLAGS_ADD, FLAG_DELETED, NULL, UINT64_MAX));
