@@ -61,6 +61,7 @@ struct monitor {
 	struct loop_signal	*sigs[4];
 	struct loop_timer	*rotate, *limit;
 	struct mansio_conf	*conf;
+	struct mansio_conf	*started;	/* what needs a restart is as it says; may be conf */
 	int			config_fd, certs_fd, log_fd;
 	struct control_log	log;
 	bool			root;
@@ -717,21 +718,26 @@ log_errors(const struct conf_errors *e, const char *event)
 	}
 }
 
-static bool
-open_log(struct monitor *m, const struct mansio_conf *conf)
+static void
+take_log(struct monitor *m, const struct mansio_conf *conf, int fd, enum log_sink sink)
 {
-	enum log_sink sink;
-	int fd = logsink_open(conf, m->o->log_stderr, &sink);
-
-	if (fd < 0)
-		return false;
 	fd_close(&m->log_fd);
 	m->log_fd = fd;
 	m->log.sink = (uint8_t)sink;
 	m->log.level = (uint8_t)conf_log_level(conf);
 	log_set_sink(sink, fd);
 	log_set_level(conf_log_level(conf));
-	return true;
+}
+
+static bool
+open_log(struct monitor *m, const struct mansio_conf *conf)
+{
+	enum log_sink sink;
+	int fd = logsink_open(conf, m->o->log_stderr, &sink);
+
+	if (fd >= 0)
+		take_log(m, conf, fd, sink);
+	return fd >= 0;
 }
 
 /* Everything new is made first; what cannot be made leaves the old in force. */
@@ -741,7 +747,8 @@ take_fresh(struct monitor *m, struct buf *why)
 	struct conf_errors e = { 0 };
 	struct mansio_conf *fresh = NULL;
 	struct buf restart = { 0 };
-	int config_fd = -1, certs_fd = -1;
+	int config_fd = -1, certs_fd = -1, log_fd = -1;
+	enum log_sink sink = LOG_SINK_STDERR;
 	bool ok = false;
 
 	if (!conf_load(m->o->config, &fresh, &e)) {
@@ -750,20 +757,24 @@ take_fresh(struct monitor *m, struct buf *why)
 		goto out;
 	}
 	if ((config_fd = seal_config(fresh)) < 0 || (certs_fd = seal_certs(fresh)) < 0 ||
-	    !bind_doors(m, fresh) || !open_log(m, fresh)) {
+	    (log_fd = logsink_open(fresh, m->o->log_stderr, &sink)) < 0 ||
+	    !bind_doors(m, fresh)) {	/* the last: what it bound stays bound */
 		LOG(NULL, ERROR, "reload.refused", KV_STR("why", "see above"));
 		buf_add_str(why, "a certificate, a socket or the log cannot be opened; "
 		    "the log tells which\n");
 		goto out;
 	}
 	ok = true;
-	if (conf_changed(m->conf, fresh, CONF_RESTART, &restart) > 0) {
+	take_log(m, fresh, log_fd, sink);
+	log_fd = -1;
+	if (conf_changed(m->started, fresh, CONF_RESTART, &restart) > 0) {
 		LOG(NULL, WARN, "reload.restart-needed", KV_SPAN("settings", buf_span(&restart)));
 		buf_add_span(why, buf_span(&restart));
 	}
 	/* the number of shards is what runs */
 	fresh->store.shards = m->conf->store.shards;
-	conf_free(&m->conf);
+	if (m->conf != m->started)
+		conf_free(&m->conf);
 	m->conf = fresh;
 	fresh = NULL;
 	fd_close(&m->config_fd);
@@ -780,6 +791,7 @@ take_fresh(struct monitor *m, struct buf *why)
 out:
 	fd_close(&config_fd);
 	fd_close(&certs_fd);
+	fd_close(&log_fd);
 	conf_free(&fresh);
 	conf_errors_fini(&e);
 	buf_fini(&restart);
@@ -924,6 +936,8 @@ monitor_free(struct monitor *m)
 	loop_timer_free(&m->rotate);
 	loop_timer_free(&m->limit);
 	mem_wipe(&m->key, sizeof(m->key));
+	if (m->started != m->conf)
+		conf_free(&m->started);
 	conf_free(&m->conf);
 	loop_free(&m->loop);
 	fd_close(&m->config_fd);
@@ -954,6 +968,7 @@ monitor_main(const struct monitor_opts *opts)
 		conf_free(&m.conf);
 		return 1;
 	}
+	m.started = m.conf;
 	raise_fd_limit();
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* above those of all earlier starts, as long as a start takes a second */
