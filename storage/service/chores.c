@@ -81,7 +81,7 @@ chore_accounts(struct service *svc, struct op *op)
 			return true;
 		}
 		if (!a.purged && state_history_oldest(svc->state, a.id, &oldest) == ST_OK &&
-		    oldest < history) {
+		    (oldest < history || oldest > now)) {
 			op->kind = OP_HISTORY_PURGE;
 			op->u.history_purge = (struct op_history_purge){ history, ROWS };
 			return true;

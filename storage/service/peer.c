@@ -55,6 +55,7 @@ request_new(struct channel *c, const struct ipc_message *m, const struct ipc_hea
 	memcpy(rq->op.head.ticket, c->ticket.id, OP_TICKET_LEN);
 	rq->counted = rq->body.len + sizeof(*rq);
 	c->peer->queued += rq->counted;
+	rq->svc->held += rq->counted;
 	list_push_back(&c->requests, &rq->chan_node);
 	return rq;
 }
@@ -78,6 +79,7 @@ request_free(struct request *rq)
 	struct service *svc = rq->svc;
 
 	request_leave(rq);
+	svc->held -= rq->counted;
 	list_remove(&rq->node);
 	if (rq->m != NULL && (rq->m->flags & IPC_MSG_SECRET) != 0)
 		buf_fini_secret(&rq->body);
@@ -146,6 +148,7 @@ void
 stage_uncount(struct account *a, struct stage *sg)
 {
 	a->staged -= sg->counted;
+	sg->peer->stage_bytes -= sg->counted;
 	sg->counted = 0;
 }
 
@@ -155,6 +158,7 @@ stage_free(void *value, void *arg)
 	struct stage *sg = value;
 
 	stage_uncount(arg, sg);
+	sg->peer->stages--;
 	buf_fini(&sg->locs);
 	mem_free(&sg);
 }
@@ -172,6 +176,10 @@ channel_end(struct channel *c)
 		request_leave(rq);
 		if (!change)
 			read_drop(rq);
+		/* Nobody waits, and it has not begun: who attaches, asks and detaches without end
+		 * must not fill the memory until the next tick. */
+		else if (!rq->in_tick && !rq->stages)
+			request_free(rq);
 	}
 	table_fini(&c->stages, stage_free, c->account);
 	if (c->no != 0)
@@ -298,6 +306,14 @@ on_attach(struct peer *p, const struct ipc_message *m, const struct ipc_head *h,
 	struct ticket t;
 	enum status st = ST_UNAVAILABLE;
 
+	if (p->channels.count >= CHANNELS_MAX) {
+		if (!p->limit_told)
+			LOG(NULL, WARN, "peer.limit", KV_STR("peer", p->name),
+			    KV_UINT("slot", p->slot), KV_UINT("channels", p->channels.count));
+		p->limit_told = true;
+		ipc_reply(p->ipc, h, ST_LIMIT, 0, NULL);
+		return;
+	}
 	if (h->chan == 0 || table_get_u64(&p->channels, h->chan) != NULL)
 		st = ST_EXISTS;
 	else if (msg->owner != 0)
@@ -370,9 +386,11 @@ stage_take(struct channel *c, const struct store_stage *msg, struct stage **out)
 	if (msg->stage == 0)
 		return ST_SYNTAX;
 	if (sg == NULL) {
-		if (c->stages.count >= 1024)
+		if (c->stages.count >= 1024 || c->peer->stages >= STAGES_MAX)
 			return ST_LIMIT;
 		sg = mem_zalloc(sizeof(*sg));
+		sg->peer = c->peer;
+		c->peer->stages++;
 		sg->no = msg->stage;
 		sg->total = msg->total;
 		if (msg->total > msg->data.len)
@@ -384,9 +402,11 @@ stage_take(struct channel *c, const struct store_stage *msg, struct stage **out)
 		sg->bytes += msg->data.len;
 		sg->counted += msg->data.len;
 		c->account->staged += msg->data.len;
+		c->peer->stage_bytes += msg->data.len;
 		sg->status = stage_room(c, more);
 	}
 	if (sg->status == ST_OK && (sg->bytes > STORE_BODY_MAX ||
+	    c->peer->stage_bytes > STAGED_MAX || ++sg->chunks > OP_PIECES_MAX ||
 	    (sg->total > 0 && sg->bytes > sg->total)))
 		sg->status = ST_LIMIT;
 	if (sg->status != ST_OK)

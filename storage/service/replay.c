@@ -19,7 +19,6 @@ struct replay {
 	struct table		 facts;		/* lsn -> what it came to here */
 	unsigned		 open;		/* operations in the open transaction */
 	struct journal_pos	 pos;
-	int64_t			 last_ms;
 	char			*what;
 	uint64_t		 count;
 };
@@ -65,8 +64,6 @@ apply(struct replay *rp, const struct journal_record *r)
 	st = state_apply(rp->state, &op, (const void *)rp->locs.data, n, &rp->res);
 	if (st != ST_OK)
 		return st;
-	if (op.head.time_ms > rp->last_ms)
-		rp->last_ms = op.head.time_ms;
 	rp->count++;
 	o = mem_zalloc(sizeof(*o));
 	*o = outcome_of(r->lsn, &rp->res);
@@ -116,7 +113,7 @@ on_record(const struct journal_record *r, void *arg)
 }
 
 enum status
-service_replay(struct journal *j, struct state *st, int64_t *last_ms, char damage_what[160])
+service_replay(struct journal *j, struct state *st, char damage_what[160])
 {
 	struct replay rp = { .state = st, .what = damage_what };
 	struct journal_damage damage = { 0 };
@@ -132,8 +129,6 @@ service_replay(struct journal *j, struct state *st, int64_t *last_ms, char damag
 		state_abort(st);
 	if (result != ST_OK && damage_what[0] == '\0')
 		snprintf(damage_what, 160, "%s", damage.what);
-	if (rp.last_ms > *last_ms)
-		*last_ms = rp.last_ms;
 	if (rp.count > 0)
 		LOG(NULL, INFO, "replay", KV_UINT("operations", rp.count), KV_STATUS(result));
 	table_fini(&rp.facts, fact_free, NULL);

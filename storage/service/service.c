@@ -60,7 +60,12 @@ service_stamp(struct service *svc)
 {
 	int64_t now = clock_wall_ms();
 
-	if (now > svc->last_ms)
+	/* A clock that is set back a little lets time stand still.  One that was far ahead must
+	 * not decide for ever. */
+	if (now < svc->last_ms - STAMP_BACK_MS)
+		LOG(NULL, WARN, "clock.back", KV_UINT("shard", svc->cf.shard),
+		    KV_INT("seconds", (svc->last_ms - now) / 1000));
+	if (now > svc->last_ms || now < svc->last_ms - STAMP_BACK_MS)
 		svc->last_ms = now;
 	return svc->last_ms;
 }
@@ -153,7 +158,8 @@ open_journal(struct service *svc, const char *path)
 {
 	struct journal_opts opts = { .shard = svc->cf.shard,
 	    .segment_bytes = svc->cf.segment_bytes, .inline_io = svc->cf.inline_io,
-	    .reserve_bytes = svc->cf.min_free_bytes };
+	    /* and for the database's log up to a checkpoint and behind it */
+	    .reserve_bytes = svc->cf.min_free_bytes + 2 * (uint64_t)svc->cf.checkpoint_bytes };
 	struct journal_damage damage = { 0 };
 	struct journal_pos at;
 	enum status st;
@@ -174,7 +180,9 @@ static enum status
 replay(struct service *svc, bool *rebuild)
 {
 	char what[160];
-	enum status st = service_replay(svc->journal, svc->state, &svc->last_ms, what);
+	enum status st = service_replay(svc->journal, svc->state, what);
+
+	svc->last_ms = state_stamp(svc->state);
 
 	/* Without a word about the journal it is the applied state that is damaged. */
 	*rebuild = st == ST_CORRUPT && what[0] == '\0';
@@ -342,6 +350,7 @@ service_stats(struct service *svc, struct buf *out)
 	COUNT("ticks", svc->n_ticks);
 	COUNT("tickets_refused", svc->n_refused_tickets);
 	COUNT("dirty_notes", svc->n_dirty);
+	COUNT("requests_held_bytes", svc->held);
 	COUNT("accounts_open", svc->accounts.count);
 	COUNT("journal_bytes", js.bytes);
 	COUNT("journal_flushes", js.flushes);

@@ -70,7 +70,6 @@ struct journal *service_journal(struct service *svc);
 
 /* Replays a journal into an empty or older state: the one way in which records become
  * state, used at start and by tests.  damage_what is filled when it is ST_CORRUPT. */
-enum status service_replay(struct journal *j, struct state *st, int64_t *last_ms,
-    char damage_what[160]);
+enum status service_replay(struct journal *j, struct state *st, char damage_what[160]);
 
 #endif

@@ -10,7 +10,11 @@
 #include "storage/service/service.h"
 
 #define QUEUED_MAX	(16u << 20)	/* bytes of requests waiting from one socket */
+#define CHANNELS_MAX	65536u		/* of one socket */
+#define STAGES_MAX	65536u		/* bodies being staged through one socket */
+#define STAGED_MAX	((uint64_t)16 << 30)	/* their bytes on the disk */
 #define PEER_TICK_STAGE	(1u << 20)	/* staged bytes taken from a socket in one tick */
+#define STAMP_BACK_MS	(86400 * (int64_t)1000)	/* more than that back is believed */
 #define PART_BYTES	(256u << 10)	/* an answer's part, without its last entry */
 
 /* An account with channels or requests. */
@@ -27,9 +31,11 @@ struct account {
 
 /* A body being staged. */
 struct stage {
+	struct peer	*peer;
 	uint32_t	no;
 	uint64_t	bytes, total;
-	uint64_t	counted;	/* of bytes, in account->staged */
+	uint32_t	chunks;
+	uint64_t	counted;	/* of bytes, in account->staged and peer->stage_bytes */
 	enum status	status;		/* not ST_OK: it cannot be adopted */
 	struct buf	locs;		/* struct journal_loc... */
 };
@@ -59,8 +65,10 @@ struct peer {
 	struct table	 channels;
 	struct channel	*zero;		/* requests without a channel */
 	size_t		 queued;	/* bytes */
-	bool		 paused, dir_watch;
+	bool		 paused, dir_watch, limit_told;
 	size_t		 staged;	/* bytes in the tick being built */
+	uint32_t	 stages;	/* bodies that no operation has adopted */
+	uint64_t	 stage_bytes;	/* of them */
 };
 
 /* A request from the moment it cannot be answered on the spot. */
@@ -87,6 +95,7 @@ struct request {
 	bool		 all_staged;
 	bool		 finished;	/* every part is remembered */
 	bool		 blocks;	/* the account waits for it */
+	bool		 in_tick;
 	uint32_t	 rows;		/* that its operation changes, at most */
 	uint32_t	 part;		/* how many are done */
 	uint32_t	 chain_from, chain_to;	/* uids up to it are done; with the part under way */
@@ -150,6 +159,7 @@ struct service {
 	unsigned char		 chore_from[OP_TICKET_LEN];
 	bool			 chore_again;
 	/* counted */
+	uint64_t		 held;		/* bytes of requests that are there */
 	uint64_t		 n_ticks, n_ops, n_requests, n_refused_tickets, n_dirty;
 };
 

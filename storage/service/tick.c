@@ -229,6 +229,7 @@ take_from(struct service *svc, struct account *a, size_t *used)
 		*used += size + (size_t)rq->rows * ROW_BYTES;
 		list_remove(&rq->node);
 		list_push_back(&svc->tick, &rq->node);
+		rq->in_tick = true;
 		if ((rq->lsn != 0 && !rq->last) || rq->stages)
 			rq->blocks = true;
 		a->blocked = rq->blocks;
@@ -476,6 +477,7 @@ goes_on(struct request *rq)
 	rq->all_staged = rq->ends;
 	state_result_fini(&rq->res);
 	rq->res = (struct state_result){ 0 };
+	rq->in_tick = false;
 	list_remove(&rq->node);
 	queue_first(rq);
 	return true;

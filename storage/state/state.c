@@ -273,6 +273,7 @@ write_all(struct state *s, const struct journal_pos *pos)
 		TRY(meta_write(s));
 	key_text(&k, SPAN_LIT(meta_position));
 	journal_pos_put(st_put_start(s), pos);
+	put_u64(&s->out, (uint64_t)s->stamp_now_ms);
 	return st_put(s, TAB_META, &k);
 }
 
@@ -302,6 +303,7 @@ read_meta(struct state *s, uint16_t shard)
 	TRY(st_get(s, NULL, TAB_META, &k, &s->value, &payload));
 	reader_init(&r, payload.p, payload.len);
 	journal_pos_get(&r, &s->pos);
+	s->stamp_ms = (int64_t)get_u64(&r);
 	return reader_done(&r) ? ST_OK : st_damaged(s, TAB_META, key_span(&k));
 }
 
@@ -356,6 +358,12 @@ state_position(const struct state *s, struct journal_pos *pos)
 	*pos = s->pos;
 }
 
+int64_t
+state_stamp(const struct state *s)
+{
+	return s->stamp_ms;
+}
+
 struct rec_meta
 st_meta(const struct state *s)
 {
@@ -381,6 +389,7 @@ state_begin(struct state *s)
 {
 	assert(s->txn == NULL);
 	s->meta_before = s->meta;
+	s->stamp_now_ms = s->stamp_ms;
 	return engine_begin(s->e, &s->txn);
 }
 
@@ -406,6 +415,7 @@ state_commit(struct state *s, const struct journal_pos *pos)
 		s->meta = s->meta_before;
 	} else {
 		s->pos = *pos;
+		s->stamp_ms = s->stamp_now_ms;
 		s->meta_dirty = false;
 		publish_meta(s);
 	}
@@ -538,6 +548,7 @@ state_apply(struct state *s, const struct op *op, const struct journal_loc *locs
 	enum status st;
 
 	assert(s->txn != NULL);
+	s->stamp_now_ms = op->head.time_ms;
 	result_clear(result);
 	st = once_recall(&ap, &known);
 	if (st == ST_OK && !known) {

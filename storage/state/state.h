@@ -41,6 +41,8 @@ enum status state_open(struct engine *e, uint16_t shard, struct state **s);
 void state_close(struct state **s);
 /* Where the applied state stands; zeroed when nothing was applied. */
 void state_position(const struct state *s, struct journal_pos *pos);
+/* The time of the last operation: the next is not stamped earlier, see service_stamp(). */
+int64_t state_stamp(const struct state *s);
 uint64_t state_incarnation(const struct state *s);
 /* The last record found damaged, by table and key; empty: none.  out is appended to. */
 void state_damage(struct state *s, struct buf *out);

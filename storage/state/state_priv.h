@@ -63,6 +63,8 @@ struct state {
 	struct rec_meta		meta, meta_before;
 	bool			meta_dirty;
 	struct journal_pos	pos;
+	int64_t			stamp_ms;	/* time of the operation at pos */
+	int64_t			stamp_now_ms;	/* with the open transaction */
 	struct table		accts;
 	struct list		list;		/* struct acct, in order of first use */
 	struct buf		value;		/* of reads while applying */

@@ -30,3 +30,7 @@ UNIT_TESTS += t/unit/storage/test_chains
 t_unit_storage_test_chains_SOURCES = t/unit/storage/test_chains.c \
 	t/unit/storage/rig.c t/unit/storage/rig.h
 t_unit_storage_test_chains_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/unit/storage/test_disk
+t_unit_storage_test_disk_SOURCES = t/unit/storage/test_disk.c \
+	t/unit/storage/rig.c t/unit/storage/rig.h
+t_unit_storage_test_disk_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)

@@ -678,6 +678,110 @@ a_copy_refused_in_the_middle_is_told_once(void **state)
 
 /* Restarts ------------------------------------------------------------------------------ */
 
+static unsigned attached_ok, attached_not;
+
+static void
+on_attach_answer(void *arg, const struct ipc_head *h, const struct ipc_message *m, const void *msg)
+{
+	if (h->status == ST_OK)
+		attached_ok++;
+	else
+		attached_not++;
+}
+
+static void
+on_ignored(void *arg, const struct ipc_head *h, const struct ipc_message *m, const void *msg)
+{
+}
+
+static size_t
+held(void)
+{
+	struct buf text = { 0 };
+	const char *at;
+	size_t n;
+
+	service_stats(rig.svc, &text);
+	at = strstr(buf_cstr(&text), "requests_held_bytes=");
+	assert_non_null(at);
+	n = strtoull(at + 20, NULL, 10);
+	buf_fini(&text);
+	return n;
+}
+
+/* A disk that takes its time: all that comes meanwhile waits for the next tick. */
+static int
+slow_sync(void *ctx, int fd)
+{
+	usleep(300000);
+	return jio_files.fdatasync(ctx, fd);
+}
+
+static void
+who_attaches_stages_and_detaches_without_end_holds_no_more_than_who_waits(void **state)
+{
+	static char bytes[STORE_CHUNK_MAX];
+	const struct store_stage chunk = { .stage = 1, .data = { bytes, sizeof(bytes) } };
+	struct ticket t = rig_ticket(&rig, 17);
+	unsigned char signed_bytes[TICKET_LEN];
+	const struct store_attach rq = { .ticket = rig_sign(&rig, &t, signed_bytes) };
+	const struct ipc_config cf = { .loop = rig.loop, .protocol = &store_protocol,
+		.peer = "stored", .allowed = 0 };
+	struct store *s = rig_channel(&rig, 17, NULL, NULL);
+	struct jio slow = jio_files;
+	struct ipc *ipc;
+	size_t most = 0;
+
+	rig_stop(&rig);
+	slow.fdatasync = slow_sync;
+	rig.cf.io = &slow;
+	rig_start(&rig);
+	ipc = ipc_new(&cf, rig_socket(&rig, STORE_ROLE_ACCESS, 1, 1));
+	assert_int_equal(rig_append(&rig, s, "INBOX", SPAN_LIT("x"), &a), ST_OK);
+	attached_ok = attached_not = 0;
+	for (uint32_t i = 1; i <= 400; i++) {
+		ipc_request(ipc, i, STORE_ATTACH, &rq, on_ignored, NULL);
+		ipc_request(ipc, i, STORE_STAGE, &chunk, on_ignored, NULL);
+		ipc_request(ipc, i, STORE_DETACH, NULL, on_attach_answer, NULL);
+	}
+	while (attached_ok + attached_not < 400) {
+		loop_once(rig.loop, true);
+		most = held() > most ? held() : most;
+	}
+	assert_int_equal(attached_ok, 400);
+	printf("at most %zu bytes of requests\n", most);
+	assert_true(most < (24u << 20));
+	assert_int_equal(rig_append(&rig, s, "INBOX", SPAN_LIT("x"), &a), ST_OK);
+	assert_int_equal(held(), 0);
+	ipc_free(&ipc);
+	store_close(&s);
+	rig_stop(&rig);
+}
+
+static void
+a_socket_has_so_many_channels_and_no_more(void **state)
+{
+	struct ticket t = rig_ticket(&rig, 17);
+	unsigned char bytes[TICKET_LEN];
+	const struct store_attach rq = { .ticket = rig_sign(&rig, &t, bytes) };
+	const struct ipc_config cf = { .loop = rig.loop, .protocol = &store_protocol,
+		.peer = "stored", .allowed = 0 };
+	struct ipc *ipc = ipc_new(&cf, rig_socket(&rig, STORE_ROLE_ACCESS, 1, 1));
+
+	log_begin();
+	attached_ok = attached_not = 0;
+	for (uint32_t i = 1; i <= 65536 + 10; i++) {
+		ipc_request(ipc, i, STORE_ATTACH, &rq, on_attach_answer, NULL);
+		if (i % 1000 == 0)
+			loop_once(rig.loop, false);
+	}
+	while (attached_ok + attached_not < 65536 + 10)
+		loop_once(rig.loop, true);
+	assert_int_equal(attached_ok, 65536);
+	log_end("peer.limit", 1);
+	ipc_free(&ipc);
+}
+
 static void
 the_state_is_the_same_after_a_restart_and_after_a_rebuild(void **state)
 {
@@ -803,6 +907,8 @@ main(void)
 		TEST(a_staged_body_over_quota_is_refused_at_its_first_chunk),
 		TEST(bodies_staged_side_by_side_count_together),
 		TEST(a_copy_refused_in_the_middle_is_told_once),
+		TEST(who_attaches_stages_and_detaches_without_end_holds_no_more_than_who_waits),
+		TEST(a_socket_has_so_many_channels_and_no_more),
 		TEST(the_state_is_the_same_after_a_restart_and_after_a_rebuild),
 		TEST(a_damaged_state_is_set_aside_and_rebuilt),
 		TEST(acknowledged_changes_happen_once_over_kill_9),

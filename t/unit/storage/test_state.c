@@ -637,6 +637,50 @@ history_goes_with_what_only_it_kept(void **state)
 	IS(state_history_oldest(k->s, 7, &oldest), ST_NOT_FOUND);
 }
 
+static enum status
+purge_history(int64_t before_ms)
+{
+	struct op op = kit_op(k, OP_HISTORY_PURGE);
+
+	op.u.history_purge.before_ms = before_ms;
+	op.u.history_purge.rows = 1000;
+	return kit_apply(k, &op);
+}
+
+static void
+a_clock_that_was_far_ahead_for_a_while_does_not_hold_up_the_purge(void **state)
+{
+	const int64_t year = 365 * 86400 * (int64_t)1000, start = k->time_ms;
+	int64_t oldest;
+
+	OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 0));
+	k->time_ms += 50 * year;
+	OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 0));
+	OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 0));
+	k->time_ms = start + 5000;
+	OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 0));
+	k->time_ms = start + year;
+	OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 0));
+	OK(purge_history(start + year / 2));
+	OK(state_history_oldest(k->s, 7, &oldest));
+	assert_true(oldest > start + year && oldest < start + 2 * year);
+	/* the last of all is from the future: nobody knows how old it is */
+	k->time_ms += 50 * year;
+	OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 0));
+	k->time_ms = start + 3 * year;
+	OK(purge_history(start + 2 * year));
+	OK(state_history_oldest(k->s, 7, &oldest));
+	assert_true(oldest > start + 50 * year);
+}
+
+static void
+the_time_of_the_last_operation_is_kept_with_the_position(void **state)
+{
+	OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 0));
+	kit_reopen(k);
+	assert_true(state_stamp(k->s) == k->time_ms);
+}
+
 static void
 a_repeated_seq_gets_the_same_answer_and_changes_nothing(void **state)
 {
@@ -1121,6 +1165,8 @@ main(void)
 		T(copies_get_new_uids_and_carry_flags_and_ids),
 		T(changes_tell_what_is_new_and_what_is_gone),
 		T(history_goes_with_what_only_it_kept),
+		T(a_clock_that_was_far_ahead_for_a_while_does_not_hold_up_the_purge),
+		T(the_time_of_the_last_operation_is_kept_with_the_position),
 		T(a_repeated_seq_gets_the_same_answer_and_changes_nothing),
 		T(a_ticket_that_acknowledges_nothing_is_stopped),
 		T(threads_join_by_common_ids_and_are_never_merged),
