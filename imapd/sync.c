@@ -98,7 +98,7 @@ imap_put_flags_row(struct imap_session *s, const struct store_row *row, bool uid
 
 struct imap_telling {
 	struct uidset	*changed;
-	uint64_t	since;
+	uint64_t	since, high;	/* high: of the modseqs told */
 	bool		uid;
 	void		(*done)(struct imap_cmd *cmd);
 };
@@ -118,9 +118,11 @@ on_rows(void *arg, enum status st, bool more, const void *msg)
 		imap_view_learn(s->view, rows->keywords, imap_out(s));
 		reader_init(&r, rows->rows.p, rows->rows.len);
 		while (get_store_row(&r, &row, ROW_FLAGS)) {
-			if (row.modseq > cmd->telling->since)
-				imap_put_flags_row(s, &row, cmd->uid || cmd->telling->uid, true,
-				    imap_out(s));
+			if (row.modseq <= cmd->telling->since)
+				continue;
+			imap_put_flags_row(s, &row, cmd->uid || cmd->telling->uid, true, imap_out(s));
+			if (row.modseq > cmd->telling->high)
+				cmd->telling->high = row.modseq;
 		}
 	}
 	if (!more)
@@ -156,6 +158,11 @@ tell_more(struct imap_cmd *cmd)
 	struct buf uids = { 0 };
 
 	if (uidset_empty(t->changed)) {
+		/* A row is told as it is now; what else happened since it was asked for is not
+		 * known here yet, and the client must not think that it was told. */
+		if (s->condstore && t->high > s->view->safe && uidset_empty(&s->view->expunged))
+			buf_addf(imap_out(s), "* OK [HIGHESTMODSEQ %llu] Changes are to come\r\n",
+			    (unsigned long long)s->view->safe);
 		t->done(cmd);
 		return;
 	}
@@ -177,7 +184,7 @@ imap_tell_changed(struct imap_cmd *cmd, struct uidset *changed, uint64_t since,
 {
 	if (cmd->telling == NULL)
 		cmd->telling = arena_zalloc(&cmd->arena, sizeof(*cmd->telling));
-	*cmd->telling = (struct imap_telling){ changed, since,
+	*cmd->telling = (struct imap_telling){ changed, since, 0,
 	    cmd->session->condstore || cmd->session->notify != NULL, done };
 	tell_more(cmd);
 }
