@@ -21,6 +21,7 @@ union any {
 	struct store_account_limits	account_limits;
 	struct store_remove		remove;
 	struct store_uidl_put		uidl_put;
+	struct store_acl_set		acl_set;
 	struct store_metadata_set	metadata;
 	max_align_t			align;
 	char				room[IPC_STRUCT_MAX];
@@ -111,8 +112,12 @@ add_item(struct request *rq, const struct store_append_item *it)
 {
 	struct op_append_item to = { it->flags, it->received_s, it->received_zone, it->size,
 	    it->sha256, it->list, it->structure, it->columns, it->thread_keys, it->subject_hash,
-	    it->stage, 0 };
-	enum status st = count_pieces(rq->chan, it, &to.pieces);
+	    it->stage, 0, it->message, it->thread };
+	enum status st;
+
+	if (rq->chan->ticket.role == STORE_ROLE_DELIVER)
+		to.message = to.thread = 0;
+	st = count_pieces(rq->chan, it, &to.pieces);
 
 	if (st == ST_OK)
 		put_op_append_item(&rq->items, &to);
@@ -452,6 +457,12 @@ prepare(struct request *rq, const union any *msg, bool *wait)
 		op->kind = OP_METADATA;
 		op->u.metadata = (struct op_metadata){ msg->metadata.mailbox,
 		    msg->metadata.entries };
+		return ST_OK;
+	case STORE_ACL_SET:
+		op->kind = OP_ACL_SET;
+		op->u.acl_set = (struct op_acl_set){ msg->acl_set.path, msg->acl_set.kind,
+		    msg->acl_set.id, msg->acl_set.negative, msg->acl_set.how,
+		    msg->acl_set.rights };
 		return ST_OK;
 	case STORE_DIR_WRITE:
 		op->kind = OP_DIR_WRITE;

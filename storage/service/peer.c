@@ -53,6 +53,14 @@ request_new(struct channel *c, const struct ipc_message *m, const struct ipc_hea
 		ipc_encode(m, msg, &rq->body);
 	/* What the channel was attached with when it asked: a renewal may come first. */
 	memcpy(rq->op.head.ticket, c->ticket.id, OP_TICKET_LEN);
+	if (channel_foreign(c)) {
+		/* The same ticket counts its changes anew on each of its channels. */
+		unsigned char *tail = rq->op.head.ticket + OP_TICKET_LEN - 8;
+
+		put_be64(tail, get_be64(tail) ^ c->account->id);
+		memcpy(rq->groups, c->groups, c->groups_len);
+		rq->op.head.groups = span(rq->groups, c->groups_len);
+	}
 	rq->counted = rq->body.len + sizeof(*rq);
 	c->peer->queued += rq->counted;
 	rq->svc->held += rq->counted;
@@ -202,10 +210,10 @@ channel_revoke(struct channel *c)
 }
 
 void
-note_dirty(struct service *svc, uint64_t account, const struct channel *but, uint64_t modseq)
+note_dirty(struct service *svc, const struct request *rq)
 {
-	struct account *a = table_get_u64(&svc->accounts, account);
-	const struct store_dirty dirty = { modseq };
+	struct account *a = table_get_u64(&svc->accounts, rq->op.head.account);
+	const struct store_dirty dirty = { rq->res.modseq };
 	struct list *n, *tmp;
 
 	if (a == NULL)
@@ -213,8 +221,8 @@ note_dirty(struct service *svc, uint64_t account, const struct channel *but, uin
 	list_each(n, tmp, &a->channels) {
 		struct channel *c = list_entry(n, struct channel, node);
 
-		if (c == but || !c->watching || c->told || c->revoked ||
-		    c->ticket.expires_s <= clock_wall_s())
+		if (c == rq->chan || !c->watching || c->told || c->revoked ||
+		    c->ticket.expires_s <= clock_wall_s() || !share_tells(c, rq))
 			continue;
 		c->told = true;
 		svc->n_dirty++;
@@ -264,6 +272,26 @@ attached(struct channel *c, const struct ipc_head *h)
 	ipc_reply(c->peer->ipc, h, ST_OK, STORE_ATTACHED, &is);
 }
 
+/* The same answer whether the owner is there, and whether he shares anything. */
+static void
+attached_shared(struct channel *c, const struct ipc_head *h)
+{
+	const struct store_attached is = { .account = c->account->id,
+		.incarnation = state_incarnation(c->peer->svc->state),
+		.expires_s = c->ticket.expires_s };
+
+	c->attached = true;
+	ipc_reply(c->peer->ipc, h, ST_OK, STORE_ATTACHED, &is);
+}
+
+/* One's own account as an owner, on a shard that is not its own: it is not made there. */
+static void
+attach_elsewhere(struct channel *c, const struct ipc_head *h)
+{
+	ipc_reply(c->peer->ipc, h, ST_DENIED, 0, NULL);
+	channel_end(c);
+}
+
 static void
 account_made(struct request *rq, const struct state_result *res)
 {
@@ -304,6 +332,7 @@ on_attach(struct peer *p, const struct ipc_message *m, const struct ipc_head *h,
 	struct state_account sa;
 	struct channel *c;
 	struct ticket t;
+	bool shared;
 	enum status st = ST_UNAVAILABLE;
 
 	if (p->channels.count >= CHANNELS_MAX) {
@@ -316,18 +345,22 @@ on_attach(struct peer *p, const struct ipc_message *m, const struct ipc_head *h,
 	}
 	if (h->chan == 0 || table_get_u64(&p->channels, h->chan) != NULL)
 		st = ST_EXISTS;
-	else if (msg->owner != 0)
-		st = ST_UNSUPPORTED;
 	else if (svc->revocations_known)
-		st = ticket_judge(p, msg->ticket, &t);
+		st = ticket_judge(p, msg->ticket, msg->owner != 0, &t);
 	if (st != ST_OK) {
 		ipc_reply(p->ipc, h, st, 0, NULL);
 		return;
 	}
-	c = channel_new(p, h->chan, account_get(svc, t.account));
+	shared = msg->owner != 0 && msg->owner != t.account;
+	c = channel_new(p, h->chan, account_get(svc, shared ? msg->owner : t.account));
 	c->ticket = t;
+	channel_take_groups(c);
 	table_put_u64(&p->channels, c->no, c);
-	if (state_account(svc->state, t.account, &sa) == ST_NOT_FOUND)
+	if (shared)
+		attached_shared(c, h);
+	else if (t.shard != svc->cf.shard)
+		attach_elsewhere(c, h);
+	else if (state_account(svc->state, t.account, &sa) == ST_NOT_FOUND)
 		make_account(c, m, h, msg);
 	else
 		attached(c, h);
@@ -338,15 +371,18 @@ on_renew(struct peer *p, struct channel *c, const struct ipc_head *h,
     const struct store_attach *msg)
 {
 	struct ticket t;
-	enum status st = c->revoked ? ST_DENIED : ticket_judge(p, msg->ticket, &t);
+	enum status st = c->revoked ? ST_DENIED : ticket_judge(p, msg->ticket,
+	    channel_foreign(c), &t);
 
 	if (st == ST_OK && (t.account != c->ticket.account || t.role != c->ticket.role)) {
 		LOG(NULL, WARN, "ticket.foreign", KV_STR("peer", p->name), KV_UINT("slot", p->slot),
 		    KV_UINT("generation", p->generation), KV_UINT("account", t.account));
 		st = ST_DENIED;
 	}
-	if (st == ST_OK)
+	if (st == ST_OK) {
 		c->ticket = t;
+		channel_take_groups(c);
+	}
 	ipc_reply(p->ipc, h, st, 0, NULL);
 }
 
@@ -468,6 +504,8 @@ rights_needed(const struct ipc_message *m, const void *msg)
 	case STORE_STAGE: case STORE_APPEND: return RIGHT_INSERT;
 	case STORE_FLAGS: return RIGHT_WRITE;
 	case STORE_EXPUNGE: return RIGHT_EXPUNGE;
+	case STORE_SHARED: return RIGHT_LOOKUP;
+	case STORE_ACL: case STORE_ACL_SET: return RIGHT_ADMIN;
 	case STORE_UIDLS: return RIGHT_READ;
 	case STORE_METADATA_GET: case STORE_METADATA_SET: return RIGHT_LOOKUP | RIGHT_READ;
 	case STORE_UIDL_PUT: return RIGHT_WRITE;
@@ -499,7 +537,7 @@ judge(struct channel *c, const struct ipc_message *m, const void *msg)
 	}
 	if (c->ticket.role == STORE_ROLE_ACCESS && (need & ~c->ticket.rights) != 0)
 		return ST_DENIED;
-	return ST_OK;
+	return channel_foreign(c) ? share_judge(c, m) : ST_OK;
 }
 
 static void

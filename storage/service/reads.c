@@ -26,6 +26,8 @@ union any {
 	struct store_touched	touched;
 	struct store_dir_read	dir_read;
 	struct store_uidls	uidls;
+	struct store_acl_get	acl;
+	struct store_shared	shared;
 	struct store_metadata_get metadata;
 	max_align_t		align;
 	char			room[IPC_STRUCT_MAX];
@@ -39,6 +41,7 @@ read_is(uint16_t no)
 {
 	switch (no) {
 	case STORE_LIST: case STORE_OPEN: case STORE_ROWS: case STORE_CACHE: case STORE_COLUMNS: case STORE_BODY:
+	case STORE_ACL: case STORE_SHARED:
 	case STORE_CHANGES: case STORE_TOUCHED: case STORE_QUOTA: case STORE_DIR_READ: case STORE_UIDLS:
 	case STORE_METADATA_GET:
 		return true;
@@ -95,6 +98,73 @@ take_uids(struct request *rq, struct span uids)
 	rq->begun = true;
 	reader_init(&r, uids.p, uids.len);
 	return uidset_decode(&rq->set, &r, STORE_RANGES_MAX) && reader_done(&r);
+}
+
+/* Of another account: whole in rq->items, which is told in parts. */
+static enum step
+read_shared_list(struct request *rq, const struct store_list *msg)
+{
+	const struct state_asker by = channel_asker(rq->chan);
+	struct store_mailboxes are;
+	struct store_mailbox m;
+	struct span rest;
+	struct reader r;
+	enum status st = ST_OK;
+
+	if (!rq->begun)
+		st = state_reader_list(rq->svc->state, rq->account->id, &by, msg->path, &rq->items);
+	rq->begun = true;
+	if (st == ST_NOT_FOUND)
+		st = ST_OK;
+	if (st != ST_OK)
+		return fail(rq, st);
+	rest = span_sub(buf_span(&rq->items), rq->offset, rq->items.len);
+	reader_init(&r, rest.p, rest.len);
+	while (r.p < r.end && rest.len - (size_t)(r.end - r.p) < PART_BYTES)
+		if (!get_store_mailbox(&r, &m))
+			return fail(rq, ST_BUG);
+	are.list = span_sub(rest, 0, rest.len - (size_t)(r.end - r.p));
+	rq->offset += are.list.len;
+	return part(rq, rq->offset < rq->items.len, STORE_MAILBOXES, &are);
+}
+
+static enum step
+read_acl(struct request *rq, const struct store_acl_get *msg)
+{
+	struct service *svc = rq->svc;
+	const struct state_asker by = channel_asker(rq->chan);
+	struct store_acl_is is = { 0 };
+	struct buf out = { 0 };
+	enum status st = state_find_mailbox(svc->state, rq->account->id, msg->path, &is.mailbox);
+	enum step step;
+
+	if (st == ST_OK)
+		st = state_rights(svc->state, rq->account->id, is.mailbox, &by, &is.rights);
+	if (st == ST_OK)
+		st = state_acl(svc->state, rq->account->id, is.mailbox, &out);
+	is.entries = buf_span(&out);
+	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_ACL_IS, &is);
+	buf_fini(&out);
+	return step;
+}
+
+static enum step
+read_shared(struct request *rq, const struct store_shared *msg)
+{
+	const struct state_asker by = channel_asker(rq->chan);
+	struct store_shared_are are = { 0 };
+	struct buf out = { 0 };
+	uint64_t after = rq->begun ? rq->offset : msg->after;
+	enum status st = share_list(rq->svc, &by, &after, &out);
+	enum step step;
+
+	rq->begun = true;
+	rq->offset = after;
+	are.owners = buf_span(&out);
+	are.more = after != 0;
+	step = st != ST_OK ? fail(rq, st) : part(rq, are.more, STORE_SHARED_ARE, &are);
+	buf_fini(&out);
+	return step;
 }
 
 static enum step
@@ -162,7 +232,12 @@ read_open(struct request *rq, const struct store_open *msg)
 	enum step step;
 
 	if (st == ST_OK) {
-		o.rights = rq->chan->ticket.rights & RIGHT_ALL;
+		const struct state_asker by = channel_asker(rq->chan);
+
+		st = state_rights(rq->svc->state, rq->account->id, o.mailbox, &by, &o.rights);
+		o.rights &= rq->chan->ticket.rights;
+		if (st == ST_OK && channel_foreign(rq->chan))
+			st = state_reader_open(rq->svc->state, rq->account->id, by.account, &o);
 		o.recent_from = recent(rq, o.mailbox, o.recent_from, o.uidnext,
 		    msg->claim_recent);
 	}
@@ -184,6 +259,8 @@ read_rows(struct request *rq, const struct store_rows *msg)
 		return fail(rq, ST_SYNTAX);
 	st = state_rows(rq->svc->state, rq->account->id, msg->mailbox, &rq->set, msg->fields,
 	    PART_BYTES, &rq->resume, &out);
+	if (st == ST_OK)
+		st = share_rows(rq, msg->mailbox, msg->fields, &out);
 	if (st == ST_OK && (msg->fields & ROW_FLAGS) != 0)
 		st = state_keywords(rq->svc->state, rq->account->id, 0, &keywords);
 	are.rows = buf_span(&out);
@@ -278,6 +355,9 @@ changes_head(struct request *rq, const struct store_changes *msg, struct store_c
 
 	rq->begun = true;
 	rq->resume = 0;
+	if (st == ST_OK && channel_foreign(rq->chan))
+		st = state_reader_changes(rq->svc->state, rq->account->id, msg->mailbox,
+		    rq->chan->ticket.account, since, c);
 	if (st == ST_OK && !msg->uids_only)
 		st = state_keywords(rq->svc->state, rq->account->id, 0, keywords);
 	if (st != ST_OK)
@@ -311,6 +391,8 @@ read_changes(struct request *rq, const struct store_changes *msg)
 	if (st == ST_OK && !c->gone && !msg->uids_only && !uidset_empty(&c->changed))
 		st = state_rows(rq->svc->state, rq->account->id, msg->mailbox, &c->changed,
 		    ROW_FLAGS, PART_BYTES, &rq->resume, &rows);
+	if (st == ST_OK)
+		st = share_rows(rq, msg->mailbox, ROW_FLAGS, &rows);
 	if (st == ST_NOT_FOUND && rq->begun && rq->resume != 0)
 		st = ST_UNAVAILABLE;	/* deleted between two parts: ask again */
 	are.highestmodseq = c->highestmodseq;
@@ -648,8 +730,15 @@ read_step(struct request *rq)
 	}
 	if (rq->m->size > 0 && ipc_decode(rq->m, buf_span(&rq->body), &msg) != ST_OK)
 		return fail(rq, ST_BUG);
+	st = share_read(rq, &msg);
+	if (st != ST_OK)
+		return fail(rq, st);
 	switch (rq->m->no) {
-	case STORE_LIST: return read_list(rq, &msg.list);
+	case STORE_ACL: return read_acl(rq, &msg.acl);
+	case STORE_SHARED: return read_shared(rq, &msg.shared);
+	case STORE_LIST:
+		return channel_foreign(rq->chan) ? read_shared_list(rq, &msg.list) :
+		    read_list(rq, &msg.list);
 	case STORE_OPEN: return read_open(rq, &msg.open);
 	case STORE_ROWS: return read_rows(rq, &msg.rows);
 	case STORE_CACHE: return read_cache(rq, &msg.cache);

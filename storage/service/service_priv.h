@@ -46,6 +46,9 @@ struct channel {
 	struct account	*account;
 	struct list	 node;		/* of account->channels */
 	struct ticket	 ticket;	/* role 0: a socket's channel 0, without a ticket */
+	unsigned char	 groups[STORE_GROUPS_MAX * 8];	/* of the ticket, for state_asker */
+	size_t		 groups_len;
+	uint64_t	 opened;	/* of another account: the mailbox opened last */
 	bool		 attached, revoked, watching, told, leased;
 	uint64_t	 lease;
 	uint64_t	 made, answered;	/* changes */
@@ -87,6 +90,7 @@ struct request {
 	struct op	 op;		/* made by the service: given; else for this tick */
 	struct buf	 op_bytes, items, locs, uids;
 	bool		 change, prepared, chain, last, is_chunk;
+	unsigned char	 groups[STORE_GROUPS_MAX * 8];	/* op.head.groups */
 	bool		 recall;	/* asks whether it happened before, no more */
 	bool		 asked_memory;	/* what is remembered of a chain was looked up */
 	bool		 again;		/* a part was applied before: its rows are read and told */
@@ -187,15 +191,32 @@ void request_answer(struct request *rq, enum status st, uint16_t no, const void 
 struct request *request_new(struct channel *c, const struct ipc_message *m,
     const struct ipc_head *h, const void *msg);
 void request_free(struct request *rq);
-void note_dirty(struct service *svc, uint64_t account, const struct channel *but, uint64_t modseq);
+/* Tells who watches the account what a change did, but who made it. */
+void note_dirty(struct service *svc, const struct request *rq);
 void note_dir(struct service *svc, const struct state_result *res);
+
+/* share.c: channels attached to another account than the ticket's. */
+bool channel_foreign(const struct channel *c);
+struct state_asker channel_asker(const struct channel *c);
+void channel_take_groups(struct channel *c);
+/* What another account may be asked for at all; changes. */
+enum status share_judge(struct channel *c, const struct ipc_message *m);
+/* May this part of a read be answered? */
+enum status share_read(struct request *rq, const void *msg);
+/* Rows as the reader sees them. */
+enum status share_rows(struct request *rq, uint64_t mailbox, unsigned fields, struct buf *rows);
+/* Is a change news for this channel? */
+bool share_tells(const struct channel *c, const struct request *rq);
+enum status share_list(struct service *svc, const struct state_asker *by, uint64_t *after,
+    struct buf *out);
 
 /* lease.c */
 enum status lease_judge(struct channel *c, const struct store_lease *msg);
 void leases_fini(struct service *svc);
 
 /* tickets.c */
-enum status ticket_judge(struct peer *p, struct span bytes, struct ticket *t);
+/* shared: for an account of this shard, whatever shard the ticket's own is on. */
+enum status ticket_judge(struct peer *p, struct span bytes, bool shared, struct ticket *t);
 /* Still good?  One log line when it is not. */
 enum status channel_judge(struct channel *c);
 /* Forgets void tickets that are past their time. */

@@ -489,7 +489,7 @@ tell(struct request *rq)
 	struct service *svc = rq->svc;
 
 	if (rq->res.changed && !rq->res.repeated && rq->op.kind != OP_DIR_WRITE)
-		note_dirty(svc, rq->op.head.account, rq->chan, rq->res.modseq);
+		note_dirty(svc, rq);
 	if (rq->op.kind == OP_DIR_WRITE && rq->res.status == ST_OK)
 		note_dir(svc, &rq->res);
 	if (rq->op.kind == OP_MAILBOX_DELETE || rq->op.kind == OP_ACCOUNT_DELETE)

@@ -43,7 +43,7 @@ is_uncertain(const struct service *svc, const struct ticket *t)
 }
 
 enum status
-ticket_judge(struct peer *p, struct span bytes, struct ticket *t)
+ticket_judge(struct peer *p, struct span bytes, bool shared, struct ticket *t)
 {
 	struct service *svc = p->svc;
 
@@ -54,7 +54,9 @@ ticket_judge(struct peer *p, struct span bytes, struct ticket *t)
 	if ((t->role != STORE_ROLE_ACCESS && t->role != STORE_ROLE_DELIVER) ||
 	    (t->role & p->roles) == 0)
 		return refuse(p, "ticket.role", t->account, ST_DENIED);
-	if (t->shard != svc->cf.shard)
+	if (shared && t->role != STORE_ROLE_ACCESS)
+		return refuse(p, "ticket.role", t->account, ST_DENIED);
+	if (!shared && t->shard != svc->cf.shard)
 		return refuse(p, "ticket.shard", t->account, ST_DENIED);
 	if (is_revoked(svc, t))
 		return refuse(p, "ticket.revoked", t->account, ST_DENIED);

@@ -122,6 +122,8 @@ purge_table(struct apply *ap, enum tab t, uint32_t *left)
 			st = message_load(ap->s, ap->a, get_be64(key.p + 8), &ap->s->msg);
 			if (st == ST_OK)
 				st = message_purge(ap, &ap->s->msg);
+		} else if (t == TAB_ACL) {
+			st = acl_drop(ap->s, ap->a->id, get_be64(key.p + 8));
 		} else {
 			st = engine_del(ap->s->txn, t, key);
 		}
@@ -138,7 +140,7 @@ apply_account_purge(struct apply *ap)
 		TAB_MTEXT, TAB_MENV, TAB_MHEAD, TAB_MHEADMORE, TAB_MBODY,
 		TAB_MLIST, TAB_MSTRUCT, TAB_THREADKEY, TAB_THREAD, TAB_CHANGE, TAB_MCHANGE,
 		TAB_HISTORY, TAB_SUBSCR, TAB_KEYWORD, TAB_MBOXNAME, TAB_MAILBOX, TAB_WORK,
-		TAB_UIDL, TAB_METADATA, TAB_STAGE };
+		TAB_UIDL, TAB_METADATA, TAB_STAGE, TAB_ACL, TAB_RSEEN, TAB_READER };
 	struct rec_account *a = &ap->a->rec;
 	uint32_t left = OP_ROWS;
 

@@ -20,6 +20,7 @@ change_add(struct apply *ap, struct mbox *m, uint32_t uid, const struct rec_chan
 	uint64_t modseq = ap_modseq(ap);
 	struct key k;
 
+	ap->shared_changed = true;
 	if (!touched(&ap->touched, m->id)) {
 		put_u64(&ap->touched, m->id);
 		if (r->n_touched < STATE_TOUCHED_MAX)
@@ -42,6 +43,7 @@ mchange_add(struct apply *ap, uint64_t mailbox, const struct rec_mchange *c)
 	uint64_t modseq = ap_modseq(ap);
 	struct key k;
 
+	ap->shared_changed = true;
 	ap->a->rec.mailbox_modseq = modseq;
 	key_3(&k, ap->a->id, modseq, mailbox);
 	rec_mchange_put(st_put_start(ap->s), c);
@@ -143,6 +145,7 @@ forget_mailbox(struct apply *ap, uint64_t mailbox)
 	list_remove(&m->in_acct);
 	buf_fini(&m->name);
 	mem_free(&m);
+	TRY(acl_drop(ap->s, ap->a->id, mailbox));
 	key_2(&k, ap->a->id, mailbox);
 	return st_del_any(ap->s, TAB_MAILBOX, &k);
 }

@@ -291,6 +291,71 @@ check_metadata(struct check *k, struct span key, struct span payload, void *arg)
 	return ST_OK;
 }
 
+/* ---- what is shared ---- */
+
+static enum status
+check_acl(struct check *k, struct span key, struct span payload, void *arg)
+{
+	uint64_t mailbox = get_be64(key.p + 8), *entries = arg;
+	struct rec_mailbox m;
+	struct buf value = { 0 };
+	struct store_acl e;
+	struct reader r;
+	enum status st = st_read_mailbox(k->s, NULL, k->account, mailbox, &m, &value);
+
+	if (st == ST_NOT_FOUND)
+		wrong(k, "mailbox %" PRIx64 ": an ACL without a mailbox", mailbox);
+	reader_init(&r, payload.p, payload.len);
+	while (st == ST_OK && get_store_acl(&r, &e)) {
+		if (e.rights == 0 || m.deleted_ms != 0)
+			continue;
+		++*entries;
+	}
+	if (st == ST_OK && r.bad)
+		st = st_damaged(k->s, TAB_ACL, key);
+	buf_fini(&value);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+static enum status
+check_aclby(struct check *k, struct span key, struct span payload, void *arg)
+{
+	uint64_t *entries = arg;
+	struct store_acl e;
+	struct buf acl = { 0 };
+	struct reader r;
+	bool found = false;
+	enum status st;
+
+	if (key.len != 25 || payload.len != 4)
+		return st_damaged(k->s, TAB_ACLBY, key);
+	if (get_be64(key.p + 9) != k->account)
+		return ST_OK;
+	++*entries;
+	st = state_acl(k->s, k->account, get_be64(key.p + 17), &acl);
+	reader_init(&r, acl.data, acl.len);
+	while (st == ST_OK && !found && get_store_acl(&r, &e))
+		found = e.kind == (uint8_t)key.p[0] && e.id == get_be64(key.p + 1) &&
+		    e.rights == get_be32(payload.p);
+	if (!found)
+		wrong(k, "mailbox %" PRIx64 ": shared without an entry", get_be64(key.p + 17));
+	buf_fini(&acl);
+	return st;
+}
+
+static enum status
+check_shared(struct check *k, struct span account)
+{
+	uint64_t entries = 0, rows = 0;
+
+	TRY(each(k, TAB_ACL, account, check_acl, &entries));
+	if (entries > 0)
+		TRY(each(k, TAB_ACLBY, SPAN_NONE, check_aclby, &rows));
+	if (entries != rows)
+		wrong(k, "%" PRIu64 " entries of ACLs, %" PRIu64 " found by", entries, rows);
+	return ST_OK;
+}
+
 /* Rows under mailboxes that are not there were not visited. */
 static enum status
 check_orphans(struct check *k, struct span account)
@@ -326,6 +391,7 @@ check_account(struct check *k, struct span key, struct span payload, void *arg)
 	TRY(each(k, TAB_THREADKEY, key, count_thread_key, NULL));
 	TRY(check_orphans(k, key));
 	TRY(each(k, TAB_UIDL, key, check_uidl, &uidls));
+	TRY(check_shared(k, key));
 	if (uidls != a.uidls)
 		wrong(k, "unique-ids: %" PRIu64 "/%" PRIu64, a.uidls, uidls);
 	TRY(each(k, TAB_METADATA, key, check_metadata, &metadata));

@@ -1,9 +1,33 @@
 /* COPY and MOVE: new memberships of the same message, whole or not at all. */
 #include "storage/state/state_priv.h"
 
+/* Who is not the owner carries the flags that his rights in the target let him set; what
+ * others have seen stays as it was. */
+static struct flags
+carried(struct flags f, uint32_t rights)
+{
+	unsigned system = flags_get_system(f);
+
+	if (rights & RIGHT_WRITE)
+		f = flags_without(f, flags_system(FLAG_SYSTEM_ALL));
+	else
+		f = flags_system(0);
+	return flags_or(f, flags_system(system & (rights_flags(rights) | FLAG_SEEN)));
+}
+
+static enum status
+carry_seen(struct apply *ap, struct mbox *from, uint32_t uid, struct mbox *to, uint32_t made)
+{
+	uint64_t modseq;
+	bool seen;
+
+	TRY(reader_get(ap, from->id, uid, &seen, &modseq));
+	return seen ? reader_set(ap, to->id, made, true) : ST_OK;
+}
+
 static enum status
 copy_one(struct apply *ap, struct mbox *from, struct mbox *to, uint32_t uid, bool move,
-    uint32_t *made)
+    uint32_t rights, uint32_t *made)
 {
 	struct message *msg = &ap->s->msg;
 	struct rec_index x, copy;
@@ -11,23 +35,27 @@ copy_one(struct apply *ap, struct mbox *from, struct mbox *to, uint32_t uid, boo
 	TRY(index_load(ap->s, ap->a, from, uid, &x));
 	TRY(message_load(ap->s, ap->a, x.message, msg));
 	copy = x;
+	if (ap_foreign(ap))
+		copy.flags = carried(x.flags, rights);
 	/* First added, then taken away: the message is never gone in between. */
 	TRY(member_add(ap, to, msg, &copy, made));
 	if (move) {
 		TRY(uidl_move(ap, from, uid, to, *made));
 		TRY(member_remove(ap, from, uid, &x, msg));
 	}
-	return message_save(ap->s, ap->a, msg);
+	TRY(message_save(ap->s, ap->a, msg));
+	return ap_foreign(ap) && (rights & RIGHT_SEEN) && ap->op->kind != OP_STAGE_COPY ? carry_seen(ap, from, uid, to, *made) : ST_OK;
 }
 
 enum status
 copy_rows(struct apply *ap, struct mbox *from, struct mbox *to, const struct uidset *uids,
     bool move, struct uidset *made)
 {
-	uint32_t new_uid;
+	uint32_t new_uid, rights;
 
+	TRY(ap_rights(ap, to->id, &rights));
 	for (uint32_t u = 0; (u = uidset_next(uids, u)) != 0;) {
-		TRY(copy_one(ap, from, to, u, move, &new_uid));
+		TRY(copy_one(ap, from, to, u, move, rights, &new_uid));
 		uidset_add(made, new_uid);
 	}
 	return ST_OK;
@@ -96,9 +124,16 @@ copy(struct apply *ap, const struct uidset *asked, struct span target)
 	TRY(ap_mbox(ap, ap->op->u.copy.mailbox, &from));
 	if (from == NULL)
 		return ST_OK;
+	TRY(ap_need(ap, from->id, RIGHT_READ |
+	    (ap->op->u.copy.move ? RIGHT_DELETE_MSG | RIGHT_EXPUNGE : 0)));
+	if (ap->r->status != ST_OK)
+		return ST_OK;
 	TRY(path_find(ap->s, ap->s->txn, ap->a->id, target, &at));
 	if (at.id == 0)
 		return refuse(ap, ST_NOT_FOUND);
+	TRY(ap_need(ap, at.id, RIGHT_INSERT));
+	if (ap->r->status != ST_OK)
+		return ST_OK;
 	TRY(ap_mbox(ap, at.id, &to));
 	if (to == NULL)
 		return ST_OK;

@@ -44,6 +44,8 @@ struct change {
 	struct buf	rows;
 	struct uidset	modified;
 	bool		keywords;	/* one of the rows has any */
+	bool		foreign;	/* see change_shown() */
+	uint32_t	rights;
 };
 
 static struct flags
@@ -59,21 +61,55 @@ changed_flags(const struct change *c, struct flags old)
 	}
 }
 
+/* What another's reader sees and may change: *shown to the new flags.  Only what his rights
+ * cover changes; \Seen is his own. */
+static struct flags
+change_shown(const struct change *c, struct flags shown)
+{
+	struct flags want = changed_flags(c, shown);
+	unsigned mask = rights_flags(c->rights) | (c->rights & RIGHT_SEEN ? FLAG_SEEN : 0);
+	struct flags all = { { UINT64_MAX, UINT64_MAX } };
+	struct flags may = flags_system(mask);
+
+	if (c->rights & RIGHT_WRITE)
+		may = flags_or(may, flags_without(all, flags_system(FLAG_SYSTEM_ALL)));
+	return flags_or(flags_without(shown, may), flags_without(want, flags_without(all, may)));
+}
+
+static struct flags
+with_seen(struct flags f, bool seen)
+{
+	f = flags_without(f, flags_system(FLAG_SEEN));
+	return seen ? flags_or(f, flags_system(FLAG_SEEN)) : f;
+}
+
 static enum status
 change_one(struct apply *ap, struct mbox *m, uint32_t uid, struct change *c)
 {
 	struct rec_index x;
 	struct rec_change log;
 	struct store_row row;
-	struct flags old;
+	struct flags old, shown;
+	uint64_t own = 0;
+	bool seen = false;
 
 	TRY(index_load(ap->s, ap->a, m, uid, &x));
-	if (x.modseq > c->unchanged_since) {
+	if (c->foreign)
+		TRY(reader_get(ap, m->id, uid, &seen, &own));
+	if (x.modseq > c->unchanged_since || own > c->unchanged_since) {
 		uidset_add(&c->modified, uid);
 		return ST_OK;
 	}
 	old = x.flags;
-	x.flags = changed_flags(c, old);
+	if (c->foreign) {
+		shown = change_shown(c, with_seen(old, seen));
+		seen = (flags_get_system(shown) & FLAG_SEEN) != 0;
+		x.flags = with_seen(shown, (flags_get_system(old) & FLAG_SEEN) != 0);
+		TRY(reader_set(ap, m->id, uid, seen));
+		TRY(reader_get(ap, m->id, uid, &seen, &own));
+	} else {
+		shown = x.flags = changed_flags(c, old);
+	}
 	if (!flags_eq(old, x.flags)) {
 		log = (struct rec_change){ .kind = CHANGE_UPDATED, .message = x.message,
 			.thread = x.thread, .old_modseq = x.modseq, .old_flags = old };
@@ -83,7 +119,8 @@ change_one(struct apply *ap, struct mbox *m, uint32_t uid, struct change *c)
 			TRY(uidmap_set(ap->s, ap->a, m, uid, &x.flags));
 		TRY(change_add(ap, m, uid, &log));
 	}
-	row = (struct store_row){ .uid = uid, .modseq = x.modseq, .flags = x.flags };
+	row = (struct store_row){ .uid = uid, .flags = shown,
+		.modseq = own > x.modseq ? own : x.modseq };
 	put_store_row(&c->rows, &row, ROW_FLAGS);
 	c->keywords = c->keywords || flags_has_keywords(x.flags);
 	return ST_OK;
@@ -163,19 +200,41 @@ any_passes(struct apply *ap, struct mbox *m, const struct uidset *uids, uint64_t
 	return ST_OK;
 }
 
+/* RFC 4314 §4: STORE fails when none of what is named may be changed. */
+static enum status
+judge_flags(struct apply *ap, struct mbox *m, struct change *c, struct span *keywords)
+{
+	const struct op_flags *p = &ap->op->u.flags;
+	unsigned may;
+
+	c->foreign = ap_foreign(ap);
+	TRY(ap_rights(ap, m->id, &c->rights));
+	may = rights_flags(c->rights) | (c->rights & RIGHT_SEEN ? FLAG_SEEN : 0);
+	if (!(c->rights & RIGHT_WRITE))
+		*keywords = SPAN_NONE;
+	if (may == 0 || ((p->system != 0 || p->keywords.len > 0) && (p->system & may) == 0 &&
+	    keywords->len == 0))
+		return refuse(ap, c->rights & RIGHT_LOOKUP ? ST_DENIED : ST_NOT_FOUND);
+	return ST_OK;
+}
+
 static enum status
 store(struct apply *ap, struct mbox *m, const struct uidset *uids)
 {
 	const struct op_flags *p = &ap->op->u.flags;
 	struct change c = { .how = p->how, .unchanged_since = p->unchanged_since,
 		.flags = flags_system(p->system) };
+	struct span keywords = p->keywords;
 	unsigned bits[KEYWORD_MAX + 1];
 	enum status st, verdict;
 	size_t n;
 	bool any;
 
+	TRY(judge_flags(ap, m, &c, &keywords));
+	if (ap->r->status != ST_OK)
+		return ST_OK;
 	TRY(any_passes(ap, m, uids, p->unchanged_since, &any));
-	TRY(keywords_bits(ap, p->keywords, p->how != FLAGS_REMOVE && any, bits, &n, &verdict));
+	TRY(keywords_bits(ap, keywords, p->how != FLAGS_REMOVE && any, bits, &n, &verdict));
 	if (verdict != ST_OK)
 		return refuse(ap, verdict);
 	for (size_t i = 0; i < n; i++)
@@ -271,7 +330,9 @@ apply_expunge(struct apply *ap)
 		st = refuse(ap, ST_SYNTAX);
 	else
 		st = ap_mbox(ap, p->mailbox, &m);
-	if (m != NULL) {
+	if (m != NULL)
+		st = ap_need(ap, m->id, RIGHT_EXPUNGE);
+	if (m != NULL && st == ST_OK && ap->r->status == ST_OK) {
 		st = uidmap_among(ap->s, ap->a, m, STATE_DELETED, &asked, OP_ROWS, &uids);
 		if (st == ST_OK && (uidset_count(&uids) > OP_ROWS || !memo_fits(ap, &uids)))
 			st = refuse(ap, ST_LIMIT);

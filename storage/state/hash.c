@@ -85,6 +85,30 @@ hash_rows(struct state *s, uint64_t account, uint64_t mailbox, struct digest *d)
 	return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+/* With whom it is shared, and what they have seen. */
+static enum status
+hash_shared(struct state *s, uint64_t account, uint64_t mailbox, struct digest *d)
+{
+	struct engine_cursor *c = NULL;
+	struct span key, payload;
+	struct buf b = { 0 };
+	struct key k;
+	enum status st;
+
+	TRY(state_acl(s, account, mailbox, &b));
+	add(d, &b);
+	key_2(&k, account, mailbox);
+	TRY(engine_cursor_open(s->e, NULL, TAB_RSEEN, key_span(&k), &c));
+	while ((st = st_next(s, TAB_RSEEN, c, &key, &payload)) == ST_OK) {
+		put_span(&b, span_sub(key, 16, key.len));
+		put_span(&b, payload);
+		add(d, &b);
+	}
+	engine_cursor_close(&c);
+	buf_fini(&b);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
 static enum status
 hash_metadata(struct state *s, uint64_t account, uint64_t mailbox, struct digest *d)
 {
@@ -125,6 +149,8 @@ hash_mailbox(struct state *s, uint64_t account, uint64_t id, const struct rec_ma
 	st = hash_rows(s, account, id, d);
 	if (st == ST_OK)
 		st = hash_metadata(s, account, id, d);
+	if (st == ST_OK)
+		st = hash_shared(s, account, id, d);
 	digest_done(d, leaf);
 	digest_add(root, leaf, sizeof(leaf));
 	digest_free(&d);

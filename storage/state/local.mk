@@ -1,6 +1,7 @@
 noinst_LIBRARIES += storage/state/libstate.a
 storage_state_libstate_a_SOURCES = \
 	storage/state/account.c \
+	storage/state/acl.c \
 	storage/state/changes.c \
 	storage/state/stage.c \
 	storage/state/check.c \
@@ -16,6 +17,7 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/once.c \
 	storage/state/op.c storage/state/op.h \
 	storage/state/path.c \
+	storage/state/reader.c \
 	storage/state/remove.c \
 	storage/state/read.c \
 	storage/state/read_mailboxes.c storage/state/read_touched.c \

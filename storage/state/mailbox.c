@@ -45,10 +45,15 @@ create(struct apply *ap, struct span path)
 	bool taken;
 
 	TRY(path_find(ap->s, ap->s->txn, ap->a->id, path, &at));
+	TRY(ap_need_above(ap, &at));
+	if (ap->r->status != ST_OK)
+		return ST_OK;
 	if (at.id != 0)
 		return refuse(ap, ST_EXISTS);
 	if (p->role > MAILBOX_ROLE_MAX)
 		return refuse(ap, ST_SYNTAX);
+	if (p->role != MAILBOX_ROLE_NONE && ap_foreign(ap))
+		return refuse(ap, ST_DENIED);
 	if (!mailboxes_fit(ap, path_parts(at.rest)))
 		return refuse(ap, ST_LIMIT);
 	TRY(role_taken(ap, p->role, &taken));
@@ -96,6 +101,8 @@ purge_step(struct apply *ap, struct mbox *m, bool has_work)
 	bool empty;
 
 	TRY(mbox_purge_rows(ap, m, &empty));
+	if (empty)
+		TRY(reader_purge(ap, m->id, &empty));
 	ap->r->more = !empty;
 	key_2(&k, ap->a->id, m->id);
 	if (empty)
@@ -121,6 +128,9 @@ delete(struct apply *ap, struct span path)
 	TRY(path_find(ap->s, ap->s->txn, ap->a->id, path, &at));
 	if (at.id == 0)
 		return refuse(ap, ST_NOT_FOUND);
+	TRY(ap_need(ap, at.id, RIGHT_DELETE_MAILBOX));
+	if (ap->r->status != ST_OK)
+		return ST_OK;
 	if (span_eq_str(path, "INBOX"))
 		return refuse(ap, ST_DENIED);
 	TRY(has_children(ap, at.id, &children));
@@ -133,6 +143,7 @@ delete(struct apply *ap, struct span path)
 	TRY(mchange_add(ap, m->id, &c));
 	key_name(&k, ap->a->id, m->rec.parent, m->rec.name);
 	TRY(st_del(ap->s, TAB_MBOXNAME, &k));
+	TRY(acl_unindex(ap->s, ap->a->id, m->id));
 	/* 0 would mean that it is there. */
 	m->rec.deleted_ms = ap->op->head.time_ms != 0 ? ap->op->head.time_ms : 1;
 	m->dirty = true;
@@ -282,6 +293,22 @@ is_below(struct span path, struct span top)
 	    span_eq(span_sub(path, 0, top.len), top);
 }
 
+/* Another than the owner needs x in what moves, and k above where it goes (RFC 4314 §4). */
+static enum status
+judge_rename(struct apply *ap, bool inbox, const struct path_at *a, const struct path_at *b)
+{
+	if (!ap_foreign(ap))
+		return ST_OK;
+	if (a->id == 0)
+		return refuse(ap, ST_NOT_FOUND);
+	TRY(ap_need(ap, a->id, RIGHT_DELETE_MAILBOX));
+	if (ap->r->status != ST_OK)
+		return ST_OK;
+	if (inbox)
+		return refuse(ap, ST_DENIED);
+	return ap_need_above(ap, b);
+}
+
 static enum status
 rename_it(struct apply *ap, struct span from, struct span to)
 {
@@ -293,6 +320,9 @@ rename_it(struct apply *ap, struct span from, struct span to)
 
 	TRY(path_find(ap->s, ap->s->txn, ap->a->id, from, &a));
 	TRY(path_find(ap->s, ap->s->txn, ap->a->id, to, &b));
+	TRY(judge_rename(ap, inbox, &a, &b));
+	if (ap->r->status != ST_OK)
+		return ST_OK;
 	if (a.id == 0)
 		return refuse(ap, ST_NOT_FOUND);
 	if (b.id != 0)

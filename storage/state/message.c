@@ -254,6 +254,55 @@ translate(struct flags f, const unsigned *bits, size_t n)
 	return out;
 }
 
+/* May an id that came along stand for a message here?  One of this shard must have been
+ * given out, or it would be given out again. */
+static bool
+id_good(const struct state *s, uint64_t id)
+{
+	return id >> 48 != s->meta.shard || (id & (((uint64_t)1 << 48) - 1)) < s->meta.next_id;
+}
+
+/* *here: the account has the message that an item names.  *id: the one it may have, 0: a new
+ * one. */
+static enum status
+find_brought(struct apply *ap, const struct op_append_item *it, uint64_t *id, bool *here)
+{
+	struct message *msg = &ap->s->msg;
+	enum status st;
+
+	*here = false;
+	*id = 0;
+	if (it->message == 0 || !id_good(ap->s, it->message) ||
+	    !id_good(ap->s, it->thread))
+		return ST_OK;
+	st = message_load(ap->s, ap->a, it->message, msg);
+	if (st == ST_NOT_FOUND) {
+		*id = it->message;
+		return ST_OK;
+	}
+	TRY(st);
+	/* What is staged may be taken back, and its message with it. */
+	*here = ap->op->kind == OP_APPEND && msg->rec.size == it->size && msg->members.len / MEMBER_BYTES < MEMBERS_MAX &&
+	    memcmp(msg->rec.sha256, it->sha256.p, sizeof(msg->rec.sha256)) == 0;
+	return ST_OK;
+}
+
+/* A membership more of a message that is here; the body that came is not needed. */
+static enum status
+append_again(struct apply *ap, struct mbox *m, const struct op_append_item *it,
+    struct flags flags, uint32_t *uid)
+{
+	struct message *msg = &ap->s->msg;
+	struct rec_index x = { .message = msg->id, .thread = msg->rec.thread, .flags = flags,
+		.size = (uint32_t)it->size, .received_s = it->received_s,
+		.received_zone = it->received_zone };
+
+	if (it->received_s == INT64_MIN)
+		x.received_s = ap->op->head.time_ms / 1000;
+	TRY(member_add(ap, m, msg, &x, uid));
+	return message_save(ap->s, ap->a, msg);
+}
+
 static enum status
 append_one(struct apply *ap, struct mbox *m, const struct op_append_item *it,
     const struct journal_loc *locs, struct flags flags, uint32_t *uid)
@@ -262,7 +311,12 @@ append_one(struct apply *ap, struct mbox *m, const struct op_append_item *it,
 	struct rec_message *rec = &msg->rec;
 	struct rec_index x;
 	struct key k;
+	uint64_t id;
+	bool here;
 
+	TRY(find_brought(ap, it, &id, &here));
+	if (here)
+		return append_again(ap, m, it, flags, uid);
 	*rec = (struct rec_message){ .extent = st_new_id(ap->s), .size = it->size,
 		.subject_hash = it->subject_hash, .received_s = it->received_s,
 		.received_zone = it->received_zone, .saved_s = ap->op->head.time_ms / 1000,
@@ -271,7 +325,9 @@ append_one(struct apply *ap, struct mbox *m, const struct op_append_item *it,
 	if (it->received_s == INT64_MIN)
 		rec->received_s = rec->saved_s;
 	memcpy(rec->sha256, it->sha256.p, sizeof(rec->sha256));
-	message_take(msg, st_new_id(ap->s));
+	if (id != 0)
+		rec->thread = it->thread;
+	message_take(msg, id != 0 ? id : st_new_id(ap->s));
 	TRY(thread_join(ap, it->thread_keys, it->subject_hash, msg->id, &rec->thread));
 	TRY(put_extent(ap, rec->extent, locs, it->pieces));
 	x = (struct rec_index){ .message = msg->id, .thread = rec->thread, .flags = flags,
@@ -283,6 +339,28 @@ append_one(struct apply *ap, struct mbox *m, const struct op_append_item *it,
 	TRY(columns_put(ap->s, &k, it->columns));
 	TRY(put_blob(ap->s, TAB_MLIST, &k, it->list));
 	return put_blob(ap->s, TAB_MSTRUCT, &k, it->structure);
+}
+
+/* Who is not the owner sets what his rights let him, and \Seen for himself (RFC 4314 §4). */
+static enum status
+append_judged(struct apply *ap, struct mbox *m, const struct op_append_item *it,
+    const struct journal_loc *locs, struct flags flags, uint32_t *uid)
+{
+	unsigned system = flags_get_system(flags);
+	uint32_t rights;
+
+	if (!ap_foreign(ap))
+		return append_one(ap, m, it, locs, flags, uid);
+	TRY(ap_rights(ap, m->id, &rights));
+	if (rights & RIGHT_WRITE)
+		flags = flags_without(flags, flags_system(FLAG_SYSTEM_ALL));
+	else
+		flags = flags_system(0);
+	flags = flags_or(flags, flags_system(system & rights_flags(rights)));
+	TRY(append_one(ap, m, it, locs, flags, uid));
+	if ((system & FLAG_SEEN) && (rights & RIGHT_SEEN) && ap->op->kind == OP_APPEND)
+		return reader_set(ap, m->id, *uid, true);
+	return ST_OK;
 }
 
 struct append_totals
@@ -317,7 +395,7 @@ append_rows(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bit
 	ap->r->uid = m->rec.uidnext;
 	reader_init(&r, p->items.p, p->items.len);
 	while (st == ST_OK && get_op_append_item(&r, &it)) {
-		st = append_one(ap, m, &it, loc, translate(it.flags, bits, n_bits), &uid);
+		st = append_judged(ap, m, &it, loc, translate(it.flags, bits, n_bits), &uid);
 		loc += it.pieces;
 		uidset_add(uids, uid);
 	}
@@ -357,6 +435,9 @@ find_replaced(struct apply *ap, struct mbox **from, struct rec_index *x)
 	TRY(ap_mbox(ap, p->replace_mailbox, from));
 	if (*from == NULL)
 		return refuse(ap, ST_CONFLICT);
+	TRY(ap_need(ap, (*from)->id, RIGHT_DELETE_MSG | RIGHT_EXPUNGE));
+	if (ap->r->status != ST_OK)
+		return ST_OK;
 	uidset_add(&named, p->replace_uid);
 	st = uidmap_among(ap->s, ap->a, *from, STATE_ALL, &named, 1, &there);
 	if (st == ST_OK && uidset_empty(&there))
@@ -411,6 +492,10 @@ apply_append(struct apply *ap)
 		st = find_replaced(ap, &from, &gone);
 	if (st == ST_OK && ap->r->status == ST_OK)
 		st = path_find(ap->s, ap->s->txn, ap->a->id, buf_span(&path), &at);
+	if (st == ST_OK && ap->r->status == ST_OK && at.id != 0)
+		st = ap_need(ap, at.id, RIGHT_INSERT);
+	else if (st == ST_OK && ap->r->status == ST_OK && p->make)
+		st = ap_need_above(ap, &at);
 	if (st == ST_OK && ap->r->status == ST_OK)
 		ap->r->status = judge(ap, &t, &at, &gone);
 	if (st == ST_OK && ap->r->status == ST_OK && at.id != 0) {

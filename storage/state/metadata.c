@@ -128,6 +128,26 @@ put(struct apply *ap, uint64_t mailbox, const struct store_metadata *e)
 	return st_put(ap->s, TAB_METADATA, &k);
 }
 
+/* Of another's mailbox: what all see needs w, what one sees alone r (RFC 5464 §3.3 asks for l as well). */
+static enum status
+judge_rights(struct apply *ap)
+{
+	const struct op_metadata *p = &ap->op->u.metadata;
+	uint32_t need = RIGHT_LOOKUP | RIGHT_READ;
+	struct store_metadata e;
+	struct reader r;
+
+	if (!ap_foreign(ap))
+		return ST_OK;
+	if (p->mailbox == 0)
+		return refuse(ap, ST_DENIED);
+	reader_init(&r, p->entries.p, p->entries.len);
+	while (get_store_metadata(&r, &e))
+		if (!is_private(e.name))
+			need |= RIGHT_WRITE;
+	return ap_need(ap, p->mailbox, need);
+}
+
 enum status
 apply_metadata(struct apply *ap)
 {
@@ -142,6 +162,9 @@ apply_metadata(struct apply *ap)
 		if (m == NULL)
 			return ST_OK;
 	}
+	TRY(judge_rights(ap));
+	if (ap->r->status != ST_OK)
+		return ST_OK;
 	TRY(judge(ap, &s));
 	if (ap->r->status != ST_OK)
 		return ST_OK;

@@ -50,6 +50,9 @@ static const struct field remove_[] = { F(U8, remove, how), F(U8, remove, system
 	F(SPAN, remove, keywords), F(SPAN, remove, to), F(SPAN, remove, what), { 0 } };
 static const struct field uidl_put[] = { F(VARINT, uidl_put, mailbox),
 	F(SPAN, uidl_put, list), { 0 } };
+static const struct field acl_set[] = { F(SPAN, acl_set, path), F(U8, acl_set, kind),
+	F(VARINT, acl_set, id), F(BOOL, acl_set, negative), F(U8, acl_set, how),
+	F(U32, acl_set, rights), { 0 } };
 
 static const struct field metadata[] = { F(VARINT, metadata, mailbox),
 	F(SPAN, metadata, entries), { 0 } };
@@ -84,6 +87,7 @@ static const struct {
 	[OP_STAGE_APPEND] = { "stage-append", append },
 	[OP_STAGE_COMMIT] = { "stage-commit", no_fields },
 	[OP_STAGE_END] = { "stage-end", stage_end },
+	[OP_ACL_SET] = { "acl-set", acl_set },
 };
 
 static const struct field *
@@ -193,6 +197,8 @@ op_encode(const struct op *op, struct buf *out)
 	put_varint(out, h->mailboxes_max);
 	for (; f->kind != K_END; f++)
 		put_field(out, f, &op->u);
+	if (h->groups.len > 0)
+		put_span(out, h->groups);
 }
 
 bool
@@ -224,6 +230,12 @@ op_decode(struct op *op, struct span bytes)
 	h->mailboxes_max = get_varint(&r);
 	for (; f->kind != K_END; f++)
 		get_field(&r, f, &op->u);
+	if (!r.bad && r.p < r.end) {
+		h->groups = get_span(&r);
+		if (h->groups.len == 0 || h->groups.len % 8 != 0 ||
+		    h->groups.len > STORE_GROUPS_MAX * 8)
+			return false;
+	}
 	return reader_done(&r);
 }
 
@@ -264,6 +276,8 @@ put_op_append_item(struct buf *b, const struct op_append_item *it)
 	put_u64(b, it->subject_hash);
 	put_varint(b, it->stage);
 	put_varint(b, it->pieces);
+	put_varint(b, it->message);
+	put_varint(b, it->thread);
 }
 
 bool
@@ -284,6 +298,8 @@ get_op_append_item(struct reader *r, struct op_append_item *it)
 	it->subject_hash = get_u64(r);
 	it->stage = get_varint(r);
 	it->pieces = get_varint32(r);
+	it->message = get_varint(r);
+	it->thread = get_varint(r);
 	if ((flags_get_system(it->flags) & ~(unsigned)FLAG_SYSTEM_ALL) != 0 ||
 	    it->size > STORE_SIZE_MAX || it->sha256.len != 32 ||
 	    it->list.len > STORE_CACHE_MAX || it->structure.len > STORE_CACHE_MAX ||

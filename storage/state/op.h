@@ -35,9 +35,10 @@ enum op_kind {
 	OP_APPEND = 20, OP_FLAGS = 21, OP_EXPUNGE = 22, OP_COPY = 23,
 	OP_HISTORY_PURGE = 30, OP_ONCE_PURGE = 31, OP_INCARNATION = 32,
 	OP_DIR_WRITE = 40,
+	OP_ACL_SET = 50,
+	OP_METADATA = 60,
 	OP_STAGE_COPY = 80, OP_STAGE_APPEND = 81, OP_STAGE_COMMIT = 82, OP_STAGE_END = 83,
-	OP_REMOVE = 90, OP_UIDL_PUT = 91,
-	OP_METADATA = 60
+	OP_REMOVE = 90, OP_UIDL_PUT = 91
 };
 
 struct op_head {
@@ -50,6 +51,8 @@ struct op_head {
 	bool		last;		/* of its chain */
 	/* Configured defaults, for an account without limits of its own; 0: none. */
 	uint64_t	bytes_max, messages_max, mailboxes_max;
+	/* With another account's `who`: the groups he is in, u64 big-endian each. */
+	struct span	groups;
 };
 
 /* account create: the default mailboxes, in order; INBOX is made in any case.  ST_EXISTS. */
@@ -84,6 +87,7 @@ struct op_append_item {
 	uint64_t	subject_hash;
 	uint64_t	stage;		/* the caller's word for where the body was staged; 0: inline */
 	uint32_t	pieces;		/* 1..OP_PIECES_MAX */
+	uint64_t	message, thread;	/* brought along from another account; 0: new ones */
 };
 void put_op_append_item(struct buf *b, const struct op_append_item *it);
 bool get_op_append_item(struct reader *r, struct op_append_item *it);
@@ -121,6 +125,14 @@ struct op_metadata { uint64_t mailbox; struct span entries; };	/* store_metadata
 struct op_history_purge { int64_t before_ms; uint32_t rows; };
 /* Forgets outcomes last touched before before_ms, of tickets from `from` on. */
 struct op_once_purge { int64_t before_ms; unsigned char from[OP_TICKET_LEN]; uint32_t rows; };
+struct op_acl_set {
+	struct span	path;
+	uint8_t		kind;		/* enum acl_kind */
+	uint64_t	id;
+	bool		negative;
+	uint8_t		how;		/* ACL_... */
+	uint32_t	rights;
+};
 struct op_dir_write { struct span steps; };	/* store_dir_step... */
 /* Ends what an account has under way: rows of a copy or an append that was not committed
  * go, and the old places of a committed move; at most `rows` of them. */
@@ -149,6 +161,7 @@ struct op {
 		struct op_uidl_put		uidl_put;
 		struct op_metadata	metadata;
 		struct op_stage_end		stage_end;
+		struct op_acl_set		acl_set;
 	} u;
 };
 

@@ -91,6 +91,7 @@ mailbox_make(struct apply *ap, const struct path_at *at, uint8_t role, struct mb
 		put_u64(st_put_start(ap->s), x->id);
 		TRY(st_put(ap->s, TAB_MBOXNAME, &k));
 		TRY(mchange_add(ap, x->id, &c));
+		TRY(acl_inherit(ap, parent, x->id));
 		parent = x->id;
 		*m = x;
 	}

@@ -92,6 +92,9 @@ target(struct apply *ap, const struct removal *rm, struct mbox **to)
 	else
 		st = path_find(ap->s, ap->s->txn, ap->a->id, buf_span(&path), &at);
 	if (st == ST_OK && ap->r->status == ST_OK) {
+		st = at.id != 0 ? ap_need(ap, at.id, RIGHT_INSERT) : ap_need_above(ap, &at);
+	}
+	if (st == ST_OK && ap->r->status == ST_OK) {
 		if (at.id != 0)
 			st = ap_mbox(ap, at.id, to);
 		else if (!mailboxes_fit(ap, path_parts(at.rest)))
@@ -172,11 +175,35 @@ expunge_all(struct apply *ap, const struct removal *rm)
 	return ST_OK;
 }
 
+/* What another than the owner must be allowed in each mailbox. */
+static enum status
+judge_parts(struct apply *ap, const struct removal *rm)
+{
+	static const uint32_t need[] = {
+		[REMOVE_EXPUNGE] = RIGHT_DELETE_MSG | RIGHT_EXPUNGE,
+		[REMOVE_FLAG] = RIGHT_WRITE | RIGHT_DELETE_MSG,
+		[REMOVE_MOVE] = RIGHT_READ | RIGHT_DELETE_MSG | RIGHT_EXPUNGE
+	};
+	uint8_t how = ap->op->u.remove.how;
+
+	if (!ap_foreign(ap) || how < REMOVE_EXPUNGE || how > REMOVE_MOVE)
+		return ST_OK;
+	for (size_t i = 0; i < rm->n && ap->r->status == ST_OK; i++)
+		TRY(ap_need(ap, rm->parts[i].m->id, need[how]));
+	/* \Seen is every reader's own. */
+	if (how == REMOVE_FLAG && (ap->op->u.remove.system & FLAG_SEEN))
+		return refuse(ap, ST_DENIED);
+	return ST_OK;
+}
+
 static enum status
 run(struct apply *ap, const struct removal *rm)
 {
 	struct store_removed reply = { .messages = (uint32_t)rm->count };
 
+	TRY(judge_parts(ap, rm));
+	if (ap->r->status != ST_OK)
+		return ST_OK;
 	switch (ap->op->u.remove.how) {
 	case REMOVE_EXPUNGE:
 		TRY(expunge_all(ap, rm));

@@ -17,6 +17,8 @@ const char *const state_tables[] = {
 	[TAB_MCHANGE] = "mchange", [TAB_HISTORY] = "history", [TAB_SUBSCR] = "subscr",
 	[TAB_ONCE] = "once", [TAB_DIR] = "dir", [TAB_WORK] = "work",
 	[TAB_UIDL] = "uidl", [TAB_METADATA] = "metadata", [TAB_STAGE] = "stage",
+	[TAB_ACL] = "acl", [TAB_ACLBY] = "aclby", [TAB_RSEEN] = "rseen",
+	[TAB_READER] = "reader",
 };
 const size_t state_n_tables = TAB_COUNT;
 

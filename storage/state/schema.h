@@ -33,6 +33,10 @@
  *	metadata  account, mailbox or 0, reader     annotation of this name; reader 0: shared
  *	          or 0, name
  *	stage     account                           struct rec_stage: what is under way
+ *	acl       account, mailbox                  put_store_acl() of its entries
+ *	aclby     kind u8, id, account, mailbox     rights: what is shared with whom
+ *	rseen     account, mailbox, reader, block   \Seen of another's reader, see reader.c
+ *	reader    account, mailbox, reader          highest modseq in those
  *
  * Home: the membership a message was appended with; its cold rows stay under that key
  * when it is copied, moved or expunged there, for mailbox ids and uids never return.
@@ -56,6 +60,7 @@ enum tab {
 	TAB_MSTRUCT, TAB_EXTENT, TAB_THREADKEY, TAB_THREAD,
 	TAB_CHANGE, TAB_MCHANGE, TAB_HISTORY, TAB_SUBSCR, TAB_ONCE, TAB_DIR, TAB_WORK,
 	TAB_UIDL, TAB_METADATA, TAB_STAGE,
+	TAB_ACL, TAB_ACLBY, TAB_RSEEN, TAB_READER,
 	TAB_COUNT
 };
 

@@ -240,8 +240,13 @@ apply_stage_copy(struct apply *ap)
 	else
 		st = ap_mbox(ap, p->mailbox, &from);
 	if (from != NULL)
+		st = ap_need(ap, from->id, RIGHT_READ |
+		    (p->move ? RIGHT_DELETE_MSG | RIGHT_EXPUNGE : 0));
+	if (from != NULL && st == ST_OK && ap->r->status == ST_OK)
 		st = find(ap, p->to, &to);
 	if (to != NULL)
+		st = ap_need(ap, to->id, RIGHT_INSERT);
+	if (to != NULL && st == ST_OK && ap->r->status == ST_OK)
 		st = stage_copy(ap, from, to, &asked);
 	uidset_fini(&asked);
 	return st;
@@ -309,7 +314,9 @@ apply_stage_append(struct apply *ap)
 	struct mbox *to;
 
 	TRY(find(ap, path.len > 0 ? path : SPAN_LIT("INBOX"), &to));
-	return to != NULL ? stage_append(ap, to) : ST_OK;
+	if (to != NULL)
+		TRY(ap_need(ap, to->id, RIGHT_INSERT));
+	return to != NULL && ap->r->status == ST_OK ? stage_append(ap, to) : ST_OK;
 }
 
 /* ---- shown ---- */

@@ -463,8 +463,8 @@ ap_mbox(struct apply *ap, uint64_t id, struct mbox **m)
 	return st;
 }
 
-/* STAGES: also while rows are staged. */
-enum { NO_ACCOUNT = 1, DELETED_TOO = 2, STAGES = 4 };
+/* STAGES: also while rows are staged.  SHARED: judges another's rights itself. */
+enum { NO_ACCOUNT = 1, DELETED_TOO = 2, STAGES = 4, SHARED = 8 };
 
 static const struct {
 	enum status	(*fn)(struct apply *);
@@ -475,27 +475,28 @@ static const struct {
 	[OP_ACCOUNT_DELETE] = { apply_account_delete, 0 },
 	[OP_ACCOUNT_UNDELETE] = { apply_account_undelete, DELETED_TOO },
 	[OP_ACCOUNT_PURGE] = { apply_account_purge, DELETED_TOO },
-	[OP_MAILBOX_CREATE] = { apply_mailbox_create, 0 },
-	[OP_MAILBOX_DELETE] = { apply_mailbox_delete, 0 },
-	[OP_MAILBOX_RENAME] = { apply_mailbox_rename, 0 },
+	[OP_MAILBOX_CREATE] = { apply_mailbox_create, SHARED },
+	[OP_MAILBOX_DELETE] = { apply_mailbox_delete, SHARED },
+	[OP_MAILBOX_RENAME] = { apply_mailbox_rename, SHARED },
 	[OP_SUBSCRIBE] = { apply_subscribe, 0 },
 	[OP_MAILBOX_PURGE] = { apply_mailbox_purge, 0 },
 	[OP_RECENT] = { apply_recent, 0 },
-	[OP_APPEND] = { apply_append, 0 },
-	[OP_FLAGS] = { apply_flags, 0 },
-	[OP_EXPUNGE] = { apply_expunge, 0 },
-	[OP_COPY] = { apply_copy, 0 },
+	[OP_APPEND] = { apply_append, SHARED },
+	[OP_FLAGS] = { apply_flags, SHARED },
+	[OP_EXPUNGE] = { apply_expunge, SHARED },
+	[OP_COPY] = { apply_copy, SHARED },
 	[OP_HISTORY_PURGE] = { apply_history_purge, 0 },
 	[OP_ONCE_PURGE] = { apply_once_purge, NO_ACCOUNT },
 	[OP_INCARNATION] = { apply_incarnation, NO_ACCOUNT },
 	[OP_DIR_WRITE] = { apply_dir_write, NO_ACCOUNT },
-	[OP_REMOVE] = { apply_remove, 0 },
+	[OP_REMOVE] = { apply_remove, SHARED },
 	[OP_UIDL_PUT] = { apply_uidl_put, 0 },
-	[OP_METADATA] = { apply_metadata, 0 },
-	[OP_STAGE_COPY] = { apply_stage_copy, STAGES },
-	[OP_STAGE_APPEND] = { apply_stage_append, STAGES },
-	[OP_STAGE_COMMIT] = { apply_stage_commit, STAGES },
+	[OP_STAGE_COPY] = { apply_stage_copy, STAGES | SHARED },
+	[OP_STAGE_APPEND] = { apply_stage_append, STAGES | SHARED },
+	[OP_STAGE_COMMIT] = { apply_stage_commit, STAGES | SHARED },
 	[OP_STAGE_END] = { apply_stage_end, STAGES | DELETED_TOO },
+	[OP_METADATA] = { apply_metadata, SHARED },
+	[OP_ACL_SET] = { apply_acl_set, SHARED },
 };
 
 static enum status
@@ -513,8 +514,12 @@ apply_one(struct apply *ap)
 		if (ap->a->rec.stage && !(how & STAGES))
 			return refuse(ap, ST_UNAVAILABLE);
 	}
+	if (ap_foreign(ap) && !(how & SHARED))
+		return refuse(ap, ST_DENIED);
 	TRY(appliers[ap->op->kind].fn(ap));
 	assert(ap->r->status == ST_OK || ap->modseq == 0);
+	TRY(reader_flush(ap));
+	ap->r->own_only = ap->reader_changed && !ap->shared_changed;
 	if (ap->modseq != 0)
 		TRY(history_add(ap));
 	if (ap->a != NULL)
@@ -560,5 +565,6 @@ state_apply(struct state *s, const struct op *op, const struct journal_loc *locs
 	buf_fini(&ap.touched);
 	buf_fini(&ap.memo);
 	buf_fini(&ap.memo_before);
+	mem_free(&ap.rb);
 	return st;
 }

@@ -65,6 +65,7 @@ struct state_result {			/* zeroed before the first use; reused then */
 					 * so that a repeated chain goes on behind it */
 	size_t		n_touched;	/* mailboxes whose messages changed */
 	uint64_t	touched[STATE_TOUCHED_MAX];
+	bool		own_only;	/* it changed for who asked alone: his \Seen */
 	struct buf	keys;		/* dir write: keys changed, put_span each */
 	unsigned char	next[OP_TICKET_LEN];	/* once purge, with more: go on from here */
 };
@@ -187,6 +188,41 @@ enum status state_touched(struct state *s, uint64_t account, uint64_t since, uin
  * most `limit`. */
 enum status state_uidls(struct state *s, uint64_t account, uint64_t mailbox, uint32_t limit,
     size_t budget, uint32_t *resume_uid, struct buf *out);
+
+/* ---- Reading: what is shared ---- */
+
+/* Who asks: an account, and the groups it is in (u64 big-endian each). */
+struct state_asker {
+	uint64_t	account;
+	struct span	groups;
+};
+/* The asker's rights in a mailbox of the owner; none in one that is not there. */
+enum status state_rights(struct state *s, uint64_t owner, uint64_t mailbox,
+    const struct state_asker *by, uint32_t *rights);
+/* ST_OK; ST_DENIED; ST_NOT_FOUND: he may not even know that it is there. */
+enum status state_verdict(uint32_t rights, uint32_t need);
+/* put_store_acl() of a mailbox. */
+enum status state_acl(struct state *s, uint64_t owner, uint64_t mailbox, struct buf *out);
+/* *yes: the asker has one of the rights `any` in some mailbox of the owner. */
+enum status state_shares(struct state *s, uint64_t owner, const struct state_asker *by,
+    uint32_t any, bool *yes);
+/* Appends u64 of owners above *after with a mailbox that the asker may look up, after looking
+ * at no more than `max` of them; *after: go on from there, 0: no more. */
+enum status state_shared(struct state *s, const struct state_asker *by, uint64_t *after,
+    size_t max, struct buf *out);
+/* What the readings above say of the owner's mail, as a reader sees it: his \Seen for the
+ * shared one, the higher of both modseqs.  rows: of state_rows(), with ROW_FLAGS among the
+ * fields, put anew into out.  changes: since as it was asked for. */
+enum status state_reader_rows(struct state *s, uint64_t account, uint64_t mailbox,
+    uint64_t reader, unsigned fields, struct span rows, struct buf *out);
+enum status state_reader_changes(struct state *s, uint64_t account, uint64_t mailbox,
+    uint64_t reader, uint64_t since, struct state_changes *c);
+enum status state_reader_open(struct state *s, uint64_t account, uint64_t reader,
+    struct store_opened *o);
+/* put_store_mailbox() of those he may look up, with his rights; hidden superiors of them have
+ * id 0.  Whole, in one answer; only: not empty: that one. */
+enum status state_reader_list(struct state *s, uint64_t account, const struct state_asker *by,
+    struct span only, struct buf *out);
 
 /* ---- Reading: the rest ---- */
 

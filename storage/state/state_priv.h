@@ -75,6 +75,12 @@ struct state {
 	struct rec_meta		committed;	/* what readers see of meta */
 };
 
+/* See reader.c: modseq 0: never changed. */
+struct reader_block {
+	unsigned char	seen[BLOCK_UIDS / 8];
+	uint64_t	modseq[BLOCK_UIDS];
+};
+
 /* One operation being applied. */
 struct apply {
 	struct state		*s;
@@ -90,6 +96,11 @@ struct apply {
 	uint32_t		part_before;	/* of the chain, as remembered; 0: none */
 	struct buf		memo_before;	/* the answer to it, so far */
 	struct buf		memo;		/* with this part; remembered instead of the reply */
+	/* Of a reader of another's mailbox. */
+	struct reader_block	*rb;		/* NULL: none loaded */
+	uint64_t		rb_mailbox;
+	uint32_t		rb_no;
+	bool			rb_dirty, reader_changed, shared_changed;
 };
 
 /* ---- records (state.c) ---- */
@@ -196,6 +207,7 @@ enum status append_rows(struct apply *ap, struct mbox *m, const unsigned *bits, 
 
 /* ---- threads (thread.c) ---- */
 
+/* *thread not 0: it is that one, whatever the keys say. */
 enum status thread_join(struct apply *ap, struct span keys, uint64_t subject, uint64_t message,
     uint64_t *thread);
 enum status thread_leave(struct apply *ap, const struct message *msg);
@@ -249,6 +261,29 @@ enum status uidl_move(struct apply *ap, struct mbox *from, uint32_t uid, struct 
 enum status metadata_drop(struct apply *ap, uint64_t mailbox);
 enum status metadata_copy(struct apply *ap, uint64_t from, uint64_t to);
 bool metadata_name_valid(struct span name);
+/* ---- what is shared (acl.c, reader.c) ---- */
+
+/* Asked by another than the owner. */
+bool ap_foreign(const struct apply *ap);
+/* The asker's rights in a mailbox; all for the owner. */
+enum status ap_rights(struct apply *ap, uint64_t mailbox, uint32_t *rights);
+/* Refuses who has not all rights of `need`: ST_NOT_FOUND where he may not look. */
+enum status ap_need(struct apply *ap, uint64_t mailbox, uint32_t need);
+/* Refuses who may not make what path_find() found missing. */
+enum status ap_need_above(struct apply *ap, const struct path_at *at);
+/* The flags that these rights let change; \Seen is apart, a reader's own. */
+unsigned rights_flags(uint32_t rights);
+enum status acl_inherit(struct apply *ap, uint64_t parent, uint64_t child);
+/* A deleted mailbox is shared with nobody; its ACL goes with the tombstone. */
+enum status acl_unindex(struct state *s, uint64_t account, uint64_t mailbox);
+enum status acl_drop(struct state *s, uint64_t account, uint64_t mailbox);
+/* The asker's mark of a message, and its modseq (0: none). */
+enum status reader_get(struct apply *ap, uint64_t mailbox, uint32_t uid, bool *seen,
+    uint64_t *modseq);
+enum status reader_set(struct apply *ap, uint64_t mailbox, uint32_t uid, bool seen);
+enum status reader_flush(struct apply *ap);
+/* Up to OP_ROWS marks of a mailbox go.  *empty: none is left. */
+enum status reader_purge(struct apply *ap, uint64_t mailbox, bool *empty);
 
 /* ---- operations ---- */
 
@@ -277,6 +312,7 @@ enum status apply_dir_write(struct apply *ap);
 enum status apply_remove(struct apply *ap);
 enum status apply_uidl_put(struct apply *ap);
 enum status apply_metadata(struct apply *ap);
+enum status apply_acl_set(struct apply *ap);
 /* once.c: has its own way to the records. */
 enum status apply_once_purge(struct apply *ap);
 /* *known: result was filled from memory. */

@@ -54,7 +54,6 @@ thread_join(struct apply *ap, struct span keys, uint64_t subject, uint64_t messa
 	uint32_t refs[STORE_THREAD_KEYS_MAX];
 	struct key k;
 
-	*thread = 0;
 	for (size_t i = 0; i < keys.len; i += 8) {
 		TRY(key_row(ap, keys, i, subject, &k, &row_thread[i / 8], &refs[i / 8]));
 		if (*thread == 0)

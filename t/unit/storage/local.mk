@@ -18,6 +18,10 @@ t_unit_storage_test_stage_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(
 UNIT_TESTS += t/unit/storage/test_state_model
 t_unit_storage_test_state_model_SOURCES = t/unit/storage/test_state_model.c $(STATEKIT)
 t_unit_storage_test_state_model_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/unit/storage/test_share
+t_unit_storage_test_share_SOURCES = t/unit/storage/test_share.c $(STATEKIT) \
+	t/unit/storage/rig.c t/unit/storage/rig.h
+t_unit_storage_test_share_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
 UNIT_TESTS += t/unit/storage/test_service
 t_unit_storage_test_service_SOURCES = t/unit/storage/test_service.c \
 	t/unit/storage/rig.c t/unit/storage/rig.h

@@ -179,6 +179,16 @@ kit_create(struct kit *k, const char *path)
 }
 
 enum status
+kit_share(struct kit *k, const char *path, uint64_t with, uint32_t rights)
+{
+	struct op op = kit_op(k, OP_ACL_SET);
+
+	op.u.acl_set = (struct op_acl_set){ .path = span_str(path), .how = ACL_REPLACE,
+		.kind = with != 0 ? ACL_USER : ACL_ANYONE, .id = with, .rights = rights };
+	return kit_apply(k, &op);
+}
+
+enum status
 kit_delete(struct kit *k, const char *path)
 {
 	struct op op = kit_op(k, OP_MAILBOX_DELETE);

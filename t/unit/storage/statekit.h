@@ -44,6 +44,8 @@ enum status kit_flags(struct kit *k, uint64_t mailbox, const char *uids, uint8_t
 enum status kit_expunge(struct kit *k, uint64_t mailbox, const char *uids);
 enum status kit_copy(struct kit *k, uint64_t mailbox, const char *uids, const char *to,
     bool move);
+/* Gives an account, or with 0 anyone, these rights. */
+enum status kit_share(struct kit *k, const char *path, uint64_t with, uint32_t rights);
 /* Id of a mailbox; 0: none. */
 uint64_t kit_mailbox(struct kit *k, const char *path);
 /* Fails the test when state_check() finds anything. */

@@ -404,6 +404,7 @@ annotations_belong_to_a_mailbox_and_a_reader(void **state)
 	uint64_t in = kit_mailbox(k, "INBOX"), work;
 	static char big[STORE_METADATA_VALUE_MAX + 2];
 
+	OK(kit_share(k, "INBOX", 8, RIGHT_LOOKUP | RIGHT_READ));
 	OK(annotate(in, 7, "/shared/comment", "ours", 1));
 	OK(annotate(in, 7, "/private/comment", "mine", 3));
 	OK(annotate(in, 8, "/private/comment", "other's", 1));
