@@ -133,6 +133,21 @@ on_renew_due(void *arg)
 	s->renewing = auth_renew(s->srv->auth, buf_span(&s->ticket), on_renewed, s);
 }
 
+void
+imap_server_renew(struct imap_server *srv)
+{
+	struct list *node, *tmp;
+	uint64_t n = 0;
+
+	list_each(node, tmp, &srv->sessions) {
+		struct imap_session *s = list_entry(node, struct imap_session, node);
+
+		/* one after the other: there may be thousands */
+		if (s->renew != NULL && s->renewing == NULL)
+			loop_timer_set(s->renew, 100 + n++ % (RENEW_ANEW_S * 1000 - 100));
+	}
+}
+
 static unsigned
 count_user(const struct imap_session *s, uint64_t account)
 {

@@ -91,6 +91,12 @@ on_revoked(struct worker *w, const struct auth_revoked *r, void *arg)
 }
 
 static void
+on_auth_anew(struct worker *w, void *arg)
+{
+	imap_server_renew(&((struct imapd *)arg)->srv);
+}
+
+static void
 on_stopped(struct worker *w, void *arg)
 {
 	struct imapd *d = arg;
@@ -106,7 +112,7 @@ main(void)
 	const struct worker_ops ops = {
 		.program = "imapd", .accept = on_accept, .prepare = on_prepare,
 		.configured = on_configured, .store = on_store, .drain = on_drain,
-		.revoked = on_revoked, .stopped = on_stopped, .arg = &d
+		.revoked = on_revoked, .auth_anew = on_auth_anew, .stopped = on_stopped, .arg = &d
 	};
 
 	return worker_main(&ops);

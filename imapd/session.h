@@ -167,6 +167,9 @@ void imap_server_revoked(struct imap_server *srv, const struct auth_revoked *r);
 /* Frees all sessions and what was asked. */
 void imap_server_fini(struct imap_server *srv);
 void imap_server_ask_mechanisms(struct imap_server *srv);
+/* All tickets are renewed within RENEW_ANEW_S. */
+#define RENEW_ANEW_S 8
+void imap_server_renew(struct imap_server *srv);
 unsigned imap_mechanism_flags(const struct imap_session *s);
 
 /* ---- endings of a command: exactly one of them ---- */

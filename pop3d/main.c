@@ -82,6 +82,12 @@ on_revoked(struct worker *w, const struct auth_revoked *r, void *arg)
 }
 
 static void
+on_auth_anew(struct worker *w, void *arg)
+{
+	pop3_server_renew(&((struct pop3d *)arg)->srv);
+}
+
+static void
 on_stopped(struct worker *w, void *arg)
 {
 	struct pop3d *d = arg;
@@ -96,7 +102,7 @@ main(void)
 	static struct pop3d d;
 	const struct worker_ops ops = {
 		.program = "pop3d", .accept = on_accept, .configured = on_configured,
-		.store = on_store, .drain = on_drain, .revoked = on_revoked,
+		.store = on_store, .drain = on_drain, .revoked = on_revoked, .auth_anew = on_auth_anew,
 		.stopped = on_stopped, .arg = &d
 	};
 

@@ -129,6 +129,9 @@ struct span pop3_mechanisms(const struct pop3_session *s);
 /* AUTH_TLS, AUTH_CLEAR_OK. */
 unsigned pop3_mechanism_flags(const struct pop3_session *s);
 void pop3_server_ask_mechanisms(struct pop3_server *srv);
+/* All tickets are renewed within RENEW_ANEW_S. */
+#define RENEW_ANEW_S 8
+void pop3_server_renew(struct pop3_server *srv);
 /* Ends those that are not logged in; others may finish. */
 void pop3_server_drain(struct pop3_server *srv);
 /* Ends the sessions that used a ticket taken back. */

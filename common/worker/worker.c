@@ -315,6 +315,8 @@ take_server(struct worker *w, const struct control_server *s, int fd)
 {
 	if (s->program == PROGRAM_AUTHD) {
 		auth_client_set(w->auth, fd);
+		if (w->started && w->ops->auth_anew != NULL)
+			w->ops->auth_anew(w, w->ops->arg);
 	} else if (s->program == PROGRAM_STORED && w->ops->store != NULL) {
 		w->ops->store(w, s->shard, fd, w->ops->arg);
 	} else {

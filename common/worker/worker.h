@@ -37,6 +37,9 @@ struct worker_ops {
 	void (*configured)(struct worker *w, void *arg);
 	/* A socket to stored of that shard came; take fd over.  NULL: not used. */
 	void (*store)(struct worker *w, uint32_t shard, int fd, void *arg);
+	/* authd was started anew and knows no login: renew their tickets soon, so that it can
+	 * list and end them.  NULL: there are none. */
+	void (*auth_anew)(struct worker *w, void *arg);
 	/* Drain: say goodbye to idle clients; more_s until the end. */
 	void (*drain)(struct worker *w, uint32_t more_s, void *arg);
 	/* A login's ticket was taken back: end its connection.  NULL: not used. */
