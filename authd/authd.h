@@ -29,6 +29,7 @@ struct authd {
 	struct directory	*dir;
 	struct pool		*hashers, *pam;	/* pam NULL: not configured */
 	struct passwd_file	*passwd;	/* NULL: not configured */
+	struct key_file		*oauth_keys;	/* NULL: not used yet */
 	struct login_cache	*cache;
 	struct throttle		*throttle;
 	struct tickets		*tickets;
@@ -47,6 +48,10 @@ struct authd {
 	void			(*ready)(void *arg);	/* the directory answered */
 	void			*ready_arg;
 };
+
+/* Keys that prove bearer tokens (mech_bearer.c). */
+struct key_file;
+void key_file_free(struct key_file **f);
 
 struct exchange_replies;
 

@@ -18,6 +18,10 @@ static const struct mechanism mechanisms[] = {
 	    .take = mech_scram },
 	{ .name = "SCRAM-SHA-1", .conf = CONF_MECH_SCRAM_SHA_1, .alg = DIGEST_SHA1,
 	    .take = mech_scram },
+	{ .name = "OAUTHBEARER", .conf = CONF_MECH_OAUTHBEARER, .shows_password = true,
+	    .take = mech_bearer },
+	{ .name = "XOAUTH2", .conf = CONF_MECH_XOAUTH2, .shows_password = true,
+	    .take = mech_bearer },
 	{ .name = "PLAIN", .conf = CONF_MECH_PLAIN, .shows_password = true, .take = mech_plain },
 	{ .name = "LOGIN", .conf = CONF_MECH_LOGIN, .shows_password = true, .server_first = true,
 	    .take = mech_login },
@@ -75,6 +79,8 @@ exchange_has_mechanism(const struct authd *a, uint8_t conf)
 		return true;
 	if (conf == CONF_MECH_EXTERNAL)
 		return a->conf->tls.client_ca[0] != '\0';
+	if (conf == CONF_MECH_OAUTHBEARER || conf == CONF_MECH_XOAUTH2)
+		return a->conf->oauth.jwks_file[0] != '\0';
 	return a->conf->auth.scram == CONF_SCRAM_ALWAYS ||
 	    (b->n == 1 && b->v[0] == CONF_BACKEND_INTERNAL);
 }

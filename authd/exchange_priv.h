@@ -41,6 +41,7 @@ struct exchange {
 	struct buf		app;		/* label of the app password; or empty */
 	struct buf		acts_as;	/* the address of the master user who does; or empty */
 	bool			not_master, throttled;
+	bool			bearer_refused;	/* the client has been told why */
 	struct verify		*verify;
 	struct dir_job		*dir;
 	struct loop_timer	*timer;		/* the client's patience, or ours */
@@ -63,6 +64,7 @@ void mech_plain(struct exchange *x, struct span data);
 void mech_login(struct exchange *x, struct span data);
 void mech_external(struct exchange *x, struct span data);
 void mech_scram(struct exchange *x, struct span data);
+void mech_bearer(struct exchange *x, struct span data);
 void scram_delay_over(struct exchange *x);
 void scram_fini(struct scram *s);
 

@@ -5,8 +5,9 @@ authd_libauthd_a_SOURCES = \
 	authd/authd.h authd/server.c \
 	authd/directory.c authd/directory.h authd/resolve.c \
 	authd/dovecot.c authd/dovecot.h \
-	authd/exchange.c authd/exchange.h authd/exchange_priv.h authd/mech_external.c authd/mech_scram.c \
-	authd/login_cache.c authd/login_cache.h \
+	authd/exchange.c authd/exchange.h authd/exchange_priv.h authd/mech_bearer.c \
+	authd/mech_external.c authd/mech_scram.c \
+	authd/jwt.c authd/jwt.h authd/login_cache.c authd/login_cache.h \
 	authd/pam.c authd/pam.h \
 	authd/passwd_file.c authd/passwd_file.h \
 	authd/pool.c authd/pool.h \

@@ -666,6 +666,7 @@ authd_free(struct authd **ap)
 	pool_free(&a->pam);
 	spawner_free(&a->spawner);
 	directory_free(&a->dir);
+	key_file_free(&a->oauth_keys);
 	passwd_file_free(&a->passwd);
 	login_cache_free(&a->cache);
 	throttle_free(&a->throttle);

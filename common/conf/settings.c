@@ -183,6 +183,8 @@ const struct conf_section conf_sections[] = {
 	ONCE("pam", conf_pam, pam, conf_pam_fields, "The back end pam."),
 	ONCE("passwd-file", conf_passwd_file, passwd_file, conf_passwd_file_fields,
 	    "The back end passwd-file."),
+	ONCE("oauth", conf_oauth, oauth, conf_oauth_fields,
+	    "Logins with bearer tokens: the mechanisms OAUTHBEARER and XOAUTH2."),
 	ONCE("store", conf_store, store, conf_store_fields, "The store service."),
 	ONCE("quota", conf_quota, quota, conf_quota_fields,
 	    "Limits of accounts that have none of their own.  0: no limit."),

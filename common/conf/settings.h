@@ -136,7 +136,7 @@ struct conf_certificate {		/* the first serves clients that name no known server
 enum conf_backend { CONF_BACKEND_INTERNAL, CONF_BACKEND_PASSWD_FILE, CONF_BACKEND_PAM };
 enum conf_mechanism {
 	CONF_MECH_PLAIN, CONF_MECH_LOGIN, CONF_MECH_SCRAM_SHA_1, CONF_MECH_SCRAM_SHA_256,
-	CONF_MECH_SCRAM_SHA_256_PLUS, CONF_MECH_EXTERNAL
+	CONF_MECH_SCRAM_SHA_256_PLUS, CONF_MECH_EXTERNAL, CONF_MECH_OAUTHBEARER, CONF_MECH_XOAUTH2
 };
 enum conf_certificate_name { CONF_CERT_EMAIL, CONF_CERT_SUBJECT_EMAIL, CONF_CERT_CN, CONF_CERT_UID };
 enum conf_scram { CONF_SCRAM_AUTO, CONF_SCRAM_ALWAYS };
@@ -184,6 +184,17 @@ struct conf_pam {
 struct conf_passwd_file {
 	struct conf_head	head;
 	const char		*path;		/* set when the back end is used */
+};
+
+struct conf_oauth {
+	struct conf_head	head;
+	const char		*jwks_file;	/* "": no bearer tokens */
+	const char		*issuer;	/* "": any */
+	struct conf_strings	audience;	/* none: any */
+	struct conf_strings	scopes;		/* all are needed */
+	const char		*user_claim;
+	const char		*discovery_url;	/* "": none told */
+	uint32_t		leeway_s;
 };
 
 struct conf_store {
@@ -245,6 +256,7 @@ struct mansio_conf {
 	struct conf_throttle	throttle;
 	struct conf_pam		pam;
 	struct conf_passwd_file	passwd_file;
+	struct conf_oauth	oauth;
 	struct conf_store	store;
 	struct conf_quota	quota;
 	struct conf_shard	*shards;	/* those with a section of their own */

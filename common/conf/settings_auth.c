@@ -5,7 +5,7 @@
 static const char *const backends[] = { "internal", "passwd-file", "pam", NULL };
 static const char *const mechanisms[] = {
 	"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS",
-	"EXTERNAL", NULL
+	"EXTERNAL", "OAUTHBEARER", "XOAUTH2", NULL
 };
 static const char *const certificate_names[] = { "email", "subject-email", "cn", "uid", NULL };
 static const char *const scram_offers[] = { "auto", "always", NULL };
@@ -15,7 +15,7 @@ const struct conf_field conf_auth_fields[] = {
 	CONF_ENUMS(conf_auth, backends, backends, "internal", CONF_RESTART,
 	    "Where passwords are checked, in this order; the first that knows the user decides."),
 	CONF_ENUMS(conf_auth, mechanisms, mechanisms,
-	    "PLAIN, LOGIN, SCRAM-SHA-1, SCRAM-SHA-256, SCRAM-SHA-256-PLUS", CONF_RELOAD,
+	    "PLAIN, LOGIN, SCRAM-SHA-1, SCRAM-SHA-256, SCRAM-SHA-256-PLUS, OAUTHBEARER, XOAUTH2", CONF_RELOAD,
 	    "SASL mechanisms.  PLAIN and LOGIN are offered over TLS, or where cleartext-login "
 	    "says so; EXTERNAL to clients whose certificate is good (tls client-ca)."),
 	CONF_ENUM(conf_auth, scram, scram_offers, "auto", CONF_RELOAD,
@@ -94,5 +94,27 @@ const struct conf_field conf_passwd_file_fields[] = {
 	CONF_PATH(conf_passwd_file, path, "", CONF_RELOAD | CONF_FILE,
 	    "File with lines of user:hash; crypt(3) and {SCHEME} hashes.  The user of the "
 	    "authentication helper must be able to read it."),
+	CONF_END
+};
+
+const struct conf_field conf_oauth_fields[] = {
+	CONF_PATH(conf_oauth, jwks_file, "", CONF_RELOAD | CONF_FILE,
+	    "File with the public keys of the token issuer, a JSON Web Key set (RFC 7517).  Tokens "
+	    "are JSON Web Tokens signed with one of them.  Read again when it changed.  Empty: no "
+	    "bearer tokens."),
+	CONF_STRING(conf_oauth, issuer, "", CONF_RELOAD,
+	    "The claim iss of a token must be this.  Empty: any issuer whose key is in the file."),
+	CONF_STRINGS(conf_oauth, audience, "", CONF_RELOAD,
+	    "The claim aud must name one of these.  Set it: else a token that was given for another "
+	    "service opens the mailbox."),
+	CONF_STRINGS(conf_oauth, scopes, "", CONF_RELOAD,
+	    "The claim scope must have all of these."),
+	CONF_STRING(conf_oauth, user_claim, "email", CONF_RELOAD,
+	    "The claim that holds the account's address."),
+	CONF_STRING(conf_oauth, discovery_url, "", CONF_RELOAD,
+	    "URL of the issuer's OpenID configuration, told to clients whose token was refused (RFC "
+	    "7628, 3.2.2)."),
+	CONF_TIME(conf_oauth, leeway, "30s", "0", "10min", CONF_RELOAD,
+	    "Allowed difference of the issuer's clock from ours."),
 	CONF_END
 };

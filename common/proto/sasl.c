@@ -1,5 +1,7 @@
 #include "common/proto/sasl.h"
 
+#include <string.h>
+
 #include "common/mail/unicode.h"
 
 static bool
@@ -166,4 +168,97 @@ scram_final_parse(struct span in, struct scram_final *out)
 		return false;
 	out->without_proof = span(whole.p, (size_t)(out->proof.p - 3 - whole.p));
 	return out->binding.len > 0 && out->proof.len > 0;
+}
+
+/* ---- bearer tokens ---- */
+
+#define KV_SEP '\x01'
+
+static bool
+is_token(struct span s)
+{
+	size_t i = 0;
+
+	while (i < s.len && (ascii_isalnum(s.p[i]) || (s.p[i] != '\0' &&
+	    strchr("-._~+/", s.p[i]) != NULL)))
+		i++;
+	if (i == 0)
+		return false;
+	while (i < s.len && s.p[i] == '=')
+		i++;
+	return i == s.len;
+}
+
+static bool
+no_controls(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+/* *(key "=" value ^A) ^A, "user" is the name in XOAUTH2. */
+static bool
+read_pairs(struct span rest, const char *user, struct sasl_bearer *out)
+{
+	bool auth = false;
+
+	while (rest.len > 0 && rest.p[0] != KV_SEP) {
+		size_t n = span_find(rest, KV_SEP), eq;
+		struct span pair = span_sub(rest, 0, n), key, value;
+
+		if (n == rest.len)
+			return false;
+		rest = span_sub(rest, n + 1, rest.len);
+		eq = span_find(pair, '=');
+		if (eq == 0 || eq == pair.len)
+			return false;
+		key = span_sub(pair, 0, eq);
+		value = span_sub(pair, eq + 1, pair.len);
+		if (user != NULL && span_eq_str(key, user)) {
+			out->authzid = value;
+		} else if (span_eq_str(key, "auth")) {
+			if (auth)
+				return false;
+			auth = true;
+			/* Without a token the client asks what is needed (RFC 7628 §4.3). */
+			if (value.len == 0)
+				continue;
+			if (!span_has_caseprefix(value, "Bearer "))
+				return false;
+			out->token = span_trim(span_sub(value, 7, value.len));
+			if (!is_token(out->token))
+				return false;
+		}
+	}
+	return auth && rest.len == 1 && no_controls(out->authzid);
+}
+
+bool
+sasl_oauthbearer_parse(struct span in, struct sasl_bearer *out)
+{
+	size_t end = span_find(in, KV_SEP);
+	struct span header = span_sub(in, 0, end);
+
+	*out = (struct sasl_bearer){ 0 };
+	/* No channel binding goes with it: "p" is not understood. */
+	if (end == in.len || header.len < 3 || (header.p[0] != 'n' && header.p[0] != 'y') ||
+	    header.p[1] != ',' || header.p[header.len - 1] != ',')
+		return false;
+	header = span_sub(header, 2, header.len - 3);
+	if (header.len > 0) {
+		if (!span_has_prefix(header, "a=") || span_find(header, ',') < header.len)
+			return false;
+		out->authzid = span_sub(header, 2, header.len);
+	}
+	return read_pairs(span_sub(in, end + 1, in.len), NULL, out);
+}
+
+bool
+sasl_xoauth2_parse(struct span in, struct sasl_bearer *out)
+{
+	*out = (struct sasl_bearer){ 0 };
+	return read_pairs(in, "user", out);
 }

@@ -1,5 +1,5 @@
 /* common/proto/sasl.h
- * Grammars of SASL messages: PLAIN (RFC 4616), SCRAM (RFC 5802, RFC 7677).  Bytes in,
+ * Grammars of SASL messages: PLAIN (RFC 4616), SCRAM (RFC 5802, RFC 7677), bearer tokens (RFC 7628).  Bytes in,
  * spans out, borrowed from the message.  Lengths are the caller's business: he has
  * bounded the message. */
 #ifndef COMMON_PROTO_SASL_H
@@ -41,5 +41,13 @@ struct scram_final {
 };
 /* client-final-message. */
 bool scram_final_parse(struct span in, struct scram_final *out);
+
+/* OAUTHBEARER (RFC 7628 §3.1) and XOAUTH2 (Google's): who is meant, and the bearer token. */
+struct sasl_bearer {
+	struct span	authzid;	/* as sent: see scram_name_decode() (OAUTHBEARER); may be empty */
+	struct span	token;		/* of the characters of RFC 6750 §2.1; empty: none was sent */
+};
+bool sasl_oauthbearer_parse(struct span in, struct sasl_bearer *out);
+bool sasl_xoauth2_parse(struct span in, struct sasl_bearer *out);
 
 #endif

@@ -19,6 +19,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct scram_first first;
 	struct scram_final final;
 	struct sasl_plain plain;
+	struct sasl_bearer bearer;
 	struct buf b = { 0 };
 
 	switch (len > 0 ? data[0] : 0) {
@@ -35,6 +36,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			(void)scram_name_decode(first.user, &b);
 			assert(b.len <= first.user.len);
 		}
+		break;
+	case 'o':
+		if (sasl_oauthbearer_parse(in, &bearer))
+			assert(inside(bearer.authzid, in) && inside(bearer.token, in));
+		break;
+	case 'x':
+		if (sasl_xoauth2_parse(in, &bearer))
+			assert(inside(bearer.authzid, in) && inside(bearer.token, in));
 		break;
 	default:
 		if (scram_final_parse(in, &final))

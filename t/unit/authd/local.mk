@@ -37,3 +37,5 @@ t_unit_authd_test_dovecot_SOURCES = t/unit/authd/test_dovecot.c \
 	t/unit/authd/world.c t/unit/authd/world.h
 t_unit_authd_test_dovecot_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/t/unit/authd
 t_unit_authd_test_dovecot_LDADD = $(AUTHD_TEST_LIBS)
+UNIT_TESTS += t/unit/authd/test_jwt
+t_unit_authd_test_jwt_LDADD = $(AUTHD_TEST_LIBS)
