@@ -549,6 +549,27 @@ item_cap(enum fetch_kind kind)
 	}
 }
 
+/* PARTIAL (RFC 9394 §3.3) comes before CHANGEDSINCE. */
+static void
+keep_partial(struct fetch *f)
+{
+	uint64_t n = uidset_count(&f->todo), lo = f->partial.lo, hi = f->partial.hi;
+	uint32_t first, last;
+
+	if (lo > n) {
+		uidset_clear(&f->todo);
+		return;
+	}
+	if (hi > n)
+		hi = n;
+	first = uidset_at(&f->todo, f->partial.from_end ? n - hi : lo - 1);
+	last = uidset_at(&f->todo, f->partial.from_end ? n - lo : hi - 1);
+	if (first > 1)
+		uidset_remove_range(&f->todo, 1, first - 1);
+	if (last < UINT32_MAX)
+		uidset_remove_range(&f->todo, last + 1, UINT32_MAX);
+}
+
 static void
 cmd_fetch(struct imap_cmd *cmd)
 {
@@ -563,6 +584,8 @@ cmd_fetch(struct imap_cmd *cmd)
 		if (!imap_cap_on(cmd->session, item_cap(f->items[i].kind)))
 			imap_args_fail(&cmd->args, "No such item");
 	}
+	if (f->partial.lo != 0 && !imap_cap_on(cmd->session, CAP_PARTIAL))
+		imap_args_fail(&cmd->args, "No such modifier");
 	if (!imap_args_end(&cmd->args)) {
 		imap_cmd_syntax(cmd);
 		return;
@@ -578,6 +601,8 @@ cmd_fetch(struct imap_cmd *cmd)
 	}
 	if (!imap_cmd_uids(cmd, set, &f->todo))
 		return;
+	if (f->partial.lo != 0)
+		keep_partial(f);
 	f->asked = uidset_count(&f->todo);
 	f->columns = fetch_columns_plan(f);
 	cmd->data = f;

@@ -2,6 +2,7 @@
 #include "imapd/session.h"
 
 #include "common/util/mem.h"
+#include "imapd/context.h"
 #include "imapd/sync.h"
 
 struct storing {
@@ -84,6 +85,7 @@ on_flags(void *arg, enum status st, bool more, const void *msg)
 		reader_init(&r, are->rows.p, are->rows.len);
 		while (are->rows.len > 0 && get_store_row(&r, &row, ROW_FLAGS)) {
 			tell_row(cmd, &row);
+			imap_contexts_touch(v->contexts, row.uid);
 			if (!q->silent || (next && row.modseq == are->modseq))
 				imap_view_own(v, row.uid, row.modseq);
 		}

@@ -10,6 +10,7 @@
 #include "common/mime/columns.h"
 #include "common/mime/digest.h"
 #include "common/mime/summary.h"
+#include "common/proto/imap_search.h"
 #include "imapd/session.h"
 #include "storage/client/body.h"
 
@@ -63,6 +64,7 @@ struct fetch {
 	unsigned		column_fields;
 	struct uidset		slow;		/* messages whose columns do not do */
 	struct buf		labels;
+	struct imap_partial	partial;	/* lo 0: not asked for (RFC 9394) */
 	struct uidset		todo;
 	uint64_t		asked, told;
 	struct fetch_row	*rows;

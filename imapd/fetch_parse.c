@@ -163,10 +163,13 @@ modifiers(struct imap_args *a, struct fetch *f, bool uid)
 			imap_args_sp(a);
 			f->changed_since = imap_args_number64(a);
 			f->filtered = true;
+		} else if (uid && f->partial.lo == 0 && imap_args_word(a, "PARTIAL")) {
+			imap_args_sp(a);
+			imap_args_partial_range(a, &f->partial);
 		} else if (!f->vanished && imap_args_word(a, "VANISHED")) {
 			f->vanished = true;
 		} else {
-			imap_args_fail(a, "Only CHANGEDSINCE and VANISHED may follow");
+			imap_args_fail(a, "No such modifier");
 		}
 	} while (imap_args_try(a, ' '));
 	imap_args_expect(a, ')');

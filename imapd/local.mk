@@ -1,11 +1,15 @@
 noinst_LIBRARIES += imapd/libimapd.a
 imapd_libimapd_a_SOURCES = \
 	imapd/capability.c imapd/capability.h imapd/cmd_any.c imapd/cmd_append.c imapd/cmd_auth.c imapd/cmd_copy.c \
+	imapd/cmd_comparator.c imapd/cmd_esearch.c imapd/columns.c imapd/columns.h \
+	imapd/context.c imapd/context.h \
 	imapd/cmd_expunge.c imapd/cmd_fetch.c imapd/cmd_idle.c imapd/cmd_mailbox.c \
 	imapd/cmd_metadata.c imapd/cmd_quota.c imapd/cmd_notify.c imapd/notify.h imapd/cmd_batches.c \
 	imapd/cmd_search.c imapd/cmd_select.c imapd/cmd_store.c imapd/commands.c \
 	imapd/fetch.h imapd/fetch_big.c imapd/fetch_columns.c imapd/fetch_parse.c imapd/fetch_print.c \
-	imapd/search_text.c imapd/search_text.h \
+	imapd/finding.c imapd/finding.h \
+	imapd/searcher.c imapd/searcher.h imapd/sorter.c imapd/sorter.h \
+	imapd/threader.c imapd/threader.h \
 	imapd/session.c imapd/session.h imapd/sync.c imapd/sync.h \
 	imapd/url_source.c imapd/url_source.h \
 	imapd/view.c imapd/view.h

@@ -275,6 +275,10 @@ add_named(const struct imap_view *v, struct span set, bool uid, struct uidset *u
 	struct uidset named = { 0 };
 	bool ok;
 
+	if (span_eq_str(set, "$")) {
+		uidset_add_set(uids, &v->saved);
+		return true;
+	}
 	/* In an empty mailbox '*' is no number; as a uid it names nothing. */
 	if (star == 0)
 		star = uid ? v->uidnext : 0;
@@ -294,7 +298,8 @@ add_named(const struct imap_view *v, struct span set, bool uid, struct uidset *u
 bool
 imap_cmd_uids(struct imap_cmd *cmd, struct span set, struct uidset *uids)
 {
-	if (add_named(cmd->session->view, set, cmd->uid, uids))
+	if ((imap_cap_on(cmd->session, CAP_SEARCHRES) || !span_eq_str(set, "$")) &&
+	    add_named(cmd->session->view, set, cmd->uid, uids))
 		return true;
 	uidset_fini(uids);
 	imap_args_fail(&cmd->args, "No such message number");

@@ -11,6 +11,7 @@
 
 #include "common/auth/auth_client.h"
 #include "common/conf/settings.h"
+#include "common/mail/search.h"
 #include "common/net/conn.h"
 #include "common/proto/imap_args.h"
 #include "common/proto/imap_reader.h"
@@ -111,6 +112,7 @@ struct imap_session {
 	bool			qresync;	/* VANISHED instead of EXPUNGE */
 	bool			uidonly;	/* no sequence numbers at all (RFC 9586) */
 	bool			idle_paused;
+	enum search_collation	collation;	/* of SEARCH, SORT and THREAD (RFC 5255) */
 	struct imap_reader	reader;
 	struct imap_cmd		*cmd;		/* NULL: none under way */
 	struct auth_exchange	*exchange;
@@ -204,7 +206,8 @@ const struct imap_command *imap_command_find(const struct imap_session *s, struc
 extern const struct imap_command *const imap_families[];	/* NULL at the end */
 extern const struct imap_command imap_cmds_any[], imap_cmds_auth[], imap_cmds_mailbox[],
     imap_cmds_select[], imap_cmds_append[], imap_cmds_fetch[], imap_cmds_store[],
-    imap_cmds_copy[], imap_cmds_search[], imap_cmds_expunge[], imap_cmds_idle[],
+    imap_cmds_copy[], imap_cmds_search[], imap_cmds_context[], imap_cmds_esearch[],
+    imap_cmds_comparator[], imap_cmds_expunge[], imap_cmds_idle[],
     imap_cmds_metadata[], imap_cmds_quota[], imap_cmds_notify[], imap_cmds_batches[];
 
 /* cmd_idle.c: the session's timer rang, or something changed. */

@@ -5,6 +5,7 @@
 #include "imapd/notify.h"
 
 #include "common/util/mem.h"
+#include "imapd/context.h"
 
 #define TELL_ROWS 2000u		/* rows asked for at once; between them the client may fall behind */
 #define TELL_BYTES (512u << 10)	/* what their flags may come to */
@@ -12,7 +13,8 @@
 bool
 imap_sync_due(const struct imap_view *v)
 {
-	return v->dirty || v->gone || !uidset_empty(&v->expunged) || !uidset_empty(&v->changed);
+	return v->dirty || v->gone || !uidset_empty(&v->expunged) || !uidset_empty(&v->changed) ||
+	    imap_contexts_due(v->contexts);
 }
 
 void
@@ -192,6 +194,12 @@ imap_tell_changed(struct imap_cmd *cmd, struct uidset *changed, uint64_t since,
 /* ---- at the end of a command ---- */
 
 static void
+update_contexts(struct imap_cmd *cmd)
+{
+	imap_contexts_update(cmd, cmd->synced);
+}
+
+static void
 tell(struct imap_cmd *cmd)
 {
 	struct imap_session *s = cmd->session;
@@ -214,7 +222,7 @@ tell(struct imap_cmd *cmd)
 	if (s->condstore && !uidset_empty(&v->expunged))
 		buf_addf(imap_out(s), "* OK [HIGHESTMODSEQ %llu] Expunges are to come\r\n",
 		    (unsigned long long)v->safe);
-	imap_tell_changed(cmd, &v->changed, 0, cmd->synced);
+	imap_tell_changed(cmd, &v->changed, 0, update_contexts);
 }
 
 static void

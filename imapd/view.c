@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "common/util/mem.h"
+#include "imapd/context.h"
 
 #define OWN_MAX 64	/* own modseqs remembered; older ones are told twice, which harms nobody */
 
@@ -55,6 +56,8 @@ imap_view_free(struct imap_view **v)
 {
 	if (*v == NULL)
 		return;
+	imap_contexts_free(&(*v)->contexts);
+	uidset_fini(&(*v)->saved);
 	buf_fini(&(*v)->path);
 	buf_fini(&(*v)->keywords);
 	uidset_fini(&(*v)->expunged);
@@ -180,6 +183,7 @@ imap_view_remove(struct imap_view *v, const struct uidset *uids)
 			add_run(v, lo, old[i].hi);
 	}
 	mem_free(&old);
+	uidset_remove_set(&v->saved, uids);
 	uidset_remove_set(&v->recent, uids);
 	uidset_remove_set(&v->changed, uids);
 }
@@ -320,6 +324,7 @@ own_modseq(const struct imap_view *v, uint64_t modseq)
 void
 imap_view_own(struct imap_view *v, uint32_t uid, uint64_t modseq)
 {
+	imap_contexts_touch(v->contexts, uid);
 	if (modseq <= v->modseq)
 		return;
 	uidset_add(&v->own_uids, uid);
@@ -353,6 +358,7 @@ merge_rows(struct imap_view *v, struct span rows)
 
 	reader_init(&r, rows.p, rows.len);
 	while (rows.len > 0 && get_store_row(&r, &row, ROW_FLAGS)) {
+		imap_contexts_touch(v->contexts, row.uid);
 		if (row.uid > known)
 			imap_view_append(v, row.uid);
 		else if (!is_own(v, &row) && imap_view_seq(v, row.uid) != 0)
@@ -446,6 +452,7 @@ void
 imap_view_tell_expunged(struct imap_view *v, const struct uidset *uids, bool vanished,
     struct buf *out)
 {
+	imap_contexts_expunged(v, uids, out);
 	if (vanished)
 		tell_vanished(v, uids, out);
 	else

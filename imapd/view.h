@@ -13,6 +13,7 @@
 #include "storage/client/store.h"
 
 struct imap_session;
+struct imap_contexts;
 
 /* A run of uids and the sequence number of its first. */
 struct view_range {
@@ -51,6 +52,8 @@ struct imap_view {
 	struct uidset		own_uids;
 	uint64_t		*own;
 	size_t			n_own;
+	struct uidset		saved;		/* "$", RFC 5182 */
+	struct imap_contexts	*contexts;	/* context.h; NULL: none */
 };
 
 struct imap_view *imap_view_new(const struct store_opened *o, struct span path, bool readonly);

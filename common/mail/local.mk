@@ -3,5 +3,6 @@ common_mail_libmail_a_SOURCES = \
 	common/mail/flags.c common/mail/flags.h \
 	common/mail/mailbox_name.c common/mail/mailbox_name.h \
 	common/mail/search.c common/mail/search.h \
+	common/mail/search_scan.c common/mail/search_scan.h \
 	common/mail/uidset.c common/mail/uidset.h \
 	common/mail/unicode.c common/mail/unicode.h

@@ -344,6 +344,8 @@ imap_args_sequence_set(struct imap_args *a)
 
 	if (!imap_args_good(a))
 		return SPAN_NONE;
+	if (imap_args_try(a, '$'))
+		return span(from, 1);
 	do {
 		if (p > from)
 			p++;

@@ -63,7 +63,7 @@ uint64_t imap_args_number64(struct imap_args *a);
 struct span imap_args_mailbox(struct imap_args *a);
 /* A pattern of LIST, in UTF-8. */
 struct span imap_args_list_mailbox(struct imap_args *a);
-/* Text of a sequence-set, its grammar checked; for uidset_parse(). */
+/* Text of a sequence-set, its grammar checked; for uidset_parse(), or "$" (RFC 5182). */
 struct span imap_args_sequence_set(struct imap_args *a);
 /* Parses it once '*' is known; at most IMAP_RANGES_MAX ranges. */
 #define IMAP_RANGES_MAX 20000u

@@ -14,7 +14,8 @@ struct parse {
 
 enum key_kind {
 	KEY_PLAIN, KEY_FLAG, KEY_NOT_FLAG, KEY_KEYWORD, KEY_UNKEYWORD, KEY_DATE, KEY_SIZE,
-	KEY_ADDRESS, KEY_TEXT, KEY_HEADER, KEY_NEW, KEY_OLD, KEY_NOT, KEY_OR, KEY_UID, KEY_MODSEQ
+	KEY_ADDRESS, KEY_TEXT, KEY_HEADER, KEY_NEW, KEY_OLD, KEY_NOT, KEY_OR, KEY_UID, KEY_MODSEQ,
+	KEY_WITHIN, KEY_FUZZY, KEY_ID
 };
 
 static const struct key {
@@ -22,43 +23,53 @@ static const struct key {
 	enum key_kind	kind;
 	enum search_op	op;
 	unsigned	arg;		/* flag, or address list */
+	unsigned	needs;		/* IMAP_SEARCH_... */
 } keys[] = {
-	{ "ALL", KEY_PLAIN, SEARCH_ALL, 0 },
-	{ "ANSWERED", KEY_FLAG, SEARCH_FLAG, FLAG_ANSWERED },
-	{ "BCC", KEY_ADDRESS, SEARCH_ADDRESS, MIME_BCC },
-	{ "BEFORE", KEY_DATE, SEARCH_BEFORE, 0 },
-	{ "BODY", KEY_TEXT, SEARCH_BODY, 0 },
-	{ "CC", KEY_ADDRESS, SEARCH_ADDRESS, MIME_CC },
-	{ "DELETED", KEY_FLAG, SEARCH_FLAG, FLAG_DELETED },
-	{ "DRAFT", KEY_FLAG, SEARCH_FLAG, FLAG_DRAFT },
-	{ "FLAGGED", KEY_FLAG, SEARCH_FLAG, FLAG_FLAGGED },
-	{ "FROM", KEY_ADDRESS, SEARCH_ADDRESS, MIME_FROM },
-	{ "HEADER", KEY_HEADER, SEARCH_HEADER, 0 },
-	{ "KEYWORD", KEY_KEYWORD, SEARCH_KEYWORD, 0 },
-	{ "LARGER", KEY_SIZE, SEARCH_LARGER, 0 },
-	{ "MODSEQ", KEY_MODSEQ, SEARCH_MODSEQ, 0 },
-	{ "NEW", KEY_NEW, SEARCH_RECENT, 0 },
-	{ "NOT", KEY_NOT, SEARCH_NOT, 0 },
-	{ "OLD", KEY_OLD, SEARCH_RECENT, 0 },
-	{ "ON", KEY_DATE, SEARCH_ON, 0 },
-	{ "OR", KEY_OR, SEARCH_OR, 0 },
-	{ "RECENT", KEY_PLAIN, SEARCH_RECENT, 0 },
-	{ "SEEN", KEY_FLAG, SEARCH_FLAG, FLAG_SEEN },
-	{ "SENTBEFORE", KEY_DATE, SEARCH_SENT_BEFORE, 0 },
-	{ "SENTON", KEY_DATE, SEARCH_SENT_ON, 0 },
-	{ "SENTSINCE", KEY_DATE, SEARCH_SENT_SINCE, 0 },
-	{ "SINCE", KEY_DATE, SEARCH_SINCE, 0 },
-	{ "SMALLER", KEY_SIZE, SEARCH_SMALLER, 0 },
-	{ "SUBJECT", KEY_TEXT, SEARCH_SUBJECT, 0 },
-	{ "TEXT", KEY_TEXT, SEARCH_TEXT, 0 },
-	{ "TO", KEY_ADDRESS, SEARCH_ADDRESS, MIME_TO },
-	{ "UID", KEY_UID, SEARCH_UIDS, 0 },
-	{ "UNANSWERED", KEY_NOT_FLAG, SEARCH_FLAG, FLAG_ANSWERED },
-	{ "UNDELETED", KEY_NOT_FLAG, SEARCH_FLAG, FLAG_DELETED },
-	{ "UNDRAFT", KEY_NOT_FLAG, SEARCH_FLAG, FLAG_DRAFT },
-	{ "UNFLAGGED", KEY_NOT_FLAG, SEARCH_FLAG, FLAG_FLAGGED },
-	{ "UNKEYWORD", KEY_UNKEYWORD, SEARCH_KEYWORD, 0 },
-	{ "UNSEEN", KEY_NOT_FLAG, SEARCH_FLAG, FLAG_SEEN },
+	{ "ALL", KEY_PLAIN, SEARCH_ALL, 0, 0 },
+	{ "ANSWERED", KEY_FLAG, SEARCH_FLAG, FLAG_ANSWERED, 0 },
+	{ "BCC", KEY_ADDRESS, SEARCH_ADDRESS, MIME_BCC, 0 },
+	{ "BEFORE", KEY_DATE, SEARCH_BEFORE, 0, 0 },
+	{ "BODY", KEY_TEXT, SEARCH_BODY, 0, 0 },
+	{ "CC", KEY_ADDRESS, SEARCH_ADDRESS, MIME_CC, 0 },
+	{ "DELETED", KEY_FLAG, SEARCH_FLAG, FLAG_DELETED, 0 },
+	{ "DRAFT", KEY_FLAG, SEARCH_FLAG, FLAG_DRAFT, 0 },
+	{ "EMAILID", KEY_ID, SEARCH_EMAIL_ID, 0, IMAP_SEARCH_OBJECTID },
+	{ "FLAGGED", KEY_FLAG, SEARCH_FLAG, FLAG_FLAGGED, 0 },
+	{ "FROM", KEY_ADDRESS, SEARCH_ADDRESS, MIME_FROM, 0 },
+	{ "FUZZY", KEY_FUZZY, SEARCH_FUZZY, 0, IMAP_SEARCH_FUZZY },
+	{ "HEADER", KEY_HEADER, SEARCH_HEADER, 0, 0 },
+	{ "KEYWORD", KEY_KEYWORD, SEARCH_KEYWORD, 0, 0 },
+	{ "LARGER", KEY_SIZE, SEARCH_LARGER, 0, 0 },
+	{ "MODSEQ", KEY_MODSEQ, SEARCH_MODSEQ, 0, IMAP_SEARCH_CONDSTORE },
+	{ "NEW", KEY_NEW, SEARCH_RECENT, 0, 0 },
+	{ "NOT", KEY_NOT, SEARCH_NOT, 0, 0 },
+	{ "OLD", KEY_OLD, SEARCH_RECENT, 0, 0 },
+	{ "OLDER", KEY_WITHIN, SEARCH_OLDER, 0, IMAP_SEARCH_WITHIN },
+	{ "ON", KEY_DATE, SEARCH_ON, 0, 0 },
+	{ "OR", KEY_OR, SEARCH_OR, 0, 0 },
+	{ "RECENT", KEY_PLAIN, SEARCH_RECENT, 0, 0 },
+	{ "SAVEDATESUPPORTED", KEY_PLAIN, SEARCH_ALL, 0, IMAP_SEARCH_SAVEDATE },
+	{ "SAVEDBEFORE", KEY_DATE, SEARCH_SAVED_BEFORE, 0, IMAP_SEARCH_SAVEDATE },
+	{ "SAVEDON", KEY_DATE, SEARCH_SAVED_ON, 0, IMAP_SEARCH_SAVEDATE },
+	{ "SAVEDSINCE", KEY_DATE, SEARCH_SAVED_SINCE, 0, IMAP_SEARCH_SAVEDATE },
+	{ "SEEN", KEY_FLAG, SEARCH_FLAG, FLAG_SEEN, 0 },
+	{ "SENTBEFORE", KEY_DATE, SEARCH_SENT_BEFORE, 0, 0 },
+	{ "SENTON", KEY_DATE, SEARCH_SENT_ON, 0, 0 },
+	{ "SENTSINCE", KEY_DATE, SEARCH_SENT_SINCE, 0, 0 },
+	{ "SINCE", KEY_DATE, SEARCH_SINCE, 0, 0 },
+	{ "SMALLER", KEY_SIZE, SEARCH_SMALLER, 0, 0 },
+	{ "SUBJECT", KEY_TEXT, SEARCH_SUBJECT, 0, 0 },
+	{ "TEXT", KEY_TEXT, SEARCH_TEXT, 0, 0 },
+	{ "THREADID", KEY_ID, SEARCH_THREAD_ID, 0, IMAP_SEARCH_OBJECTID },
+	{ "TO", KEY_ADDRESS, SEARCH_ADDRESS, MIME_TO, 0 },
+	{ "UID", KEY_UID, SEARCH_UIDS, 0, 0 },
+	{ "UNANSWERED", KEY_NOT_FLAG, SEARCH_FLAG, FLAG_ANSWERED, 0 },
+	{ "UNDELETED", KEY_NOT_FLAG, SEARCH_FLAG, FLAG_DELETED, 0 },
+	{ "UNDRAFT", KEY_NOT_FLAG, SEARCH_FLAG, FLAG_DRAFT, 0 },
+	{ "UNFLAGGED", KEY_NOT_FLAG, SEARCH_FLAG, FLAG_FLAGGED, 0 },
+	{ "UNKEYWORD", KEY_UNKEYWORD, SEARCH_KEYWORD, 0, 0 },
+	{ "UNSEEN", KEY_NOT_FLAG, SEARCH_FLAG, FLAG_SEEN, 0 },
+	{ "YOUNGER", KEY_WITHIN, SEARCH_YOUNGER, 0, IMAP_SEARCH_WITHIN },
 };
 
 static struct search_node *one_key(struct parse *p);
@@ -83,7 +94,7 @@ negate(struct parse *p, struct search_node *n)
 	return not;
 }
 
-/* In the charset of the command, made UTF-8 and case-mapped. */
+/* In the charset of the command, made UTF-8 and mapped. */
 static struct span
 search_text(struct parse *p)
 {
@@ -94,7 +105,7 @@ search_text(struct parse *p)
 		mime_charset_utf8(p->charset, raw, &utf8);
 	else
 		buf_add_span(&utf8, raw);
-	mime_casemap(buf_span(&utf8), &mapped);
+	search_map(p->out->collation, buf_span(&utf8), &mapped);
 	text = arena_span(p->a->arena, buf_span(&mapped));
 	buf_fini(&utf8);
 	buf_fini(&mapped);
@@ -173,6 +184,19 @@ read_operands(struct parse *p, const struct key *k, struct search_node *n)
 		imap_args_sp(a);
 		modseq_key(p, n);
 		break;
+	case KEY_WITHIN:
+		imap_args_sp(a);
+		n->number = imap_args_nz_number(a);
+		break;
+	case KEY_ID:
+		imap_args_sp(a);
+		n->name = imap_args_astring(a);
+		break;
+	case KEY_FUZZY:
+		p->out->fuzzy = true;
+		imap_args_sp(a);
+		n->first = one_key(p);
+		break;
 	case KEY_NOT:
 		imap_args_sp(a);
 		n->first = one_key(p);
@@ -196,7 +220,7 @@ named_key(struct parse *p)
 		const struct key *k = &keys[i];
 		struct search_node *n;
 
-		if (!span_caseeq_str(name, k->name))
+		if (!span_caseeq_str(name, k->name) || (k->needs & p->out->off) != 0)
 			continue;
 		if (k->kind == KEY_NEW)
 			return new_key(p);
@@ -225,6 +249,16 @@ key_list(struct parse *p)
 	return all;
 }
 
+/* "$" alone: the saved result. */
+static bool
+at_saved(const struct parse *p)
+{
+	const struct imap_args *a = p->a;
+
+	return !(p->out->off & IMAP_SEARCH_RES) && imap_args_peek(p->a, '$') &&
+	    (a->p + 1 == a->end || a->p[1] == ' ' || a->p[1] == ')');
+}
+
 static struct search_node *
 one_key(struct parse *p)
 {
@@ -237,7 +271,7 @@ one_key(struct parse *p)
 	} else if (imap_args_try(p->a, '(')) {
 		n = key_list(p);
 		imap_args_expect(p->a, ')');
-	} else if (p->a->p < p->a->end && (ascii_isdigit(*p->a->p) || *p->a->p == '*')) {
+	} else if (at_saved(p) || (p->a->p < p->a->end && (ascii_isdigit(*p->a->p) || *p->a->p == '*'))) {
 		n = new_node(p, SEARCH_SEQS);
 		n->set = imap_args_sequence_set(p->a);
 	} else {
@@ -247,33 +281,115 @@ one_key(struct parse *p)
 	return n;
 }
 
+static uint32_t
+partial_number(struct imap_args *a, bool minus)
+{
+	if (minus)
+		imap_args_expect(a, '-');
+	return imap_args_nz_number(a);
+}
+
+void
+imap_args_partial_range(struct imap_args *a, struct imap_partial *p)
+{
+	const char *from = a->p;
+	uint32_t swap;
+
+	p->from_end = imap_args_peek(a, '-');
+	p->lo = partial_number(a, p->from_end);
+	imap_args_expect(a, ':');
+	p->hi = partial_number(a, p->from_end);
+	p->text = span(from, (size_t)(a->p - from));
+	if (p->lo > p->hi) {
+		swap = p->lo;
+		p->lo = p->hi;
+		p->hi = swap;
+	}
+}
+
+static const struct option {
+	const char	*name;
+	unsigned	bit;
+	unsigned	needs;		/* one of them is enough */
+} options[] = {
+	{ "MIN", IMAP_RETURN_MIN, IMAP_SEARCH_EXTENDED },
+	{ "MAX", IMAP_RETURN_MAX, IMAP_SEARCH_EXTENDED },
+	{ "ALL", IMAP_RETURN_ALL, IMAP_SEARCH_EXTENDED },
+	{ "COUNT", IMAP_RETURN_COUNT, IMAP_SEARCH_EXTENDED },
+	{ "SAVE", IMAP_RETURN_SAVE, IMAP_SEARCH_RES },
+	{ "PARTIAL", IMAP_RETURN_PARTIAL, IMAP_SEARCH_PARTIAL | IMAP_SEARCH_CONTEXT },
+	{ "CONTEXT", IMAP_RETURN_CONTEXT, IMAP_SEARCH_CONTEXT },
+	{ "UPDATE", IMAP_RETURN_UPDATE, IMAP_SEARCH_CONTEXT },
+	{ "RELEVANCY", IMAP_RETURN_RELEVANCY, IMAP_SEARCH_FUZZY }
+};
+
+static void
+one_option(struct imap_args *a, struct imap_search *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		if ((options[i].needs & ~s->off) == 0 || !imap_args_word(a, options[i].name))
+			continue;
+		s->wants |= options[i].bit;
+		if (options[i].bit == IMAP_RETURN_PARTIAL) {
+			if (s->partial.lo != 0)
+				imap_args_fail(a, "One PARTIAL at most");
+			imap_args_sp(a);
+			imap_args_partial_range(a, &s->partial);
+			if (s->partial.from_end && (s->off & IMAP_SEARCH_PARTIAL))
+				imap_args_fail(a, "Malformed PARTIAL");
+		}
+		return;
+	}
+	imap_args_fail(a, "No such return option");
+}
+
+/* ["RETURN" SP "(" ... ")" SP] */
 static void
 return_options(struct imap_args *a, struct imap_search *s)
 {
-	static const struct { const char *name; unsigned bit; } options[] = {
-		{ "MIN", IMAP_RETURN_MIN }, { "MAX", IMAP_RETURN_MAX },
-		{ "ALL", IMAP_RETURN_ALL }, { "COUNT", IMAP_RETURN_COUNT }
-	};
+	bool first = true;
 
+	if ((s->off & IMAP_SEARCH_EXTENDED) || !imap_args_word(a, "RETURN"))
+		return;
 	s->extended = true;
 	imap_args_sp(a);
 	imap_args_expect(a, '(');
-	while (imap_args_good(a) && !imap_args_peek(a, ')')) {
-		size_t i = 0;
-
-		if (s->wants != 0)
+	for (; imap_args_good(a) && !imap_args_peek(a, ')'); first = false) {
+		if (!first)
 			imap_args_sp(a);
-		while (i < ARRAY_LEN(options) && !imap_args_word(a, options[i].name))
-			i++;
-		if (i == ARRAY_LEN(options))
-			imap_args_fail(a, "No such return option");
-		else
-			s->wants |= options[i].bit;
+		one_option(a, s);
 	}
 	imap_args_expect(a, ')');
+	imap_args_sp(a);
 	if (s->wants == 0)
 		s->wants = IMAP_RETURN_ALL;
-	imap_args_sp(a);
+	if ((s->wants & IMAP_RETURN_ALL) && (s->wants & IMAP_RETURN_PARTIAL))
+		imap_args_fail(a, "PARTIAL and ALL exclude one another");
+}
+
+static void
+read_charset(struct parse *p)
+{
+	p->charset = imap_args_astring(p->a);
+	imap_args_sp(p->a);
+	if (imap_args_good(p->a) && !mime_charset_known(p->charset)) {
+		p->out->bad_charset = true;
+		p->charset = SPAN_NONE;
+	}
+}
+
+static void
+read_keys(struct parse *p)
+{
+	struct imap_search *s = p->out;
+
+	s->root = key_list(p);
+	if (imap_args_good(p->a) && (s->wants & IMAP_RETURN_RELEVANCY) && !s->fuzzy)
+		imap_args_fail(p->a, "RELEVANCY needs FUZZY");
+	for (size_t i = 0; i < s->n_criteria; i++) {
+		if (s->criteria[i].key == IMAP_SORT_RELEVANCY && !s->fuzzy)
+			imap_args_fail(p->a, "RELEVANCY needs FUZZY");
+	}
 }
 
 void
@@ -282,16 +398,81 @@ imap_search_parse(struct imap_args *a, struct imap_search *s)
 	struct parse p = { .a = a, .out = s };
 
 	imap_args_sp(a);
-	if (imap_args_word(a, "RETURN"))
-		return_options(a, s);
-	if (imap_args_word(a, "CHARSET")) {
+	return_options(a, s);
+	if (!s->no_charset && imap_args_word(a, "CHARSET")) {
 		imap_args_sp(a);
-		p.charset = imap_args_astring(a);
-		imap_args_sp(a);
-		if (imap_args_good(a) && !mime_charset_known(p.charset)) {
-			s->bad_charset = true;
-			p.charset = SPAN_NONE;
-		}
+		read_charset(&p);
 	}
-	s->root = key_list(&p);
+	read_keys(&p);
+}
+
+static const struct {
+	const char	*name;
+	unsigned	needs;
+} sort_keys[IMAP_SORT_KEYS] = {
+	[IMAP_SORT_ARRIVAL] = { "ARRIVAL", 0 }, [IMAP_SORT_CC] = { "CC", 0 },
+	[IMAP_SORT_DATE] = { "DATE", 0 }, [IMAP_SORT_FROM] = { "FROM", 0 },
+	[IMAP_SORT_SIZE] = { "SIZE", 0 }, [IMAP_SORT_SUBJECT] = { "SUBJECT", 0 },
+	[IMAP_SORT_TO] = { "TO", 0 },
+	[IMAP_SORT_DISPLAY_FROM] = { "DISPLAYFROM", IMAP_SEARCH_DISPLAY },
+	[IMAP_SORT_DISPLAY_TO] = { "DISPLAYTO", IMAP_SEARCH_DISPLAY },
+	[IMAP_SORT_RELEVANCY] = { "RELEVANCY", IMAP_SEARCH_FUZZY }
+};
+
+static void
+read_criterion(struct imap_args *a, struct imap_search *s)
+{
+	struct imap_sort_criterion c = { 0 };
+	unsigned i = 0;
+
+	c.reverse = imap_args_word(a, "REVERSE");
+	if (c.reverse)
+		imap_args_sp(a);
+	while (i < IMAP_SORT_KEYS && ((sort_keys[i].needs & s->off) != 0 ||
+	    !imap_args_word(a, sort_keys[i].name)))
+		i++;
+	if (i == IMAP_SORT_KEYS) {
+		imap_args_fail(a, "No such sort criterion");
+		return;
+	}
+	c.key = (enum imap_sort_key)i;
+	for (size_t k = 0; k < s->n_criteria; k++) {
+		if (s->criteria[k].key == c.key)
+			return;
+	}
+	s->criteria[s->n_criteria++] = c;
+}
+
+void
+imap_sort_parse(struct imap_args *a, struct imap_search *s)
+{
+	struct parse p = { .a = a, .out = s };
+
+	imap_args_sp(a);
+	return_options(a, s);
+	imap_args_expect(a, '(');
+	do
+		read_criterion(a, s);
+	while (imap_args_try(a, ' '));
+	imap_args_expect(a, ')');
+	imap_args_sp(a);
+	read_charset(&p);
+	read_keys(&p);
+}
+
+void
+imap_thread_parse(struct imap_args *a, struct imap_search *s)
+{
+	struct parse p = { .a = a, .out = s };
+
+	imap_args_sp(a);
+	if (!(s->off & IMAP_SEARCH_ORDEREDSUBJECT) && imap_args_word(a, "ORDEREDSUBJECT"))
+		s->thread = IMAP_THREAD_ORDEREDSUBJECT;
+	else if (!(s->off & IMAP_SEARCH_REFERENCES) && imap_args_word(a, "REFERENCES"))
+		s->thread = IMAP_THREAD_REFERENCES;
+	else
+		imap_args_fail(a, "No such threading algorithm");
+	imap_args_sp(a);
+	read_charset(&p);
+	read_keys(&p);
 }

@@ -1,6 +1,7 @@
 /* common/proto/imap_search.h
- * The arguments of IMAP SEARCH (RFC 3501 §6.4.4, RFC 4731, RFC 7162 §3.1.5) as a
- * search tree.  Nodes and strings are the arguments' arena's. */
+ * The arguments of SEARCH, SORT, THREAD and ESEARCH (RFC 3501 §6.4.4, RFC 4731, 5032, 5182,
+ * 5256, 5267, 5957, 6203, 7162 §3.1.5, 8474, 8514, 9394) as a search tree and what is to
+ * be told of its result.  Nodes and strings are the arguments' arena's. */
 #ifndef COMMON_PROTO_IMAP_SEARCH_H
 #define COMMON_PROTO_IMAP_SEARCH_H
 
@@ -8,18 +9,63 @@
 #include "common/proto/imap_args.h"
 
 enum {
-	IMAP_RETURN_MIN = 1, IMAP_RETURN_MAX = 2, IMAP_RETURN_ALL = 4, IMAP_RETURN_COUNT = 8
+	IMAP_RETURN_MIN = 1, IMAP_RETURN_MAX = 2, IMAP_RETURN_ALL = 4, IMAP_RETURN_COUNT = 8,
+	IMAP_RETURN_SAVE = 16, IMAP_RETURN_PARTIAL = 32, IMAP_RETURN_CONTEXT = 64,
+	IMAP_RETURN_UPDATE = 128, IMAP_RETURN_RELEVANCY = 256
 };
 
+/* Extensions that can be switched off: their words are unknown then. */
+enum {
+	IMAP_SEARCH_RES = 1, IMAP_SEARCH_WITHIN = 2, IMAP_SEARCH_CONTEXT = 4,
+	IMAP_SEARCH_PARTIAL = 8, IMAP_SEARCH_FUZZY = 16, IMAP_SEARCH_SAVEDATE = 32,
+	IMAP_SEARCH_OBJECTID = 64, IMAP_SEARCH_CONDSTORE = 128, IMAP_SEARCH_EXTENDED = 256,
+	IMAP_SEARCH_DISPLAY = 512, IMAP_SEARCH_ORDEREDSUBJECT = 1024,
+	IMAP_SEARCH_REFERENCES = 2048
+};
+
+/* "1:100", or "-1:-100" from the end. */
+struct imap_partial {
+	bool		from_end;
+	uint32_t	lo, hi;
+	struct span	text;		/* as it was asked for */
+};
+
+enum imap_sort_key {
+	IMAP_SORT_ARRIVAL, IMAP_SORT_CC, IMAP_SORT_DATE, IMAP_SORT_FROM, IMAP_SORT_SIZE,
+	IMAP_SORT_SUBJECT, IMAP_SORT_TO, IMAP_SORT_DISPLAY_FROM, IMAP_SORT_DISPLAY_TO,
+	IMAP_SORT_RELEVANCY, IMAP_SORT_KEYS
+};
+struct imap_sort_criterion {
+	enum imap_sort_key	key;
+	bool			reverse;
+};
+
+enum imap_thread_by { IMAP_THREAD_ORDEREDSUBJECT, IMAP_THREAD_REFERENCES };
+
 struct imap_search {
+	unsigned		off;		/* given: IMAP_SEARCH_... that are not there */
+	enum search_collation	collation;	/* given */
+	bool			no_charset;	/* given: UTF8=ACCEPT is on, RFC 9755 §3 */
 	bool			extended;	/* RETURN stood there */
 	unsigned		wants;		/* IMAP_RETURN_... */
+	struct imap_partial	partial;
 	bool			bad_charset;
 	bool			modseq;		/* the MODSEQ key is used */
+	bool			fuzzy;
 	struct search_node	*root;
+	/* SORT; a criterion that was there before is left out: it decides nothing */
+	struct imap_sort_criterion criteria[IMAP_SORT_KEYS];
+	size_t			n_criteria;
+	enum imap_thread_by	thread;
 };
 
 /* [SP "RETURN" SP "(" ... ")"] [SP "CHARSET" SP charset] 1*(SP search-key) */
 void imap_search_parse(struct imap_args *a, struct imap_search *s);
+/* [SP "RETURN" SP "(" ... ")"] SP "(" criteria ")" SP charset 1*(SP search-key) */
+void imap_sort_parse(struct imap_args *a, struct imap_search *s);
+/* SP algorithm SP charset 1*(SP search-key) */
+void imap_thread_parse(struct imap_args *a, struct imap_search *s);
+/* "1:100" / "-1:-100" */
+void imap_args_partial_range(struct imap_args *a, struct imap_partial *p);
 
 #endif

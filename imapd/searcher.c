@@ -1,0 +1,792 @@
+/* A search under way.  Messages go from stage to stage, each of which settles some:
+ *
+ *	todo    -- the program alone --> left
+ *	left    -- rows and columns, a chunk at once --> open; listed: only bytes are missing
+ *	open    -- LIST blobs, a group at once --> bodies
+ *	bodies  -- streamed, one message after the other */
+#include "imapd/searcher.h"
+
+#include <stdlib.h>
+
+#include "common/mail/search_scan.h"
+#include "common/util/clock.h"
+#include "common/util/mem.h"
+#include "storage/client/body.h"
+
+#define CHUNK_MAX	65536u		/* messages whose rows or columns are asked for at once */
+#define CHUNK_KEYS	400000u		/* messages times keys of a chunk */
+#define GROUP		128u		/* LIST blobs asked for at once */
+#define BODY_BUDGET	(256u << 10)
+#define ANSWER_BYTES	(4u << 20)	/* of columns in one answer */
+#define FEED		1024u		/* stored bytes unpacked at once: some frames at most */
+
+struct score {
+	uint32_t	uid;
+	unsigned char	score;
+};
+
+struct searcher {
+	struct search_job	job;
+	struct search_program	*p;
+	void			(*done)(void *arg, enum status st);
+	void			*arg;
+	struct loop_task	*task;
+	void			(*step)(struct searcher *s);	/* what the task does next */
+	struct store_call	*call;
+	enum status		failed;
+	struct search_found	found;
+	uint32_t		first, last;	/* uids whose modseqs are known */
+	struct score		*scores;
+	size_t			n_scores, score_room;
+	bool			need_rows;
+	uint32_t		n_keywords;
+
+	struct uidset		todo, left, chunk, open, listed, bodies;
+	struct store_row	*rows;		/* of the chunk's open messages */
+	size_t			n_rows, room;
+
+	/* bytes */
+	struct buf		queue;		/* pieces that came and were not looked at */
+	size_t			queued_at;
+	bool			more;		/* the reply goes on */
+	uint32_t		reading, over;	/* uid that is read; uid of which all is known */
+	struct body_reader	*reader;
+	struct buf		raw;
+	size_t			raw_at;
+	struct search_scan	*scan;
+	bool			finishing;
+	uint32_t		resume_uid;
+	uint64_t		resume_offset;
+};
+
+/* A piece in the queue, in front of its bytes. */
+struct queued {
+	uint32_t	uid;
+	bool		last;
+	size_t		len, at;
+};
+
+static void next_chunk(struct searcher *s);
+static void next_group(struct searcher *s);
+static void ask_bodies(struct searcher *s);
+static void ask_columns(struct searcher *s);
+static void look_on(struct searcher *s);
+
+static void
+on_task(void *arg)
+{
+	struct searcher *s = arg;
+
+	s->step(s);
+}
+
+static void
+later(struct searcher *s, void (*step)(struct searcher *s))
+{
+	s->step = step;
+	loop_task_post(s->task);
+}
+
+static int
+by_uid(const void *a, const void *b)
+{
+	const struct score *x = a, *y = b;
+
+	return x->uid < y->uid ? -1 : x->uid > y->uid;
+}
+
+static void
+finish(struct searcher *s)
+{
+	if (s->n_scores > 0) {
+		qsort(s->scores, s->n_scores, sizeof(*s->scores), by_uid);
+		s->found.scores = mem_alloc(s->n_scores);
+		for (size_t i = 0; i < s->n_scores; i++)
+			s->found.scores[i] = s->scores[i].score;
+	}
+	s->done(s->arg, s->failed);
+}
+
+/* ---- judging ---- */
+
+static const struct store_row *
+row_of(const struct searcher *s, uint32_t uid)
+{
+	size_t lo = 0, hi = s->n_rows;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (s->rows[mid].uid < uid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < s->n_rows && s->rows[lo].uid == uid ? &s->rows[lo] : NULL;
+}
+
+static int32_t
+local_day(const struct store_row *row)
+{
+	int64_t local = row->received_s + (int64_t)row->received_zone * 60;
+
+	return (int32_t)(local / 86400 - (local % 86400 < 0));
+}
+
+static void
+keep_found(struct searcher *s, uint32_t uid, uint64_t modseq, const struct search_message *m)
+{
+	uidset_add(&s->found.uids, uid);
+	if (modseq > s->found.modseq)
+		s->found.modseq = modseq;
+	if (s->first == 0 || uid < s->first) {
+		s->first = uid;
+		s->found.first_modseq = modseq;
+	}
+	if (uid > s->last) {
+		s->last = uid;
+		s->found.last_modseq = modseq;
+	}
+	if (!s->job.scores)
+		return;
+	if (s->n_scores == s->score_room) {
+		s->score_room = s->score_room > 0 ? s->score_room * 2 : 64;
+		s->scores = mem_realloc_array(s->scores, s->score_room, sizeof(*s->scores));
+	}
+	s->scores[s->n_scores++] = (struct score){ uid,
+	    (unsigned char)search_relevancy(s->p, m) };
+}
+
+/* m holds what else is known of the message. */
+static enum search_answer
+judge(struct searcher *s, const struct store_row *row, uint32_t uid, struct search_message *m)
+{
+	enum search_answer a;
+
+	m->uid = uid;
+	m->recent = s->job.recent != NULL && uidset_has(s->job.recent, uid);
+	if (row != NULL) {
+		m->has |= SEARCH_HAS_ROW | (s->p->needs & SEARCH_HAS_IDS);
+		m->flags = flags_get_system(row->flags);
+		m->all_flags = &row->flags;
+		m->modseq = row->modseq;
+		m->size = row->size;
+		m->received_s = row->received_s;
+		m->received_day = local_day(row);
+		m->email = row->message;
+		m->thread = row->thread;
+		m->saved_s = row->saved_s;
+	}
+	a = search_judge(s->p, m);
+	if (a == SEARCH_YES)
+		keep_found(s, uid, row != NULL ? row->modseq : 0, m);
+	return a;
+}
+
+/* ---- bytes ---- */
+
+static void
+end_reading(struct searcher *s)
+{
+	search_scan_free(&s->scan);
+	body_reader_free(&s->reader);
+	buf_clear(&s->raw);
+	s->raw_at = 0;
+	s->over = s->reading;
+	s->reading = 0;
+	s->finishing = false;
+}
+
+/* All that matters of it was seen. */
+static void
+judge_scan(struct searcher *s)
+{
+	struct search_message m = { .has = SEARCH_HAS_TEXT, .hits = search_scan_hits(s->scan) };
+	struct mime_list list;
+
+	if (search_scan_list(s->scan, &list)) {
+		m.has |= SEARCH_HAS_LIST;
+		m.list = &list;
+	}
+	judge(s, row_of(s, s->reading), s->reading, &m);
+	end_reading(s);
+}
+
+static void
+begin_reading(struct searcher *s, uint32_t uid)
+{
+	const struct store_row *row = row_of(s, uid);
+
+	s->reading = uid;
+	/* no more than was counted when it came, whatever it unpacks to */
+	s->reader = body_reader_new(0, row != NULL ? row->size : STORE_SIZE_MAX);
+	s->scan = search_scan_new(s->p, (s->p->needs & SEARCH_HAS_LIST) != 0);
+}
+
+/* Raw bytes that are there go to the scan; whole: there are no others.  false: the slice is
+ * over. */
+static bool
+scan_raw(struct searcher *s, bool whole, uint64_t until_us)
+{
+	while (s->reading != 0) {
+		if (clock_mono_us() >= until_us)
+			return false;
+		if (!search_scan_look(s->scan))
+			continue;
+		if (s->finishing || search_scan_enough(s->scan)) {
+			judge_scan(s);
+			break;
+		}
+		if (s->raw_at < s->raw.len) {
+			struct span piece = span_sub(buf_span(&s->raw), s->raw_at, SEARCH_SCAN_PIECE);
+
+			s->raw_at += piece.len;
+			search_scan_feed(s->scan, piece);
+		} else if (whole) {
+			s->finishing = true;
+			search_scan_finish(s->scan);
+		} else {
+			break;
+		}
+	}
+	buf_clear(&s->raw);
+	s->raw_at = 0;
+	return true;
+}
+
+/* The head of the queue, until q->at is its end.  false: the slice is over. */
+static bool
+look_at_piece(struct searcher *s, struct queued *q, struct span data, uint64_t until_us)
+{
+	if (s->reading != 0 && s->reading != q->uid)	/* it ended before its time */
+		end_reading(s);
+	if (s->reading == 0 && s->over != q->uid && q->at == 0)
+		begin_reading(s, q->uid);
+	while (s->reading == q->uid) {
+		struct span part = span_sub(data, q->at, FEED);
+
+		if (!scan_raw(s, q->last && part.len == 0, until_us))
+			return false;
+		if (s->reading != q->uid || part.len == 0)
+			break;
+		q->at += part.len;
+		if (body_reader_feed(s->reader, part, &s->raw) != ST_OK) {
+			s->failed = ST_CORRUPT;
+			break;
+		}
+	}
+	q->at = q->len;
+	return true;
+}
+
+static void
+bodies_over(struct searcher *s)
+{
+	if (s->resume_uid != 0) {
+		if (s->resume_uid == s->over) {
+			uidset_remove_range(&s->bodies, 1, s->over);
+			s->resume_uid = 0;
+			s->resume_offset = 0;
+		}
+		ask_bodies(s);
+		return;
+	}
+	uidset_clear(&s->bodies);
+	next_group(s);
+}
+
+static void
+look_on(struct searcher *s)
+{
+	uint64_t until_us = clock_mono_us() + SEARCH_SLICE_US;
+
+	while (s->failed == ST_OK && s->queued_at < s->queue.len) {
+		struct queued q;
+		char *head = s->queue.data + s->queued_at;
+		bool on;
+
+		memcpy(&q, head, sizeof(q));
+		on = look_at_piece(s, &q, span(head + sizeof(q), q.len), until_us);
+		memcpy(head, &q, sizeof(q));
+		if (!on) {
+			later(s, look_on);
+			return;
+		}
+		s->queued_at += sizeof(q) + q.len;
+	}
+	if (s->failed == ST_OK && s->more)
+		return;		/* the next part wakes us */
+	if (s->failed != ST_OK) {
+		store_cancel(&s->call);
+		finish(s);
+		return;
+	}
+	buf_clear(&s->queue);
+	s->queued_at = 0;
+	bodies_over(s);
+}
+
+static void
+queue_piece(struct searcher *s, const struct store_body_piece *p)
+{
+	struct queued q = { .uid = p->uid, .len = p->data.len,
+	    .last = p->offset + p->data.len >= p->stored_size };
+
+	if (s->queued_at == s->queue.len) {
+		buf_clear(&s->queue);
+		s->queued_at = 0;
+	}
+	buf_add(&s->queue, &q, sizeof(q));
+	buf_add_span(&s->queue, p->data);
+}
+
+static void
+on_bodies(void *arg, enum status st, bool more, const void *msg)
+{
+	struct searcher *s = arg;
+	const struct store_body_is *is = msg;
+	struct store_body_piece p;
+	struct reader r;
+
+	if (!more)
+		s->call = NULL;
+	s->more = more;
+	if (st == ST_OK && is != NULL) {
+		reader_init(&r, is->pieces.p, is->pieces.len);
+		while (is->pieces.len > 0 && get_store_body_piece(&r, &p))
+			queue_piece(s, &p);
+		s->resume_uid = is->resume_uid;
+		s->resume_offset = is->resume_offset;
+	} else if (st != ST_OK) {
+		s->failed = st;
+	}
+	later(s, look_on);
+}
+
+static void
+ask_bodies(struct searcher *s)
+{
+	struct store_body rq = {
+		.mailbox = s->job.mailbox, .offset = s->resume_offset, .budget = BODY_BUDGET
+	};
+	struct buf set = { 0 };
+
+	if (s->resume_uid > 1)
+		uidset_remove_range(&s->bodies, 1, s->resume_uid - 1);
+	s->resume_uid = 0;
+	if (uidset_empty(&s->bodies)) {
+		next_group(s);
+		return;
+	}
+	uidset_encode(&s->bodies, &set);
+	rq.uids = buf_span(&set);
+	s->call = store_do_body(s->job.store, &rq, on_bodies, s);
+	buf_fini(&set);
+}
+
+/* ---- LIST blobs ---- */
+
+static void
+judge_list(struct searcher *s, const struct store_cache *c)
+{
+	struct search_message m = { .has = SEARCH_HAS_LIST };
+	struct mime_list list;
+
+	if (mime_list_read(c->list, &list) != ST_OK)
+		return;
+	m.list = &list;
+	if (judge(s, row_of(s, c->uid), c->uid, &m) != SEARCH_UNKNOWN)
+		uidset_remove_range(&s->bodies, c->uid, c->uid);
+}
+
+static void
+group_listed(struct searcher *s)
+{
+	s->resume_uid = 0;
+	s->resume_offset = 0;
+	s->reading = s->over = 0;
+	ask_bodies(s);
+}
+
+/* What a program of many keys does with 128 blobs is bounded; parts of a reply are smaller. */
+static void
+on_cache(void *arg, enum status st, bool more, const void *msg)
+{
+	struct searcher *s = arg;
+	const struct store_cache_is *is = msg;
+	struct store_cache c;
+	struct reader r;
+
+	if (!more)
+		s->call = NULL;
+	if (st == ST_OK && is != NULL) {
+		reader_init(&r, is->entries.p, is->entries.len);
+		while (is->entries.len > 0 && get_store_cache(&r, &c))
+			judge_list(s, &c);
+	}
+	if (more)
+		return;
+	if (st != ST_OK) {
+		s->failed = st;
+		finish(s);
+	} else {
+		later(s, group_listed);
+	}
+}
+
+static void
+take_some(struct uidset *from, uint32_t max, struct uidset *some)
+{
+	size_t whole = 0;
+
+	while (max > 0 && whole < from->n) {
+		struct uidrange r = from->r[whole];
+
+		if (r.hi - r.lo >= max)
+			r.hi = r.lo + max - 1;
+		max -= r.hi - r.lo + 1;
+		uidset_add_range(some, r.lo, r.hi);
+		if (r.hi < from->r[whole].hi)
+			break;
+		whole++;
+	}
+	if (some->n > 0)
+		uidset_remove_range(from, 1, some->r[some->n - 1].hi);
+}
+
+/* LIST blobs of many keys' worth of work come in small groups. */
+static uint32_t
+group_size(const struct searcher *s)
+{
+	return s->p->n_nodes > 100 ? 8 : s->p->n_nodes > 10 ? 32 : GROUP;
+}
+
+static void
+next_group(struct searcher *s)
+{
+	struct store_cache_get rq = { .mailbox = s->job.mailbox, .want = CACHE_LIST };
+	struct buf set = { 0 };
+
+	if (!uidset_empty(&s->listed)) {
+		take_some(&s->listed, group_size(s), &s->bodies);
+		group_listed(s);
+		return;
+	}
+	if (uidset_empty(&s->open)) {
+		next_chunk(s);
+		return;
+	}
+	take_some(&s->open, group_size(s), &s->bodies);
+	if (!(s->p->needs & SEARCH_HAS_LIST)) {
+		group_listed(s);
+		return;
+	}
+	uidset_encode(&s->bodies, &set);
+	rq.uids = buf_span(&set);
+	s->call = store_do_cache(s->job.store, &rq, on_cache, s);
+	buf_fini(&set);
+}
+
+/* ---- rows ---- */
+
+static int
+keyword_bit(void *arg, struct span name)
+{
+	const struct span *list = arg;
+	struct span have;
+	struct reader r;
+
+	reader_init(&r, list->p, list->len);
+	for (int i = 0; list->len > 0 && i < (int)KEYWORD_MAX && get_store_keyword(&r, &have); i++) {
+		if (span_caseeq(have, name))
+			return i;
+	}
+	return -1;
+}
+
+/* Rows may use keywords that were new to us: their list comes along. */
+static void
+learn_keywords(struct searcher *s, struct span list)
+{
+	if (list.len <= s->n_keywords)
+		return;
+	s->n_keywords = (uint32_t)list.len;
+	search_resolve_keywords(s->p, keyword_bit, &list);
+}
+
+static void
+keep_row(struct searcher *s, const struct store_row *row)
+{
+	if (s->n_rows == s->room) {
+		s->room = s->room > 0 ? s->room * 2 : 64;
+		s->rows = mem_realloc_array(s->rows, s->room, sizeof(*s->rows));
+	}
+	s->rows[s->n_rows++] = *row;
+}
+
+static unsigned
+row_fields(const struct searcher *s)
+{
+	return ROW_FLAGS | ROW_SIZE | (s->p->needs & SEARCH_HAS_IDS ? ROW_IDS : 0u);
+}
+
+static void
+stay_open(struct searcher *s, const struct store_row *row, uint32_t uid, struct uidset *set)
+{
+	uidset_add(set, uid);
+	if (row != NULL)
+		keep_row(s, row);
+}
+
+/* By columns where they are known: what they leave open the LIST blob settles, or the bytes. */
+static void
+judge_columns(struct searcher *s, const struct store_columns_row *row)
+{
+	const struct store_row *fields = s->need_rows ? &row->row : NULL;
+	struct span columns[MIME_COLUMNS] = { 0 };
+	struct search_message m = { 0 };
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < MIME_COLUMNS && row->known; i++) {
+		if (s->p->columns & 1u << i)
+			columns[i] = row->col[n++];
+	}
+	if (row->known) {
+		m.has = SEARCH_HAS_COLUMNS;
+		m.columns = columns;
+	}
+	if (judge(s, fields, row->uid, &m) == SEARCH_UNKNOWN)
+		stay_open(s, fields, row->uid,
+		    row->known && (s->p->needs & SEARCH_HAS_TEXT) ? &s->listed : &s->open);
+}
+
+static void
+chunk_read(struct searcher *s, enum status st)
+{
+	if (st != ST_OK) {
+		s->failed = st;
+		finish(s);
+	} else {
+		later(s, s->resume_uid != 0 ? ask_columns : next_group);
+	}
+}
+
+static void
+on_columns(void *arg, enum status st, bool more, const void *msg)
+{
+	struct searcher *s = arg;
+	const struct store_columns_are *are = msg;
+	struct store_columns_row row;
+	struct reader r;
+
+	if (!more)
+		s->call = NULL;
+	if (st == ST_OK && are != NULL) {
+		learn_keywords(s, are->keywords);
+		reader_init(&r, are->rows.p, are->rows.len);
+		while (are->rows.len > 0 && get_store_columns_row(&r, &row,
+		    s->need_rows ? row_fields(s) : 0, s->p->columns))
+			judge_columns(s, &row);
+		s->resume_uid = are->resume_uid;
+	}
+	if (!more)
+		chunk_read(s, st);
+}
+
+static void
+ask_columns(struct searcher *s)
+{
+	struct store_columns rq = {
+		.mailbox = s->job.mailbox, .want = s->p->columns, .version = MIME_COLUMNS_VERSION,
+		.fields = (uint8_t)(s->need_rows ? row_fields(s) : 0), .budget = ANSWER_BYTES
+	};
+	struct buf set = { 0 };
+
+	if (s->resume_uid > 1)
+		uidset_remove_range(&s->chunk, 1, s->resume_uid - 1);
+	s->resume_uid = 0;
+	uidset_encode(&s->chunk, &set);
+	rq.uids = buf_span(&set);
+	s->call = store_do_columns(s->job.store, &rq, on_columns, s);
+	buf_fini(&set);
+}
+
+static void
+on_rows(void *arg, enum status st, bool more, const void *msg)
+{
+	struct searcher *s = arg;
+	const struct store_rows_are *are = msg;
+	struct store_row row;
+	struct reader r;
+
+	if (!more)
+		s->call = NULL;
+	if (st == ST_OK && are != NULL) {
+		learn_keywords(s, are->keywords);
+		reader_init(&r, are->rows.p, are->rows.len);
+		while (are->rows.len > 0 && get_store_row(&r, &row, row_fields(s))) {
+			struct search_message m = { 0 };
+
+			if (judge(s, &row, row.uid, &m) == SEARCH_UNKNOWN)
+				stay_open(s, &row, row.uid, &s->open);
+		}
+	}
+	s->resume_uid = 0;
+	if (!more)
+		chunk_read(s, st);
+}
+
+static uint32_t
+chunk_size(const struct searcher *s)
+{
+	uint32_t n = CHUNK_KEYS / (s->p->n_nodes > 0 ? s->p->n_nodes : 1);
+
+	return n > CHUNK_MAX ? CHUNK_MAX : n;
+}
+
+static void
+next_chunk(struct searcher *s)
+{
+	struct store_rows rq = {
+		.mailbox = s->job.mailbox, .fields = (uint8_t)row_fields(s)
+	};
+	struct buf set = { 0 };
+
+	if (uidset_empty(&s->left)) {
+		finish(s);
+		return;
+	}
+	s->n_rows = 0;
+	s->resume_uid = 0;
+	uidset_clear(&s->chunk);
+	take_some(&s->left, chunk_size(s), &s->chunk);
+	if (s->p->columns != 0) {
+		ask_columns(s);
+	} else if (!s->need_rows) {
+		uidset_add_set(&s->open, &s->chunk);
+		next_group(s);
+	} else {
+		uidset_encode(&s->chunk, &set);
+		rq.uids = buf_span(&set);
+		s->call = store_do_rows(s->job.store, &rq, on_rows, s);
+		buf_fini(&set);
+	}
+}
+
+/* ---- the program alone ---- */
+
+static void
+judge_view(struct searcher *s)
+{
+	uint64_t until_us = clock_mono_us() + SEARCH_SLICE_US;
+	uint32_t done = 0, n = 0, step = 1 + 20000 / (s->p->n_nodes + 1);
+
+	for (uint32_t uid = uidset_next(&s->todo, 0); uid != 0; uid = uidset_next(&s->todo, uid)) {
+		struct search_message m = { 0 };
+
+		if (judge(s, NULL, uid, &m) == SEARCH_UNKNOWN)
+			uidset_add(&s->left, uid);
+		done = uid;
+		if (++n % step == 0 && clock_mono_us() >= until_us)
+			break;
+	}
+	if (done > 0)
+		uidset_remove_range(&s->todo, 1, done);
+	if (uidset_empty(&s->todo))
+		next_chunk(s);
+	else
+		later(s, judge_view);
+}
+
+/* Sets among the keys of which all must match spare us the other messages. */
+static void
+narrow(struct searcher *s)
+{
+	const struct search_node *root = s->p->root;
+
+	if (root->op != SEARCH_AND)
+		return;
+	for (const struct search_node *n = root->first; n != NULL; n = n->next) {
+		if (n->op == SEARCH_UIDS || n->op == SEARCH_SEQS)
+			uidset_intersect(&s->todo, &n->uids);
+	}
+}
+
+static void
+begin(struct searcher *s)
+{
+	narrow(s);
+	if (s->p->root->op == SEARCH_AND && s->p->root->first != NULL &&
+	    s->p->root->first->op == SEARCH_ALL && s->p->root->first->next == NULL &&
+	    !s->job.modseqs && !s->job.scores) {
+		uidset_add_set(&s->found.uids, &s->todo);
+		uidset_clear(&s->todo);
+	}
+	if (s->p->sets && !s->job.modseqs) {
+		judge_view(s);
+		return;
+	}
+	uidset_add_set(&s->left, &s->todo);
+	uidset_clear(&s->todo);
+	next_chunk(s);
+}
+
+struct searcher *
+searcher_start(const struct search_job *job, struct uidset *uids,
+    void (*done)(void *arg, enum status st), void *arg)
+{
+	struct searcher *s = mem_zalloc(sizeof(*s));
+
+	s->job = *job;
+	s->p = job->program;
+	s->done = done;
+	s->arg = arg;
+	s->todo = *uids;
+	*uids = (struct uidset){ 0 };
+	s->need_rows = job->modseqs || (s->p->needs & (SEARCH_HAS_ROW | SEARCH_HAS_TEXT)) != 0;
+	s->task = loop_task_new(job->loop, on_task, s);
+	search_resolve_keywords(s->p, keyword_bit, &s->job.keywords);
+	s->n_keywords = (uint32_t)job->keywords.len;
+	later(s, begin);
+	return s;
+}
+
+void
+searcher_free(struct searcher **sp)
+{
+	struct searcher *s = *sp;
+
+	if (s == NULL)
+		return;
+	*sp = NULL;
+	store_cancel(&s->call);
+	loop_task_free(&s->task);
+	search_found_fini(&s->found);
+	uidset_fini(&s->todo);
+	uidset_fini(&s->left);
+	uidset_fini(&s->open);
+	uidset_fini(&s->listed);
+	uidset_fini(&s->bodies);
+	uidset_fini(&s->chunk);
+	mem_free(&s->scores);
+	mem_free(&s->rows);
+	search_scan_free(&s->scan);
+	body_reader_free(&s->reader);
+	buf_fini(&s->queue);
+	buf_fini(&s->raw);
+	mem_free(&s);
+}
+
+void
+searcher_take(struct searcher *s, struct search_found *f)
+{
+	*f = s->found;
+	s->found = (struct search_found){ 0 };
+}
+
+void
+search_found_fini(struct search_found *f)
+{
+	uidset_fini(&f->uids);
+	mem_free(&f->scores);
+}

@@ -1,0 +1,599 @@
+/* Each message is a row of keys; a key is eight bytes that decide most comparisons, and for a text
+ * where the whole of it is.  The first criterion's eight bytes are sorted by radix, what is
+ * equal there by merging with whole comparisons.  Both keep the mailbox's order among equals.
+ *
+ * Texts come from columns and may be cut there: where that could matter, the LIST blobs
+ * give the whole ones before anything is sorted. */
+#include "imapd/sorter.h"
+
+#include "common/mime/charset.h"
+#include "common/mime/field.h"
+#include "common/util/clock.h"
+#include "common/util/mem.h"
+#include "common/util/table.h"
+#include "imapd/columns.h"
+
+struct sort_text {
+	uint32_t	at, len;	/* in the sorter's texts */
+};
+
+struct sorter {
+	struct sort_job		job;
+	struct imap_sort_criterion criteria[IMAP_SORT_KEYS];
+	void			(*done)(void *arg, enum status st);
+	void			*arg;
+	struct loop_task	*task;
+	void			(*step)(struct sorter *s);
+	struct columns_reader	*columns;
+	size_t			n, nc;
+	uint32_t		*uids;
+	unsigned char		*scores;
+	bool			*here;		/* the store still has it */
+	/* nc of each for every message */
+	uint64_t		*prefix;
+	struct sort_text	*text;
+	bool			*cut;
+	struct buf		texts;
+	bool			whole;		/* the second reading: LIST blobs */
+	bool			over;		/* too much to hold */
+	/* sorting */
+	uint32_t		*order, *other;
+	unsigned		pass;
+	size_t			group, group_end, width, lo;
+};
+
+static void
+on_task(void *arg)
+{
+	struct sorter *s = arg;
+
+	s->step(s);
+}
+
+static void
+later(struct sorter *s, void (*step)(struct sorter *s))
+{
+	s->step = step;
+	loop_task_post(s->task);
+}
+
+/* ---- keys ---- */
+
+static uint64_t
+prefix_of(struct span text)
+{
+	unsigned char b[8] = { 0 };
+
+	if (text.len > 0)
+		memcpy(b, text.p, text.len < 8 ? text.len : 8);
+	return get_be64((const char *)b);
+}
+
+/* Numbers that may be negative, in the order of unsigned ones. */
+static uint64_t
+ordered(int64_t v)
+{
+	return (uint64_t)v ^ UINT64_C(1) << 63;
+}
+
+static void
+set_text(struct sorter *s, size_t k, struct span text, bool cut)
+{
+	if (s->texts.len + text.len > SORT_BYTES_MAX) {
+		s->over = true;
+		return;
+	}
+	s->cut[k] = cut;
+	s->prefix[k] = prefix_of(text);
+	s->text[k].len = (uint32_t)text.len;
+	s->text[k].at = (uint32_t)s->texts.len;
+	buf_add_span(&s->texts, text);
+}
+
+static enum mime_column
+key_column(enum imap_sort_key key)
+{
+	switch (key) {
+	case IMAP_SORT_CC:
+		return MIME_COL_CC_KEY;
+	case IMAP_SORT_FROM:
+		return MIME_COL_FROM_KEY;
+	case IMAP_SORT_TO:
+		return MIME_COL_TO_KEY;
+	case IMAP_SORT_SUBJECT:
+		return MIME_COL_SUBJECT_KEY;
+	case IMAP_SORT_DISPLAY_FROM:
+		return MIME_COL_FROM_DISPLAY;
+	case IMAP_SORT_DISPLAY_TO:
+		return MIME_COL_TO_DISPLAY;
+	case IMAP_SORT_DATE:
+		return MIME_COL_SENT;
+	default:
+		return MIME_COLUMNS;
+	}
+}
+
+static bool
+is_text(enum imap_sort_key key)
+{
+	return key_column(key) != MIME_COLUMNS && key != IMAP_SORT_DATE;
+}
+
+static bool
+first_address(struct mime_seq list, struct mime_addr *a)
+{
+	while (mime_seq_addr(&list, a)) {
+		if (a->kind != MIME_ADDR_GROUP_END)
+			return true;
+	}
+	return false;
+}
+
+/* RFC 5957 §3: the name, or else mailbox@host. */
+static void
+put_display(const struct mime_addr *a, struct buf *out)
+{
+	if (a->name.len > 0) {
+		mime_words_decode(a->name, out);
+		return;
+	}
+	buf_add_span(out, a->local);
+	if (a->domain.len > 0) {
+		buf_add_c(out, '@');
+		buf_add_span(out, a->domain);
+	}
+}
+
+/* The whole text, mapped by the collation. */
+static void
+list_text(struct sorter *s, enum imap_sort_key key, const struct mime_list *l, struct buf *out)
+{
+	enum mime_addr_list which = key == IMAP_SORT_CC ? MIME_CC :
+	    key == IMAP_SORT_TO || key == IMAP_SORT_DISPLAY_TO ? MIME_TO : MIME_FROM;
+	struct mime_addr a;
+	struct buf plain = { 0 };
+
+	if (key == IMAP_SORT_SUBJECT)
+		buf_add_span(&plain, l->base_subject);
+	else if (!first_address(l->env.lists[which], &a))
+		;
+	else if (key == IMAP_SORT_DISPLAY_FROM || key == IMAP_SORT_DISPLAY_TO)
+		put_display(&a, &plain);
+	else
+		buf_add_span(&plain, a.local);
+	search_map(s->job.collation, buf_span(&plain), out);
+	buf_fini(&plain);
+}
+
+static void
+take_list(struct sorter *s, size_t i, const struct mime_list *l)
+{
+	for (size_t c = 0; c < s->nc; c++) {
+		enum imap_sort_key key = s->criteria[c].key;
+		size_t k = i * s->nc + c;
+		struct buf text = { 0 };
+
+		if (key == IMAP_SORT_DATE && l->has_sent)
+			s->prefix[k] = ordered(l->sent_s);
+		if (!is_text(key))
+			continue;
+		list_text(s, key, l, &text);
+		set_text(s, k, buf_span(&text), false);
+		buf_fini(&text);
+	}
+}
+
+static void
+take_columns(struct sorter *s, size_t i, const struct span *col)
+{
+	for (size_t c = 0; c < s->nc; c++) {
+		enum imap_sort_key key = s->criteria[c].key;
+		size_t k = i * s->nc + c;
+		struct span text;
+		int64_t sent_s;
+		bool cut;
+		int zone;
+
+		if (key == IMAP_SORT_DATE) {
+			if (mime_column_sent(col[MIME_COL_SENT], &sent_s, &zone))
+				s->prefix[k] = ordered(sent_s);
+		} else if (is_text(key)) {
+			mime_column_text(col[key_column(key)], &text, &cut);
+			set_text(s, k, text, cut);
+		}
+	}
+}
+
+/* Comes before the others; a valid Date takes INTERNALDATE's place then (RFC 5256 §2.2). */
+static void
+take_row(struct sorter *s, size_t i, const struct store_row *row)
+{
+	for (size_t c = 0; c < s->nc; c++) {
+		enum imap_sort_key key = s->criteria[c].key;
+		size_t k = i * s->nc + c;
+
+		if (key == IMAP_SORT_ARRIVAL || key == IMAP_SORT_DATE)
+			s->prefix[k] = ordered(row->received_s);
+		else if (key == IMAP_SORT_SIZE)
+			s->prefix[k] = row->size;
+	}
+}
+
+static size_t
+index_of(const struct sorter *s, uint32_t uid)
+{
+	size_t lo = 0, hi = s->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (s->uids[mid] < uid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < s->n && s->uids[lo] == uid ? lo : s->n;
+}
+
+static void
+on_message(void *arg, uint32_t uid, const struct store_row *row, const struct span *col,
+    const struct mime_list *list)
+{
+	struct sorter *s = arg;
+	size_t i = index_of(s, uid);
+
+	if (i == s->n)
+		return;
+	s->here[i] = true;
+	if (row != NULL)
+		take_row(s, i, row);
+	if (col != NULL)
+		take_columns(s, i, col);
+	if (list != NULL)
+		take_list(s, i, list);
+}
+
+/* ---- order ---- */
+
+static struct span
+text_at(const struct sorter *s, size_t k)
+{
+	return span_sub(buf_span(&s->texts), s->text[k].at, s->text[k].len);
+}
+
+static int
+compare(const struct sorter *s, uint32_t a, uint32_t b)
+{
+	for (size_t c = 0; c < s->nc; c++) {
+		size_t x = a * s->nc + c, y = b * s->nc + c;
+		int d = s->prefix[x] < s->prefix[y] ? -1 : s->prefix[x] > s->prefix[y];
+
+		if (d == 0 && is_text(s->criteria[c].key))
+			d = span_cmp(text_at(s, x), text_at(s, y));
+		if (d != 0)
+			return s->criteria[c].reverse ? -d : d;
+	}
+	return a < b ? -1 : a > b;
+}
+
+static void
+end(struct sorter *s)
+{
+	size_t n = 0;
+	uint32_t *uids = mem_array(s->n + 1, sizeof(*uids));
+	unsigned char *scores = s->scores != NULL ? mem_alloc(s->n + 1) : NULL;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (!s->here[s->order[i]])
+			continue;
+		if (scores != NULL)
+			scores[n] = s->scores[s->order[i]];
+		uids[n++] = s->uids[s->order[i]];
+	}
+	mem_free(&s->uids);
+	mem_free(&s->scores);
+	s->uids = uids;
+	s->scores = scores;
+	s->n = n;
+	s->done(s->arg, ST_OK);
+}
+
+static uint64_t
+first_key(const struct sorter *s, uint32_t i)
+{
+	uint64_t v = s->prefix[i * s->nc];
+
+	return s->criteria[0].reverse ? ~v : v;
+}
+
+/* Merges runs of s->width of the group, from s->lo on.  false: the slice is over. */
+static bool
+merge_group(struct sorter *s, uint64_t until_us)
+{
+	size_t n = s->group_end - s->group;
+	uint32_t *from = s->order + s->group, *to = s->other + s->group;
+
+	while (s->width < n) {
+		while (s->lo < n) {
+			size_t mid = s->lo + s->width < n ? s->lo + s->width : n;
+			size_t hi = mid + s->width < n ? mid + s->width : n;
+			size_t i = s->lo, j = mid, k = s->lo;
+
+			while (i < mid && j < hi)
+				to[k++] = compare(s, from[j], from[i]) < 0 ? from[j++] : from[i++];
+			while (i < mid)
+				to[k++] = from[i++];
+			while (j < hi)
+				to[k++] = from[j++];
+			s->lo = hi;
+			if (clock_mono_us() >= until_us)
+				return false;
+		}
+		memcpy(from, to, n * sizeof(*from));
+		s->lo = 0;
+		s->width *= 2;
+	}
+	return true;
+}
+
+/* Small groups at once, in place. */
+static void
+insert_group(struct sorter *s)
+{
+	uint32_t *v = s->order + s->group;
+
+	for (size_t i = 1; i < s->group_end - s->group; i++) {
+		uint32_t x = v[i];
+		size_t j = i;
+
+		for (; j > 0 && compare(s, x, v[j - 1]) < 0; j--)
+			v[j] = v[j - 1];
+		v[j] = x;
+	}
+}
+
+static void
+sort_groups(struct sorter *s)
+{
+	uint64_t until_us = clock_mono_us() + SEARCH_SLICE_US;
+	bool more_keys = s->nc > 1 || is_text(s->criteria[0].key);
+
+	for (unsigned n = 0; s->group < s->n; s->group = s->group_end, n++) {
+		uint64_t key = first_key(s, s->order[s->group]);
+
+		if (s->group_end <= s->group) {
+			s->group_end = s->group + 1;
+			while (s->group_end < s->n && first_key(s, s->order[s->group_end]) == key)
+				s->group_end++;
+			s->width = 1;
+			s->lo = 0;
+		}
+		if (more_keys && s->group_end - s->group <= 8) {
+			insert_group(s);
+		} else if (more_keys && !merge_group(s, until_us)) {
+			later(s, sort_groups);
+			return;
+		}
+		if (n % 1024 == 1023 && clock_mono_us() >= until_us) {
+			s->group = s->group_end;
+			later(s, sort_groups);
+			return;
+		}
+	}
+	end(s);
+}
+
+/* One byte of the first key a pass; those in which all agree are free. */
+static void
+radix_pass(struct sorter *s)
+{
+	size_t counts[256] = { 0 }, at = 0;
+	unsigned shift = s->pass * 8;
+
+	for (size_t i = 0; i < s->n; i++)
+		counts[first_key(s, s->order[i]) >> shift & 255]++;
+	if (s->n > 0 && counts[first_key(s, s->order[0]) >> shift & 255] < s->n) {
+		for (unsigned b = 0; b < 256; b++) {
+			size_t n = counts[b];
+
+			counts[b] = at;
+			at += n;
+		}
+		for (size_t i = 0; i < s->n; i++)
+			s->other[counts[first_key(s, s->order[i]) >> shift & 255]++] = s->order[i];
+		uint32_t *swap = s->order;
+
+		s->order = s->other;
+		s->other = swap;
+	}
+	s->pass++;
+}
+
+static void
+radix(struct sorter *s)
+{
+	uint64_t until_us = clock_mono_us() + SEARCH_SLICE_US;
+
+	while (s->pass < 8) {
+		radix_pass(s);
+		if (s->pass < 8 && clock_mono_us() >= until_us) {
+			later(s, radix);
+			return;
+		}
+	}
+	later(s, sort_groups);
+}
+
+/* ---- cut texts ---- */
+
+/* Messages whose cut texts begin like another's: by the first bytes that all cut ones have. */
+static void
+find_cut(struct sorter *s, size_t c, struct uidset *uids)
+{
+	size_t shortest = SIZE_MAX;
+	struct table seen = { 0 };
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->cut[i * s->nc + c] && s->text[i * s->nc + c].len < shortest)
+			shortest = s->text[i * s->nc + c].len;
+	}
+	if (shortest == SIZE_MAX)
+		return;
+	for (size_t i = 0; i < s->n; i++) {
+		size_t k = i * s->nc + c, before;
+		struct span head = span_sub(text_at(s, k), 0, shortest);
+
+		if (head.len < shortest)
+			continue;
+		before = (size_t)(uintptr_t)table_put(&seen, head, (void *)(uintptr_t)(i + 1));
+		if (before == 0)
+			continue;
+		if (s->cut[k])
+			uidset_add(uids, s->uids[i]);
+		if (s->cut[(before - 1) * s->nc + c])
+			uidset_add(uids, s->uids[before - 1]);
+	}
+	table_fini(&seen, NULL, NULL);
+}
+
+static void on_read(void *arg, enum status st);
+
+static void
+read_whole(struct sorter *s, const struct uidset *uids)
+{
+	struct columns_job job = {
+		.loop = s->job.loop, .store = s->job.store, .mailbox = s->job.mailbox,
+		.want = 1u << MIME_COL_SENT, .lists = true
+	};
+
+	s->whole = true;
+	s->columns = columns_read(&job, uids, on_message, on_read, s);
+}
+
+static void
+on_read(void *arg, enum status st)
+{
+	struct sorter *s = arg;
+	struct uidset cut = { 0 };
+
+	columns_reader_free(&s->columns);
+	if (st == ST_OK && s->over)
+		st = ST_LIMIT;
+	if (st != ST_OK) {
+		s->done(s->arg, st);
+		return;
+	}
+	for (size_t c = 0; c < s->nc && !s->whole; c++) {
+		if (is_text(s->criteria[c].key))
+			find_cut(s, c, &cut);
+	}
+	if (!uidset_empty(&cut)) {
+		read_whole(s, &cut);
+	} else {
+		for (size_t i = 0; i < s->n; i++)
+			s->order[i] = (uint32_t)i;
+		later(s, radix);
+	}
+	uidset_fini(&cut);
+}
+
+/* ---- outside ---- */
+
+static void
+refuse(struct sorter *s)
+{
+	s->done(s->arg, ST_LIMIT);
+}
+
+static void
+read_keys(struct sorter *s, const struct uidset *uids)
+{
+	struct columns_job job = {
+		.loop = s->job.loop, .store = s->job.store, .mailbox = s->job.mailbox
+	};
+	bool texts = false;
+
+	for (size_t c = 0; c < s->nc; c++) {
+		enum imap_sort_key key = s->criteria[c].key;
+
+		texts |= is_text(key);
+		if (key == IMAP_SORT_ARRIVAL || key == IMAP_SORT_SIZE || key == IMAP_SORT_DATE)
+			job.fields |= ROW_SIZE;
+		if (key_column(key) != MIME_COLUMNS)
+			job.want |= 1u << key_column(key);
+	}
+	job.lists = texts && s->job.collation != SEARCH_UNICODE_CASEMAP;
+	s->whole = job.lists;
+	s->columns = columns_read(&job, uids, on_message, on_read, s);
+}
+
+struct sorter *
+sorter_start(const struct sort_job *job, const struct search_found *found,
+    void (*done)(void *arg, enum status st), void *arg)
+{
+	struct sorter *s = mem_zalloc(sizeof(*s));
+	size_t n = (size_t)uidset_count(&found->uids), at = 0;
+
+	s->job = *job;
+	s->nc = job->n_criteria;
+	memcpy(s->criteria, job->criteria, s->nc * sizeof(*s->criteria));
+	s->done = done;
+	s->arg = arg;
+	s->task = loop_task_new(job->loop, on_task, s);
+	if (n > SORT_BYTES_MAX / (s->nc * 20 + 16)) {
+		later(s, refuse);
+		return s;
+	}
+	s->n = n;
+	s->uids = mem_array(n + 1, sizeof(*s->uids));
+	s->here = mem_array(n + 1, sizeof(*s->here));
+	s->prefix = mem_array(n * s->nc + 1, sizeof(*s->prefix));
+	s->text = mem_array(n * s->nc + 1, sizeof(*s->text));
+	s->cut = mem_array(n * s->nc + 1, sizeof(*s->cut));
+	s->order = mem_array(n + 1, sizeof(*s->order));
+	s->other = mem_array(n + 1, sizeof(*s->other));
+	for (uint32_t uid = uidset_next(&found->uids, 0); uid != 0;
+	    uid = uidset_next(&found->uids, uid))
+		s->uids[at++] = uid;
+	if (found->scores != NULL)
+		s->scores = mem_dup(found->scores, n);
+	for (size_t c = 0; c < s->nc; c++) {
+		/* the highest score comes first */
+		for (size_t i = 0; s->criteria[c].key == IMAP_SORT_RELEVANCY && i < n; i++)
+			s->prefix[i * s->nc + c] = 100u - (s->scores != NULL ? s->scores[i] : 0u);
+	}
+	read_keys(s, &found->uids);
+	return s;
+}
+
+void
+sorter_free(struct sorter **sp)
+{
+	struct sorter *s = *sp;
+
+	if (s == NULL)
+		return;
+	*sp = NULL;
+	columns_reader_free(&s->columns);
+	loop_task_free(&s->task);
+	mem_free(&s->uids);
+	mem_free(&s->scores);
+	mem_free(&s->here);
+	mem_free(&s->prefix);
+	mem_free(&s->text);
+	mem_free(&s->cut);
+	buf_fini(&s->texts);
+	mem_free(&s->order);
+	mem_free(&s->other);
+	mem_free(&s);
+}
+
+void
+sorter_take(struct sorter *s, uint32_t **uids, size_t *n, unsigned char **scores)
+{
+	*uids = s->uids;
+	*n = s->n;
+	*scores = s->scores;
+	s->uids = NULL;
+	s->scores = NULL;
+}
