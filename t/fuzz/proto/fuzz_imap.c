@@ -3,10 +3,36 @@
 #include "common/proto/imap_args.h"
 #include "common/proto/imap_print.h"
 #include "common/proto/imap_reader.h"
+#include "common/mail/search_scan.h"
 #include "common/proto/imap_search.h"
 #include "common/proto/imap_url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+/* The bytes are also a message that the program looks through. */
+static void
+scan(struct imap_search *q, struct span text, struct arena *arena)
+{
+	struct search_program p = { .root = q->root, .collation = q->collation };
+	struct search_message m = { .has = SEARCH_HAS_TEXT };
+	struct search_scan *s;
+
+	search_prepare(&p, 0, arena);
+	s = search_scan_new(&p, false);
+	for (size_t at = 0; at < text.len; at += 100) {
+		search_scan_feed(s, span_sub(text, at, 100));
+		while (!search_scan_look(s))
+			;
+	}
+	search_scan_finish(s);
+	while (!search_scan_look(s))
+		;
+	m.hits = search_scan_hits(s);
+	if (search_judge(&p, &m) == SEARCH_YES)
+		search_relevancy(&p, &m);
+	search_scan_free(&s);
+	search_fini(&p);
+}
 
 static void
 read_arguments(unsigned which, struct span text, struct arena *arena)
@@ -63,10 +89,14 @@ read_arguments(unsigned which, struct span text, struct arena *arena)
 		imap_url_parse(text, arena, &url);
 		break;
 	default:
-		imap_search_parse(&a, &search);
+		if (text.len % 3 == 0)
+			imap_sort_parse(&a, &search);
+		else if (text.len % 3 == 1)
+			imap_thread_parse(&a, &search);
+		else
+			imap_search_parse(&a, &search);
 		if (imap_args_end(&a))
-			search_needs(search.root);
-		search_fini(search.root);
+			scan(&search, text, arena);
 		break;
 	}
 	imap_args_end(&a);
