@@ -177,6 +177,7 @@ granted(struct imap_cmd *cmd, const struct auth_granted *g)
 	s->log.user = s->user;
 	s->account = g->account;
 	buf_add_span(&s->ticket, g->ticket);
+	s->watching = false;
 	s->store = store_open_channel(s->srv->stores, g->shard, g->ticket, on_store_event, s);
 	s->renew = loop_timer_new(s->srv->loop, on_renew_due, s);
 	renew_at(s, g->expires_s);

@@ -805,12 +805,11 @@ set_done(struct imap_cmd *cmd)
 {
 	struct imap_session *s = cmd->session;
 	struct setting *q = cmd->data;
-	struct store_watch watch = { true };
 
 	imap_notify_free(&s->notify);
 	s->notify = q->n;
 	q->n = NULL;
-	store_do_watch(s->store, &watch, imap_ignore, NULL);
+	imap_watch(s);
 	if (s->view != NULL)
 		s->view->dirty = true;
 	imap_cmd_done(cmd, ST_OK);

@@ -97,7 +97,6 @@ on_opened(void *arg, enum status st, bool more, const void *msg)
 	struct imap_session *s = cmd->session;
 	struct select *sel = cmd->data;
 	const struct store_opened *o = msg;
-	struct store_watch watch = { true };
 	bool readonly;
 
 	if (more)
@@ -111,7 +110,7 @@ on_opened(void *arg, enum status st, bool more, const void *msg)
 	s->view = imap_view_new(o, sel->path, readonly);
 	s->state = IMAP_IN_SELECTED;
 	tell_selected(s, o);
-	store_do_watch(s->store, &watch, imap_ignore, NULL);
+	imap_watch(s);
 	/* Between the snapshot and the watch something may have happened: asked for by the
 	 * next command. */
 	s->view->dirty = true;

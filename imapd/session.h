@@ -111,6 +111,7 @@ struct imap_session {
 	bool			condstore;	/* the client knows modseqs: imap_condstore() sets it */
 	bool			qresync;	/* VANISHED instead of EXPUNGE */
 	bool			uidonly;	/* no sequence numbers at all (RFC 9586) */
+	bool			watching;	/* the store sends its notes */
 	bool			idle_paused;
 	enum search_collation	collation;	/* of SEARCH, SORT and THREAD (RFC 5255) */
 	struct imap_reader	reader;

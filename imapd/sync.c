@@ -18,6 +18,17 @@ imap_sync_due(const struct imap_view *v)
 }
 
 void
+imap_watch(struct imap_session *s)
+{
+	const struct store_watch watch = { true };
+
+	if (s->watching)
+		return;
+	s->watching = true;
+	store_do_watch(s->store, &watch, imap_ignore, NULL);
+}
+
+void
 imap_condstore(struct imap_session *s)
 {
 	if (s->condstore)

@@ -5,6 +5,8 @@
 
 #include "imapd/session.h"
 
+/* The store tells from now on when the account changes; once a login is enough. */
+void imap_watch(struct imap_session *s);
 /* There is something to ask the store for, or something merged that was not told. */
 bool imap_sync_due(const struct imap_view *v);
 /* Asks, merges, tells as much as cmd's entry lets it, then calls done.  The session may end
