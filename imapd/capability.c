@@ -48,6 +48,14 @@ static const struct {
 	[CAP_MULTISEARCH] = { "MULTISEARCH", IMAP_IN_LOGIN },
 	[CAP_I18NLEVEL_1] = { "I18NLEVEL=1", IMAP_IN_LOGIN },
 	[CAP_I18NLEVEL_2] = { "I18NLEVEL=2", IMAP_IN_LOGIN },
+	[CAP_LIST_EXTENDED] = { "LIST-EXTENDED", IMAP_IN_LOGIN },
+	[CAP_LIST_STATUS] = { "LIST-STATUS", IMAP_IN_LOGIN },
+	[CAP_XLIST] = { "XLIST", IMAP_IN_LOGIN },
+	[CAP_STATUS_SIZE] = { "STATUS=SIZE", IMAP_IN_LOGIN },
+	[CAP_OBJECTID] = { "OBJECTID", IMAP_IN_LOGIN },
+	[CAP_SAVEDATE] = { "SAVEDATE", IMAP_IN_LOGIN },
+	[CAP_PREVIEW] = { "PREVIEW", IMAP_IN_LOGIN },
+	[CAP_APPENDLIMIT] = { "APPENDLIMIT", IMAP_IN_LOGIN },
 };
 
 bool
@@ -118,6 +126,8 @@ imap_capabilities(const struct imap_session *s, struct buf *out)
 			continue;
 		buf_add_c(out, ' ');
 		buf_add_str(out, caps[i].name);
+		if (i == CAP_APPENDLIMIT)	/* the same for all mailboxes (RFC 7889 §2) */
+			buf_addf(out, "=%llu", (unsigned long long)s->srv->conf->max_append_bytes);
 	}
 	if (s->state == IMAP_IN_START)
 		put_login_words(s, out);

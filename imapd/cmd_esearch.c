@@ -181,7 +181,7 @@ searched(struct imap_cmd *cmd)
 	}
 	buf_clear(&m->head);
 	buf_add_str(&m->head, " MAILBOX ");
-	imap_put_mailbox(&m->head, buf_span(&v->path));
+	imap_put_mailbox(cmd->session, &m->head, buf_span(&v->path));
 	buf_addf(&m->head, " UIDVALIDITY %u", v->uidvalidity);
 	f->head = &m->head;
 	imap_finding_tell(cmd);

@@ -544,6 +544,13 @@ item_cap(enum fetch_kind kind)
 		return CAP_BINARY;
 	case FETCH_MODSEQ:
 		return CAP_CONDSTORE;
+	case FETCH_EMAILID:
+	case FETCH_THREADID:
+		return CAP_OBJECTID;
+	case FETCH_SAVEDATE:
+		return CAP_SAVEDATE;
+	case FETCH_PREVIEW:
+		return CAP_PREVIEW;
 	default:
 		return CAP_NONE;
 	}

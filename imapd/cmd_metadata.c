@@ -197,7 +197,7 @@ put_head(struct metadata *q, struct buf *out)
 {
 	buf_add_str(out, "* METADATA ");
 	if (q->path.len > 0)
-		imap_put_mailbox(out, q->path);
+		imap_put_mailbox(q->cmd->session, out, q->path);
 	else
 		buf_add_str(out, "\"\"");
 	buf_add_str(out, " (");

@@ -175,7 +175,7 @@ events_of(const struct imap_notify *n, struct span path, bool subscribed)
 /* ---- telling of mailboxes ---- */
 
 static void
-put_list(const struct known *k, bool gone, bool old, struct buf *out)
+put_list(const struct imap_session *s, const struct known *k, bool gone, bool old, struct buf *out)
 {
 	const char *role = mailbox_role_name((enum mailbox_role)k->role);
 
@@ -190,10 +190,10 @@ put_list(const struct known *k, bool gone, bool old, struct buf *out)
 		buf_add_str(out, role + 1);
 	}
 	buf_add_str(out, ") \"/\" ");
-	imap_put_mailbox(out, buf_span(&k->path));
+	imap_put_mailbox(s, out, buf_span(&k->path));
 	if (old) {
 		buf_add_str(out, " (\"OLDNAME\" (");
-		imap_put_mailbox(out, buf_span(&k->old));
+		imap_put_mailbox(s, out, buf_span(&k->old));
 		buf_add_str(out, "))");
 	}
 	buf_add_str(out, "\r\n");
@@ -201,21 +201,22 @@ put_list(const struct known *k, bool gone, bool old, struct buf *out)
 
 /* A mailbox that came or went changed the one above it too. */
 static void
-tell_parent(const struct imap_notify *n, const struct known *k, struct buf *out)
+tell_parent(const struct imap_session *s, const struct imap_notify *n,
+    const struct known *k, struct buf *out)
 {
 	struct span up = mailbox_name_parent(buf_span(&k->path));
 	const struct known *p = up.len > 0 ? table_get(&n->by_path, up) : NULL;
 
 	if (p != NULL && p->id != 0 && !p->created &&
 	    (events_of(n, up, p->subscribed) & EV_NAME) != 0)
-		put_list(p, false, false, out);
+		put_list(s, p, false, false, out);
 }
 
 static void
 put_status(const struct imap_session *s, const struct known *k, unsigned events, struct buf *out)
 {
 	buf_add_str(out, "* STATUS ");
-	imap_put_mailbox(out, buf_span(&k->path));
+	imap_put_mailbox(s, out, buf_span(&k->path));
 	buf_addf(out, " (MESSAGES %u UIDNEXT %u UIDVALIDITY %u", k->messages, k->uidnext,
 	    k->uidvalidity);
 	if (events & EV_FLAG)
@@ -241,11 +242,11 @@ tell_known(struct imap_session *s, struct known *k)
 	if (k->renamed)
 		events |= events_of(n, buf_span(&k->old), k->subscribed) & EV_NAME;
 	if ((k->created || k->renamed) && (events & EV_NAME)) {
-		put_list(k, false, k->renamed, out);
+		put_list(s, k, false, k->renamed, out);
 		if (k->created)
-			tell_parent(n, k, out);
+			tell_parent(s, n, k, out);
 	} else if (k->resubscribed && (events & EV_SUBSCRIPTION)) {
-		put_list(k, false, false, out);
+		put_list(s, k, false, false, out);
 	}
 	if (k->id != 0 && (k->changed & events & EV_MESSAGE) && !is_selected(s, k))
 		put_status(s, k, events, out);
@@ -267,12 +268,12 @@ tell_gone(struct imap_session *s, struct known *k)
 	if (k->id != 0) {
 		k->subscribed = other;
 		if (events & EV_NAME) {
-			put_list(k, true, false, imap_out(s));
-			tell_parent(n, k, imap_out(s));
+			put_list(s, k, true, false, imap_out(s));
+			tell_parent(s, n, k, imap_out(s));
 		}
 	} else if (events & EV_SUBSCRIPTION) {
 		k->subscribed = false;
-		put_list(k, true, false, imap_out(s));
+		put_list(s, k, true, false, imap_out(s));
 	}
 }
 

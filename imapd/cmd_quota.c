@@ -67,7 +67,7 @@ cmd_getquotaroot(struct imap_cmd *cmd)
 		return;
 	}
 	buf_add_str(out, "* QUOTAROOT ");
-	imap_put_mailbox(out, path);
+	imap_put_mailbox(cmd->session, out, path);
 	buf_add_str(out, " \"\"\r\n");
 	store_do_quota(cmd->session->store, on_quota, cmd);
 }

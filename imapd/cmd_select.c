@@ -2,6 +2,7 @@
 #include "imapd/sync.h"
 
 #include "common/mail/mailbox_name.h"
+#include "common/mail/object_id.h"
 
 struct select {
 	struct span	path;
@@ -48,6 +49,11 @@ tell_selected(struct imap_session *s, const struct store_opened *o)
 	put_code(out, "UIDVALIDITY", o->uidvalidity);
 	put_code(out, "UIDNEXT", o->uidnext);
 	put_code(out, "HIGHESTMODSEQ", o->highestmodseq);
+	if (imap_cap_on(s, CAP_OBJECTID)) {
+		buf_add_str(out, "* OK [MAILBOXID (");
+		object_id_put(out, OBJECT_MAILBOX, o->mailbox);
+		buf_add_str(out, ")] Noted\r\n");
+	}
 }
 
 static void

@@ -55,6 +55,20 @@ body_item(struct imap_args *a, struct fetch *f)
 		add_plain(a, f, FETCH_STRUCTURE_BASIC);
 }
 
+/* "PREVIEW" [SP "(" [modifiers] ")"] (RFC 8970 §6).  All previews were made when the messages
+ * came, so none is waited for. */
+static void
+preview_item(struct imap_args *a, struct fetch *f)
+{
+	add_plain(a, f, FETCH_PREVIEW);
+	if (a->end - a->p < 2 || a->p[0] != ' ' || a->p[1] != '(')
+		return;
+	a->p += 2;
+	if (!imap_args_word(a, "LAZY"))
+		imap_args_fail(a, "Only LAZY may stand here");
+	imap_args_expect(a, ')');
+}
+
 /* Words before "[": longer ones first where one begins the other. */
 static void
 one_item(struct imap_args *a, struct fetch *f)
@@ -62,7 +76,9 @@ one_item(struct imap_args *a, struct fetch *f)
 	static const struct { const char *name; enum fetch_kind kind; } plain[] = {
 		{ "FLAGS", FETCH_FLAGS }, { "UID", FETCH_UID }, { "INTERNALDATE", FETCH_DATE },
 		{ "RFC822.SIZE", FETCH_SIZE }, { "ENVELOPE", FETCH_ENVELOPE },
-		{ "BODYSTRUCTURE", FETCH_STRUCTURE }, { "MODSEQ", FETCH_MODSEQ }
+		{ "BODYSTRUCTURE", FETCH_STRUCTURE }, { "MODSEQ", FETCH_MODSEQ },
+		{ "EMAILID", FETCH_EMAILID }, { "THREADID", FETCH_THREADID },
+		{ "SAVEDATE", FETCH_SAVEDATE }
 	};
 
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
@@ -71,7 +87,9 @@ one_item(struct imap_args *a, struct fetch *f)
 			return;
 		}
 	}
-	if (imap_args_word(a, "RFC822.HEADER"))
+	if (imap_args_word(a, "PREVIEW"))
+		preview_item(a, f);
+	else if (imap_args_word(a, "RFC822.HEADER"))
 		add_rfc822(a, f, "RFC822.HEADER", IMAP_SECTION_HEADER, false);
 	else if (imap_args_word(a, "RFC822.TEXT"))
 		add_rfc822(a, f, "RFC822.TEXT", IMAP_SECTION_TEXT, true);
@@ -127,6 +145,12 @@ derive_needs(struct fetch *f)
 		case FETCH_SIZE:
 			f->fields |= ROW_SIZE;
 			break;
+		case FETCH_EMAILID:
+		case FETCH_THREADID:
+		case FETCH_SAVEDATE:
+			f->fields |= ROW_IDS;
+			break;
+		case FETCH_PREVIEW:
 		case FETCH_ENVELOPE:
 			f->cache |= CACHE_LIST;
 			break;

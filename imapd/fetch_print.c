@@ -1,6 +1,7 @@
 /* A message's items as text. */
 #include "imapd/fetch.h"
 
+#include "common/mail/object_id.h"
 #include "common/mime/field.h"
 #include "common/proto/imap_print.h"
 #include "common/util/mem.h"
@@ -123,6 +124,31 @@ put_structure(const struct fetch *f, const struct fetch_row *r, bool extended, s
 	}
 }
 
+static void
+put_id(struct buf *out, const char *label, char kind, uint64_t id)
+{
+	buf_add_str(out, label);
+	object_id_put(out, kind, id);
+	buf_add_c(out, ')');
+}
+
+/* What cannot be shown in few words has an empty preview (RFC 8970 §3.2). */
+static void
+put_preview(struct imap_session *s, const struct fetch *f, const struct fetch_row *r,
+    struct buf *out)
+{
+	struct mime_list list;
+	struct span text = SPAN_LIT("");
+
+	buf_add_str(out, "PREVIEW ");
+	if (mime_list_read(blob(f, r->list, r->list_len), &list) == ST_OK && list.preview.len > 0)
+		text = list.preview;
+	if (s->utf8)
+		imap_put_utf8_string(out, text);
+	else
+		imap_put_string(out, text);
+}
+
 void
 fetch_put_item(struct imap_session *s, struct fetch *f, const struct fetch_row *r,
     const struct fetch_item *it, struct buf *out)
@@ -151,6 +177,19 @@ fetch_put_item(struct imap_session *s, struct fetch *f, const struct fetch_row *
 		break;
 	case FETCH_ENVELOPE:
 		put_envelope(f, r, out);
+		break;
+	case FETCH_EMAILID:
+		put_id(out, "EMAILID (", OBJECT_EMAIL, r->row.message);
+		break;
+	case FETCH_THREADID:
+		put_id(out, "THREADID (", OBJECT_THREAD, r->row.thread);
+		break;
+	case FETCH_SAVEDATE:
+		buf_add_str(out, "SAVEDATE ");
+		imap_put_date_time(out, r->row.saved_s, 0);
+		break;
+	case FETCH_PREVIEW:
+		put_preview(s, f, r, out);
 		break;
 	case FETCH_STRUCTURE:
 		put_structure(f, r, true, out);

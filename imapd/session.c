@@ -308,16 +308,21 @@ imap_cmd_uids(struct imap_cmd *cmd, struct span set, struct uidset *uids)
 }
 
 void
-imap_put_mailbox(struct buf *out, struct span path)
+imap_put_mailbox(const struct imap_session *s, struct buf *out, struct span path)
 {
 	struct buf name = { 0 };
 	bool atom = path.len > 0;
 
-	mailbox_name_to_utf7(path, &name);
+	if (s->utf8)
+		buf_add_span(&name, path);
+	else
+		mailbox_name_to_utf7(path, &name);
 	for (size_t i = 0; i < name.len && atom; i++)
 		atom = imap_is_atom_char((unsigned char)name.data[i]);
 	if (atom && !span_caseeq_str(buf_span(&name), "NIL"))
 		buf_add_span(out, buf_span(&name));
+	else if (s->utf8)
+		imap_put_utf8_string(out, buf_span(&name));
 	else
 		imap_put_string(out, buf_span(&name));
 	buf_fini(&name);
@@ -372,6 +377,7 @@ read_name(struct imap_cmd *cmd, struct span text)
 	struct span name;
 
 	imap_args_init(a, text, &cmd->arena);
+	a->utf8 = cmd->session->utf8;
 	cmd->tag = arena_span(&cmd->arena, imap_args_tag(a));
 	if (cmd->tag.len > 256)
 		imap_args_fail(a, "The tag is too long");

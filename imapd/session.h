@@ -198,14 +198,16 @@ const char *imap_literal_refusal(const struct imap_session *s);
  * false: the command was ended (a sequence number that does not exist: BAD). */
 bool imap_cmd_uids(struct imap_cmd *cmd, struct span set, struct uidset *uids);
 
-/* Appends a name as astring or quoted string, as LIST does. */
-void imap_put_mailbox(struct buf *out, struct span path);
+/* Appends a name as astring or quoted string, as LIST does: in modified UTF-7, or in UTF-8
+ * where the client enabled it. */
+void imap_put_mailbox(const struct imap_session *s, struct buf *out, struct span path);
 /* ---- tables ---- */
 /* NULL: unknown to this session. */
 const struct imap_command *imap_command_find(const struct imap_session *s, struct span name,
     bool uid);
 extern const struct imap_command *const imap_families[];	/* NULL at the end */
 extern const struct imap_command imap_cmds_any[], imap_cmds_auth[], imap_cmds_mailbox[],
+    imap_cmds_list[],
     imap_cmds_select[], imap_cmds_append[], imap_cmds_fetch[], imap_cmds_store[],
     imap_cmds_copy[], imap_cmds_search[], imap_cmds_context[], imap_cmds_esearch[],
     imap_cmds_comparator[], imap_cmds_expunge[], imap_cmds_idle[],

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += common/mail/libmail.a
 common_mail_libmail_a_SOURCES = \
 	common/mail/flags.c common/mail/flags.h \
+	common/mail/object_id.c common/mail/object_id.h \
 	common/mail/mailbox_name.c common/mail/mailbox_name.h \
 	common/mail/search.c common/mail/search.h \
 	common/mail/search_scan.c common/mail/search_scan.h \

@@ -13,6 +13,12 @@
 #define LABEL_MAX 63		/* octets of a domain label, RFC 1035 §2.3.4 */
 
 bool
+unicode_is_utf8(struct span s)
+{
+	return s.len == 0 || u8_check((const uint8_t *)s.p, s.len) == NULL;
+}
+
+bool
 unicode_is_clean(struct span s, bool blanks)
 {
 	const uint8_t *p = (const uint8_t *)s.p;

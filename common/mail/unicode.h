@@ -8,6 +8,7 @@
 #include "common/util/buf.h"
 #include "common/util/span.h"
 
+bool unicode_is_utf8(struct span s);
 /* Well-formed UTF-8 without control characters (C0, DEL, C1), line and paragraph
  * separators; blanks (any Unicode white space) only when they are allowed. */
 bool unicode_is_clean(struct span s, bool blanks);

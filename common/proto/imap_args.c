@@ -3,6 +3,7 @@
 
 #include "common/mail/flags.h"
 #include "common/mail/mailbox_name.h"
+#include "common/mail/unicode.h"
 #include "common/util/buf.h"
 
 void
@@ -138,7 +139,7 @@ static struct span
 quoted(struct imap_args *a)
 {
 	const char *from = ++a->p;
-	bool escaped = false;
+	bool escaped = false, high = false;
 	char *copy;
 	size_t n = 0;
 
@@ -152,12 +153,17 @@ quoted(struct imap_args *a)
 		}
 		if (*a->p == '\r' || *a->p == '\n' || *a->p == '\0')
 			break;
+		high |= ((unsigned char)*a->p & 0x80) != 0;
 	}
 	if (a->p == a->end || *a->p != '"') {
 		imap_args_fail(a, "Malformed quoted string");
 		return SPAN_NONE;
 	}
 	a->p++;
+	if (high && a->utf8 && !unicode_is_utf8(span(from, (size_t)(a->p - 1 - from)))) {
+		imap_args_fail(a, "Not UTF-8");
+		return SPAN_NONE;
+	}
 	if (!escaped)
 		return span(from, (size_t)(a->p - 1 - from));
 	copy = arena_alloc(a->arena, (size_t)(a->p - from));
@@ -289,12 +295,26 @@ in_arena(struct imap_args *a, struct buf *b)
 struct span
 imap_args_mailbox(struct imap_args *a)
 {
-	struct span name = imap_args_astring(a);
-	struct buf path = { 0 };
+	struct span given;
 
+	return imap_args_mailbox_as(a, &given);
+}
+
+struct span
+imap_args_mailbox_as(struct imap_args *a, struct span *given)
+{
+	struct span name = imap_args_astring(a);
+	struct buf path = { 0 }, plain = { 0 };
+
+	*given = SPAN_NONE;
 	if (!imap_args_good(a))
 		return SPAN_NONE;
-	if (!mailbox_name_from_utf7(name, &path)) {
+	if (a->utf8)
+		*given = name;
+	else if (mailbox_utf7_decode(name, &plain))
+		*given = arena_span(a->arena, buf_span(&plain));
+	buf_fini(&plain);
+	if (!(a->utf8 ? mailbox_name_from_utf8(name, &path) : mailbox_name_from_utf7(name, &path))) {
 		imap_args_fail(a, "Not the name of a mailbox");
 		a->error = IMAP_ARGS_NAME;
 	}
@@ -312,7 +332,7 @@ imap_args_list_mailbox(struct imap_args *a)
 	else
 		name = run_of(a, is_list_char, "A pattern is missing");
 	/* What is no name matches none: shown as it is. */
-	if (!mailbox_utf7_decode(name, &utf8))
+	if (a->utf8 || !mailbox_utf7_decode(name, &utf8))
 		buf_add_span(&utf8, name);
 	return in_arena(a, &utf8);
 }

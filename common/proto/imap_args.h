@@ -24,6 +24,7 @@ struct imap_args {
 	struct arena		*arena;
 	enum imap_args_error	error;
 	const char		*why;		/* a sentence for the client */
+	bool			utf8;		/* quoted strings and names are UTF-8 (RFC 9755) */
 };
 
 void imap_args_init(struct imap_args *a, struct span text, struct arena *arena);
@@ -61,6 +62,8 @@ uint64_t imap_args_number64(struct imap_args *a);
 
 /* A mailbox as a path (common/mail/mailbox_name.h). */
 struct span imap_args_mailbox(struct imap_args *a);
+/* *given: the name as it was written, in UTF-8. */
+struct span imap_args_mailbox_as(struct imap_args *a, struct span *given);
 /* A pattern of LIST, in UTF-8. */
 struct span imap_args_list_mailbox(struct imap_args *a);
 /* Text of a sequence-set, its grammar checked; for uidset_parse(), or "$" (RFC 5182). */

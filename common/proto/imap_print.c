@@ -34,8 +34,8 @@ put_literal(struct buf *out, struct span s)
 	imap_put_literal_bytes(out, s);
 }
 
-void
-imap_put_string(struct buf *out, struct span s)
+static void
+put_string(struct buf *out, struct span s, bool utf8)
 {
 	size_t care = 0;
 
@@ -46,7 +46,7 @@ imap_put_string(struct buf *out, struct span s)
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
-		if (!needs_care(c))
+		if (!needs_care(c) || (utf8 && c >= 0x80))
 			continue;
 		if (c != '"' && c != '\\') {
 			put_literal(out, s);
@@ -65,6 +65,18 @@ imap_put_string(struct buf *out, struct span s)
 		}
 	}
 	buf_add_c(out, '"');
+}
+
+void
+imap_put_string(struct buf *out, struct span s)
+{
+	put_string(out, s, false);
+}
+
+void
+imap_put_utf8_string(struct buf *out, struct span s)
+{
+	put_string(out, s, true);
 }
 
 void

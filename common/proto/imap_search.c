@@ -2,6 +2,7 @@
 #include "common/proto/imap_search.h"
 
 #include "common/mail/flags.h"
+#include "common/mail/object_id.h"
 #include "common/mime/charset.h"
 #include "common/util/mem.h"
 
@@ -191,6 +192,12 @@ read_operands(struct parse *p, const struct key *k, struct search_node *n)
 	case KEY_ID:
 		imap_args_sp(a);
 		n->name = imap_args_astring(a);
+		if (imap_args_good(a) && !object_id_syntax(n->name))
+			imap_args_fail(a, "Not an id");
+		/* What cannot be one of ours is 0, which nothing has. */
+		if (!object_id_parse(n->name, n->op == SEARCH_EMAIL_ID ? OBJECT_EMAIL :
+		    OBJECT_THREAD, &n->number))
+			n->number = 0;
 		break;
 	case KEY_FUZZY:
 		p->out->fuzzy = true;

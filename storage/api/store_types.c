@@ -12,6 +12,8 @@ static const char *const role_names[] = {
 	[MAILBOX_ROLE_JUNK] = "junk", [MAILBOX_ROLE_TRASH] = "trash",
 	[MAILBOX_ROLE_ARCHIVE] = "archive", [MAILBOX_ROLE_FLAGGED] = "flagged",
 	[MAILBOX_ROLE_ALL] = "all", [MAILBOX_ROLE_IMPORTANT] = "important",
+	[MAILBOX_ROLE_MEMOS] = "memos", [MAILBOX_ROLE_SCHEDULED] = "scheduled",
+	[MAILBOX_ROLE_SNOOZED] = "snoozed",
 };
 
 const char *

@@ -52,11 +52,12 @@ struct store_acl {
 void put_store_acl(struct buf *b, const struct store_acl *a);
 bool get_store_acl(struct reader *r, struct store_acl *a);
 
-/* Roles of mailboxes, RFC 6154 (and 8457's Important). */
+/* Roles of mailboxes, RFC 6154 8457 (Important) and 9979. */
 enum mailbox_role {
 	MAILBOX_ROLE_NONE, MAILBOX_ROLE_INBOX, MAILBOX_ROLE_DRAFTS, MAILBOX_ROLE_SENT,
 	MAILBOX_ROLE_JUNK, MAILBOX_ROLE_TRASH, MAILBOX_ROLE_ARCHIVE, MAILBOX_ROLE_FLAGGED,
-	MAILBOX_ROLE_ALL, MAILBOX_ROLE_IMPORTANT, MAILBOX_ROLE_MAX = MAILBOX_ROLE_IMPORTANT
+	MAILBOX_ROLE_ALL, MAILBOX_ROLE_IMPORTANT, MAILBOX_ROLE_MEMOS, MAILBOX_ROLE_SCHEDULED,
+	MAILBOX_ROLE_SNOOZED, MAILBOX_ROLE_MAX = MAILBOX_ROLE_SNOOZED
 };
 /* "drafts"; the empty string for none.  Parse takes "\Drafts" and "drafts". */
 const char *mailbox_role_name(enum mailbox_role role);

@@ -12,6 +12,7 @@ Lines of a transcript:
     C: a1 DELETE Old             sent, with CRLF; C2: on the second connection
     C= a1 APPEND Old {3+}\\r\\nabc   sent as it stands, with \\r \\n \\0 \\\\ and \\xNN read
     S: a1 OK *                   the next line of the server; * stands for anything
+                                 (* OK [MAILBOXID ...] may come unexpected)
     S: <closed>                  the server closes the connection
     wait: 0.2                    seconds
 
@@ -219,6 +220,8 @@ def step(connections, word, equal, rest, split, tls, kept, protocol):
         c.send(unescape(rest) if equal else rest.encode() + b"\r\n")
         return
     line = c.line()
+    while line is not None and line.startswith(b"* OK [MAILBOXID ") and "MAILBOXID" not in rest:
+        line = c.line()
     if rest == "<closed>":
         if line is not None:
             raise Failure("expected the end, came %r" % line)
