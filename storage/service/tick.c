@@ -13,6 +13,7 @@
 #include "storage/service/record.h"
 
 #define RECORD_SLACK 256	/* header, padding, head of the operation */
+#define CHANGE_RECORDS 2048	/* of one change at most, for its room: bodies and operation */
 #define ROW_BYTES 1024		/* what a row that is changed takes of a budget: about 20 us */
 
 void
@@ -219,6 +220,10 @@ take_from(struct service *svc, struct account *a, size_t *used)
 		if (*used > start && *used - start + size > svc->cf.account_tick_bytes)
 			return true;
 		if (*used > 0 && *used + size > svc->cf.tick_bytes)
+			return false;
+		/* A change is several records, bodies and operation: all of them in this
+		 * segment, or in the next one. */
+		if (!journal_tick_room(svc->journal, CHANGE_RECORDS, 2 * size) && before > 0)
 			return false;
 		st = add_request(rq, &wait);
 		if (wait)
