@@ -9,6 +9,7 @@
 #include "authd/dovecot.h"
 #include "authd/exchange.h"
 #include "common/crypto/random.h"
+#include "common/util/bytes.h"
 #include "common/util/clock.h"
 #include "common/util/fd.h"
 #include "common/util/log.h"
@@ -58,7 +59,7 @@ struct lookup {
 	struct authd	*a;
 	uint64_t	peer;
 	struct ipc_head	head;
-	struct buf	address, detail;
+	struct buf	address, detail, ids;
 	bool		probe;
 	struct ticket	shown;
 	struct found	found;
@@ -80,6 +81,7 @@ lookup_free(struct lookup *q)
 {
 	buf_fini(&q->address);
 	buf_fini(&q->detail);
+	buf_fini(&q->ids);
 	found_fini(&q->found);
 	mem_free(&q);
 }
@@ -131,6 +133,62 @@ do_rcpt(struct peer *p, const struct ipc_head *head, const struct auth_rcpt *rq)
 	buf_add_span(&q->address, rq->address);
 	q->probe = rq->probe;
 	(void)dir_job_start(p->a->dir, run_rcpt, end_rcpt, q);
+}
+
+/* Whoever a name or an id leads to, none for the others. */
+static enum status
+run_who(struct dir_job *job, void *arg)
+{
+	struct lookup *q = arg;
+	struct resolve_rules rules = authd_rules(q->a);
+	struct resolved res;
+	struct reader r;
+	bool found;
+
+	buf_clear(&q->detail);
+	reader_init(&r, q->address.data, q->address.len);
+	while (r.p < r.end && !r.bad) {
+		enum status st = dir_resolve(job, &rules, RESOLVE_LOGIN, get_span(&r), &res);
+
+		if (dir_waits(job))
+			return ST_UNAVAILABLE;
+		put_u64(&q->detail, st == ST_OK ? res.account.id : 0);
+		put_u32(&q->detail, st == ST_OK ? res.account.shard : 0);
+		put_span(&q->detail, st == ST_OK ? res.account.address : SPAN_NONE);
+	}
+	reader_init(&r, q->ids.data, q->ids.len);
+	while (r.p < r.end && !r.bad) {
+		if (!dir_get_account(job, get_u64(&r), &res.account, &found))
+			return ST_UNAVAILABLE;
+		found = found && res.account.deleted_s == 0;
+		put_u64(&q->detail, found ? res.account.id : 0);
+		put_u32(&q->detail, found ? res.account.shard : 0);
+		put_span(&q->detail, found ? res.account.address : SPAN_NONE);
+	}
+	return ST_OK;
+}
+
+static void
+end_who(void *arg, enum status st)
+{
+	struct lookup *q = arg;
+	struct peer *p = authd_peer_by_id(q->a, q->peer);
+	const struct auth_who_is is = { buf_span(&q->detail) };
+
+	if (p != NULL)
+		ipc_reply(p->ipc, &q->head, st, st == ST_OK ? AUTH_WHO_IS : 0,
+		    st == ST_OK ? &is : NULL);
+	lookup_free(q);
+}
+
+static void
+do_who(struct peer *p, const struct ipc_head *head, const struct auth_who *rq)
+{
+	struct lookup *q = lookup_new(p, head);
+
+	buf_add_span(&q->address, rq->names);
+	buf_add_span(&q->ids, rq->ids);
+	(void)dir_job_start(p->a->dir, run_who, end_who, q);
 }
 
 static enum status
@@ -325,6 +383,9 @@ on_request(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 		break;
 	case AUTH_RCPT:
 		do_rcpt(p, h, msg);
+		break;
+	case AUTH_WHO:
+		do_who(p, h, msg);
 		break;
 	case AUTH_REVOCATIONS:
 		do_revocations(p, h, msg);

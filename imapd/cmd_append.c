@@ -8,6 +8,7 @@
  * The command's text comes in chunks, each up to a literal that is streamed; a chunk is
  * worked off part by part (work_off()), waiting where a URL's bytes are fetched. */
 #include "imapd/sync.h"
+#include "imapd/names.h"
 
 #include "common/mime/digest.h"
 #include "common/proto/imap_columns.h"
@@ -37,8 +38,25 @@ enum part {
 	PART_BAD
 };
 
+/* Messages that come from another account. */
+struct across {
+	struct buf		rows;
+	struct reader		left;		/* of rows */
+	struct store_row	row;		/* of the message that comes */
+	struct body_reader	*reader;
+	struct uidset		uids;		/* that came */
+	uint64_t		offset;
+	struct span		names[KEYWORD_MAX];	/* of its keywords */
+	bool			move, waits;
+};
+#define ACROSS_FIELDS (ROW_FLAGS | ROW_SIZE | ROW_IDS)
+
 struct appending {
+	struct across		*across;	/* NULL: from the client */
 	struct span		path;
+	struct span		path_there;	/* as its store knows it */
+	struct store		*store;		/* NULL: not looked up yet */
+	bool			looked_up;
 	bool			replace, catenate;	/* CATENATE is on */
 	uint32_t		replaced;	/* uid */
 	struct imap_args	args;		/* of the chunk */
@@ -82,8 +100,13 @@ append_release(struct imap_cmd *cmd)
 {
 	struct appending *q = cmd->data;
 
-	for (unsigned i = 0; i < q->n_stages && cmd->session->store != NULL; i++)
-		store_stage_free(cmd->session->store, q->stages[i]);
+	if (q->across != NULL) {
+		body_reader_free(&q->across->reader);
+		buf_fini(&q->across->rows);
+		uidset_fini(&q->across->uids);
+	}
+	for (unsigned i = 0; i < q->n_stages && q->store != NULL; i++)
+		store_stage_free(q->store, q->stages[i]);
 	url_source_free(&q->source);
 	message_release(q);
 	buf_fini(&q->keywords);
@@ -211,9 +234,25 @@ keyword_bit(struct imap_cmd *cmd, struct appending *q, struct span name)
 	return q->n_keywords++;
 }
 
+/* The store of the mailbox that is named. */
+static struct store *
+target(struct imap_cmd *cmd)
+{
+	struct appending *q = cmd->data;
+
+	if (q->store == NULL) {
+		q->path_there = q->path;
+		q->store = imap_route(cmd->session, &q->path_there);
+	}
+	return q->store;
+}
+
 /* ---- staging ---- */
 
 static void append_go_on(struct imap_cmd *cmd);
+static void across_go_on(struct imap_cmd *cmd);
+static void across_done(struct imap_cmd *cmd, const struct store_appended *a,
+    const struct uidset *made);
 
 static void
 on_staged(void *arg, enum status st, bool more, const void *msg)
@@ -248,7 +287,7 @@ stage_some(struct imap_cmd *cmd, bool all)
 		struct store_stage rq = { .stage = q->stage };
 
 		rq.data = span_sub(buf_span(&q->stored), 0, STORE_CHUNK_MAX);
-		store_do_stage(s->store, &rq, on_staged, cmd);
+		store_do_stage(target(cmd), &rq, on_staged, cmd);
 		q->pending++;
 		buf_drop(&q->stored, rq.data.len);
 	}
@@ -310,6 +349,10 @@ put_item(struct imap_cmd *cmd, const struct mime_digest_result *d)
 	 .stage = q->stage
 	};
 
+	if (q->across != NULL) {
+		it.message = q->across->row.message;
+		it.thread = q->across->row.thread;
+	}
 	for (size_t i = 0; i < q->flags.n_keywords; i++) {
 		unsigned bit = keyword_bit(cmd, q, q->flags.keywords[i]);
 
@@ -395,13 +438,15 @@ on_appended(void *arg, enum status st, bool more, const void *msg)
 	s->n_appended += q->n_items;
 	if (s->view != NULL && s->view->mailbox == a->mailbox)
 		s->view->dirty = true;
-	if (!imap_cap_on(s, CAP_UIDPLUS)) {
+	if (!imap_cap_on(s, CAP_UIDPLUS) && q->across == NULL) {
 		imap_cmd_done(cmd, ST_OK);
 		return;
 	}
 	reader_init(&r, a->uids.p, a->uids.len);
 	uidset_decode(&uids, &r, SIZE_MAX);
-	if (q->replace) {
+	if (q->across != NULL) {
+		across_done(cmd, a, &uids);
+	} else if (q->replace) {
 		/* Told before the EXPUNGE of the old one (RFC 8508 §4.3). */
 		put_appenduid(a, &uids, "* OK [APPENDUID ", "] Replacement ready\r\n", imap_out(s));
 		s->view->dirty = true;
@@ -419,11 +464,14 @@ static void
 append_commit(struct imap_cmd *cmd)
 {
 	struct appending *q = cmd->data;
+	struct store *to = target(cmd);
 	struct store_append rq = {
-		.path = q->path, .keywords = buf_span(&q->keywords), .items = buf_span(&q->items)
+		.path = q->path_there, .keywords = buf_span(&q->keywords), .items = buf_span(&q->items)
 	};
 
-	if (q->replace) {
+	if (q->replace && to != cmd->session->store) {
+		q->refused = "NO [CANNOT] A message is replaced within its account";
+	} else if (q->replace) {
 		rq.replace_mailbox = cmd->session->view->mailbox;
 		rq.replace_uid = q->replaced;
 	}
@@ -436,7 +484,7 @@ append_commit(struct imap_cmd *cmd)
 		append_refuse(cmd);
 		return;
 	}
-	store_do_append(cmd->session->store, &rq, on_appended, cmd);
+	store_do_append(to, &rq, on_appended, cmd);
 	buf_fini(&q->items);
 }
 
@@ -449,6 +497,8 @@ append_go_on(struct imap_cmd *cmd)
 		append_commit(cmd);
 	else if (q->source != NULL)
 		url_source_go_on(q->source);
+	else if (q->across != NULL)
+		across_go_on(cmd);
 	else
 		imap_session_kick(cmd->session);
 }
@@ -534,8 +584,8 @@ on_checked(void *arg, enum status st, bool more, const void *msg)
 	else if (!q->checked)
 		q->failed = ST_NOT_FOUND;
 	/* What replaces a message is judged with what that one gives back, by the store. */
-	if (!refused(q) && !q->replace) {
-		store_do_quota(s->store, on_quota, cmd);
+	if (!refused(q) && !q->replace && target(cmd) == s->home) {
+		store_do_quota(s->home, on_quota, cmd);
 		return;
 	}
 	q->checking = false;
@@ -543,6 +593,19 @@ on_checked(void *arg, enum status st, bool more, const void *msg)
 		reject_literal(cmd);
 	else
 		accept_literal(cmd);
+	if (!s->ending)
+		imap_session_kick(s);
+}
+
+static void judge(struct imap_cmd *cmd);
+
+static void
+judge_again(struct imap_cmd *cmd)
+{
+	struct imap_session *s = cmd->session;
+
+	((struct appending *)cmd->data)->checking = false;
+	judge(cmd);
 	if (!s->ending)
 		imap_session_kick(s);
 }
@@ -556,6 +619,12 @@ judge(struct imap_cmd *cmd)
 	uint64_t size = s->reader.literal.size;
 	struct store_list rq = { .path = q->path };
 
+	if (!q->looked_up) {
+		q->looked_up = true;
+		q->checking = imap_names_prepare(cmd, judge_again);
+		if (q->checking)
+			return;
+	}
 	if (!refused(q))
 		q->refused = imap_literal_refusal(s);
 	if (!refused(q) && s->reader.literal.binary && !imap_cap_on(s, CAP_BINARY))
@@ -571,7 +640,7 @@ judge(struct imap_cmd *cmd)
 	/* Nobody should send a large message for nothing. */
 	if (!q->checked && (s->reader.literal.sync || size > STORE_INLINE_MAX)) {
 		q->checking = true;
-		store_do_list(s->store, &rq, on_checked, cmd);
+		imap_list(cmd, &rq, on_checked);
 		return;
 	}
 	accept_literal(cmd);
@@ -876,6 +945,211 @@ cmd_append(struct imap_cmd *cmd)
 		return;
 	}
 	take_over(cmd, q, true);
+}
+
+/* ---- COPY and MOVE into another account ----
+ *
+ * Its messages are read here and appended there, all in one operation; a MOVE takes the old
+ * ones away afterwards, so that nothing is lost whatever happens in between. */
+
+static void
+across_read(struct imap_cmd *cmd);
+
+static void
+on_across_body(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+	struct appending *q = cmd->data;
+	struct across *x = q->across;
+	const struct store_body_is *is = msg;
+	struct store_body_piece p;
+	struct buf raw = { 0 };
+	uint32_t resume = 0;
+	struct reader r;
+
+	if (st == ST_OK && is != NULL) {
+		reader_init(&r, is->pieces.p, is->pieces.len);
+		while (st == ST_OK && is->pieces.len > 0 && get_store_body_piece(&r, &p)) {
+			buf_clear(&raw);
+			st = body_reader_feed(x->reader, p.data, &raw);
+			mime_digest_feed(q->digest, raw.data, raw.len);
+			body_writer_feed(q->writer, raw.data, raw.len, &q->stored);
+			if (q->stored.len > STORE_INLINE_MAX)
+				stage_some(cmd, false);
+		}
+		resume = is->resume_uid;
+		x->offset = is->resume_offset;
+	}
+	buf_fini(&raw);
+	if (st != ST_OK && q->failed == ST_OK)
+		q->failed = st;
+	if (more)
+		return;
+	if (q->failed == ST_OK && resume == x->row.uid) {
+		across_read(cmd);
+		return;
+	}
+	if (q->failed == ST_OK && !body_reader_done(x->reader))
+		q->refused = "NO [EXPUNGEISSUED] Some of the messages are gone";
+	body_reader_free(&x->reader);
+	message_end(cmd);
+	uidset_add(&x->uids, x->row.uid);
+	x->waits = true;
+	across_go_on(cmd);
+}
+
+static void
+across_read(struct imap_cmd *cmd)
+{
+	struct imap_session *s = cmd->session;
+	struct across *x = ((struct appending *)cmd->data)->across;
+	struct store_body rq = { .mailbox = s->view->mailbox, .offset = x->offset,
+		.budget = STAGE_PENDING_MAX * STORE_CHUNK_MAX };
+	struct uidset one = { 0 };
+	struct buf uids = { 0 };
+
+	uidset_add(&one, x->row.uid);
+	uidset_encode(&one, &uids);
+	rq.uids = buf_span(&uids);
+	store_do_body(s->store, &rq, on_across_body, cmd);
+	uidset_fini(&one);
+	buf_fini(&uids);
+}
+
+/* The keywords of the selected mailbox, by name. */
+static void
+across_keywords(struct imap_cmd *cmd, struct appending *q, struct flags f)
+{
+	struct reader r;
+	struct span name;
+	unsigned bit = 0;
+
+	q->flags.n_keywords = 0;
+	q->flags.keywords = q->across->names;
+	reader_init(&r, cmd->session->view->keywords.data, cmd->session->view->keywords.len);
+	while (q->flags.n_keywords < KEYWORD_MAX && get_store_keyword(&r, &name))
+		if (flags_has_keyword(f, bit++))
+			q->flags.keywords[q->flags.n_keywords++] = arena_span(&cmd->arena, name);
+}
+
+static void
+across_go_on(struct imap_cmd *cmd)
+{
+	struct appending *q = cmd->data;
+	struct across *x = q->across;
+
+	if (!x->waits || q->pending >= STAGE_PENDING_MAX)
+		return;
+	x->waits = false;
+	if (refused(q) || x->rows.len == 0 || !get_store_row(&x->left, &x->row, ACROSS_FIELDS)) {
+		q->whole = true;
+		if (q->n_items == 0 && !refused(q))
+			imap_cmd_done(cmd, ST_OK);
+		else
+			append_commit(cmd);
+		return;
+	}
+	message_begin(q, x->row.size);
+	q->flags = (struct imap_flags){ .system = flags_get_system(x->row.flags) };
+	across_keywords(cmd, q, x->row.flags);
+	q->received_s = x->row.received_s;
+	q->received_zone = x->row.received_zone;
+	x->reader = body_reader_new(0, 0);
+	x->offset = 0;
+	across_read(cmd);
+}
+
+static void
+on_across_rows(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+	struct appending *q = cmd->data;
+	const struct store_rows_are *are = msg;
+
+	if (st == ST_OK && are != NULL) {
+		imap_view_learn(cmd->session->view, are->keywords, imap_out(cmd->session));
+		buf_add_span(&q->across->rows, are->rows);
+	}
+	if (more)
+		return;
+	q->failed = st;
+	reader_init(&q->across->left, q->across->rows.data, q->across->rows.len);
+	q->across->waits = true;
+	across_go_on(cmd);
+}
+
+void
+imap_append_across(struct imap_cmd *cmd, const struct uidset *uids, struct span to, bool move)
+{
+	struct imap_session *s = cmd->session;
+	struct appending *q = arena_zalloc(&cmd->arena, sizeof(*q));
+	struct store_rows rq = { .mailbox = s->view->mailbox, .fields = ACROSS_FIELDS };
+	struct buf set = { 0 };
+
+	if (uidset_count(uids) >= ITEMS_MAX) {
+		imap_cmd_end(cmd, "NO [LIMIT] Too many messages at once");
+		return;
+	}
+	if (move && (~s->view->rights & (RIGHT_DELETE_MSG | RIGHT_EXPUNGE))) {
+		imap_cmd_done(cmd, ST_DENIED);
+		return;
+	}
+	q->across = arena_zalloc(&cmd->arena, sizeof(*q->across));
+	q->across->move = move;
+	q->path = arena_span(&cmd->arena, to);
+	cmd->data = q;
+	cmd->release = append_release;
+	uidset_encode(uids, &set);
+	rq.uids = buf_span(&set);
+	store_do_rows(s->store, &rq, on_across_rows, cmd);
+	buf_fini(&set);
+}
+
+static void
+on_across_removed(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+	struct imap_session *s = cmd->session;
+
+	if (more)
+		return;
+	if (st != ST_OK) {
+		imap_cmd_done(cmd, st);
+		return;
+	}
+	/* RFC 6851 §4.3: before the EXPUNGEs. */
+	buf_add_str(imap_out(s), "* ");
+	buf_add_span(imap_out(s), buf_span(&cmd->result));
+	buf_add_str(imap_out(s), "Moved\r\n");
+	imap_tell_expunged(s, &((struct appending *)cmd->data)->across->uids);
+	imap_cmd_done(cmd, ST_OK);
+}
+
+static void
+across_done(struct imap_cmd *cmd, const struct store_appended *a, const struct uidset *made)
+{
+	struct imap_session *s = cmd->session;
+	struct across *x = ((struct appending *)cmd->data)->across;
+	struct store_remove rq = { .how = REMOVE_EXPUNGE };
+	struct buf uids = { 0 }, what = { 0 };
+
+	buf_clear(&cmd->result);
+	buf_addf(&cmd->result, "OK [COPYUID %u ", a->uidvalidity);
+	uidset_print(&x->uids, &cmd->result);
+	buf_add_c(&cmd->result, ' ');
+	uidset_print(made, &cmd->result);
+	buf_add_str(&cmd->result, "] ");
+	if (!x->move) {
+		buf_add_str(&cmd->result, "COPY completed");
+		imap_cmd_end_result(cmd);
+		return;
+	}
+	uidset_encode(&x->uids, &uids);
+	put_store_uids(&what, &(struct store_uids){ s->view->mailbox, buf_span(&uids) });
+	rq.what = buf_span(&what);
+	store_do_remove(s->store, &rq, on_across_removed, cmd);
+	buf_fini(&uids);
+	buf_fini(&what);
 }
 
 const struct imap_command imap_cmds_append[] = {

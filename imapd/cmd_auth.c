@@ -1,5 +1,5 @@
 /* STARTTLS, AUTHENTICATE, LOGIN: how a session comes to its account. */
-#include "imapd/session.h"
+#include "imapd/names.h"
 
 #include "imapd/notify.h"
 
@@ -75,11 +75,9 @@ cmd_starttls(struct imap_cmd *cmd)
 
 /* ---- the login ---- */
 
-static void
-on_store_event(void *arg, enum store_event ev, uint64_t modseq)
+void
+imap_store_event(struct imap_session *s, enum store_event ev, uint64_t modseq)
 {
-	struct imap_session *s = arg;
-
 	if (s->ending)
 		return;
 	if (ev == STORE_EV_REVOKED) {
@@ -93,6 +91,16 @@ on_store_event(void *arg, enum store_event ev, uint64_t modseq)
 	imap_notify_note(s);
 	if ((s->view != NULL || s->notify != NULL) && s->cmd != NULL && imap_cmd_is_idle(s->cmd))
 		imap_idle_dirty(s->cmd);
+}
+
+static void
+on_store_event(void *arg, enum store_event ev, uint64_t modseq)
+{
+	struct imap_session *s = arg;
+
+	/* While another's mailbox is selected the own ones tell nothing of it. */
+	if (ev == STORE_EV_REVOKED || s->store == s->home)
+		imap_store_event(s, ev, modseq);
 }
 
 static void on_renew_due(void *arg);
@@ -120,7 +128,8 @@ on_renewed(void *arg, enum status st, const struct auth_renewed *r)
 	} else {
 		buf_fini_secret(&s->ticket);
 		buf_add_span(&s->ticket, r->ticket);
-		store_renew(s->store, r->ticket);
+		store_renew(s->home, r->ticket);
+		imap_names_renew(s, r->ticket);
 		renew_at(s, r->expires_s);
 	}
 }
@@ -178,7 +187,9 @@ granted(struct imap_cmd *cmd, const struct auth_granted *g)
 	s->account = g->account;
 	buf_add_span(&s->ticket, g->ticket);
 	s->watching = false;
-	s->store = store_open_channel(s->srv->stores, g->shard, g->ticket, on_store_event, s);
+	s->shard = g->shard;
+	s->home = s->store = store_open_channel(s->srv->stores, g->shard, g->ticket,
+	    on_store_event, s);
 	s->renew = loop_timer_new(s->srv->loop, on_renew_due, s);
 	renew_at(s, g->expires_s);
 	imap_session_set_state(s, IMAP_IN_AUTH);

@@ -1,5 +1,5 @@
 /* COPY and MOVE (RFC 6851), with their UID forms. */
-#include "imapd/session.h"
+#include "imapd/names.h"
 
 #include "common/util/mem.h"
 #include "imapd/sync.h"
@@ -79,7 +79,7 @@ copy(struct imap_cmd *cmd, bool move)
 	struct store_copy rq = { .move = move };
 	struct uidset uids = { 0 }, gone = { 0 };
 	struct buf set = { 0 };
-	struct span text;
+	struct span text, path;
 
 	imap_args_sp(&cmd->args);
 	text = imap_args_sequence_set(&cmd->args);
@@ -104,7 +104,11 @@ copy(struct imap_cmd *cmd, bool move)
 		uidset_encode(&uids, &set);
 		rq.mailbox = s->view->mailbox;
 		rq.uids = buf_span(&set);
-		store_do_copy(s->store, &rq, on_copied, cmd);
+		path = rq.to;
+		if (imap_route(s, &rq.to) == s->store)
+			store_do_copy(s->store, &rq, on_copied, cmd);
+		else
+			imap_append_across(cmd, &uids, path, move);
 	}
 	buf_fini(&set);
 	uidset_fini(&gone);

@@ -227,7 +227,7 @@ next_mailbox(struct imap_cmd *cmd)
 	buf_add(&m->path, m->paths.data + m->at + 2, len);
 	m->at += 2 + len;
 	rq.path = buf_span(&m->path);
-	store_do_open(cmd->session->store, &rq, on_open, cmd);
+	store_do_open(cmd->session->home, &rq, on_open, cmd);
 }
 
 static void
@@ -298,7 +298,7 @@ cmd_esearch(struct imap_cmd *cmd)
 		f->q.wants = IMAP_RETURN_ALL;
 	}
 	if (m->elsewhere)
-		store_do_list(cmd->session->store, &all, on_list, cmd);
+		store_do_list(cmd->session->home, &all, on_list, cmd);
 	else if (imap_context_allowed(cmd))
 		imap_finding_run(cmd, searched);
 }

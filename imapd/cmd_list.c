@@ -11,6 +11,7 @@
 #include "common/proto/imap_print.h"
 #include "common/util/mem.h"
 #include "common/util/table.h"
+#include "imapd/names.h"
 #include "imapd/sync.h"
 
 #define PATTERNS_MAX 100
@@ -164,7 +165,7 @@ cmd_status(struct imap_cmd *cmd)
 	if (q->items & STATUS_HIGHESTMODSEQ)
 		imap_condstore(cmd->session);
 	cmd->data = q;
-	store_do_list(cmd->session->store, &rq, on_status, cmd);
+	imap_list(cmd, &rq, on_status);
 }
 
 /* ---- lines of LIST ---- */
@@ -326,8 +327,9 @@ lsub_line(struct imap_cmd *cmd, struct listing *l, const struct store_mailbox *m
 static bool
 selected(const struct listing *l, const struct store_mailbox *m)
 {
+	/* Without an id, not subscribed: a superior of what others share. */
 	if (m->id == 0 && !(l->options & SELECT_SUBSCRIBED))
-		return false;
+		return m->has_children && !m->subscribed && !(l->options & SELECT_USE);
 	return (!(l->options & SELECT_SUBSCRIBED) || m->subscribed) &&
 	    (!(l->options & SELECT_USE) || imap_use_attribute(m->role)[0] != '\0');
 }
@@ -339,10 +341,11 @@ list_attributes(const struct imap_session *s, const struct listing *l,
 	bool all = !l->extended;	/* LIST of RFC 3501 tells these unasked */
 
 	if (m->id == 0)
-		buf_add_str(b, " \\NonExistent");
+		buf_add_str(b, all && m->has_children ? " \\Noselect" : " \\NonExistent");
 	if ((l->options & RETURN_SUBSCRIBED) && m->subscribed)
 		buf_add_str(b, " \\Subscribed");
-	if ((l->options & RETURN_CHILDREN) || (all && m->id != 0 && imap_cap_on(s, CAP_CHILDREN)))
+	if ((l->options & RETURN_CHILDREN) || (all && (m->id != 0 || m->has_children) &&
+	    imap_cap_on(s, CAP_CHILDREN)))
 		buf_add_str(b, m->has_children ? " \\HasChildren" : " \\HasNoChildren");
 	if (l->kind == LIST_XLIST)
 		buf_add_str(b, xlist_attribute(m->role));
@@ -602,7 +605,7 @@ list(struct imap_cmd *cmd, unsigned kind)
 	}
 	cmd->data = l;
 	cmd->release = list_release;
-	store_do_list(cmd->session->store, &rq, on_list, cmd);
+	imap_list(cmd, &rq, on_list);
 }
 
 static void

@@ -1,5 +1,6 @@
 /* CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE. */
 #include "imapd/list.h"
+#include "imapd/names.h"
 
 #include <string.h>
 
@@ -80,7 +81,7 @@ cmd_create(struct imap_cmd *cmd)
 	if (mailbox_name_is_inbox(rq.path))
 		imap_cmd_done(cmd, ST_EXISTS);
 	else
-		store_do_create(cmd->session->store, &rq, on_created, cmd);
+		store_do_create(imap_route(cmd->session, &rq.path), &rq, on_created, cmd);
 }
 
 static void
@@ -107,7 +108,7 @@ cmd_delete(struct imap_cmd *cmd)
 	else if (mailbox_name_is_inbox(rq.path))
 		imap_cmd_end(cmd, "NO [CANNOT] INBOX cannot be deleted");
 	else
-		store_do_delete(cmd->session->store, &rq, on_deleted, cmd);
+		store_do_delete(imap_route(cmd->session, &rq.path), &rq, on_deleted, cmd);
 }
 
 struct renaming {
@@ -127,6 +128,19 @@ on_renamed(void *arg, enum status st, bool more, const void *msg)
 		imap_put_oldname(cmd->session, q->to,
 		    mailbox_name_is_inbox(q->from) ? SPAN_NONE : q->from, true);
 	imap_cmd_done(cmd, st);
+}
+
+/* Messages and their history belong to an account: none of it moves to another one. */
+static void
+rename_at(struct imap_cmd *cmd, struct store_rename *rq)
+{
+	struct store *from = imap_route(cmd->session, &rq->from);
+	struct store *to = imap_route(cmd->session, &rq->to);
+
+	if (from != to)
+		imap_cmd_end(cmd, "NO [CANNOT] A mailbox cannot move to another account");
+	else
+		store_do_rename(from, rq, on_renamed, cmd);
 }
 
 /* rename = "RENAME" SP mailbox SP mailbox */
@@ -149,7 +163,7 @@ cmd_rename(struct imap_cmd *cmd)
 	else if (mailbox_name_is_below(rq.to, rq.from) && !mailbox_name_is_inbox(rq.from))
 		imap_cmd_end(cmd, "NO [CANNOT] A mailbox cannot be moved below itself");
 	else
-		store_do_rename(cmd->session->store, &rq, on_renamed, cmd);
+		rename_at(cmd, &rq);
 }
 
 static void
@@ -162,7 +176,7 @@ subscribe(struct imap_cmd *cmd, bool on)
 	if (!imap_args_end(&cmd->args))
 		imap_cmd_syntax(cmd);
 	else
-		store_do_subscribe(cmd->session->store, &rq, imap_cmd_finish, cmd);
+		store_do_subscribe(cmd->session->home, &rq, imap_cmd_finish, cmd);
 }
 
 static void
@@ -184,7 +198,9 @@ cmd_namespace(struct imap_cmd *cmd)
 		imap_cmd_syntax(cmd);
 		return;
 	}
-	buf_add_str(imap_out(cmd->session), "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+	buf_add_str(imap_out(cmd->session), imap_cap_on(cmd->session, CAP_ACL) ?
+	    "* NAMESPACE ((\"\" \"/\")) ((\"" IMAP_OTHERS "\" \"/\")) NIL\r\n" :
+	    "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
 	imap_cmd_done(cmd, ST_OK);
 }
 

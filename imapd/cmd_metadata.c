@@ -187,7 +187,7 @@ find_mailbox(struct imap_cmd *cmd)
 	struct metadata *q = cmd->data;
 	struct store_list rq = { .path = q->path };
 
-	store_do_list(cmd->session->store, &rq, on_mailbox, cmd);
+	store_do_list(cmd->session->home, &rq, on_mailbox, cmd);
 }
 
 /* ---- GETMETADATA ---- */
@@ -356,7 +356,7 @@ get_some(struct imap_cmd *cmd)
 
 	if (q->mailbox == 0 && q->from == 0)
 		tell_server(cmd);
-	store_do_metadata_get(cmd->session->store, &rq, on_entries, cmd);
+	store_do_metadata_get(cmd->session->home, &rq, on_entries, cmd);
 }
 
 static void
@@ -400,7 +400,7 @@ set_all(struct imap_cmd *cmd)
 	struct metadata *q = cmd->data;
 	struct store_metadata_set rq = { .mailbox = q->mailbox, .entries = buf_span(&q->entries) };
 
-	store_do_metadata_set(cmd->session->store, &rq, on_set, cmd);
+	store_do_metadata_set(cmd->session->home, &rq, on_set, cmd);
 }
 
 /* What stops a command that was read well; NULL: nothing. */

@@ -502,7 +502,7 @@ on_touched(void *arg, enum status st, bool more, const void *msg)
 	if (st == ST_OK && are != NULL && are->all) {
 		n->asked = are->modseq;
 		n->epoch++;
-		store_do_list(cmd->session->store, &rq, on_list, cmd);
+		store_do_list(cmd->session->home, &rq, on_list, cmd);
 		return;
 	}
 	if (st == ST_OK && are != NULL) {
@@ -527,7 +527,7 @@ ask_others(struct imap_cmd *cmd)
 		cmd->drained = ask_others;
 		return;
 	}
-	store_do_touched(cmd->session->store, &rq, on_touched, cmd);
+	store_do_touched(cmd->session->home, &rq, on_touched, cmd);
 }
 
 static void
@@ -867,7 +867,7 @@ on_first_touched(void *arg, enum status st, bool more, const void *msg)
 		return;
 	}
 	q->n->modseq = are->modseq;
-	store_do_list(cmd->session->store, &rq, on_first_list, cmd);
+	store_do_list(cmd->session->home, &rq, on_first_list, cmd);
 }
 
 /* notify = "NOTIFY" SP ("SET" [SP "STATUS"] SP event-groups / "NONE") */
@@ -896,7 +896,7 @@ cmd_notify(struct imap_cmd *cmd)
 	else if (q->unsupported)
 		imap_cmd_end(cmd, "NO [BADEVENT (" SUPPORTED ")] There are no such events");
 	else if (q->n->others)
-		store_do_touched(cmd->session->store, &rq, on_first_touched, cmd);
+		store_do_touched(cmd->session->home, &rq, on_first_touched, cmd);
 	else
 		set_done(cmd);
 }

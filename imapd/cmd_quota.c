@@ -50,7 +50,7 @@ cmd_getquota(struct imap_cmd *cmd)
 	else if (root.len > 0)
 		imap_cmd_end(cmd, "NO [NONEXISTENT] No such quota root");
 	else
-		store_do_quota(cmd->session->store, on_quota, cmd);
+		store_do_quota(cmd->session->home, on_quota, cmd);
 }
 
 /* The mailbox need not exist. */
@@ -69,7 +69,7 @@ cmd_getquotaroot(struct imap_cmd *cmd)
 	buf_add_str(out, "* QUOTAROOT ");
 	imap_put_mailbox(cmd->session, out, path);
 	buf_add_str(out, " \"\"\r\n");
-	store_do_quota(cmd->session->store, on_quota, cmd);
+	store_do_quota(cmd->session->home, on_quota, cmd);
 }
 
 const struct imap_command imap_cmds_quota[] = {

@@ -1,10 +1,12 @@
 /* SELECT, EXAMINE, CLOSE, UNSELECT. */
+#include "imapd/names.h"
 #include "imapd/sync.h"
 
 #include "common/mail/mailbox_name.h"
 #include "common/mail/object_id.h"
 
 struct select {
+	struct store	*store;
 	struct span	path;
 	bool		readonly;
 	bool		qresync;	/* the rest was given (RFC 7162 §3.2.5) */
@@ -113,6 +115,7 @@ on_opened(void *arg, enum status st, bool more, const void *msg)
 	}
 	readonly = sel->readonly || !(o->rights & (RIGHT_SEEN | RIGHT_WRITE | RIGHT_DELETE_MSG |
 	    RIGHT_EXPUNGE | RIGHT_INSERT));
+	imap_names_select(s, sel->store);
 	s->view = imap_view_new(o, sel->path, readonly);
 	s->state = IMAP_IN_SELECTED;
 	tell_selected(s, o);
@@ -218,7 +221,8 @@ select_mailbox(struct imap_cmd *cmd, bool readonly)
 		imap_cmd_done(cmd, ST_NOT_FOUND);
 		return;
 	}
-	store_do_open(s->store, &rq, on_opened, cmd);
+	sel->store = imap_route(s, &rq.path);
+	store_do_open(sel->store, &rq, on_opened, cmd);
 }
 
 static void

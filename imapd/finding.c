@@ -148,7 +148,8 @@ imap_finding_run_view(struct imap_cmd *cmd, const struct imap_view *v,
 	struct imap_session *s = cmd->session;
 	struct imap_finding *f = cmd->data;
 	struct search_job job = {
-		.loop = s->srv->loop, .store = s->store, .mailbox = v->mailbox,
+		.loop = s->srv->loop, .store = v == s->view ? s->store : s->home,
+		.mailbox = v->mailbox,
 		.program = &f->program, .keywords = buf_span(&v->keywords),
 		.recent = &v->recent, .modseqs = f->q.modseq,
 		.scores = (f->q.wants & IMAP_RETURN_RELEVANCY) != 0

@@ -8,6 +8,7 @@
 #include "common/mail/mailbox_name.h"
 #include "common/proto/imap_print.h"
 #include "common/util/mem.h"
+#include "imapd/names.h"
 #include "imapd/notify.h"
 #include "imapd/sync.h"
 
@@ -50,6 +51,7 @@ drop_cmd(struct imap_session *s)
 	if (cmd == NULL)
 		return;
 	s->cmd = NULL;
+	imap_names_stop(s);
 	if (cmd->release != NULL)
 		cmd->release(cmd);
 	imap_earlier_free(&cmd->earlier);
@@ -69,7 +71,9 @@ end_session(struct imap_session *s)
 	auth_lookup_cancel(&s->renewing);
 	imap_view_free(&s->view);
 	imap_notify_free(&s->notify);
-	store_close(&s->store);
+	imap_names_free(s);
+	store_close(&s->home);
+	s->store = NULL;
 	loop_timer_free(&s->timer);
 	loop_timer_free(&s->renew);
 	imap_reader_fini(&s->reader);
@@ -437,7 +441,8 @@ run(struct imap_cmd *cmd)
 		end_bad(cmd, "[UIDREQUIRED] Message numbers are not allowed once UIDONLY is enabled");
 		return;
 	}
-	cmd->def->run(cmd);
+	if (!imap_names_prepare(cmd, cmd->def->run))
+		cmd->def->run(cmd);
 }
 
 /* RFC 7888: LITERAL- takes what need not be announced up to 4096 bytes. */
@@ -651,6 +656,7 @@ imap_session_new(struct imap_server *srv, int fd, const char *id, const char *pe
 	struct imap_session *s = mem_zalloc(sizeof(*s));
 	bool implicit = listener->tls == CONF_TLS_IMPLICIT;
 
+	list_init(&s->owners);
 	s->srv = srv;
 	snprintf(s->id, sizeof(s->id), "%s", id);
 	snprintf(s->peer, sizeof(s->peer), "%s", peer);
@@ -690,8 +696,10 @@ imap_session_may_starttls(const struct imap_session *s)
 void
 imap_session_set_state(struct imap_session *s, unsigned state)
 {
-	if (state != IMAP_IN_SELECTED)
+	if (state != IMAP_IN_SELECTED) {
 		imap_view_free(&s->view);
+		imap_names_select(s, NULL);
+	}
 	s->state = state;
 }
 

@@ -120,7 +120,14 @@ struct imap_session {
 	struct auth_lookup	*renewing;
 	struct loop_timer	*timer;		/* login time, autologout, or "still here" */
 	struct loop_timer	*renew;		/* of the ticket */
-	struct store		*store;
+	struct store		*store;		/* of the mailbox selected; else home */
+	struct store		*home;		/* the account's own */
+	uint32_t		shard;
+	struct list		owners;		/* names.c: other accounts, by name */
+	unsigned		n_owners;
+	void			*preparing;
+	struct auth_lookup	*naming;
+	struct buf		list_prefix, list_subscribed;
 	struct buf		ticket;
 	uint64_t		account;
 	uint64_t		dirty_modseq;	/* of the store's last note */
@@ -210,7 +217,7 @@ extern const struct imap_command imap_cmds_any[], imap_cmds_auth[], imap_cmds_ma
     imap_cmds_list[],
     imap_cmds_select[], imap_cmds_append[], imap_cmds_fetch[], imap_cmds_store[],
     imap_cmds_copy[], imap_cmds_search[], imap_cmds_context[], imap_cmds_esearch[],
-    imap_cmds_comparator[], imap_cmds_expunge[], imap_cmds_idle[],
+    imap_cmds_comparator[], imap_cmds_expunge[], imap_cmds_idle[], imap_cmds_acl[],
     imap_cmds_metadata[], imap_cmds_quota[], imap_cmds_notify[], imap_cmds_batches[];
 
 /* cmd_idle.c: the session's timer rang, or something changed. */

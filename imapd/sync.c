@@ -22,10 +22,11 @@ imap_watch(struct imap_session *s)
 {
 	const struct store_watch watch = { true };
 
-	if (s->watching)
-		return;
+	if (!s->watching)
+		store_do_watch(s->home, &watch, imap_ignore, NULL);
 	s->watching = true;
-	store_do_watch(s->store, &watch, imap_ignore, NULL);
+	if (s->store != s->home)
+		store_do_watch(s->store, &watch, imap_ignore, NULL);
 }
 
 void
@@ -244,8 +245,8 @@ on_changes(void *arg, enum status st, bool more, const void *msg)
 
 	if (st == ST_OK && msg != NULL)
 		imap_view_merge(v, msg);
-	else if (st == ST_NOT_FOUND)
-		v->gone = true;
+	else if (st == ST_NOT_FOUND || st == ST_DENIED)
+		v->gone = true;		/* or not shared with us any more */
 	if (st != ST_OK) {
 		v->dirty = true;
 		v->settling = 0;

@@ -1,5 +1,6 @@
 /* mailbox -> size of the message -> where the section lies -> its bytes. */
 #include "imapd/url_source.h"
+#include "imapd/names.h"
 
 #include "common/util/mem.h"
 #include "common/mail/mailbox_name.h"
@@ -8,6 +9,7 @@
 #define BUDGET (256u << 10)	/* of stored bytes in one request */
 
 struct url_source {
+	struct store			*store;		/* of the mailbox it names */
 	struct imap_session		*session;
 	const struct imap_url		*url;
 	const struct url_source_ops	*ops;
@@ -152,7 +154,7 @@ read_on(struct url_source *u)
 
 	u->waiting = u->digest == NULL && u->ops->full(u->arg);
 	if (!u->waiting)
-		u->call = store_do_body(u->session->store, &rq, on_piece, u);
+		u->call = store_do_body(u->store, &rq, on_piece, u);
 }
 
 void
@@ -261,7 +263,7 @@ on_row(void *arg, enum status st, bool more, const void *msg)
 	else if (sec->what == IMAP_SECTION_ALL && sec->n_parts == 0)
 		on_range(u);
 	else
-		u->call = store_do_cache(u->session->store, &rq, on_cache, u);
+		u->call = store_do_cache(u->store, &rq, on_cache, u);
 }
 
 static void
@@ -270,7 +272,7 @@ ask_row(struct url_source *u)
 	struct store_rows rq = { .mailbox = u->mailbox, .uids = buf_span(&u->uids),
 		.fields = ROW_SIZE };
 
-	u->call = store_do_rows(u->session->store, &rq, on_row, u);
+	u->call = store_do_rows(u->store, &rq, on_row, u);
 }
 
 static void
@@ -324,11 +326,14 @@ url_source_new(struct imap_session *s, const struct imap_url *url,
 	uidset_encode(&uids, &u->uids);
 	uidset_fini(&uids);
 	put_path(u, &path);
+	u->store = s->store;
 	if (path.len > 0) {
 		struct store_list rq = { .path = buf_span(&path) };
 
+		u->store = imap_route(s, &rq.path);
+
 		if (mailbox_name_valid(rq.path))
-			u->call = store_do_list(s->store, &rq, on_mailbox, u);
+			u->call = store_do_list(u->store, &rq, on_mailbox, u);
 		else
 			end(u, ST_NOT_FOUND);
 	} else if (s->view != NULL &&

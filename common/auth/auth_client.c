@@ -42,6 +42,7 @@ struct auth_lookup {
 		auth_mechanisms_fn	mechanisms;
 		auth_rcpt_fn		rcpt;
 		auth_renew_fn		renew;
+		auth_who_fn		who;
 		auth_admin_fn		admin;
 	} fn;
 	void		*arg;
@@ -417,6 +418,27 @@ auth_rcpt(struct auth_client *c, const struct auth_rcpt *rq, auth_rcpt_fn fn, vo
 
 	l->fn.rcpt = fn;
 	call_start(c, &l->call, AUTH_RCPT, rq, true, rcpt_done);
+	return l;
+}
+
+static void
+who_done(struct call *call, enum status st, const struct ipc_message *m, const void *msg)
+{
+	struct auth_lookup *l = (struct auth_lookup *)(void *)call;
+	const struct auth_who_is *is = want(&st, m, msg, AUTH_WHO_IS);
+
+	call->finished = true;
+	l->fn.who(l->arg, st, is != NULL ? is->found : SPAN_NONE);
+	lookup_end(l);
+}
+
+struct auth_lookup *
+auth_who(struct auth_client *c, const struct auth_who *rq, auth_who_fn fn, void *arg)
+{
+	struct auth_lookup *l = lookup_new(arg);
+
+	l->fn.who = fn;
+	call_start(c, &l->call, AUTH_WHO, rq, true, who_done);
 	return l;
 }
 

@@ -44,6 +44,8 @@ typedef void (*auth_rcpt_fn)(void *arg, enum status st, const struct auth_rcpt_i
 struct auth_lookup *auth_rcpt(struct auth_client *c, const struct auth_rcpt *rq, auth_rcpt_fn fn, void *arg);
 typedef void (*auth_renew_fn)(void *arg, enum status st, const struct auth_renewed *r);
 struct auth_lookup *auth_renew(struct auth_client *c, struct span ticket, auth_renew_fn fn, void *arg);
+typedef void (*auth_who_fn)(void *arg, enum status st, struct span found);
+struct auth_lookup *auth_who(struct auth_client *c, const struct auth_who *rq, auth_who_fn fn, void *arg);
 /* admind's requests.  result: also with a failed status, when authd gave a reason.  Not asked
  * again when authd ends meanwhile: then nobody knows what it did. */
 typedef void (*auth_admin_fn)(void *arg, enum status st, struct span result);

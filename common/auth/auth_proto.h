@@ -34,7 +34,8 @@ enum auth_no {
 	AUTH_RCPT = 20, AUTH_RCPT_IS = 21,
 	AUTH_REVOCATIONS = 30, AUTH_REVOCATIONS_ARE = 31, AUTH_TICKET_VOID = 32,
 	AUTH_ADMIN = 40, AUTH_ADMIN_IS = 41,
-	AUTH_KNOWN_VOIDS = 60, AUTH_VOID_BEFORE = 61, AUTH_CHANGED = 62
+	AUTH_KNOWN_VOIDS = 60, AUTH_VOID_BEFORE = 61, AUTH_CHANGED = 62,
+	AUTH_WHO = 100, AUTH_WHO_IS = 101
 };
 
 enum {
@@ -122,6 +123,12 @@ struct auth_void_before { int64_t before_s; };
  * commands are listed in authd/admin.h. */
 struct auth_admin { struct span command, args; };
 struct auth_admin_is { struct span result; };
+
+/* who -> who_is: accounts by address (as for a login) and by id.  names: put_span() each; ids:
+ * u64 each.  found: for each of them in turn u64 id (0: none of that name or id), u32 shard,
+ * put_span() of the address. */
+struct auth_who { struct span names, ids; };
+struct auth_who_is { struct span found; };
 
 extern const struct ipc_protocol auth_protocol;
 

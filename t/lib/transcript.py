@@ -6,6 +6,7 @@ Lines of a transcript:
     # a comment
     protocol: pop3               what is spoken [imap]; the account is prepared by IMAP
     user: 7                      the account, of MANSIO_USER's pattern [30]; emptied first
+    other: 8                     a second account, whose name is ${other}; emptied too
     store: mailbox Old messages=2
     login: 1 2                   these connections are logged in before the first line
     tls: 2                       these speak TLS from the start
@@ -122,7 +123,7 @@ def clean(n):
     c = logged_in(n)
     _, lines = c.command(b'LIST "" *')
     for name in sorted(names(lines), reverse=True):
-        if name != b"INBOX":
+        if name != b"INBOX" and b"Other Users" not in name:
             c.command(b"DELETE " + name)
     _, lines = c.command(b'LSUB "" *')
     for name in names(lines):
@@ -165,6 +166,7 @@ def unescape(text):
 
 
 def play(path, split):
+    other = 0
     account, tls, connections, kept, protocol = 30, set(), {}, {}, "imap"
     head = True
     with open(path) as f:
@@ -173,11 +175,12 @@ def play(path, split):
         where = "%s:%d" % (path, number)
         if not text.strip() or text.startswith("#"):
             continue
-        m = re.match(r"(protocol|user|store|login|tls|wait|secure|C\d*|S\d*)([:=]) ?(.*)$", text)
+        m = re.match(r"(protocol|other|user|store|login|tls|wait|secure|C\d*|S\d*)([:=]) ?(.*)$", text)
         if m is None:
             raise Failure("%s: what is %r?" % (where, text))
         word, equal, rest = m[1], m[2] == "=", m[3]
         rest = rest.replace("${user}", user(account)).replace("${password}", PASSWORD)
+        rest = rest.replace("${other}", user(other))
         rest = rest.replace("${plain}", plain(account))
         rest = re.sub(r"\$\{(\d+)\}", lambda r: "A" * int(r[1]), rest)
         rest = re.sub(r"\$\{(\w+)([-+]\d+)?\}", lambda m: str(kept[m[1]] + int(m[2] or 0)), rest)
@@ -187,6 +190,10 @@ def play(path, split):
                 continue
             if word == "user":
                 account = int(rest)
+                continue
+            if word == "other":
+                other = int(rest)
+                clean(other)
                 continue
             if word == "tls":
                 tls = set(rest.split())

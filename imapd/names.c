@@ -1,0 +1,585 @@
+#include "imapd/names.h"
+
+#include <string.h>
+
+#include "common/mail/mailbox_name.h"
+#include "common/util/bytes.h"
+#include "common/util/mem.h"
+
+#define OWNERS_MAX	500u		/* of a session */
+#define SHARDS_MAX	64u
+#define NOBODY		UINT64_MAX
+
+struct imap_owner {
+	struct list		node;
+	struct imap_session	*s;
+	struct buf		name;
+	uint64_t		id;
+	struct store		*store;
+	bool			listed;		/* shares something that may be looked up */
+};
+
+/* ---- owners ---- */
+
+static struct imap_owner *
+owner_by_name(struct imap_session *s, struct span name)
+{
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &s->owners) {
+		struct imap_owner *o = list_entry(n, struct imap_owner, node);
+
+		if (span_caseeq(buf_span(&o->name), name))
+			return o;
+	}
+	return NULL;
+}
+
+static struct imap_owner *
+owner_by_id(struct imap_session *s, uint64_t id)
+{
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &s->owners) {
+		struct imap_owner *o = list_entry(n, struct imap_owner, node);
+
+		if (o->id == id)
+			return o;
+	}
+	return NULL;
+}
+
+static void
+owner_free(struct imap_owner *o)
+{
+	if (o->store != o->s->home)
+		store_close(&o->store);
+	list_remove(&o->node);
+	buf_fini(&o->name);
+	mem_free(&o);
+}
+
+static void
+on_event(void *arg, enum store_event ev, uint64_t modseq)
+{
+	struct imap_owner *o = arg;
+
+	if (ev == STORE_EV_REVOKED || o->store == o->s->store)
+		imap_store_event(o->s, ev, modseq);
+}
+
+static void
+owner_add(struct imap_session *s, uint64_t id, uint32_t shard, struct span name)
+{
+	struct imap_owner *o;
+
+	if (id == 0 || owner_by_name(s, name) != NULL || s->n_owners >= OWNERS_MAX)
+		return;
+	o = mem_zalloc(sizeof(*o));
+	o->s = s;
+	o->id = id;
+	buf_add_span(&o->name, name);
+	o->store = id == s->account ? s->home : store_open_shared(s->srv->stores, shard,
+	    buf_span(&s->ticket), id, on_event, o);
+	list_push_back(&s->owners, &o->node);
+	s->n_owners++;
+}
+
+static struct store *
+nobody(struct imap_session *s)
+{
+	if (owner_by_id(s, NOBODY) == NULL) {
+		s->n_owners = s->n_owners < OWNERS_MAX ? s->n_owners : OWNERS_MAX - 1;
+		owner_add(s, NOBODY, s->shard, SPAN_LIT("/"));
+	}
+	return owner_by_id(s, NOBODY)->store;
+}
+
+void
+imap_names_free(struct imap_session *s)
+{
+	auth_lookup_cancel(&s->naming);
+	while (!list_empty(&s->owners))
+		owner_free(list_entry(s->owners.next, struct imap_owner, node));
+	s->n_owners = 0;
+}
+
+void
+imap_names_renew(struct imap_session *s, struct span ticket)
+{
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &s->owners) {
+		struct imap_owner *o = list_entry(n, struct imap_owner, node);
+
+		if (o->store != s->home)
+			store_renew(o->store, ticket);
+	}
+}
+
+void
+imap_names_select(struct imap_session *s, struct store *at)
+{
+	if (at == NULL)
+		at = s->home;
+	if (at != s->store)
+		s->dirty_modseq = 0;	/* of another account */
+	s->store = at;
+}
+
+/* ---- paths ---- */
+
+/* The name behind the prefix; *rest: what follows it. */
+static bool
+split(struct span path, struct span *name, struct span *rest)
+{
+	size_t n;
+
+	if (span_eq(path, span(IMAP_OTHERS, sizeof(IMAP_OTHERS) - 2))) {
+		*name = *rest = SPAN_NONE;
+		return true;
+	}
+	if (!span_has_prefix(path, IMAP_OTHERS))
+		return false;
+	*rest = span_sub(path, sizeof(IMAP_OTHERS) - 1, path.len);
+	n = span_find(*rest, MAILBOX_DELIMITER);
+	*name = span_sub(*rest, 0, n);
+	*rest = n < rest->len ? span_sub(*rest, n + 1, rest->len) : SPAN_NONE;
+	return true;
+}
+
+struct store *
+imap_route(struct imap_session *s, struct span *path)
+{
+	struct span name, rest;
+	struct imap_owner *o;
+
+	if (!imap_cap_on(s, CAP_ACL) || !split(*path, &name, &rest))
+		return s->home;
+	o = name.len > 0 && rest.len > 0 ? owner_by_name(s, name) : NULL;
+	if (o == NULL || o->id == NOBODY) {
+		*path = SPAN_LIT("INBOX");	/* of nobody */
+		return nobody(s);
+	}
+	*path = rest;
+	return o->store;
+}
+
+uint64_t
+imap_route_owner(struct imap_session *s, struct span path)
+{
+	struct span name, rest;
+	struct imap_owner *o;
+
+	if (!split(path, &name, &rest))
+		return s->account;
+	o = owner_by_name(s, name);
+	return o != NULL ? o->id : NOBODY;
+}
+
+/* ---- looking up what a command names ---- */
+
+struct prepare {
+	struct imap_cmd		*cmd;
+	uint32_t		shards[SHARDS_MAX];
+	size_t			n_shards, at;
+	struct buf		names, ids;
+	struct store		*asked;		/* a shard's channel, for this question alone */
+	struct store_call	*call;
+	void			(*then)(struct imap_cmd *cmd);
+};
+
+void
+imap_names_stop(struct imap_session *s)
+{
+	struct prepare *p = s->preparing;
+
+	s->preparing = NULL;
+	buf_fini(&s->list_prefix);
+	buf_fini(&s->list_subscribed);
+	if (p == NULL)
+		return;
+	auth_lookup_cancel(&s->naming);
+	store_cancel(&p->call);
+	store_close(&p->asked);
+	buf_fini(&p->names);
+	buf_fini(&p->ids);
+}
+
+static void
+prepare_done(struct prepare *p)
+{
+	struct imap_cmd *cmd = p->cmd;
+	void (*then)(struct imap_cmd *) = p->then;
+
+	imap_names_stop(cmd->session);
+	then(cmd);
+}
+
+static void
+prepare_failed(struct prepare *p, enum status st)
+{
+	struct imap_cmd *cmd = p->cmd;
+
+	imap_names_stop(cmd->session);
+	imap_cmd_done(cmd, st);
+}
+
+static void
+on_who(void *arg, enum status st, struct span found)
+{
+	struct prepare *p = arg;
+	struct imap_session *s = p->cmd->session;
+	struct imap_owner *o;
+	struct reader r, ids;
+
+	s->naming = NULL;
+	reader_init(&r, found.p, found.len);
+	while (st == ST_OK && !r.bad && r.p < r.end) {
+		uint64_t id = get_u64(&r);
+		uint32_t shard = get_u32(&r);
+
+		owner_add(s, id, shard, get_span(&r));
+	}
+	reader_init(&ids, p->ids.data, p->ids.len);
+	while (ids.p < ids.end) {
+		o = owner_by_id(s, get_u64(&ids));
+		if (o != NULL)
+			o->listed = true;
+	}
+	if (st == ST_UNAVAILABLE)
+		prepare_failed(p, st);
+	else
+		prepare_done(p);
+}
+
+static void
+ask_who(struct prepare *p)
+{
+	struct imap_session *s = p->cmd->session;
+	const struct auth_who rq = { buf_span(&p->names), buf_span(&p->ids) };
+
+	store_close(&p->asked);
+	if (p->names.len == 0 && p->ids.len == 0)
+		prepare_done(p);
+	else
+		s->naming = auth_who(s->srv->auth, &rq, on_who, p);
+}
+
+static void ask_shard(struct prepare *p);
+
+static void
+on_shared(void *arg, enum status st, bool more, const void *msg)
+{
+	struct prepare *p = arg;
+	const struct store_shared_are *are = msg;
+
+	if (st == ST_OK && are != NULL && are->owners.len > 0 && p->ids.len < 8 * OWNERS_MAX)
+		buf_add_span(&p->ids, span_sub(are->owners, 0, 8 * OWNERS_MAX - p->ids.len));
+	if (more)
+		return;
+	p->call = NULL;
+	if (st == ST_OK)
+		ask_shard(p);
+	else
+		prepare_failed(p, st);
+}
+
+static void
+ignore_event(void *arg, enum store_event ev, uint64_t modseq)
+{
+}
+
+/* Each shard is asked who shares something with us there. */
+static void
+ask_shard(struct prepare *p)
+{
+	struct imap_session *s = p->cmd->session;
+	const struct store_shared rq = { 0 };
+	uint32_t shard;
+
+	store_close(&p->asked);
+	if (p->at == p->n_shards) {
+		ask_who(p);
+		return;
+	}
+	shard = p->shards[p->at++];
+	if (shard != s->shard)
+		p->asked = store_open_shared(s->srv->stores, shard, buf_span(&s->ticket), NOBODY,
+		    ignore_event, NULL);
+	p->call = store_do_shared(p->asked != NULL ? p->asked : s->home, &rq, on_shared, p);
+}
+
+/* Names behind the prefix, wherever in the text they stand. */
+static void
+collect(struct imap_cmd *cmd, struct span text, struct buf *names)
+{
+	const size_t len = sizeof(IMAP_OTHERS) - 1;
+
+	for (size_t i = 0; i + len < text.len; i++) {
+		struct buf name = { 0 };
+		size_t end = i + len;
+
+		if (memcmp(text.p + i, IMAP_OTHERS, len) != 0)
+			continue;
+		while (end < text.len && strchr("/\"\r\n%*() ", text.p[end]) == NULL)
+			end++;
+		if (mailbox_utf7_decode(span_sub(text, i + len, end - i - len), &name) && name.len > 0 &&
+		    name.len < AUTH_NAME_MAX && names->len < 8192 &&
+		    owner_by_name(cmd->session, buf_span(&name)) == NULL)
+			put_span(names, buf_span(&name));
+		buf_fini(&name);
+	}
+}
+
+static bool
+is_listing(const struct imap_cmd *cmd)
+{
+	return strcmp(cmd->def->name, "LIST") == 0 || strcmp(cmd->def->name, "LSUB") == 0 ||
+	    strcmp(cmd->def->name, "XLIST") == 0;
+}
+
+static void
+unlist(struct imap_session *s)
+{
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &s->owners)
+		list_entry(n, struct imap_owner, node)->listed = false;
+}
+
+bool
+imap_names_prepare(struct imap_cmd *cmd, void (*then)(struct imap_cmd *cmd))
+{
+	struct imap_session *s = cmd->session;
+	struct prepare *p;
+	struct buf names = { 0 };
+	bool listing;
+
+	if (s->home == NULL || !imap_cap_on(s, CAP_ACL))
+		return false;
+	listing = is_listing(cmd);
+	collect(cmd, buf_span(&s->reader.text), &names);
+	if (names.len == 0 && !listing)
+		return false;
+	p = arena_zalloc(&cmd->arena, sizeof(*p));
+	p->cmd = cmd;
+	p->names = names;
+	p->then = then;
+	s->preparing = p;
+	if (listing) {
+		unlist(s);
+		p->n_shards = store_pool_shards(s->srv->stores, p->shards, SHARDS_MAX);
+	}
+	ask_shard(p);
+	return true;
+}
+
+/* ---- LIST over all namespaces ---- */
+
+struct listing {
+	struct imap_cmd		*cmd;
+	store_done_fn		fn;
+	struct span		path;
+	struct list		*at;		/* of session->owners */
+};
+
+static void
+tell(struct listing *l, const struct buf *lines, bool more)
+{
+	const struct store_mailboxes are = { buf_span(lines) };
+
+	l->fn(l->cmd, ST_OK, more, &are);
+}
+
+/* A subscribed name of another's mailbox is told where that is listed. */
+static bool
+take_subscribed(struct listing *l, struct span path)
+{
+	struct buf left = { 0 };
+	struct reader r;
+	bool found = false;
+
+	reader_init(&r, l->cmd->session->list_subscribed.data, l->cmd->session->list_subscribed.len);
+	while (r.p < r.end) {
+		struct span one = get_span(&r);
+
+		if (span_eq(one, path))
+			found = true;
+		else
+			put_span(&left, one);
+	}
+	buf_fini(&l->cmd->session->list_subscribed);
+	l->cmd->session->list_subscribed = left;
+	return found;
+}
+
+static void
+put_root(struct buf *out, struct span path)
+{
+	const struct store_mailbox m = { .path = path, .has_children = true };
+
+	put_store_mailbox(out, &m);
+}
+
+static void
+renamed_lines(struct listing *l, struct span list, struct buf *out)
+{
+	struct buf path = { 0 };
+	struct store_mailbox m;
+	struct reader r;
+
+	reader_init(&r, list.p, list.len);
+	while (list.len > 0 && get_store_mailbox(&r, &m)) {
+		buf_clear(&path);
+		buf_add_span(&path, buf_span(&l->cmd->session->list_prefix));
+		buf_add_span(&path, m.path);
+		m.path = buf_span(&path);
+		m.role = MAILBOX_ROLE_NONE;	/* of the owner, not of who looks */
+		m.subscribed = take_subscribed(l, m.path);
+		put_store_mailbox(out, &m);
+	}
+	buf_fini(&path);
+}
+
+static void next_owner(struct listing *l);
+
+static void
+listing_end(struct listing *l)
+{
+	struct buf out = { 0 };
+	struct reader r;
+
+	reader_init(&r, l->cmd->session->list_subscribed.data, l->cmd->session->list_subscribed.len);
+	while (r.p < r.end) {
+		const struct store_mailbox m = { .path = get_span(&r), .subscribed = true };
+
+		put_store_mailbox(&out, &m);
+	}
+	buf_fini(&l->cmd->session->list_prefix);
+	buf_fini(&l->cmd->session->list_subscribed);
+	tell(l, &out, false);
+	buf_fini(&out);
+}
+
+static void
+on_owner_list(void *arg, enum status st, bool more, const void *msg)
+{
+	struct listing *l = arg;
+	const struct store_mailboxes *are = msg;
+	struct buf out = { 0 };
+
+	if (st == ST_OK && are != NULL) {
+		renamed_lines(l, are->list, &out);
+		if (out.len > 0)
+			tell(l, &out, true);
+	}
+	buf_fini(&out);
+	if (!more)
+		next_owner(l);
+}
+
+static void
+next_owner(struct listing *l)
+{
+	struct imap_session *s = l->cmd->session;
+	const struct store_list rq = { SPAN_NONE };
+	struct buf out = { 0 };
+
+	while (l->at != &s->owners) {
+		struct imap_owner *o = list_entry(l->at, struct imap_owner, node);
+
+		l->at = l->at->next;
+		if (!o->listed || o->store == s->home)
+			continue;
+		if (l->cmd->session->list_prefix.len == 0)
+			put_root(&out, span(IMAP_OTHERS, sizeof(IMAP_OTHERS) - 2));
+		buf_clear(&l->cmd->session->list_prefix);
+		buf_add_str(&l->cmd->session->list_prefix, IMAP_OTHERS);
+		buf_add_span(&l->cmd->session->list_prefix, buf_span(&o->name));
+		put_root(&out, buf_span(&l->cmd->session->list_prefix));
+		tell(l, &out, true);
+		buf_fini(&out);
+		buf_add_c(&l->cmd->session->list_prefix, MAILBOX_DELIMITER);
+		store_do_list(o->store, &rq, on_owner_list, l);
+		return;
+	}
+	listing_end(l);
+}
+
+static void
+on_own_list(void *arg, enum status st, bool more, const void *msg)
+{
+	struct listing *l = arg;
+	const struct store_mailboxes *are = msg;
+	struct store_mailbox m;
+	struct buf out = { 0 };
+	struct reader r;
+
+	if (st == ST_OK && are != NULL) {
+		reader_init(&r, are->list.p, are->list.len);
+		while (are->list.len > 0 && get_store_mailbox(&r, &m)) {
+			if (m.id == 0 && span_has_prefix(m.path, IMAP_OTHERS))
+				put_span(&l->cmd->session->list_subscribed, m.path);
+			else
+				put_store_mailbox(&out, &m);
+		}
+		tell(l, &out, true);
+		buf_fini(&out);
+	}
+	if (more)
+		return;
+	if (st == ST_OK) {
+		l->at = l->cmd->session->owners.next;
+		next_owner(l);
+		return;
+	}
+	buf_fini(&l->cmd->session->list_subscribed);
+	l->fn(l->cmd, st, false, NULL);
+}
+
+/* One path: its line, with the name that was asked for. */
+static void
+on_one(void *arg, enum status st, bool more, const void *msg)
+{
+	struct listing *l = arg;
+	const struct store_mailboxes *are = msg;
+	struct store_mailbox m;
+	struct buf out = { 0 };
+	struct reader r;
+
+	if (st != ST_OK || are == NULL || are->list.len == 0) {
+		l->fn(l->cmd, st, more, msg);
+		return;
+	}
+	reader_init(&r, are->list.p, are->list.len);
+	while (get_store_mailbox(&r, &m)) {
+		m.path = l->path;
+		put_store_mailbox(&out, &m);
+	}
+	tell(l, &out, more);
+	buf_fini(&out);
+}
+
+void
+imap_list(struct imap_cmd *cmd, const struct store_list *rq, store_done_fn fn)
+{
+	struct imap_session *s = cmd->session;
+	struct listing *l = arena_zalloc(&cmd->arena, sizeof(*l));
+	struct store_list at = *rq;
+	struct store *store;
+
+	l->cmd = cmd;
+	l->fn = fn;
+	if (!imap_cap_on(s, CAP_ACL)) {
+		store_do_list(s->home, rq, fn, cmd);
+		return;
+	}
+	if (rq->path.len == 0) {
+		store_do_list(s->home, rq, on_own_list, l);
+		return;
+	}
+	l->path = arena_span(&cmd->arena, rq->path);
+	store = imap_route(s, &at.path);
+	store_do_list(store, &at, store == s->home ? fn : on_one, store == s->home ? (void *)cmd : l);
+}

@@ -1,0 +1,38 @@
+/* imapd/names.h
+ * Names of mailboxes that are not the session's own: "Other Users/ADDRESS/PATH" is PATH in
+ * that account.
+ *
+ * Who stands in a command's text is looked up before the command runs, so that commands
+ * find the store of a path at once with imap_route().  A name that nobody has leads to a
+ * channel that knows nothing, like the account of somebody who shares nothing: the answers
+ * are the same. */
+#ifndef IMAPD_NAMES_H
+#define IMAPD_NAMES_H
+
+#include "imapd/session.h"
+
+#define IMAP_OTHERS "Other Users/"
+
+/* Looks up what a command's text names.  true: `then` runs later, unless the command ended. */
+bool imap_names_prepare(struct imap_cmd *cmd, void (*then)(struct imap_cmd *cmd));
+/* The command is over. */
+void imap_names_stop(struct imap_session *s);
+/* The store of a path, which becomes the path there. */
+struct store *imap_route(struct imap_session *s, struct span *path);
+/* Whose account it lies in. */
+uint64_t imap_route_owner(struct imap_session *s, struct span path);
+/* As store_do_list(), over all namespaces, paths as the client knows them. */
+void imap_list(struct imap_cmd *cmd, const struct store_list *rq, store_done_fn fn);
+/* The mailbox of this store is selected now; NULL: none. */
+void imap_names_select(struct imap_session *s, struct store *at);
+/* cmd_append.c: COPY and MOVE of the selected mailbox's messages into another account. */
+void imap_append_across(struct imap_cmd *cmd, const struct uidset *uids, struct span to,
+    bool move);
+/* The letters of rights, "lrs". */
+void imap_put_rights(uint32_t rights, struct buf *out);
+void imap_names_renew(struct imap_session *s, struct span ticket);
+void imap_names_free(struct imap_session *s);
+/* cmd_auth.c: what the store of the selected mailbox, or one's own, tells. */
+void imap_store_event(struct imap_session *s, enum store_event ev, uint64_t modseq);
+
+#endif
