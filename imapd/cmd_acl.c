@@ -92,10 +92,10 @@ acl_ready(struct acl_cmd *q)
 }
 
 static void
-put_astring(struct buf *out, struct span s)
+put_astring(const struct imap_cmd *cmd, struct buf *out, struct span s)
 {
 	buf_add_c(out, ' ');
-	imap_put_mailbox(out, s);
+	imap_put_mailbox(cmd->session, out, s);
 }
 
 /* ---- who is meant ---- */
@@ -187,8 +187,8 @@ on_listed(void *arg, enum status st, bool more, const void *msg)
 		return;
 	if (st == ST_OK) {
 		buf_add_str(out, "* LISTRIGHTS");
-		put_astring(out, q->path);
-		put_astring(out, q->identifier);
+		put_astring(q->cmd, out, q->path);
+		put_astring(q->cmd, out, q->identifier);
 		if (q->set.kind == ACL_USER && q->set.id == q->owner && !q->set.negative)
 			buf_add_str(out, " lrswipkxteacd\r\n");
 		else
@@ -257,7 +257,7 @@ cmd_listrights(struct imap_cmd *cmd)
 /* ---- GETACL ---- */
 
 static void
-put_entry(struct buf *out, struct span name, uint32_t rights, const char *sign)
+put_entry(const struct imap_cmd *cmd, struct buf *out, struct span name, uint32_t rights, const char *sign)
 {
 	struct buf who = { 0 };
 
@@ -265,7 +265,7 @@ put_entry(struct buf *out, struct span name, uint32_t rights, const char *sign)
 		return;
 	buf_add_str(&who, sign);
 	buf_add_span(&who, name);
-	put_astring(out, buf_span(&who));
+	put_astring(cmd, out, buf_span(&who));
 	buf_add_c(out, ' ');
 	imap_put_rights(rights, out);
 	buf_fini(&who);
@@ -281,12 +281,12 @@ put_acl(struct acl_cmd *q, struct span found)
 	uint64_t id;
 
 	buf_add_str(out, "* ACL");
-	put_astring(out, q->path);
+	put_astring(q->cmd, out, q->path);
 	reader_init(&names, found.p, found.len);
 	reader_init(&entries, q->entries.data, q->entries.len);
 	id = get_u64(&names);
 	get_u32(&names);
-	put_entry(out, id != 0 ? get_span(&names) : (get_span(&names), SPAN_LIT("owner")),
+	put_entry(q->cmd, out, id != 0 ? get_span(&names) : (get_span(&names), SPAN_LIT("owner")),
 	    RIGHT_ALL, "");
 	while (get_store_acl(&entries, &e)) {
 		struct span name = SPAN_LIT("anyone");
@@ -300,8 +300,8 @@ put_acl(struct acl_cmd *q, struct span found)
 		}
 		if (e.kind == ACL_GROUP)
 			continue;
-		put_entry(out, name, e.rights, "");
-		put_entry(out, name, e.minus, "-");
+		put_entry(q->cmd, out, name, e.rights, "");
+		put_entry(q->cmd, out, name, e.minus, "-");
 	}
 	buf_add_str(out, "\r\n");
 }
@@ -381,7 +381,7 @@ on_mine(void *arg, enum status st, bool more, const void *msg)
 		struct buf *out = imap_out(cmd->session);
 
 		buf_add_str(out, "* MYRIGHTS");
-		put_astring(out, q->path);
+		put_astring(q->cmd, out, q->path);
 		buf_add_c(out, ' ');
 		imap_put_rights(q->set.rights, out);
 		buf_add_str(out, "\r\n");
