@@ -175,7 +175,7 @@ grant(struct exchange *x)
 {
 	struct authd *a = x->o->a;
 	struct exchange_grant g = { &x->found, buf_span(&x->peer), buf_span(&x->conn),
-	    buf_span(&x->app), buf_span(&x->data), x->service };
+	    buf_span(&x->app), buf_span(&x->data), x->service, x->acts_as.len > 0 };
 	struct span who = buf_span(x->acts_as.len > 0 ? &x->acts_as : &x->found.address);
 
 	if (x->throttled)

@@ -14,6 +14,7 @@
 #include "common/util/fd.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "storage/api/store_types.h"
 
 #define HASH_TIMEOUT_MS	20000
 #define INHERIT_S	30	/* a stored that lived on has told by then what it knows */
@@ -222,7 +223,7 @@ end_renew(void *arg, enum status st)
 	struct lookup *q = arg;
 	struct peer *p = authd_peer_by_id(q->a, q->peer);
 	struct login like = { .account = q->found.id, .shard = q->found.shard, .peer = "",
-	    .conn = "", .inherited = true };
+	    .conn = "", .inherited = true, .master = (q->shown.rights & RIGHT_QUOTA) != 0 };
 	struct ticket_made made;
 
 	if (p != NULL && st != ST_OK)
@@ -304,7 +305,7 @@ tell_granted(void *arg, const struct ipc_head *head, const struct exchange_grant
 {
 	struct peer *p = arg;
 	struct login like = { .account = e->found->id, .shard = e->found->shard,
-	    .service = e->service };
+	    .service = e->service, .master = e->master };
 	struct auth_granted g = { .user = buf_span(&e->found->address), .account = e->found->id,
 	    .shard = e->found->shard, .data = e->data };
 	struct ticket_made made;

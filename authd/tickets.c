@@ -102,7 +102,7 @@ static void
 issue(struct tickets *t, struct login *l, int64_t now_s, struct ticket_made *out)
 {
 	struct ticket k = { .account = l->account, .shard = l->shard, .role = STORE_ROLE_ACCESS,
-	    .rights = RIGHT_ALL, .expires_s = now_s + t->cf.life_s };
+	    .rights = RIGHT_ALL | (l->master ? RIGHT_QUOTA : 0), .expires_s = now_s + t->cf.life_s };
 
 	sign(t, &l->holder, &k, out);
 	if (l->n == TICKETS_KEPT) {
@@ -136,6 +136,7 @@ tickets_login(struct tickets *t, const struct ticket_holder *h, const struct log
 	l->conn = mem_strdup(like->conn);
 	l->app = like->app != NULL ? mem_strdup(like->app) : NULL;
 	l->inherited = like->inherited;
+	l->master = like->master;
 	l->since_s = now_s;
 	list_push_back(&t->logins, &l->in);
 	t->count++;

@@ -34,6 +34,7 @@ struct login {
 	uint8_t			service;	/* enum auth_service */
 	char			*user, *peer, *conn;
 	char			*app;		/* label of the app password that let him in; or NULL */
+	bool			master;		/* a master user acts as this account */
 	bool			inherited;	/* from the authd before: the label is not known */
 	int64_t			since_s;
 	struct { unsigned char id[TICKET_ID_LEN]; int64_t expires_s; } t[TICKETS_KEPT];

@@ -1,4 +1,5 @@
-/* GETQUOTA, GETQUOTAROOT (RFC 9208).  An account is one quota root, called "". */
+/* GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 9208).  An account is one quota root, called "".  Limits
+ * are set by a master user who acts as the account. */
 #include "imapd/session.h"
 
 #include "common/proto/imap_print.h"
@@ -72,9 +73,75 @@ cmd_getquotaroot(struct imap_cmd *cmd)
 	store_do_quota(cmd->session->home, on_quota, cmd);
 }
 
+static void
+on_quota_set(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+
+	if (st == ST_OK)
+		store_do_quota(cmd->session->store, on_quota, cmd);
+	else
+		imap_cmd_done(cmd, st);
+}
+
+/* setquota_list = "(" [setquota_resource *(SP setquota_resource)] ")".  false: a resource or
+ * a limit that cannot be set. */
+static bool
+read_limits(struct imap_args *a, struct store_quota_set *rq)
+{
+	bool known = true;
+
+	imap_args_expect(a, '(');
+	if (imap_args_try(a, ')'))
+		return true;
+	do {
+		struct span name = imap_args_atom(a);
+		uint64_t limit;
+
+		imap_args_sp(a);
+		limit = imap_args_number64(a);
+		/* None at all cannot be said to the store: 0 is its default. */
+		if (limit == 0 || limit > INT64_MAX / 1024)
+			known = false;
+		else if (span_caseeq_str(name, "STORAGE"))
+			rq->bytes = limit * 1024;
+		else if (span_caseeq_str(name, "MESSAGE"))
+			rq->messages = limit;
+		else if (span_caseeq_str(name, "MAILBOX"))
+			rq->mailboxes = limit;
+		else
+			known = false;
+	} while (imap_args_try(a, ' '));
+	imap_args_expect(a, ')');
+	return known;
+}
+
+static void
+cmd_setquota(struct imap_cmd *cmd)
+{
+	struct imap_args *a = &cmd->args;
+	struct store_quota_set rq = { 0 };
+	struct span root;
+	bool known;
+
+	imap_args_sp(a);
+	root = imap_args_astring(a);
+	imap_args_sp(a);
+	known = read_limits(a, &rq);
+	if (!imap_args_end(a))
+		imap_cmd_syntax(cmd);
+	else if (root.len > 0)
+		imap_cmd_end(cmd, "NO [NONEXISTENT] No such quota root");
+	else if (!known)
+		imap_cmd_end(cmd, "NO [CANNOT] No such limit can be set");
+	else
+		store_do_quota_set(cmd->session->store, &rq, on_quota_set, cmd);
+}
+
 const struct imap_command imap_cmds_quota[] = {
 	/* name			allowed in	flags	cap		run */
 	{ "GETQUOTA",		IMAP_IN_LOGIN,	0,	CAP_QUOTA,	cmd_getquota },
 	{ "GETQUOTAROOT",	IMAP_IN_LOGIN,	0,	CAP_QUOTA,	cmd_getquotaroot },
+	{ "SETQUOTA",		IMAP_IN_LOGIN,	0,	CAP_QUOTASET,	cmd_setquota },
 	{ 0 }
 };

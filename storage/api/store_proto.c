@@ -118,6 +118,9 @@ static const struct ipc_field quota_is[] = {
 	IPC_U64(store_quota_is, bytes), IPC_U64(store_quota_is, bytes_limit),
 	IPC_U64(store_quota_is, messages), IPC_U64(store_quota_is, messages_limit),
 	IPC_U64(store_quota_is, mailboxes), IPC_U64(store_quota_is, mailboxes_limit), IPC_END };
+static const struct ipc_field quota_set[] = {
+	SEQ(store_quota_set), IPC_U64(store_quota_set, bytes), IPC_U64(store_quota_set, messages),
+	IPC_U64(store_quota_set, mailboxes), IPC_END };
 static const struct ipc_field dir_read[] = {
 	IPC_STR(store_dir_read, from, 1, 512), IPC_STR(store_dir_read, to, 0, 512),
 	IPC_U32(store_dir_read, limit), IPC_END };
@@ -267,6 +270,7 @@ static const struct ipc_message messages[] = {
 	{ STORE_METADATA_IS, "metadata-is", REPLY, PART + 64, OF(store_metadata_is, metadata_is) },
 	{ STORE_METADATA_SET, "metadata-set", ACCESS, 0, PART + 64,
 	    OF(store_metadata_set, metadata_set) },
+	{ STORE_QUOTA_SET, "quota-set", ACCESS, 0, 64, OF(store_quota_set, quota_set) },
 	{ 0 }
 };
 

@@ -67,7 +67,8 @@ enum store_no {
 	STORE_TOUCHED = 130, STORE_TOUCHED_ARE = 131,
 	STORE_LEASE = 160, STORE_REMOVE = 161, STORE_REMOVED = 162,
 	STORE_UIDLS = 163, STORE_UIDLS_ARE = 164, STORE_UIDL_PUT = 165,
-	STORE_METADATA_GET = 100, STORE_METADATA_IS = 101, STORE_METADATA_SET = 102
+	STORE_METADATA_GET = 100, STORE_METADATA_IS = 101, STORE_METADATA_SET = 102,
+	STORE_QUOTA_SET = 103
 };
 
 /* attach -> attached.  owner 0: the ticket's own account, made with its default mailboxes
@@ -274,6 +275,10 @@ struct store_quota_is {
 	uint64_t	messages, messages_limit;
 	uint64_t	mailboxes, mailboxes_limit;
 };
+
+/* quota_set -> status: the account's own limits, 0: the configured default.  Needs a ticket with
+ * RIGHT_QUOTA. */
+struct store_quota_set { uint64_t seq, acked; uint64_t bytes, messages, mailboxes; };
 
 /* Directory (system shard only). dir_read: keys from `from` up to `to` (exclusive; empty: only
  * the key `from`), at most `limit`. */

@@ -36,7 +36,8 @@
 enum {
 	RIGHT_LOOKUP = 1, RIGHT_READ = 2, RIGHT_SEEN = 4, RIGHT_WRITE = 8, RIGHT_INSERT = 16,
 	RIGHT_POST = 32, RIGHT_CREATE = 64, RIGHT_DELETE_MAILBOX = 128, RIGHT_DELETE_MSG = 256,
-	RIGHT_EXPUNGE = 512, RIGHT_ADMIN = 1024, RIGHT_ALL = 2047
+	RIGHT_EXPUNGE = 512, RIGHT_ADMIN = 1024, RIGHT_ALL = 2047,
+	RIGHT_QUOTA = 2048	/* of a ticket, in no ACL: may set the account's limits */
 };
 
 /* Whom an entry of an ACL is about.  Ids are never reused, so neither are rights. */

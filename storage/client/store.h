@@ -82,6 +82,7 @@ struct store_call *store_do_acl_set(struct store *s, const struct store_acl_set 
 struct store_call *store_do_shared(struct store *s, const struct store_shared *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_metadata_get(struct store *s, const struct store_metadata_get *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_metadata_set(struct store *s, const struct store_metadata_set *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_quota_set(struct store *s, const struct store_quota_set *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_quota(struct store *s, store_done_fn fn, void *arg);
 /* A staged body that is not wanted any more, or was adopted by an append: its number may
  * be used again then.  A body whose chunks were taken by a stored that ended since

@@ -23,6 +23,7 @@ union any {
 	struct store_uidl_put		uidl_put;
 	struct store_acl_set		acl_set;
 	struct store_metadata_set	metadata;
+	struct store_quota_set		quota;
 	max_align_t			align;
 	char				room[IPC_STRUCT_MAX];
 };
@@ -452,6 +453,11 @@ prepare(struct request *rq, const union any *msg, bool *wait)
 		op->kind = OP_UIDL_PUT;
 		op->u.uidl_put = (struct op_uidl_put){ msg->uidl_put.mailbox,
 		    msg->uidl_put.list };
+		return ST_OK;
+	case STORE_QUOTA_SET:
+		op->kind = OP_ACCOUNT_LIMITS;
+		op->u.account_limits = (struct op_account_limits){ msg->quota.bytes,
+		    msg->quota.messages, msg->quota.mailboxes };
 		return ST_OK;
 	case STORE_METADATA_SET:
 		op->kind = OP_METADATA;

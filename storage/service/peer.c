@@ -509,6 +509,7 @@ rights_needed(const struct ipc_message *m, const void *msg)
 	case STORE_UIDLS: return RIGHT_READ;
 	case STORE_METADATA_GET: case STORE_METADATA_SET: return RIGHT_LOOKUP | RIGHT_READ;
 	case STORE_UIDL_PUT: return RIGHT_WRITE;
+	case STORE_QUOTA_SET: return RIGHT_QUOTA;
 	case STORE_REMOVE:
 		switch (((const struct store_remove *)msg)->how) {
 		case REMOVE_FLAG: return RIGHT_WRITE;
