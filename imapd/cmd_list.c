@@ -21,7 +21,7 @@
 enum {
 	STATUS_MESSAGES = 1, STATUS_RECENT = 2, STATUS_UIDNEXT = 4, STATUS_UIDVALIDITY = 8,
 	STATUS_UNSEEN = 16, STATUS_HIGHESTMODSEQ = 32, STATUS_DELETED = 64, STATUS_SIZE = 128,
-	STATUS_MAILBOXID = 256, STATUS_APPENDLIMIT = 512
+	STATUS_MAILBOXID = 256, STATUS_APPENDLIMIT = 512, STATUS_DELETED_STORAGE = 1024
 };
 static const struct {
 	const char	*name;
@@ -38,6 +38,7 @@ static const struct {
 	{ "HIGHESTMODSEQ", STATUS_HIGHESTMODSEQ, CAP_CONDSTORE },
 	{ "MAILBOXID", STATUS_MAILBOXID, CAP_OBJECTID },
 	{ "APPENDLIMIT", STATUS_APPENDLIMIT, CAP_APPENDLIMIT },
+	{ "DELETED-STORAGE", STATUS_DELETED_STORAGE, CAP_QUOTA_STORAGE },
 };
 
 static unsigned
@@ -87,6 +88,8 @@ status_value(const struct imap_session *s, const struct store_mailbox *m, unsign
 		return m->unseen;
 	case STATUS_DELETED:
 		return m->deleted;
+	case STATUS_DELETED_STORAGE:
+		return m->deleted_bytes;
 	case STATUS_SIZE:
 		return m->bytes;
 	case STATUS_APPENDLIMIT:

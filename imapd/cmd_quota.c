@@ -29,9 +29,11 @@ on_quota(void *arg, enum status st, bool more, const void *msg)
 		uint64_t kib = q->bytes_limit / 1024;
 
 		buf_add_str(out, "* QUOTA \"\" (");
-		put_resource(out, "STORAGE", (q->bytes + 1023) / 1024,
-		    q->bytes_limit > 0 && kib == 0 ? 1 : kib, &any);
-		put_resource(out, "MESSAGE", q->messages, q->messages_limit, &any);
+		if (imap_cap_on(cmd->session, CAP_QUOTA_STORAGE))
+			put_resource(out, "STORAGE", (q->bytes + 1023) / 1024,
+			    q->bytes_limit > 0 && kib == 0 ? 1 : kib, &any);
+		if (imap_cap_on(cmd->session, CAP_QUOTA_MESSAGE))
+			put_resource(out, "MESSAGE", q->messages, q->messages_limit, &any);
 		if (imap_cap_on(cmd->session, CAP_QUOTA_MAILBOX))
 			put_resource(out, "MAILBOX", q->mailboxes, q->mailboxes_limit, &any);
 		buf_add_str(out, ")\r\n");
