@@ -1,4 +1,5 @@
 /* ESEARCH (RFC 7377): one search over many mailboxes, one after the other. */
+#include "imapd/filters.h"
 #include "imapd/context.h"
 #include "imapd/finding.h"
 
@@ -273,14 +274,13 @@ refusal(const struct imap_cmd *cmd, const struct multi *m, const struct imap_sea
 }
 
 static void
-cmd_esearch(struct imap_cmd *cmd)
+run_esearch(struct imap_cmd *cmd, void *arg)
 {
-	struct multi *m = arena_zalloc(&cmd->arena, sizeof(*m));
+	struct multi *m = arg;
 	struct store_list all = { 0 };
 	struct imap_finding *f;
 	const char *why;
 
-	read_sources(cmd, m);
 	f = imap_finding_new(cmd, imap_search_parse);
 	if (f == NULL)
 		return;
@@ -301,6 +301,16 @@ cmd_esearch(struct imap_cmd *cmd)
 		store_do_list(cmd->session->home, &all, on_list, cmd);
 	else if (imap_context_allowed(cmd))
 		imap_finding_run(cmd, searched);
+}
+
+static void
+cmd_esearch(struct imap_cmd *cmd)
+{
+	struct multi *m = arena_zalloc(&cmd->arena, sizeof(*m));
+
+	read_sources(cmd, m);
+	if (!imap_filters_expand(cmd, imap_search_parse, run_esearch, m))
+		run_esearch(cmd, m);
 }
 
 const struct imap_command imap_cmds_esearch[] = {

@@ -7,6 +7,7 @@
 #include "common/proto/imap_print.h"
 #include "common/util/mem.h"
 #include "imapd/fetch.h"
+#include "imapd/filters.h"
 
 #define DEPTH_ALL 255u
 
@@ -421,6 +422,10 @@ refusal(const struct metadata *q)
 			why = "NO [CANNOT] There can be no such entry";
 		else if (is_in(&seen, e.name))
 			why = "NO [CANNOT] An entry is set twice";
+		else if (q->path.len == 0 && e.given && e.value.len > 0 &&
+		    span_has_prefix(e.name, FILTERS_PREFIX) &&
+		    !imap_search_criteria(e.value, &q->cmd->arena, 0))
+			why = "NO [CANNOT] The filter is no search criterion";
 		else if (q->path.len == 0 && root == 8)
 			why = "NO [NOPERM] What the server tells everybody is the admin's to say";
 		put_span(&seen, e.name);

@@ -1,6 +1,7 @@
 /* SEARCH (RFC 3501 §6.4.4), SORT and THREAD (RFC 5256) in the selected mailbox, with the
  * return options of RFC 4731, 5182, 5267, 6203 and 9394. */
 #include "imapd/context.h"
+#include "imapd/filters.h"
 #include "imapd/finding.h"
 #include "imapd/sorter.h"
 #include "imapd/threader.h"
@@ -31,7 +32,7 @@ searched(struct imap_cmd *cmd)
 }
 
 static void
-cmd_search(struct imap_cmd *cmd)
+run_search(struct imap_cmd *cmd, void *arg)
 {
 	struct imap_finding *f = imap_finding_new(cmd, imap_search_parse);
 
@@ -43,6 +44,13 @@ cmd_search(struct imap_cmd *cmd)
 		f->q.wants = IMAP_RETURN_ALL;
 	}
 	imap_finding_run(cmd, searched);
+}
+
+static void
+cmd_search(struct imap_cmd *cmd)
+{
+	if (!imap_filters_expand(cmd, imap_search_parse, run_search, NULL))
+		run_search(cmd, NULL);
 }
 
 /* ---- SORT ---- */
@@ -77,7 +85,7 @@ to_sort(struct imap_cmd *cmd)
 }
 
 static void
-cmd_sort(struct imap_cmd *cmd)
+run_sort(struct imap_cmd *cmd, void *arg)
 {
 	struct imap_finding *f = imap_finding_new(cmd, imap_sort_parse);
 
@@ -85,6 +93,13 @@ cmd_sort(struct imap_cmd *cmd)
 		return;
 	f->plain = "SORT";
 	imap_finding_run(cmd, to_sort);
+}
+
+static void
+cmd_sort(struct imap_cmd *cmd)
+{
+	if (!imap_filters_expand(cmd, imap_sort_parse, run_sort, NULL))
+		run_sort(cmd, NULL);
 }
 
 /* ---- THREAD ---- */
@@ -160,10 +175,17 @@ to_thread(struct imap_cmd *cmd)
 }
 
 static void
-cmd_thread(struct imap_cmd *cmd)
+run_thread(struct imap_cmd *cmd, void *arg)
 {
 	if (imap_finding_new(cmd, imap_thread_parse) != NULL)
 		imap_finding_run(cmd, to_thread);
+}
+
+static void
+cmd_thread(struct imap_cmd *cmd)
+{
+	if (!imap_filters_expand(cmd, imap_thread_parse, run_thread, NULL))
+		run_thread(cmd, NULL);
 }
 
 const struct imap_command imap_cmds_search[] = {

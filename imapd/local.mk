@@ -7,7 +7,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/cmd_metadata.c imapd/cmd_quota.c imapd/cmd_notify.c imapd/notify.h imapd/cmd_batches.c \
 	imapd/cmd_acl.c imapd/names.c imapd/names.h \
 	imapd/cmd_search.c imapd/cmd_select.c imapd/cmd_store.c imapd/commands.c \
-	imapd/fetch.h imapd/fetch_big.c imapd/fetch_columns.c imapd/fetch_parse.c imapd/fetch_print.c \
+	imapd/fetch.h imapd/filters.c imapd/filters.h imapd/fetch_big.c imapd/fetch_columns.c imapd/fetch_parse.c imapd/fetch_print.c \
 	imapd/finding.c imapd/finding.h \
 	imapd/searcher.c imapd/searcher.h imapd/sorter.c imapd/sorter.h \
 	imapd/threader.c imapd/threader.h \

@@ -16,7 +16,7 @@ struct parse {
 enum key_kind {
 	KEY_PLAIN, KEY_FLAG, KEY_NOT_FLAG, KEY_KEYWORD, KEY_UNKEYWORD, KEY_DATE, KEY_SIZE,
 	KEY_ADDRESS, KEY_TEXT, KEY_HEADER, KEY_NEW, KEY_OLD, KEY_NOT, KEY_OR, KEY_UID, KEY_MODSEQ,
-	KEY_WITHIN, KEY_FUZZY, KEY_ID
+	KEY_WITHIN, KEY_FUZZY, KEY_ID, KEY_FILTER
 };
 
 static const struct key {
@@ -35,6 +35,7 @@ static const struct key {
 	{ "DELETED", KEY_FLAG, SEARCH_FLAG, FLAG_DELETED, 0 },
 	{ "DRAFT", KEY_FLAG, SEARCH_FLAG, FLAG_DRAFT, 0 },
 	{ "EMAILID", KEY_ID, SEARCH_EMAIL_ID, 0, IMAP_SEARCH_OBJECTID },
+	{ "FILTER", KEY_FILTER, SEARCH_ALL, 0, IMAP_SEARCH_FILTERS_KEY },
 	{ "FLAGGED", KEY_FLAG, SEARCH_FLAG, FLAG_FLAGGED, 0 },
 	{ "FROM", KEY_ADDRESS, SEARCH_ADDRESS, MIME_FROM, 0 },
 	{ "FUZZY", KEY_FUZZY, SEARCH_FUZZY, 0, IMAP_SEARCH_FUZZY },
@@ -141,6 +142,28 @@ modseq_key(struct parse *p, struct search_node *n)
 	p->out->modseq = true;
 }
 
+/* Somebody else puts the filter's keys in its place. */
+static void
+filter_key(struct parse *p)
+{
+	struct imap_search *s = p->out;
+	struct imap_search_filter *f = &s->filters[s->n_filters];
+	const char *from = p->a->p - sizeof("FILTER") + 1;
+
+	imap_args_sp(p->a);
+	if (s->n_filters == IMAP_SEARCH_FILTERS) {
+		imap_args_fail(p->a, "Too many filters");
+		return;
+	}
+	f->name = imap_args_atom(p->a);
+	if (span_find(f->name, '/') < f->name.len)
+		imap_args_fail(p->a, "Malformed name of a filter");
+	if (!imap_args_good(p->a))
+		return;
+	f->at = span(from, (size_t)(p->a->p - from));
+	s->n_filters++;
+}
+
 static struct search_node *
 read_operands(struct parse *p, const struct key *k, struct search_node *n)
 {
@@ -203,6 +226,9 @@ read_operands(struct parse *p, const struct key *k, struct search_node *n)
 		p->out->fuzzy = true;
 		imap_args_sp(a);
 		n->first = one_key(p);
+		break;
+	case KEY_FILTER:
+		filter_key(p);
 		break;
 	case KEY_NOT:
 		imap_args_sp(a);
@@ -377,7 +403,7 @@ return_options(struct imap_args *a, struct imap_search *s)
 static void
 read_charset(struct parse *p)
 {
-	p->charset = imap_args_astring(p->a);
+	p->charset = p->out->charset = imap_args_astring(p->a);
 	imap_args_sp(p->a);
 	if (imap_args_good(p->a) && !mime_charset_known(p->charset)) {
 		p->out->bad_charset = true;
@@ -397,6 +423,18 @@ read_keys(struct parse *p)
 		if (s->criteria[i].key == IMAP_SORT_RELEVANCY && !s->fuzzy)
 			imap_args_fail(p->a, "RELEVANCY needs FUZZY");
 	}
+}
+
+bool
+imap_search_criteria(struct span text, struct arena *arena, unsigned off)
+{
+	struct imap_search s = { .off = off };
+	struct imap_args a;
+	struct parse p = { .a = &a, .out = &s };
+
+	imap_args_init(&a, text, arena);
+	key_list(&p);
+	return imap_args_end(&a);
 }
 
 void

@@ -20,7 +20,7 @@ enum {
 	IMAP_SEARCH_PARTIAL = 8, IMAP_SEARCH_FUZZY = 16, IMAP_SEARCH_SAVEDATE = 32,
 	IMAP_SEARCH_OBJECTID = 64, IMAP_SEARCH_CONDSTORE = 128, IMAP_SEARCH_EXTENDED = 256,
 	IMAP_SEARCH_DISPLAY = 512, IMAP_SEARCH_ORDEREDSUBJECT = 1024,
-	IMAP_SEARCH_REFERENCES = 2048
+	IMAP_SEARCH_REFERENCES = 2048, IMAP_SEARCH_FILTERS_KEY = 4096
 };
 
 /* "1:100", or "-1:-100" from the end. */
@@ -42,6 +42,12 @@ struct imap_sort_criterion {
 
 enum imap_thread_by { IMAP_THREAD_ORDEREDSUBJECT, IMAP_THREAD_REFERENCES };
 
+#define IMAP_SEARCH_FILTERS 16u	/* FILTER keys in one search */
+struct imap_search_filter {
+	struct span	name;
+	struct span	at;		/* "FILTER name" in the text */
+};
+
 struct imap_search {
 	unsigned		off;		/* given: IMAP_SEARCH_... that are not there */
 	enum search_collation	collation;	/* given */
@@ -50,6 +56,9 @@ struct imap_search {
 	unsigned		wants;		/* IMAP_RETURN_... */
 	struct imap_partial	partial;
 	bool			bad_charset;
+	struct span		charset;	/* as given; empty: none */
+	struct imap_search_filter filters[IMAP_SEARCH_FILTERS];	/* in the text's order */
+	size_t			n_filters;
 	bool			modseq;		/* the MODSEQ key is used */
 	bool			fuzzy;
 	struct search_node	*root;
@@ -65,6 +74,8 @@ void imap_search_parse(struct imap_args *a, struct imap_search *s);
 void imap_sort_parse(struct imap_args *a, struct imap_search *s);
 /* SP algorithm SP charset 1*(SP search-key) */
 void imap_thread_parse(struct imap_args *a, struct imap_search *s);
+/* Is the text search-key *(SP search-key), in UTF-8 (RFC 5466 §3.2)? */
+bool imap_search_criteria(struct span text, struct arena *arena, unsigned off);
 /* "1:100" / "-1:-100" */
 void imap_args_partial_range(struct imap_args *a, struct imap_partial *p);
 
