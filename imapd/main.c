@@ -11,11 +11,11 @@ struct imapd {
 };
 
 static void
-on_session_closed(void *arg)
+on_session_closed(void *arg, const struct net_ip *peer)
 {
 	struct imapd *d = arg;
 
-	worker_conn_closed(d->worker);
+	worker_conn_closed(d->worker, peer);
 }
 
 static void
@@ -110,7 +110,9 @@ main(void)
 {
 	static struct imapd d;
 	const struct worker_ops ops = {
-		.program = "imapd", .accept = on_accept, .prepare = on_prepare,
+		.program = "imapd",
+		.too_many = "* BYE [LIMIT] Too many connections from your address\r\n",
+		.accept = on_accept, .prepare = on_prepare,
 		.configured = on_configured, .store = on_store, .drain = on_drain,
 		.revoked = on_revoked, .auth_anew = on_auth_anew, .stopped = on_stopped, .arg = &d
 	};

@@ -91,17 +91,19 @@ imap_session_free(struct imap_session **sp)
 {
 	struct imap_session *s = *sp;
 	struct imap_server *srv;
+	struct net_ip peer;
 
 	if (s == NULL)
 		return;
 	srv = s->srv;
+	peer = *conn_peer(s->conn);
 	end_session(s);
 	list_remove(&s->node);
 	conn_free(&s->conn);
 	mem_free(&s->user);
 	mem_free(sp);
 	if (srv->closed != NULL)
-		srv->closed(srv->arg);
+		srv->closed(srv->arg, &peer);
 }
 
 void

@@ -48,7 +48,9 @@ int
 main(void)
 {
 	static const struct worker_ops ops = {
-		.program = "lmtpd", .accept = on_accept, .prepare = on_prepare,
+		.program = "lmtpd",
+		.too_many = "421 4.7.0 Too many connections from your address\r\n",
+		.accept = on_accept, .prepare = on_prepare,
 		.store = on_store, .drain = on_drain, .stopped = on_stopped, .arg = &lmtpd
 	};
 

@@ -156,13 +156,15 @@ forget_envelope(struct session *s)
 static void
 session_free(struct session *s)
 {
+	struct net_ip peer = *conn_peer(s->conn);
+
 	auth_lookup_cancel(&s->lookup);
 	forget_envelope(s);
 	list_remove(&s->in);
 	conn_free(&s->conn);
 	mem_free(&s->helo);
 	buf_fini(&s->clean);
-	worker_conn_closed(s->d->worker);
+	worker_conn_closed(s->d->worker, &peer);
 	mem_free(&s);
 }
 

@@ -9,11 +9,11 @@ struct pop3d {
 };
 
 static void
-on_session_closed(void *arg)
+on_session_closed(void *arg, const struct net_ip *peer)
 {
 	struct pop3d *d = arg;
 
-	worker_conn_closed(d->worker);
+	worker_conn_closed(d->worker, peer);
 }
 
 /* Sockets may come before the configuration, or behind it. */
@@ -52,8 +52,8 @@ on_accept(struct worker *w, const struct worker_listener *l, int fd, const char 
 	char id[24];
 
 	worker_conn_id(w, id);
-	if (pop3_session_new(&d->srv, fd, id, peer, l->conf) != NULL)
-		worker_conn_opened(w);
+	worker_conn_opened(w);
+	pop3_session_new(&d->srv, fd, id, peer, l->conf);
 }
 
 static void
@@ -101,7 +101,9 @@ main(void)
 {
 	static struct pop3d d;
 	const struct worker_ops ops = {
-		.program = "pop3d", .accept = on_accept, .configured = on_configured,
+		.program = "pop3d",
+		.too_many = "-ERR [SYS/TEMP] Too many connections from your address\r\n",
+		.accept = on_accept, .configured = on_configured,
 		.store = on_store, .drain = on_drain, .revoked = on_revoked, .auth_anew = on_auth_anew,
 		.stopped = on_stopped, .arg = &d
 	};

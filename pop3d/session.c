@@ -53,18 +53,19 @@ pop3_session_free(struct pop3_session **sp)
 {
 	struct pop3_session *s = *sp;
 	struct pop3_server *srv;
+	struct net_ip peer;
 
 	if (s == NULL)
 		return;
 	srv = s->srv;
+	peer = *conn_peer(s->conn);
 	end_session(s);
-	counts_leave_address(&srv->counts, conn_peer(s->conn));
 	list_remove(&s->node);
 	conn_free(&s->conn);
 	mem_free(&s->user);
 	mem_free(sp);
 	if (srv->closed != NULL)
-		srv->closed(srv->arg);
+		srv->closed(srv->arg, &peer);
 }
 
 void
@@ -311,32 +312,13 @@ on_login_time(void *arg)
 		pop3_session_end(s);
 }
 
-static bool
-is_address_refused(struct pop3_server *srv, int fd, const char *peer, bool implicit)
-{
-	static const char text[] = "-ERR [SYS/TEMP] Too many connections from your address\r\n";
-	struct net_ip ip;
-
-	if (!net_ip_parse(span_str(peer), &ip) ||
-	    counts_enter_address(&srv->counts, &ip, srv->conf->max_address_connections))
-		return false;
-	LOG(NULL, WARN, "pop3.too-many-connections", KV_STR("peer", peer));
-	if (!implicit)
-		(void)!send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	close(fd);
-	return true;
-}
-
 struct pop3_session *
 pop3_session_new(struct pop3_server *srv, int fd, const char *id, const char *peer,
     const struct conf_listener *listener)
 {
 	bool implicit = listener->tls == CONF_TLS_IMPLICIT;
-	struct pop3_session *s;
+	struct pop3_session *s = mem_zalloc(sizeof(*s));
 
-	if (is_address_refused(srv, fd, peer, implicit))
-		return NULL;
-	s = mem_zalloc(sizeof(*s));
 	s->srv = srv;
 	snprintf(s->id, sizeof(s->id), "%s", id);
 	snprintf(s->peer, sizeof(s->peer), "%s", peer);

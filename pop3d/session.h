@@ -33,7 +33,7 @@ struct pop3_server {
 	/* SASL mechanisms by the flags of a connection (AUTH_TLS, AUTH_CLEAR_OK). */
 	struct buf		mechanisms[4];
 	struct auth_lookup	*asking[4];
-	void			(*closed)(void *arg);	/* a session is gone; may be NULL */
+	void			(*closed)(void *arg, const struct net_ip *peer);	/* a session is gone; may be NULL */
 	void			*arg;
 };
 

@@ -76,6 +76,12 @@ static const struct conf_field pool_fields[] = {
 	    "Processes of this pool.  auto: one for each CPU."),
 	CONF_INT(conf_pool, connections, "8192", "1", "1000000", CONF_RELOAD,
 	    "Connections that one worker serves at a time."),
+	CONF_INT(conf_pool, address_connections, "256", "1", "1000000", CONF_RELOAD,
+	    "Connections of one client's address (IPv6: of one /64) to one worker; further ones "
+	    "are refused before anything is read."),
+	CONF_CIDRS(conf_pool, exempt, "127.0.0.0/8, ::1/128", CONF_RELOAD,
+	    "Networks without that limit: proxies, webmail and mail servers of ours, an office "
+	    "behind one address."),
 	CONF_SIZE(conf_pool, memory, "1G", "0", "1T", CONF_RESTART,
 	    "Memory one worker may take.  0: no limit."),
 	CONF_TIME(conf_pool, drain_time, "30s", "0", "1d", CONF_RELOAD,

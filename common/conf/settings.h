@@ -55,6 +55,8 @@ struct conf_pool {			/* head.name: "imapd", "lmtpd", "pop3d" */
 	struct conf_head	head;
 	uint32_t		workers;	/* 0: one for each CPU */
 	uint32_t		connections;	/* of one worker */
+	uint32_t		address_connections;	/* of one address to one worker */
+	struct conf_cidrs	exempt;		/* from that */
 	uint64_t		memory_bytes;	/* RLIMIT_DATA; 0: no limit */
 	uint32_t		drain_time_s;
 };
@@ -101,7 +103,6 @@ struct conf_pop3 {
 	uint32_t		max_bad_commands;
 	uint32_t		max_logins;		/* failed ones on a connection */
 	uint32_t		max_user_connections;	/* in one worker */
-	uint32_t		max_address_connections;	/* in one worker */
 	uint64_t		max_output_bytes;
 	uint32_t		max_messages;		/* of a maildrop */
 	uint64_t		read_ahead_bytes;

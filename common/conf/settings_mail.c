@@ -78,8 +78,6 @@ const struct conf_field conf_pop3_fields[] = {
 	    "Failed logins on one connection before it is closed."),
 	CONF_INT(conf_pop3, max_user_connections, "16", "1", "100000", CONF_RELOAD,
 	    "Connections of one account to one worker."),
-	CONF_INT(conf_pop3, max_address_connections, "256", "1", "1000000", CONF_RELOAD,
-	    "Connections of one address (IPv6: of one /64) to one worker."),
 	CONF_SIZE(conf_pop3, max_output, "256K", "64K", "64M", CONF_RELOAD,
 	    "Bytes kept for a client that reads slowly, before its commands wait."),
 	CONF_INT(conf_pop3, max_messages, "4000000", "1", "100000000", CONF_RELOAD,

@@ -15,32 +15,37 @@ counts_fini(struct counts *c)
 	table_fini(&c->by_account, free_count, NULL);
 }
 
+struct count {
+	uint32_t	n;
+	bool		refused;
+};
+
 static bool
 enter(struct table *t, struct span key, uint32_t max)
 {
-	uint32_t *n = table_get(t, key);
+	struct count *it = table_get(t, key);
 
-	if (n == NULL) {
+	if (it == NULL) {
 		if (max == 0)
 			return false;
-		n = mem_zalloc(sizeof(*n));
-		table_put(t, key, n);
+		it = mem_zalloc(sizeof(*it));
+		table_put(t, key, it);
 	}
-	if (*n >= max)
+	if (it->n >= max)
 		return false;
-	++*n;
+	it->n++;
 	return true;
 }
 
 static void
 leave(struct table *t, struct span key)
 {
-	uint32_t *n = table_get(t, key);
+	struct count *it = table_get(t, key);
 
-	if (n == NULL || --*n > 0)
+	if (it == NULL || --it->n > 0)
 		return;
 	table_del(t, key);
-	mem_free(&n);
+	mem_free(&it);
 }
 
 bool
@@ -49,6 +54,18 @@ counts_enter_address(struct counts *c, const struct net_ip *ip, uint32_t max)
 	struct net_ip key = net_ip_throttle_key(ip);
 
 	return ip->family == NET_UNIX || enter(&c->by_address, span(&key, sizeof(key)), max);
+}
+
+bool
+counts_is_news(struct counts *c, const struct net_ip *ip)
+{
+	struct net_ip key = net_ip_throttle_key(ip);
+	struct count *it = table_get(&c->by_address, span(&key, sizeof(key)));
+
+	if (it == NULL || it->refused)
+		return false;
+	it->refused = true;
+	return true;
 }
 
 void

@@ -18,6 +18,8 @@ struct counts {			/* zeroed: none */
 void counts_fini(struct counts *c);
 /* One more, unless there are `max` already: false then.  Each true needs its leave. */
 bool counts_enter_address(struct counts *c, const struct net_ip *ip, uint32_t max);
+/* It was refused, and is for the first time since it had no connections: worth a line. */
+bool counts_is_news(struct counts *c, const struct net_ip *ip);
 void counts_leave_address(struct counts *c, const struct net_ip *ip);
 bool counts_enter_account(struct counts *c, uint64_t account, uint32_t max);
 void counts_leave_account(struct counts *c, uint64_t account);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/net/listener.h"
@@ -13,6 +14,7 @@
 #include "common/util/list.h"
 #include "common/util/mem.h"
 #include "common/worker/certs.h"
+#include "common/worker/counts.h"
 #include "common/worker/sandbox.h"
 
 #define LOAD_EVERY_MS	1000
@@ -39,6 +41,7 @@ struct worker {
 	struct auth_client	*auth;
 	struct list		sources;
 	uint32_t		connections, limit;
+	struct counts		counts;
 	uint64_t		served, ids;
 	bool			started, draining, full, load_due;
 	uint64_t		drain_end_ms;
@@ -54,12 +57,41 @@ finish(struct worker *w, int code)
 
 /* Accepting ----------------------------------------------------------------- */
 
+static bool
+has_room(struct worker *w, const struct net_ip *peer)
+{
+	const struct conf_pool *p = conf_pool_find(w->conf, w->ops->program);
+	bool exempt = p == NULL || cidr_match_any(p->exempt.v, p->exempt.n, peer);
+
+	/* counted all the same: who is exempt may change while they are here */
+	return counts_enter_address(&w->counts, peer,
+	    exempt ? UINT32_MAX : p->address_connections);
+}
+
+static void
+refuse(struct source *s, int fd, const struct net_ip *peer)
+{
+	const char *why = s->w->ops->too_many;
+	char text[NET_IP_STR];
+
+	if (counts_is_news(&s->w->counts, peer))
+		LOG(NULL, WARN, "worker.address-full", KV_STR("peer", net_ip_print(peer, text)),
+		    KV_STR("listener", s->name));
+	if (s->seen.conf->tls != CONF_TLS_IMPLICIT)
+		(void)!send(fd, why, strlen(why), MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
+}
+
 static void
 on_accept(int fd, const struct net_ip *peer, uint16_t port, void *arg)
 {
 	struct source *s = arg;
 	char text[NET_IP_STR];
 
+	if (!has_room(s->w, peer)) {
+		refuse(s, fd, peer);
+		return;
+	}
 	s->w->ops->accept(s->w, &s->seen, fd, net_ip_print(peer, text), s->w->ops->arg);
 }
 
@@ -146,8 +178,9 @@ worker_conn_opened(struct worker *w)
 }
 
 void
-worker_conn_closed(struct worker *w)
+worker_conn_closed(struct worker *w, const struct net_ip *peer)
 {
+	counts_leave_address(&w->counts, peer);
 	w->connections--;
 	/* some room first, so that a full worker does not flap */
 	if (w->full && w->connections < w->limit - w->limit / 16)
@@ -422,6 +455,7 @@ worker_main(const struct worker_ops *ops)
 	ipc_free(&w.control);
 	tls_ctx_free(&w.tls);
 	conf_free(&w.conf);
+	counts_fini(&w.counts);
 	loop_timer_free(&w.load);
 	loop_timer_free(&w.drain);
 	loop_free(&w.loop);

@@ -27,7 +27,11 @@ struct worker_listener {
 
 struct worker_ops {
 	const char	*program;		/* "imapd", for the log */
-	/* A connection was accepted; takes fd over.  peer: text of the client's address. */
+	/* What a client is told whose address has too many connections, with its line end;
+	 * behind implicit TLS it is told nothing. */
+	const char	*too_many;
+	/* A connection was accepted; takes fd over.  peer: text of the client's address.
+	 * Ends with worker_conn_closed(). */
 	void (*accept)(struct worker *w, const struct worker_listener *l, int fd,
 	    const char *peer, void *arg);
 	/* Last chance to open what the sandbox will not let: character set tables.  NULL:
@@ -58,7 +62,7 @@ struct auth_client *worker_auth(struct worker *w);
 struct tls_ctx *worker_tls(struct worker *w);	/* NULL: no certificate configured */
 /* The daemon counts its connections here; the pool's limit and drain rest on it. */
 void worker_conn_opened(struct worker *w);
-void worker_conn_closed(struct worker *w);
+void worker_conn_closed(struct worker *w, const struct net_ip *peer);
 /* A connection id, unique over all processes and time, as in the logs: at most 20 bytes. */
 void worker_conn_id(struct worker *w, char id[24]);
 uint64_t worker_generation(const struct worker *w);

@@ -74,7 +74,7 @@ serve_auth(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 }
 
 static void
-on_session_closed(void *arg)
+on_session_closed(void *arg, const struct net_ip *peer)
 {
 	w.open--;
 }

@@ -232,6 +232,8 @@ connections_are_counted_by_customer(void **state)
 	assert_true(counts_enter_address(&c, &a, 2));
 	assert_true(counts_enter_address(&c, &b, 2));
 	assert_false(counts_enter_address(&c, &a, 2));
+	assert_true(counts_is_news(&c, &a));
+	assert_false(counts_is_news(&c, &b));		/* the same /64 */
 	assert_true(counts_enter_address(&c, &v4, 2));
 	counts_leave_address(&c, &b);
 	assert_true(counts_enter_address(&c, &a, 2));
