@@ -5,6 +5,8 @@ static const struct {
 	const char	*name;
 	unsigned	states;		/* in which it is announced; 0: see put_login_words() */
 } caps[CAP_MAX] = {
+	[CAP_REV2] = { "IMAP4rev2", IMAP_IN_ANY },
+	[CAP_UTF8] = { "UTF8=ACCEPT", IMAP_IN_LOGIN },
 	[CAP_STARTTLS] = { "STARTTLS", 0 },
 	[CAP_SASL_IR] = { "SASL-IR", IMAP_IN_START },
 	[CAP_LITERAL_PLUS] = { "LITERAL+", IMAP_IN_ANY },

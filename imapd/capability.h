@@ -21,6 +21,8 @@ struct imap_session;
 
 enum imap_cap {
 	CAP_NONE,		/* of a command: part of the base protocol */
+	CAP_REV2,
+	CAP_UTF8,
 	CAP_STARTTLS,
 	CAP_SASL_IR,
 	CAP_LITERAL_PLUS,

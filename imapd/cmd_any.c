@@ -1,4 +1,5 @@
 /* CAPABILITY, NOOP, CHECK, LOGOUT, ID, ENABLE. */
+#include "config.h"
 #include "imapd/session.h"
 
 #include "imapd/sync.h"
@@ -37,6 +38,20 @@ cmd_logout(struct imap_cmd *cmd)
 	buf_add_str(imap_out(cmd->session), "* BYE Until next time\r\n");
 	cmd->no_sync = true;
 	imap_cmd_done(cmd, ST_OK);
+}
+
+/* Versions are for those who have an account (RFC 2971 §4). */
+static void
+put_id(struct imap_session *s)
+{
+	struct buf *out = imap_out(s);
+
+	if (s->srv->conf->id == CONF_ID_NOTHING)
+		buf_add_str(out, "* ID NIL\r\n");
+	else if (s->srv->conf->id == CONF_ID_NAME || s->state == IMAP_IN_START)
+		buf_add_str(out, "* ID (\"name\" \"Mansio\")\r\n");
+	else
+		buf_add_str(out, "* ID (\"name\" \"Mansio\" \"version\" \"" PACKAGE_VERSION "\")\r\n");
 }
 
 #define ID_PAIRS_MAX 30		/* RFC 2971 §3.3 */
@@ -80,7 +95,7 @@ cmd_id(struct imap_cmd *cmd)
 	}
 	LOG(&cmd->session->log, DEBUG, "imap.id", KV_SPAN("client", buf_span(&seen)));
 	buf_fini(&seen);
-	buf_add_str(imap_out(cmd->session), "* ID (\"name\" \"Mansio\")\r\n");
+	put_id(cmd->session);
 	imap_cmd_done(cmd, ST_OK);
 }
 

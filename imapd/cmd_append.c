@@ -26,6 +26,9 @@
 /* What the grammar expects next (RFC 4466 §3, RFC 4469 §5). */
 enum expect { EXPECT_MESSAGE, EXPECT_FIRST_PART, EXPECT_PART };
 
+/* How far a message's header was looked through. */
+enum header_at { HEADER_LINE, HEADER_IN_LINE, HEADER_CR, HEADER_OVER };
+
 /* What stands next in the text. */
 enum part {
 	PART_LITERAL,		/* a message's, at the end of this chunk */
@@ -76,6 +79,7 @@ struct appending {
 	size_t			inline_bytes;
 	bool			checked, checking;	/* the mailbox is there */
 	bool			binary;			/* the message is a literal8 */
+	enum header_at		header;			/* of the message */
 	struct mime_digest	*digest;
 	struct body_writer	*writer;
 	struct buf		stored;		/* of the message, not staged yet */
@@ -302,6 +306,7 @@ message_begin(struct appending *q, uint64_t size)
 	q->digest = mime_digest_new(0);
 	q->writer = body_writer_new(SPAN_NONE, size);
 	q->stage = 0;
+	q->header = HEADER_LINE;
 }
 
 /* Room for that much more in the message?  false: refused. */
@@ -317,6 +322,30 @@ message_fits(struct imap_cmd *cmd, uint64_t more)
 	return !refused(q);
 }
 
+/* Goes on through the header; true: it is not ASCII. */
+static bool
+header_is_8bit(struct appending *q, struct span bytes)
+{
+	for (size_t i = 0; i < bytes.len && q->header != HEADER_OVER; i++) {
+		unsigned char c = (unsigned char)bytes.p[i];
+
+		if (c >= 0x80)
+			return true;
+		if (c == '\n')
+			q->header = q->header == HEADER_IN_LINE ? HEADER_LINE : HEADER_OVER;
+		else
+			q->header = c == '\r' && q->header == HEADER_LINE ? HEADER_CR : HEADER_IN_LINE;
+	}
+	return false;
+}
+
+/* RFC 9755 §4: who enabled nothing means no UTF-8, and nothing else may stand there. */
+static bool
+header_must_be_ascii(const struct imap_session *s)
+{
+	return imap_cap_on(s, CAP_UTF8) && !s->utf8 && !s->srv->conf->append_8bit;
+}
+
 static void
 message_feed(struct imap_cmd *cmd, struct span bytes)
 {
@@ -324,6 +353,11 @@ message_feed(struct imap_cmd *cmd, struct span bytes)
 
 	if (refused(q))
 		return;
+	if (q->header != HEADER_OVER && header_must_be_ascii(cmd->session) &&
+	    header_is_8bit(q, bytes)) {
+		q->refused = "NO [CANNOT] A header that is not ASCII needs ENABLE UTF8=ACCEPT";
+		return;
+	}
 	/* RFC 3516 §4.2: NUL only in a literal8. */
 	if (!q->binary && memchr(bytes.p, '\0', bytes.len) != NULL) {
 		q->refused = "NO [CANNOT] A message with NUL needs a literal8";
@@ -787,7 +821,8 @@ begin_chunk(struct imap_cmd *cmd, bool final)
 	struct appending *q = cmd->data;
 	struct imap_session *s = cmd->session;
 
-	imap_args_init(&q->args, arena_span(&cmd->arena, buf_span(&s->reader.text)), &cmd->arena);
+	imap_session_args(s, arena_span(&cmd->arena, buf_span(&s->reader.text)), &cmd->arena,
+	    &q->args);
 	q->final = final;
 	/* The text of skipped literals is not cut off: it says nothing any more. */
 	if (refused(q))
@@ -804,7 +839,7 @@ next_chunk(struct imap_cmd *cmd)
 	struct appending *q = cmd->data;
 	struct imap_args a;
 
-	imap_args_init(&a, buf_span(&s->reader.text), &cmd->arena);
+	imap_session_args(s, buf_span(&s->reader.text), &cmd->arena, &a);
 	if (refused(q) || look_through(a, q) != PART_URL_LITERAL) {
 		begin_chunk(cmd, false);
 		return;

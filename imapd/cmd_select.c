@@ -1,4 +1,5 @@
 /* SELECT, EXAMINE, CLOSE, UNSELECT. */
+#include "imapd/list.h"
 #include "imapd/names.h"
 #include "imapd/sync.h"
 
@@ -7,7 +8,7 @@
 
 struct select {
 	struct store	*store;
-	struct span	path;
+	struct span	path, given;	/* given: as the client wrote it */
 	bool		readonly;
 	bool		qresync;	/* the rest was given (RFC 7162 §3.2.5) */
 	uint32_t	uidvalidity;
@@ -45,8 +46,11 @@ tell_selected(struct imap_session *s, const struct store_opened *o)
 	imap_view_tell_keywords(v, true, out);
 	v->told_count = v->count;
 	v->told_recent = imap_view_recent(v);
-	buf_addf(out, "* %u EXISTS\r\n* %u RECENT\r\n", v->count, v->told_recent);
-	if (o->unseen_first != 0 && imap_view_seq(v, o->unseen_first) != 0)
+	buf_addf(out, "* %u EXISTS\r\n", v->count);
+	/* RFC 9051 has neither of them. */
+	if (!s->rev2)
+		buf_addf(out, "* %u RECENT\r\n", v->told_recent);
+	if (!s->rev2 && o->unseen_first != 0 && imap_view_seq(v, o->unseen_first) != 0)
 		put_code(out, "UNSEEN", imap_view_seq(v, o->unseen_first));
 	put_code(out, "UIDVALIDITY", o->uidvalidity);
 	put_code(out, "UIDNEXT", o->uidnext);
@@ -117,8 +121,11 @@ on_opened(void *arg, enum status st, bool more, const void *msg)
 	    RIGHT_EXPUNGE | RIGHT_INSERT));
 	imap_names_select(s, sel->store);
 	s->view = imap_view_new(o, sel->path, readonly);
+	if (s->rev2)
+		imap_view_no_recent(s->view);
 	s->state = IMAP_IN_SELECTED;
 	tell_selected(s, o);
+	imap_put_oldname(s, sel->path, sel->given, true);
 	imap_watch(s);
 	/* Between the snapshot and the watch something may have happened: asked for by the
 	 * next command. */
@@ -196,13 +203,13 @@ select_mailbox(struct imap_cmd *cmd, bool readonly)
 {
 	struct imap_session *s = cmd->session;
 	struct select *sel = arena_zalloc(&cmd->arena, sizeof(*sel));
-	struct store_open rq = { .claim_recent = !readonly };
+	struct store_open rq = { .claim_recent = !readonly && !s->rev2 };
 	bool condstore = false;
 
 	cmd->data = sel;
 	cmd->release = select_release;
 	imap_args_sp(&cmd->args);
-	rq.path = sel->path = imap_args_mailbox(&cmd->args);
+	rq.path = sel->path = imap_args_mailbox_as(&cmd->args, &sel->given);
 	sel->readonly = readonly;
 	if (imap_args_try(&cmd->args, ' '))
 		args_params(cmd, sel, &condstore);

@@ -122,7 +122,7 @@ imap_context_add(struct imap_cmd *cmd)
 	x->tag = span_dup(cmd->tag);
 	x->uid = f->uid;
 	buf_add_span(&x->text, f->text);
-	imap_args_init(&args, buf_span(&x->text), &x->arena);
+	imap_session_args(cmd->session, buf_span(&x->text), &x->arena, &args);
 	x->q.off = f->q.off;
 	x->q.no_charset = f->q.no_charset;
 	x->q.collation = f->q.collation;

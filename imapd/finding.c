@@ -91,6 +91,7 @@ imap_finding_new(struct imap_cmd *cmd, void (*parse)(struct imap_args *a, struct
 	f->uid = cmd->uid;
 	f->q.off = imap_search_off(s, parse == imap_sort_parse);
 	f->q.collation = s->collation;
+	f->q.no_charset = s->utf8_accept;
 	f->text = span(cmd->args.p, (size_t)(cmd->args.end - cmd->args.p));
 	f->parse = parse;
 	parse(&cmd->args, &f->q);

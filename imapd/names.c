@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/mail/mailbox_name.h"
+#include "common/mail/unicode.h"
 #include "common/util/bytes.h"
 #include "common/util/mem.h"
 
@@ -310,6 +311,16 @@ ask_shard(struct prepare *p)
 	p->call = store_do_shared(p->asked != NULL ? p->asked : s->home, &rq, on_shared, p);
 }
 
+/* Nothing, if it cannot be a name. */
+static void
+name_in_utf8(const struct imap_session *s, struct span given, struct buf *out)
+{
+	if (s->utf8 || !mailbox_utf7_decode(given, out))
+		buf_add_span(out, given);
+	if (!unicode_is_utf8(buf_span(out)))
+		buf_clear(out);
+}
+
 /* Names behind the prefix, wherever in the text they stand. */
 static void
 collect(struct imap_cmd *cmd, struct span text, struct buf *names)
@@ -324,8 +335,8 @@ collect(struct imap_cmd *cmd, struct span text, struct buf *names)
 			continue;
 		while (end < text.len && strchr("/\"\r\n%*() ", text.p[end]) == NULL)
 			end++;
-		if (mailbox_utf7_decode(span_sub(text, i + len, end - i - len), &name) && name.len > 0 &&
-		    name.len < AUTH_NAME_MAX && names->len < 8192 &&
+		name_in_utf8(cmd->session, span_sub(text, i + len, end - i - len), &name);
+		if (name.len > 0 && name.len < AUTH_NAME_MAX && names->len < 8192 &&
 		    owner_by_name(cmd->session, buf_span(&name)) == NULL)
 			put_span(names, buf_span(&name));
 		buf_fini(&name);

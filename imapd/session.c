@@ -375,6 +375,17 @@ imap_session_background_end(struct imap_cmd *cmd)
 		imap_session_kick(s);
 }
 
+void
+imap_session_args(const struct imap_session *s, struct span text, struct arena *arena,
+    struct imap_args *a)
+{
+	imap_args_init(a, text, arena);
+	a->utf8 = s->utf8;
+	/* A password in LOGIN is whatever its bytes are. */
+	a->utf8_quoted = s->state != IMAP_IN_START &&
+	    (imap_cap_on(s, CAP_UTF8) || imap_cap_on(s, CAP_REV2));
+}
+
 /* Tag and name.  What has no tag is answered as "*". */
 static void
 read_name(struct imap_cmd *cmd, struct span text)
@@ -382,8 +393,7 @@ read_name(struct imap_cmd *cmd, struct span text)
 	struct imap_args *a = &cmd->args;
 	struct span name;
 
-	imap_args_init(a, text, &cmd->arena);
-	a->utf8 = cmd->session->utf8;
+	imap_session_args(cmd->session, text, &cmd->arena, a);
 	cmd->tag = arena_span(&cmd->arena, imap_args_tag(a));
 	if (cmd->tag.len > 256)
 		imap_args_fail(a, "The tag is too long");

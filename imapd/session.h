@@ -108,6 +108,7 @@ struct imap_session {
 	struct imap_caps	caps;		/* whose code is switched on */
 	bool			rev2;		/* IMAP4rev2 was enabled (RFC 9051) */
 	bool			utf8;		/* names and strings are UTF-8: rev2, or UTF8=ACCEPT */
+	bool			utf8_accept;	/* UTF8=ACCEPT was enabled (RFC 9755) */
 	bool			condstore;	/* the client knows modseqs: imap_condstore() sets it */
 	bool			qresync;	/* VANISHED instead of EXPUNGE */
 	bool			uidonly;	/* no sequence numbers at all (RFC 9586) */
@@ -198,6 +199,9 @@ void imap_ignore(void *arg, enum status st, bool more, const void *msg);
 /* Code and text for a status: "[NONEXISTENT] No such mailbox". */
 const char *imap_status_text(enum status st);
 
+/* Reads text as the session reads its commands: with UTF-8 where that is in force. */
+void imap_session_args(const struct imap_session *s, struct span text, struct arena *arena,
+    struct imap_args *a);
 /* At a literal: why its form is not taken, as a tagged line; NULL: it is. */
 const char *imap_literal_refusal(const struct imap_session *s);
 

@@ -59,6 +59,16 @@ imap_sync_enable(struct imap_session *s, struct span name, struct buf *out)
 		if (!s->uidonly)
 			buf_add_str(out, " UIDONLY");
 		s->uidonly = true;
+	} else if (span_caseeq_str(name, "IMAP4rev2") && imap_cap_on(s, CAP_REV2)) {
+		if (!s->rev2)
+			buf_add_str(out, " IMAP4rev2");
+		s->rev2 = s->utf8 = true;
+		if (s->view != NULL)
+			imap_view_no_recent(s->view);
+	} else if (span_caseeq_str(name, "UTF8=ACCEPT") && imap_cap_on(s, CAP_UTF8)) {
+		if (!s->utf8_accept)
+			buf_add_str(out, " UTF8=ACCEPT");
+		s->utf8_accept = s->utf8 = true;
 	} else {
 		return false;
 	}
@@ -199,7 +209,7 @@ imap_tell_changed(struct imap_cmd *cmd, struct uidset *changed, uint64_t since,
 	if (cmd->telling == NULL)
 		cmd->telling = arena_zalloc(&cmd->arena, sizeof(*cmd->telling));
 	*cmd->telling = (struct imap_telling){ changed, since, 0,
-	    cmd->session->condstore || cmd->session->notify != NULL, done };
+	    cmd->session->rev2 || cmd->session->condstore || cmd->session->notify != NULL, done };
 	tell_more(cmd);
 }
 
@@ -261,7 +271,7 @@ imap_sync(struct imap_cmd *cmd, void (*done)(struct imap_cmd *cmd))
 	struct imap_session *s = cmd->session;
 	struct store_changes rq = {
 		.mailbox = s->view->mailbox, .since = s->view->modseq,
-		.claim_recent = !s->view->readonly
+		.claim_recent = !s->view->readonly && !s->rev2
 	};
 
 	cmd->synced = done;

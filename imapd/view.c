@@ -202,6 +202,13 @@ imap_view_recent(const struct imap_view *v)
 }
 
 void
+imap_view_no_recent(struct imap_view *v)
+{
+	uidset_fini(&v->recent);
+	v->no_recent = true;
+}
+
+void
 imap_view_keywords(struct imap_view *v, struct span list)
 {
 	struct reader r;
@@ -385,7 +392,7 @@ imap_view_merge(struct imap_view *v, const struct store_changes_are *c)
 		uidset_remove_set(&v->changed, &v->expunged);
 	}
 	uidset_fini(&gone);
-	if (!v->readonly && c->recent_from > 0 && c->recent_from < c->uidnext)
+	if (!v->readonly && !v->no_recent && c->recent_from > 0 && c->recent_from < c->uidnext)
 		uidset_add_range(&v->recent, c->recent_from, c->uidnext - 1);
 	if (c->uidnext > v->uidnext)
 		v->uidnext = c->uidnext;
@@ -512,8 +519,8 @@ imap_view_tell(struct imap_view *v, bool expunges, bool vanished, struct buf *ou
 	if (v->count != v->told_count) {
 		tell_number(out, v->count, " EXISTS\r\n");
 		v->told_count = v->count;
-		tell_number(out, recent, " RECENT\r\n");
-		v->told_recent = recent;
+		if (!v->no_recent)
+			tell_number(out, recent, " RECENT\r\n");
 	}
 	v->told_recent = recent;
 }

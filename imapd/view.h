@@ -33,6 +33,7 @@ struct imap_view {
 	uint64_t		safe;		/* no expunge up to it is untold */
 	uint32_t		rights;
 	bool			readonly;
+	bool			no_recent;	/* IMAP4rev2 knows nothing of it */
 	bool			dirty;		/* the store said that something changed */
 	bool			gone;		/* the mailbox was deleted */
 	struct view_range	*r;
@@ -70,6 +71,8 @@ void imap_view_append(struct imap_view *v, uint32_t uid);
 /* Forgets messages; the numbers behind them shift. */
 void imap_view_remove(struct imap_view *v, const struct uidset *uids);
 uint32_t imap_view_recent(const struct imap_view *v);
+/* From now on no message is \Recent and no RECENT is told (RFC 9051). */
+void imap_view_no_recent(struct imap_view *v);
 
 /* The account's keyword table, whole; ignored when it is not longer than what is known. */
 void imap_view_keywords(struct imap_view *v, struct span list);

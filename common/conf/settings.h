@@ -61,6 +61,8 @@ struct conf_pool {			/* head.name: "imapd", "lmtpd", "pop3d" */
 	uint32_t		drain_time_s;
 };
 
+enum conf_id { CONF_ID_NOTHING, CONF_ID_NAME, CONF_ID_VERSION };
+
 struct conf_imap {
 	struct conf_head	head;
 	uint32_t		login_timeout_s;
@@ -74,6 +76,8 @@ struct conf_imap {
 	uint32_t		max_user_connections;	/* in one worker */
 	uint64_t		max_output_bytes;	/* waiting for a client that does not read */
 	bool			literal_plus;
+	bool			append_8bit;	/* headers that nobody said are UTF-8 */
+	uint8_t			id;			/* enum conf_id */
 	struct conf_strings	disabled_capabilities;
 	const char		*server_admin, *server_comment;	/* "": none */
 	struct conf_folders	default_folders;

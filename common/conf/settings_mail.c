@@ -2,6 +2,8 @@
  * Settings of the protocols that read and deliver mail. */
 #include "common/conf/settings_priv.h"
 
+static const char *const ids[] = { "nothing", "name", "version", NULL };
+
 const struct conf_field conf_imap_fields[] = {
 	CONF_TIME(conf_imap, login_timeout, "1min", "1s", "1h", CONF_RELOAD,
 	    "Time a client has from connecting to a successful login."),
@@ -26,6 +28,13 @@ const struct conf_field conf_imap_fields[] = {
 	    "Bytes kept for a client that reads slowly, before its commands wait."),
 	CONF_BOOL(conf_imap, literal_plus, "yes", CONF_RELOAD,
 	    "Offer LITERAL+: literals without waiting for the server.  no: LITERAL- (RFC 7888)."),
+	CONF_BOOL(conf_imap, append_8bit, "no", CONF_RELOAD,
+	    "Take messages with 8-bit bytes in their header by APPEND from clients that enabled "
+	    "neither UTF8=ACCEPT nor IMAP4rev2.  no: refused (RFC 9755, 4).  yes: for moving old "
+	    "mail here, of which some is like that."),
+	CONF_ENUM(conf_imap, id, ids, "version", CONF_RELOAD,
+	    "What ID tells of the server (RFC 2971): nothing, its name, or once logged in its "
+	    "version too."),
 	CONF_STRINGS(conf_imap, disabled_capabilities, "", CONF_RELOAD,
 	    "Extensions that are neither announced nor understood, for clients that they trouble: "
 	    "names as in CAPABILITY, IDLE for instance, or AUTH=PLAIN."),

@@ -160,7 +160,7 @@ quoted(struct imap_args *a)
 		return SPAN_NONE;
 	}
 	a->p++;
-	if (high && a->utf8 && !unicode_is_utf8(span(from, (size_t)(a->p - 1 - from)))) {
+	if (high && a->utf8_quoted && !unicode_is_utf8(span(from, (size_t)(a->p - 1 - from)))) {
 		imap_args_fail(a, "Not UTF-8");
 		return SPAN_NONE;
 	}
@@ -292,6 +292,17 @@ in_arena(struct imap_args *a, struct buf *b)
 	return s;
 }
 
+/* A name in modified UTF-7 is ASCII: what is not is UTF-8, whatever was enabled (RFC 9755 §3). */
+static bool
+is_8bit(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if ((unsigned char)s.p[i] >= 0x80)
+			return true;
+	}
+	return false;
+}
+
 struct span
 imap_args_mailbox(struct imap_args *a)
 {
@@ -306,15 +317,17 @@ imap_args_mailbox_as(struct imap_args *a, struct span *given)
 	struct span name = imap_args_astring(a);
 	struct buf path = { 0 }, plain = { 0 };
 
+	bool utf8 = a->utf8 || is_8bit(name);
+
 	*given = SPAN_NONE;
 	if (!imap_args_good(a))
 		return SPAN_NONE;
-	if (a->utf8)
+	if (utf8)
 		*given = name;
 	else if (mailbox_utf7_decode(name, &plain))
 		*given = arena_span(a->arena, buf_span(&plain));
 	buf_fini(&plain);
-	if (!(a->utf8 ? mailbox_name_from_utf8(name, &path) : mailbox_name_from_utf7(name, &path))) {
+	if (!(utf8 ? mailbox_name_from_utf8(name, &path) : mailbox_name_from_utf7(name, &path))) {
 		imap_args_fail(a, "Not the name of a mailbox");
 		a->error = IMAP_ARGS_NAME;
 	}
@@ -332,7 +345,7 @@ imap_args_list_mailbox(struct imap_args *a)
 	else
 		name = run_of(a, is_list_char, "A pattern is missing");
 	/* What is no name matches none: shown as it is. */
-	if (a->utf8 || !mailbox_utf7_decode(name, &utf8))
+	if (a->utf8 || is_8bit(name) || !mailbox_utf7_decode(name, &utf8))
 		buf_add_span(&utf8, name);
 	return in_arena(a, &utf8);
 }
@@ -614,9 +627,12 @@ imap_args_partial(struct imap_args *a, uint64_t *from, uint64_t *length)
 {
 	if (!imap_args_try(a, '<'))
 		return false;
-	*from = imap_args_number(a);
+	/* RFC 9051 counts with 63 bits here. */
+	*from = imap_args_number64(a);
 	imap_args_expect(a, '.');
-	*length = imap_args_nz_number(a);
+	*length = imap_args_number64(a);
+	if (*length == 0)
+		imap_args_fail(a, "A number must not be zero");
 	imap_args_expect(a, '>');
 	return imap_args_good(a);
 }

@@ -24,7 +24,8 @@ struct imap_args {
 	struct arena		*arena;
 	enum imap_args_error	error;
 	const char		*why;		/* a sentence for the client */
-	bool			utf8;		/* quoted strings and names are UTF-8 (RFC 9755) */
+	bool			utf8;		/* names are UTF-8, not modified UTF-7 */
+	bool			utf8_quoted;	/* what is 8-bit in quotes must be UTF-8 (RFC 9755 §3) */
 };
 
 void imap_args_init(struct imap_args *a, struct span text, struct arena *arena);

@@ -405,6 +405,8 @@ read_charset(struct parse *p)
 {
 	p->charset = p->out->charset = imap_args_astring(p->a);
 	imap_args_sp(p->a);
+	if (p->out->no_charset && !span_caseeq_str(p->charset, "UTF-8"))
+		imap_args_fail(p->a, "Only UTF-8 once UTF8=ACCEPT is enabled");
 	if (imap_args_good(p->a) && !mime_charset_known(p->charset)) {
 		p->out->bad_charset = true;
 		p->charset = SPAN_NONE;
@@ -444,7 +446,9 @@ imap_search_parse(struct imap_args *a, struct imap_search *s)
 
 	imap_args_sp(a);
 	return_options(a, s);
-	if (!s->no_charset && imap_args_word(a, "CHARSET")) {
+	if (imap_args_word(a, "CHARSET")) {
+		if (s->no_charset)
+			imap_args_fail(a, "No CHARSET once UTF8=ACCEPT is enabled");
 		imap_args_sp(a);
 		read_charset(&p);
 	}
