@@ -555,7 +555,7 @@ keyd_ask(struct tls_sign *s, const struct tls_sign_what *what, void *arg)
 	snprintf(k->digest, sizeof(k->digest), "%s", what->digest);
 	buf_clear(&k->tbs);
 	buf_add_span(&k->tbs, what->tbs);
-	loop_timer_set(k->timer, 30);
+	/* answered when the test lets it */
 }
 
 static void
@@ -590,7 +590,7 @@ others_are_served_while_a_signature_is_awaited(void **state)
 	struct server s, other;
 	struct keyd k = { 0 };
 	char err[TLS_ERROR_MAX];
-	int sv[2], served = 0;
+	int sv[2];
 
 	begin(&s, false);
 	k.timer = loop_timer_new(s.loop, keyd_answer, &k);
@@ -615,13 +615,15 @@ others_are_served_while_a_signature_is_awaited(void **state)
 	kit_client_init(&busy, NULL, 0);
 	SSL_do_handshake(busy.ssl);
 	pump(&other, &busy, 16384);
-	while (k.answers == 0) {
+	for (int served = 0; served < 3; served++) {
 		SSL_write(busy.ssl, "x\n", 2);
 		pump(&other, &busy, 16384);
 		assert_hears_tls(&busy, "<x>\n");
-		served++;
 	}
-	assert_true(served > 1);
+	assert_int_equal(k.answers, 0);
+	loop_timer_set(k.timer, 1);
+	while (k.answers == 0)
+		loop_once(s.loop, true);
 	pump(&s, &waiting, 16384);
 	assert_int_equal(s.secured, 1);
 	SSL_write(waiting.ssl, "y\n", 2);
