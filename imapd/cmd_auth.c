@@ -80,6 +80,12 @@ imap_store_event(struct imap_session *s, enum store_event ev, uint64_t modseq)
 {
 	if (s->ending)
 		return;
+	if (ev == STORE_EV_QUOTA) {
+		s->quota_near = modseq;
+		if (s->cmd != NULL && imap_cmd_is_idle(s->cmd))
+			imap_tell_quota(s);
+		return;
+	}
 	if (ev == STORE_EV_REVOKED) {
 		imap_session_bye(s, "[UNAVAILABLE] The login was ended by the server");
 		return;
@@ -99,7 +105,7 @@ on_store_event(void *arg, enum store_event ev, uint64_t modseq)
 	struct imap_session *s = arg;
 
 	/* While another's mailbox is selected the own ones tell nothing of it. */
-	if (ev == STORE_EV_REVOKED || s->store == s->home)
+	if (ev == STORE_EV_REVOKED || ev == STORE_EV_QUOTA || s->store == s->home)
 		imap_store_event(s, ev, modseq);
 }
 

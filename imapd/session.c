@@ -141,6 +141,19 @@ restart_timer(struct imap_session *s)
 		loop_timer_set(s->timer, (uint64_t)s->srv->conf->idle_timeout_s * 1000);
 }
 
+/* RFC 9208 §4.3.1: only where a mailbox is selected, or messages are being added. */
+void
+imap_tell_quota(struct imap_session *s)
+{
+	bool adds = s->cmd != NULL && s->cmd->def != NULL && (s->cmd->def->flags & IMAP_CMD_STREAMS);
+
+	if (s->quota_near == 0 || (s->view == NULL && !adds) || !imap_cap_on(s, CAP_QUOTA))
+		return;
+	buf_addf(imap_out(s), "* NO [OVERQUOTA] %u per cent of the quota are used\r\n",
+	    (unsigned)s->quota_near);
+	s->quota_near = 0;
+}
+
 static void
 write_tagged(struct imap_cmd *cmd)
 {
@@ -150,6 +163,7 @@ write_tagged(struct imap_cmd *cmd)
 
 	if (!span_has_caseprefix(buf_span(&cmd->result), "BAD "))
 		s->bad_commands = 0;	/* the limit is on those in a row */
+	imap_tell_quota(s);
 	buf_add_span(out, cmd->tag);
 	buf_add_c(out, ' ');
 	buf_add_span(out, buf_span(&cmd->result));

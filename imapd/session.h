@@ -135,6 +135,7 @@ struct imap_session {
 	struct imap_view	*view;		/* NULL: nothing selected */
 	struct imap_notify	*notify;	/* NULL: NOTIFY was not used */
 	uint32_t		bad_commands, failed_logins;
+	uint64_t		quota_near;	/* per cent to tell of; 0: nothing */
 	uint32_t		next_stage;
 	uint64_t		n_commands, n_fetched, n_appended;
 };
@@ -153,6 +154,8 @@ imap_out(struct imap_session *s)
 {
 	return conn_out(s->conn);
 }
+/* That the account is near its limit, when it is and may be told now. */
+void imap_tell_quota(struct imap_session *s);
 /* Something may have been left in the connection: look again in the next round. */
 void imap_session_kick(struct imap_session *s);
 /* The password may be asked for. */

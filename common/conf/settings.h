@@ -227,6 +227,7 @@ struct conf_quota {			/* of accounts without their own; 0: no limit */
 	uint64_t		storage_bytes;
 	uint32_t		messages;
 	uint32_t		mailboxes;
+	uint32_t		warn, warn_again;	/* per cent; 0: never */
 };
 
 struct conf_shard {			/* head.name: "0", "1" ... or "system" */

@@ -49,6 +49,11 @@ const struct conf_field conf_quota_fields[] = {
 	    "Messages."),
 	CONF_INT(conf_quota, mailboxes, "2000", "0", "1000000", CONF_RELOAD,
 	    "Mailboxes."),
+	CONF_INT(conf_quota, warn, "80", "0", "100", CONF_RELOAD,
+	    "An account whose mail comes to fill so many per cent of its limit is named in the log "
+	    "(quota.near), and IMAP clients are told.  0: never."),
+	CONF_INT(conf_quota, warn_again, "95", "0", "100", CONF_RELOAD,
+	    "And once more."),
 	CONF_END
 };
 

@@ -118,6 +118,8 @@ static const struct ipc_field quota_is[] = {
 	IPC_U64(store_quota_is, bytes), IPC_U64(store_quota_is, bytes_limit),
 	IPC_U64(store_quota_is, messages), IPC_U64(store_quota_is, messages_limit),
 	IPC_U64(store_quota_is, mailboxes), IPC_U64(store_quota_is, mailboxes_limit), IPC_END };
+static const struct ipc_field quota_near[] = {
+	IPC_U8(store_quota_near, percent, 0, 255), IPC_END };
 static const struct ipc_field quota_set[] = {
 	SEQ(store_quota_set), IPC_U64(store_quota_set, bytes), IPC_U64(store_quota_set, messages),
 	IPC_U64(store_quota_set, mailboxes), IPC_END };
@@ -270,6 +272,7 @@ static const struct ipc_message messages[] = {
 	{ STORE_METADATA_IS, "metadata-is", REPLY, PART + 64, OF(store_metadata_is, metadata_is) },
 	{ STORE_METADATA_SET, "metadata-set", ACCESS, 0, PART + 64,
 	    OF(store_metadata_set, metadata_set) },
+	{ STORE_QUOTA_NEAR, "quota-near", NOTE, 16, OF(store_quota_near, quota_near) },
 	{ STORE_QUOTA_SET, "quota-set", ACCESS, 0, 64, OF(store_quota_set, quota_set) },
 	{ 0 }
 };

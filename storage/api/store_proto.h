@@ -68,7 +68,7 @@ enum store_no {
 	STORE_LEASE = 160, STORE_REMOVE = 161, STORE_REMOVED = 162,
 	STORE_UIDLS = 163, STORE_UIDLS_ARE = 164, STORE_UIDL_PUT = 165,
 	STORE_METADATA_GET = 100, STORE_METADATA_IS = 101, STORE_METADATA_SET = 102,
-	STORE_QUOTA_SET = 103
+	STORE_QUOTA_SET = 103, STORE_QUOTA_NEAR = 104
 };
 
 /* attach -> attached.  owner 0: the ticket's own account, made with its default mailboxes
@@ -275,6 +275,10 @@ struct store_quota_is {
 	uint64_t	messages, messages_limit;
 	uint64_t	mailboxes, mailboxes_limit;
 };
+
+/* quota_near (note to every channel of the account): its mail went over one of the configured
+ * marks; per cent of the tighter limit. */
+struct store_quota_near { uint8_t percent; };
 
 /* quota_set -> status: the account's own limits, 0: the configured default.  Needs a ticket with
  * RIGHT_QUOTA. */

@@ -451,6 +451,8 @@ on_note(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *h,
 		return;			/* closed meanwhile */
 	if (m->no == STORE_DIRTY) {
 		s->event(s->arg, STORE_EV_DIRTY, dirty->modseq);
+	} else if (m->no == STORE_QUOTA_NEAR) {
+		s->event(s->arg, STORE_EV_QUOTA, ((const struct store_quota_near *)msg)->percent);
 	} else if (m->no == STORE_REVOKED) {
 		s->attach = ATTACH_REFUSED;
 		s->refused = ST_DENIED;

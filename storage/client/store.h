@@ -34,8 +34,9 @@ void store_pool_set(struct store_pool *p, uint32_t shard, int fd);
 size_t store_pool_shards(const struct store_pool *p, uint32_t *numbers, size_t max);
 
 /* dirty: something in the account changed (ask store_changes); lost: see above;
- * revoked: the ticket was taken back: end the session. */
-enum store_event { STORE_EV_DIRTY, STORE_EV_LOST, STORE_EV_REVOKED };
+ * revoked: the ticket was taken back: end the session; quota: the account came near its
+ * limit, with the per cent in the place of modseq. */
+enum store_event { STORE_EV_DIRTY, STORE_EV_LOST, STORE_EV_REVOKED, STORE_EV_QUOTA };
 typedef void (*store_event_fn)(void *arg, enum store_event ev, uint64_t modseq);
 
 /* Opens a channel; calls may follow at once (they queue behind the attach). */

@@ -93,6 +93,8 @@ fill_conf(const struct stored *sd, struct service_conf *cf)
 	cf->quota_bytes = sd->conf->quota.storage_bytes;
 	cf->quota_messages = sd->conf->quota.messages;
 	cf->quota_mailboxes = sd->conf->quota.mailboxes;
+	cf->quota_warn[0] = (uint8_t)sd->conf->quota.warn;
+	cf->quota_warn[1] = (uint8_t)sd->conf->quota.warn_again;
 	buf_clear(&cf->folders);
 	add_folders(&sd->conf->imap.default_folders, &cf->folders);
 }

@@ -29,6 +29,7 @@ struct service_conf {
 	uint32_t	op_rows;		/* rows that one operation changes; tests make it small */
 	uint64_t	whole_messages;		/* that one COPY, MOVE or APPEND may make */
 	uint64_t	quota_bytes, quota_messages, quota_mailboxes;	/* 0: no limit */
+	uint8_t		quota_warn[2];		/* per cent; 0: never */
 	struct buf	folders;		/* op_default_mailbox..., without INBOX */
 	const struct jio *io;			/* NULL: the real file system */
 	bool		small, inline_io;	/* tests: see engine_opts, journal_opts */

@@ -488,10 +488,41 @@ goes_on(struct request *rq)
 	return true;
 }
 
+/* Told when a mark is passed, and again only when it was left before. */
+static void
+tell_quota(struct request *rq)
+{
+	const struct state_result *res = &rq->res;
+	struct account *a = table_get_u64(&rq->svc->accounts, rq->op.head.account);
+	const struct store_quota_near near = { res->used_after };
+	struct list *n, *tmp;
+	bool passed = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(rq->svc->cf.quota_warn); i++) {
+		uint8_t mark = rq->svc->cf.quota_warn[i];
+
+		passed |= mark > 0 && res->used_before < mark && res->used_after >= mark;
+	}
+	if (!passed || res->repeated)
+		return;
+	LOG(NULL, WARN, "quota.near", KV_UINT("account", rq->op.head.account),
+	    KV_UINT("percent", res->used_after));
+	if (a == NULL)
+		return;
+	list_each(n, tmp, &a->channels) {
+		struct channel *c = list_entry(n, struct channel, node);
+
+		if (c->ticket.role == STORE_ROLE_ACCESS && !channel_foreign(c) && !c->revoked)
+			ipc_note(c->peer->ipc, c->no, STORE_QUOTA_NEAR, &near);
+	}
+}
+
 static void
 tell(struct request *rq)
 {
 	struct service *svc = rq->svc;
+
+	tell_quota(rq);
 
 	if (rq->res.changed && !rq->res.repeated && rq->op.kind != OP_DIR_WRITE)
 		note_dirty(svc, rq);

@@ -127,3 +127,26 @@ quota_fits(const struct apply *ap, uint64_t bytes, uint64_t messages)
 	return a->bytes <= max_bytes && bytes <= max_bytes - a->bytes &&
 	    a->messages <= max_messages && messages <= max_messages - a->messages;
 }
+
+static unsigned
+percent(uint64_t used, uint64_t max)
+{
+	if (max == UINT64_MAX || max == 0)
+		return 0;
+	if (used / 3 >= max)
+		return 255;
+	/* Sizes are below 2^50: nothing is lost of them that would show. */
+	return (unsigned)(used > UINT64_MAX / 100 ? used / (max / 100 + 1) : used * 100 / max);
+}
+
+uint8_t
+quota_used(const struct apply *ap)
+{
+	const struct rec_account *a = &ap->a->rec;
+	unsigned bytes = percent(a->bytes, limit(a->bytes_limit, ap->op->head.bytes_max));
+	unsigned messages = percent(a->messages, limit(a->messages_limit,
+	    ap->op->head.messages_max));
+	unsigned most = bytes > messages ? bytes : messages;
+
+	return (uint8_t)(most > 255 ? 255 : most);
+}

@@ -516,7 +516,11 @@ apply_one(struct apply *ap)
 	}
 	if (ap_foreign(ap) && !(how & SHARED))
 		return refuse(ap, ST_DENIED);
+	if (ap->a != NULL)
+		ap->r->used_before = quota_used(ap);
 	TRY(appliers[ap->op->kind].fn(ap));
+	if (ap->a != NULL)
+		ap->r->used_after = quota_used(ap);
 	assert(ap->r->status == ST_OK || ap->modseq == 0);
 	TRY(reader_flush(ap));
 	ap->r->own_only = ap->reader_changed && !ap->shared_changed;

@@ -60,6 +60,8 @@ struct state_result {			/* zeroed before the first use; reused then */
 	/* The facts that a journal's outcome record compares, and notes tell.  0: none. */
 	uint64_t	modseq;		/* of the account (dir write: of the directory) after it */
 	bool		changed;	/* something that watchers of the account care for */
+	/* Of the account's tightest limit on mail, per cent used before and after it. */
+	uint8_t		used_before, used_after;
 	uint64_t	mailbox;	/* created, appended to, changed or copied into */
 	uint32_t	uid;		/* first one given out; flags, expunge: the highest one named,
 					 * so that a repeated chain goes on behind it */

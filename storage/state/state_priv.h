@@ -238,6 +238,8 @@ unsigned path_parts(struct span path);
 /* Room for `more` mailboxes? */
 bool mailboxes_fit(const struct apply *ap, uint64_t more);
 bool quota_fits(const struct apply *ap, uint64_t bytes, uint64_t messages);
+/* Per cent of the tighter limit on mail that is used, at most 255; 0: no limit. */
+uint8_t quota_used(const struct apply *ap);
 /* Makes what path_find() found missing; at->id is 0. */
 enum status mailbox_make(struct apply *ap, const struct path_at *at, uint8_t role,
     struct mbox **m);
