@@ -63,6 +63,9 @@ static const struct {
 	[CAP_OBJECTID] = { "OBJECTID", IMAP_IN_LOGIN },
 	[CAP_SAVEDATE] = { "SAVEDATE", IMAP_IN_LOGIN },
 	[CAP_PREVIEW] = { "PREVIEW", IMAP_IN_LOGIN },
+	[CAP_INPROGRESS] = { "INPROGRESS", IMAP_IN_LOGIN },
+	[CAP_MESSAGELIMIT] = { "MESSAGELIMIT", IMAP_IN_LOGIN },
+	[CAP_SAVELIMIT] = { "SAVELIMIT", IMAP_IN_LOGIN },
 	[CAP_APPENDLIMIT] = { "APPENDLIMIT", IMAP_IN_LOGIN },
 };
 
@@ -83,6 +86,9 @@ imap_caps_init(struct imap_caps *c, const struct conf_imap *conf)
 	for (unsigned i = CAP_NONE + 1; i < CAP_MAX; i++) {
 		if ((i == CAP_LITERAL_PLUS && !conf->literal_plus) ||
 		    (i == CAP_LITERAL_MINUS && conf->literal_plus) ||
+		    (i == CAP_INPROGRESS && conf->progress_interval_s == 0) ||
+		    (i == CAP_MESSAGELIMIT && conf->message_limit == 0) ||
+		    (i == CAP_SAVELIMIT && conf->save_limit == 0) ||
 		    imap_cap_disabled(conf, span_str(caps[i].name)))
 			continue;
 		c->bits[i >> 6] |= UINT64_C(1) << (i & 63);
@@ -136,6 +142,10 @@ imap_capabilities(const struct imap_session *s, struct buf *out)
 		buf_add_str(out, caps[i].name);
 		if (i == CAP_APPENDLIMIT)	/* the same for all mailboxes (RFC 7889 §2) */
 			buf_addf(out, "=%llu", (unsigned long long)s->srv->conf->max_append_bytes);
+		else if (i == CAP_MESSAGELIMIT)
+			buf_addf(out, "=%u", s->srv->conf->message_limit);
+		else if (i == CAP_SAVELIMIT)
+			buf_addf(out, "=%u", s->srv->conf->save_limit);
 	}
 	if (s->state == IMAP_IN_START)
 		put_login_words(s, out);

@@ -7,6 +7,7 @@
  *
  * The command's text comes in chunks, each up to a literal that is streamed; a chunk is
  * worked off part by part (work_off()), waiting where a URL's bytes are fetched. */
+#include "imapd/limits.h"
 #include "imapd/sync.h"
 #include "imapd/names.h"
 
@@ -518,6 +519,8 @@ append_commit(struct imap_cmd *cmd)
 		append_refuse(cmd);
 		return;
 	}
+	if (imap_limit_refuse(cmd, q->across != NULL ? 0 : q->n_items, imap_save_limit(cmd->session), NULL))
+		return;
 	store_do_append(to, &rq, on_appended, cmd);
 	buf_fini(&q->items);
 }

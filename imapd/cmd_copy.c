@@ -2,6 +2,7 @@
 #include "imapd/names.h"
 
 #include "common/util/mem.h"
+#include "imapd/limits.h"
 #include "imapd/sync.h"
 
 struct copying {
@@ -91,6 +92,12 @@ copy(struct imap_cmd *cmd, bool move)
 	}
 	if (!imap_cmd_uids(cmd, text, &uids))
 		return;
+	if (!move && imap_limit_refuse(cmd, uidset_count(&uids), imap_save_limit(s), &uids)) {
+		uidset_fini(&uids);
+		return;
+	}
+	if (move)
+		imap_limit_uids(cmd, &uids);
 	q->move = move;
 	cmd->data = q;
 	uidset_copy(&gone, &uids);
@@ -129,7 +136,7 @@ cmd_move(struct imap_cmd *cmd)
 
 const struct imap_command imap_cmds_copy[] = {
 	/* name		allowed in		flags				cap	run */
-	{ "COPY",	IMAP_IN_SELECTED,	IMAP_CMD_UID,			CAP_NONE,		cmd_copy },
-	{ "MOVE",	IMAP_IN_SELECTED,	IMAP_CMD_UID | IMAP_CMD_WRITES,	CAP_MOVE,		cmd_move },
+	{ "COPY",	IMAP_IN_SELECTED,	IMAP_CMD_UID | IMAP_CMD_LONG,	CAP_NONE,		cmd_copy },
+	{ "MOVE",	IMAP_IN_SELECTED,	IMAP_CMD_UID | IMAP_CMD_WRITES | IMAP_CMD_LONG,	CAP_MOVE,		cmd_move },
 	{ 0 }
 };

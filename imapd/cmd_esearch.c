@@ -315,6 +315,6 @@ cmd_esearch(struct imap_cmd *cmd)
 
 const struct imap_command imap_cmds_esearch[] = {
 	/* name		allowed in		flags */
-	{ "ESEARCH",	IMAP_IN_LOGIN,		0, CAP_MULTISEARCH, cmd_esearch },
+	{ "ESEARCH",	IMAP_IN_LOGIN,		IMAP_CMD_LONG, CAP_MULTISEARCH, cmd_esearch },
 	{ 0 }
 };

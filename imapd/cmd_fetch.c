@@ -2,6 +2,7 @@
 #include "imapd/fetch.h"
 
 #include "common/util/mem.h"
+#include "imapd/limits.h"
 #include "imapd/sync.h"
 
 #define CHUNK_PLAIN	8192u		/* messages of which rows alone are asked for */
@@ -515,6 +516,7 @@ changed_known(struct imap_cmd *cmd, enum status st, struct uidset *changed)
 		return;
 	}
 	uidset_intersect(&f->todo, changed);
+	imap_limit_uids(cmd, &f->todo);
 	next_chunk(cmd);
 }
 
@@ -577,6 +579,17 @@ keep_partial(struct fetch *f)
 		uidset_remove_range(&f->todo, last + 1, UINT32_MAX);
 }
 
+/* false: the command was ended.  A part is refused whole: RFC 9738 §3.1. */
+static bool
+limit_fetch(struct imap_cmd *cmd, struct fetch *f)
+{
+	if (f->partial.lo != 0 && imap_limit_refuse(cmd, uidset_count(&f->todo),
+	    imap_message_limit(cmd->session), NULL))
+		return false;
+	imap_limit_uids(cmd, &f->todo);
+	return true;
+}
+
 static void
 cmd_fetch(struct imap_cmd *cmd)
 {
@@ -608,12 +621,14 @@ cmd_fetch(struct imap_cmd *cmd)
 	}
 	if (!imap_cmd_uids(cmd, set, &f->todo))
 		return;
-	if (f->partial.lo != 0)
-		keep_partial(f);
-	f->asked = uidset_count(&f->todo);
-	f->columns = fetch_columns_plan(f);
 	cmd->data = f;
 	cmd->release = fetch_release;
+	if (f->partial.lo != 0)
+		keep_partial(f);
+	if (!f->filtered && !limit_fetch(cmd, f))
+		return;
+	f->asked = uidset_count(&f->todo);
+	f->columns = fetch_columns_plan(f);
 	if (f->filtered)
 		ask_changed(cmd, set);
 	else

@@ -39,6 +39,7 @@ run_search(struct imap_cmd *cmd, void *arg)
 	if (f == NULL || !imap_context_allowed(cmd))
 		return;
 	f->plain = "SEARCH";
+	f->limited = true;
 	if (cmd->session->rev2 && !f->q.extended) {	/* RFC 9051 §6.4.4 */
 		f->q.extended = true;
 		f->q.wants = IMAP_RETURN_ALL;
@@ -190,8 +191,11 @@ cmd_thread(struct imap_cmd *cmd)
 
 const struct imap_command imap_cmds_search[] = {
 	/* name		allowed in		flags */
-	{ "SEARCH",	IMAP_IN_SELECTED,	IMAP_CMD_UID | IMAP_CMD_NO_EXPUNGE, CAP_NONE, cmd_search },
-	{ "SORT",	IMAP_IN_SELECTED,	IMAP_CMD_UID | IMAP_CMD_NO_EXPUNGE, CAP_SORT, cmd_sort },
-	{ "THREAD",	IMAP_IN_SELECTED,	IMAP_CMD_UID | IMAP_CMD_NO_EXPUNGE, CAP_NONE, cmd_thread },
+	{ "SEARCH",	IMAP_IN_SELECTED,	IMAP_CMD_UID | IMAP_CMD_NO_EXPUNGE | IMAP_CMD_LONG,
+	    CAP_NONE, cmd_search },
+	{ "SORT",	IMAP_IN_SELECTED,	IMAP_CMD_UID | IMAP_CMD_NO_EXPUNGE | IMAP_CMD_LONG,
+	    CAP_SORT, cmd_sort },
+	{ "THREAD",	IMAP_IN_SELECTED,	IMAP_CMD_UID | IMAP_CMD_NO_EXPUNGE | IMAP_CMD_LONG,
+	    CAP_NONE, cmd_thread },
 	{ 0 }
 };

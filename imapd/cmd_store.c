@@ -3,6 +3,7 @@
 
 #include "common/util/mem.h"
 #include "imapd/context.h"
+#include "imapd/limits.h"
 #include "imapd/sync.h"
 
 struct storing {
@@ -136,6 +137,15 @@ send_store(struct imap_cmd *cmd, const struct uidset *uids, const struct imap_fl
 	buf_fini(&set);
 }
 
+static void
+store_progress(const struct imap_cmd *cmd, uint64_t *done, uint64_t *goal)
+{
+	const struct storing *q = cmd->data;
+
+	*done = q->answered;
+	*goal = q->asked;
+}
+
 /* store = "STORE" SP sequence-set [SP "(" "UNCHANGEDSINCE" SP modseq ")"] SP
  *         store-att-flags  (RFC 7162 §3.1.3) */
 static void
@@ -172,8 +182,10 @@ cmd_store(struct imap_cmd *cmd)
 		imap_condstore(cmd->session);
 	if (!imap_cmd_uids(cmd, set, &uids))
 		return;
+	imap_limit_uids(cmd, &uids);
 	cmd->data = q;
 	cmd->release = store_release;
+	cmd->progress = store_progress;
 	if (uidset_empty(&uids))
 		imap_cmd_done(cmd, ST_OK);
 	else
@@ -183,7 +195,7 @@ cmd_store(struct imap_cmd *cmd)
 
 const struct imap_command imap_cmds_store[] = {
 	/* name		allowed in		flags */
-	{ "STORE",	IMAP_IN_SELECTED,	IMAP_CMD_WRITES | IMAP_CMD_UID | IMAP_CMD_NO_EXPUNGE,
-	    CAP_NONE, cmd_store },
+	{ "STORE",	IMAP_IN_SELECTED,	IMAP_CMD_WRITES | IMAP_CMD_UID | IMAP_CMD_NO_EXPUNGE |
+	    IMAP_CMD_LONG, CAP_NONE, cmd_store },
 	{ 0 }
 };

@@ -3,6 +3,7 @@
 
 #include "common/util/clock.h"
 #include "common/util/mem.h"
+#include "imapd/limits.h"
 #include "imapd/sorter.h"
 #include "imapd/sync.h"
 
@@ -23,7 +24,8 @@ imap_search_off(const struct imap_session *s, bool sort)
 		{ CAP_OBJECTID, IMAP_SEARCH_OBJECTID }, { CAP_SAVEDATE, IMAP_SEARCH_SAVEDATE },
 		{ CAP_THREAD_ORDEREDSUBJECT, IMAP_SEARCH_ORDEREDSUBJECT },
 		{ CAP_THREAD_REFERENCES, IMAP_SEARCH_REFERENCES },
-		{ CAP_FILTERS, IMAP_SEARCH_FILTERS_KEY }
+		{ CAP_FILTERS, IMAP_SEARCH_FILTERS_KEY },
+		{ CAP_MESSAGELIMIT, IMAP_SEARCH_UID_BOUNDS }
 	};
 	unsigned off = 0;
 
@@ -143,6 +145,15 @@ on_found(void *arg, enum status st)
 		imap_cmd_done(cmd, st);
 }
 
+static void
+finding_progress(const struct imap_cmd *cmd, uint64_t *done, uint64_t *goal)
+{
+	const struct imap_finding *f = cmd->data;
+
+	if (f->searcher != NULL)
+		searcher_progress(f->searcher, done, goal);
+}
+
 void
 imap_finding_run_view(struct imap_cmd *cmd, const struct imap_view *v,
     void (*then)(struct imap_cmd *cmd))
@@ -164,7 +175,12 @@ imap_finding_run_view(struct imap_cmd *cmd, const struct imap_view *v,
 		imap_condstore(s);
 	imap_search_resolve(&f->program, v);
 	imap_search_universe(v, &all);
+	if (f->limited) {
+		searcher_narrow(&f->program, &all);
+		imap_limit_uids(cmd, &all);
+	}
 	f->then = then;
+	cmd->progress = finding_progress;
 	f->searcher = searcher_start(&job, &all, on_found, cmd);
 }
 

@@ -26,6 +26,7 @@ struct imap_finding {
 	struct search_found	found;
 	struct imap_result	result;
 	bool			uid;		/* uids are told, not numbers */
+	bool			limited;	/* to what one command may look at */
 	void			(*then)(struct imap_cmd *cmd);	/* found is there */
 	struct multi		*multi;		/* of cmd_esearch.c */
 	struct span		text;		/* of the arguments, for who reads them again */

@@ -39,6 +39,8 @@ struct searcher {
 	struct score		*scores;
 	size_t			n_scores, score_room;
 	bool			need_rows;
+	bool			chunk_asked;	/* nothing of the chunk is in a stage yet */
+	uint64_t		goal;		/* messages to settle */
 	uint32_t		n_keywords;
 
 	struct uidset		todo, left, chunk, open, listed, bodies;
@@ -563,6 +565,7 @@ judge_columns(struct searcher *s, const struct store_columns_row *row)
 static void
 chunk_read(struct searcher *s, enum status st)
 {
+	s->chunk_asked = s->resume_uid != 0;
 	if (st != ST_OK) {
 		s->failed = st;
 		finish(s);
@@ -661,6 +664,7 @@ next_chunk(struct searcher *s)
 	uidset_clear(&s->chunk);
 	take_some(&s->left, chunk_size(s), &s->chunk);
 	if (s->p->columns != 0) {
+		s->chunk_asked = true;
 		ask_columns(s);
 	} else if (!s->need_rows) {
 		uidset_add_set(&s->open, &s->chunk);
@@ -668,6 +672,7 @@ next_chunk(struct searcher *s)
 	} else {
 		uidset_encode(&s->chunk, &set);
 		rq.uids = buf_span(&set);
+		s->chunk_asked = true;
 		s->call = store_do_rows(s->job.store, &rq, on_rows, s);
 		buf_fini(&set);
 	}
@@ -699,23 +704,24 @@ judge_view(struct searcher *s)
 }
 
 /* Sets among the keys of which all must match spare us the other messages. */
-static void
-narrow(struct searcher *s)
+void
+searcher_narrow(const struct search_program *p, struct uidset *uids)
 {
-	const struct search_node *root = s->p->root;
+	const struct search_node *root = p->root;
 
 	if (root->op != SEARCH_AND)
 		return;
 	for (const struct search_node *n = root->first; n != NULL; n = n->next) {
 		if (n->op == SEARCH_UIDS || n->op == SEARCH_SEQS)
-			uidset_intersect(&s->todo, &n->uids);
+			uidset_intersect(uids, &n->uids);
 	}
 }
 
 static void
 begin(struct searcher *s)
 {
-	narrow(s);
+	searcher_narrow(s->p, &s->todo);
+	s->goal = uidset_count(&s->todo);
 	if (s->p->root->op == SEARCH_AND && s->p->root->first != NULL &&
 	    s->p->root->first->op == SEARCH_ALL && s->p->root->first->next == NULL &&
 	    !s->job.modseqs && !s->job.scores) {
@@ -749,6 +755,17 @@ searcher_start(const struct search_job *job, struct uidset *uids,
 	s->n_keywords = (uint32_t)job->keywords.len;
 	later(s, begin);
 	return s;
+}
+
+void
+searcher_progress(const struct searcher *s, uint64_t *done, uint64_t *goal)
+{
+	uint64_t open = uidset_count(&s->todo) + uidset_count(&s->left) + uidset_count(&s->open) +
+	    uidset_count(&s->listed) + uidset_count(&s->bodies) +
+	    (s->chunk_asked ? uidset_count(&s->chunk) : 0);
+
+	*goal = s->goal;
+	*done = open < s->goal ? s->goal - open : 0;
 }
 
 void

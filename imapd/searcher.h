@@ -36,6 +36,10 @@ struct search_found {
  * before; it may free it. */
 struct searcher *searcher_start(const struct search_job *job, struct uidset *uids,
     void (*done)(void *arg, enum status st), void *arg);
+/* Takes away what sets of uids rule out by themselves. */
+void searcher_narrow(const struct search_program *p, struct uidset *uids);
+/* How many messages are settled, of how many. */
+void searcher_progress(const struct searcher *s, uint64_t *done, uint64_t *goal);
 void searcher_free(struct searcher **s);
 /* After done with ST_OK; takes it out. */
 void searcher_take(struct searcher *s, struct search_found *f);

@@ -8,8 +8,10 @@
 #include "common/mail/mailbox_name.h"
 #include "common/proto/imap_print.h"
 #include "common/util/mem.h"
+#include "imapd/limits.h"
 #include "imapd/names.h"
 #include "imapd/notify.h"
+#include "imapd/progress.h"
 #include "imapd/sync.h"
 
 #define IN_MAX			65536u		/* of a connection, without asking */
@@ -161,6 +163,7 @@ write_tagged(struct imap_cmd *cmd)
 	struct buf *out = imap_out(s);
 	bool logout = cmd->def != NULL && span_eq_str(span_str(cmd->def->name), "LOGOUT");
 
+	imap_limit_tell(cmd);
 	if (!span_has_caseprefix(buf_span(&cmd->result), "BAD "))
 		s->bad_commands = 0;	/* the limit is on those in a row */
 	imap_tell_quota(s);
@@ -469,6 +472,8 @@ run(struct imap_cmd *cmd)
 	}
 	if (!imap_names_prepare(cmd, cmd->def->run))
 		cmd->def->run(cmd);
+	if (s->cmd != NULL && !s->ending)
+		imap_progress_watch(s->cmd);
 }
 
 /* RFC 7888: LITERAL- takes what need not be announced up to 4096 bytes. */
@@ -766,6 +771,7 @@ imap_server_fini(struct imap_server *srv)
 
 		imap_session_free(&s);
 	}
+	loop_timer_free(&srv->progress);
 	for (unsigned i = 0; i < 4; i++) {
 		auth_lookup_cancel(&srv->asking[i]);
 		buf_fini(&srv->mechanisms[i]);

@@ -34,6 +34,7 @@ struct imap_server {
 	/* SASL mechanisms by the flags of a connection (AUTH_TLS, AUTH_CLEAR_OK). */
 	struct buf		mechanisms[4];
 	struct auth_lookup	*asking[4];
+	struct loop_timer	*progress;	/* progress.c */
 	void			(*closed)(void *arg, const struct net_ip *peer);	/* a session is gone; may be NULL */
 	void			*arg;
 };
@@ -52,7 +53,8 @@ enum {
 	IMAP_CMD_NO_EXPUNGE = 8,	/* no EXPUNGE before its end, unless behind "UID" */
 	IMAP_CMD_FRESH = 16,		/* asks the store for changes whatever is known */
 	IMAP_CMD_SECRET = 32,		/* its text is never shown in a trace */
-	IMAP_CMD_STREAMS = 64		/* its literals are messages: see imap_append_wants() */
+	IMAP_CMD_STREAMS = 64,		/* its literals are messages: see imap_append_wants() */
+	IMAP_CMD_LONG = 128		/* may take long, and writes whole lines: INPROGRESS between */
 };
 
 struct imap_cmd;
@@ -84,6 +86,11 @@ struct imap_cmd {
 	void				*data;
 	struct imap_telling		*telling;	/* sync.c */
 	struct imap_earlier		*earlier;
+	/* How far it is, in messages; NULL, or a goal left 0: not known. */
+	void				(*progress)(const struct imap_cmd *cmd, uint64_t *done,
+	    uint64_t *goal);
+	uint64_t			told_ms;	/* of its progress */
+	uint32_t			limit, lowest_uid;	/* limits.c; 0: all was done */
 	/* Where its ending leads to instead: a part of it that is a command in itself ended. */
 	void				(*after)(struct imap_cmd *cmd);
 	bool				ended;

@@ -75,6 +75,8 @@ struct conf_imap {
 	uint32_t		max_logins;		/* failed ones on a connection */
 	uint32_t		max_user_connections;	/* in one worker */
 	uint64_t		max_output_bytes;	/* waiting for a client that does not read */
+	uint32_t		message_limit, save_limit;	/* of one command; 0: none */
+	uint32_t		progress_interval_s;	/* 0: never */
 	bool			literal_plus;
 	bool			append_8bit;	/* headers that nobody said are UTF-8 */
 	uint8_t			id;			/* enum conf_id */

@@ -26,6 +26,15 @@ const struct conf_field conf_imap_fields[] = {
 	    "Connections of one account to one worker."),
 	CONF_SIZE(conf_imap, max_output, "1M", "64K", "64M", CONF_RELOAD,
 	    "Bytes kept for a client that reads slowly, before its commands wait."),
+	CONF_INT(conf_imap, message_limit, "1000000", "0", "1000000000", CONF_RELOAD,
+	    "Messages that one FETCH, SEARCH, STORE, MOVE or UID EXPUNGE takes, announced as "
+	    "MESSAGELIMIT (RFC 9738); COPY and APPEND are refused above it.  Clients that do not "
+	    "know of it see the newest alone.  0: no limit."),
+	CONF_INT(conf_imap, save_limit, "1000000", "0", "1000000000", CONF_RELOAD,
+	    "Messages that one COPY or APPEND takes, announced as SAVELIMIT.  0: no limit."),
+	CONF_TIME(conf_imap, progress_interval, "10s", "0", "1h", CONF_RELOAD,
+	    "A command that takes long tells how far it is after this time, and again "
+	    "(INPROGRESS, RFC 9585).  0: never."),
 	CONF_BOOL(conf_imap, literal_plus, "yes", CONF_RELOAD,
 	    "Offer LITERAL+: literals without waiting for the server.  no: LITERAL- (RFC 7888)."),
 	CONF_BOOL(conf_imap, append_8bit, "no", CONF_RELOAD,

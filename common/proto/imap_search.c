@@ -15,7 +15,7 @@ struct parse {
 
 enum key_kind {
 	KEY_PLAIN, KEY_FLAG, KEY_NOT_FLAG, KEY_KEYWORD, KEY_UNKEYWORD, KEY_DATE, KEY_SIZE,
-	KEY_ADDRESS, KEY_TEXT, KEY_HEADER, KEY_NEW, KEY_OLD, KEY_NOT, KEY_OR, KEY_UID, KEY_MODSEQ,
+	KEY_ADDRESS, KEY_TEXT, KEY_HEADER, KEY_NEW, KEY_OLD, KEY_NOT, KEY_OR, KEY_UID, KEY_UID_BOUND, KEY_MODSEQ,
 	KEY_WITHIN, KEY_FUZZY, KEY_ID, KEY_FILTER
 };
 
@@ -65,6 +65,8 @@ static const struct key {
 	{ "THREADID", KEY_ID, SEARCH_THREAD_ID, 0, IMAP_SEARCH_OBJECTID },
 	{ "TO", KEY_ADDRESS, SEARCH_ADDRESS, MIME_TO, 0 },
 	{ "UID", KEY_UID, SEARCH_UIDS, 0, 0 },
+	{ "UIDAFTER", KEY_UID_BOUND, SEARCH_UIDS, 1, IMAP_SEARCH_UID_BOUNDS },
+	{ "UIDBEFORE", KEY_UID_BOUND, SEARCH_UIDS, 0, IMAP_SEARCH_UID_BOUNDS },
 	{ "UNANSWERED", KEY_NOT_FLAG, SEARCH_FLAG, FLAG_ANSWERED, 0 },
 	{ "UNDELETED", KEY_NOT_FLAG, SEARCH_FLAG, FLAG_DELETED, 0 },
 	{ "UNDRAFT", KEY_NOT_FLAG, SEARCH_FLAG, FLAG_DRAFT, 0 },
@@ -164,6 +166,24 @@ filter_key(struct parse *p)
 	s->n_filters++;
 }
 
+/* UIDAFTER and UIDBEFORE (RFC 9738 §3.2): without '*', which would turn the range round. */
+static struct search_node *
+uid_bound(struct parse *p, const struct key *k, struct search_node *n)
+{
+	uint32_t uid = imap_args_nz_number(p->a);
+	struct buf set = { 0 };
+
+	if (uid == (k->arg ? UINT32_MAX : 1))
+		return negate(p, new_node(p, SEARCH_ALL));
+	if (k->arg)
+		buf_addf(&set, "%u:%u", uid + 1, UINT32_MAX);
+	else
+		buf_addf(&set, "1:%u", uid - 1);
+	n->set = arena_span(p->a->arena, buf_span(&set));
+	buf_fini(&set);
+	return n;
+}
+
 static struct search_node *
 read_operands(struct parse *p, const struct key *k, struct search_node *n)
 {
@@ -204,6 +224,9 @@ read_operands(struct parse *p, const struct key *k, struct search_node *n)
 		imap_args_sp(a);
 		n->set = imap_args_sequence_set(a);
 		break;
+	case KEY_UID_BOUND:
+		imap_args_sp(a);
+		return uid_bound(p, k, n);
 	case KEY_MODSEQ:
 		imap_args_sp(a);
 		modseq_key(p, n);

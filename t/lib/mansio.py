@@ -246,3 +246,30 @@ class Smtp:
 
     def close(self):
         self.sock.close()
+
+
+def configure(settings, section="imap"):
+    """Puts settings into a section of the configuration and reloads it; gives back a function
+    that undoes this."""
+    import signal
+    import time
+    path = os.path.join(os.environ["MANSIO_DIR"], "etc", "mansio.conf")
+    with open(path) as f:
+        good = f.read()
+
+    def load(text):
+        at = log_size()
+        with open(path, "w") as f:
+            f.write(text)
+        with open(os.path.join(os.environ["MANSIO_DIR"], "mansiod.pid")) as f:
+            os.kill(int(f.read()), signal.SIGHUP)
+        end = time.time() + 10
+        while not any("reload.done" in line for line in log_lines(at)):
+            assert time.time() < end, "the configuration was not taken: %s" % log_lines(at)
+            time.sleep(0.05)
+        time.sleep(0.2)
+
+    head = "\n%s {" % section
+    load(good.replace(head, "%s %s " % (head, settings)) if head in good else
+         "%s\n%s { %s }\n" % (good, section, settings))
+    return lambda: load(good)
