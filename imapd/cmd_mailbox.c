@@ -10,6 +10,7 @@
 
 struct creating {
 	struct span	path, given;
+	uint8_t		role;
 };
 
 static void
@@ -21,6 +22,10 @@ on_created(void *arg, enum status st, bool more, const void *msg)
 
 	if (more)
 		return;
+	if (st == ST_CONFLICT && q->role != MAILBOX_ROLE_NONE) {
+		imap_cmd_end(cmd, "NO [USEATTR] Another mailbox has this use");
+		return;
+	}
 	if (st != ST_OK || made == NULL) {
 		imap_cmd_done(cmd, st != ST_OK ? st : ST_BUG);
 		return;
@@ -77,7 +82,7 @@ cmd_create(struct imap_cmd *cmd)
 		imap_cmd_end(cmd, "NO [USEATTR] A mailbox cannot be made for this use");
 		return;
 	}
-	rq.role = (uint8_t)role;
+	rq.role = q->role = (uint8_t)role;
 	if (mailbox_name_is_inbox(rq.path))
 		imap_cmd_done(cmd, ST_EXISTS);
 	else

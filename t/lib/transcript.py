@@ -17,9 +17,11 @@ Lines of a transcript:
     S: <closed>                  the server closes the connection
     wait: 0.2                    seconds
 
-    S: * OK [UIDVALIDITY ${v=}] *  keeps a number: later ${v}; ${v-2} is two less
+    S: * OK [UIDVALIDITY ${v=}] *  keeps a number: later ${v}; ${v-2} is two less;
+                                 ${v~} keeps a word
 
-${user}, ${password}, ${plain} (a message of SASL PLAIN) and ${100} (so many As) are
+${user}, ${password}, ${plain} (a message of SASL PLAIN), ${plain-other} (one that wants to act
+for the second account) and ${100} (so many As) are
 replaced.  Connections open with their first line; the
 greeting is expected like any other line unless the connection is in `login`.  --split N
 writes N bytes at a time."""
@@ -42,10 +44,12 @@ class Failure(Exception):
 
 def pattern(text):
     out = b""
-    for part in re.split(r"(\$\{\w+=\}|\*)", text):
-        keep = re.fullmatch(r"\$\{(\w+)=\}", part)
-        out += b".*" if part == "*" else b"(?P<%s>[0-9]+)" % keep[1].encode() if keep else \
-            re.escape(part.encode())
+    for part in re.split(r"(\$\{\w+[=~]\}|\*)", text):
+        keep = re.fullmatch(r"\$\{(\w+)([=~])\}", part)
+        if keep:
+            out += b"(?P<%s>%s)" % (keep[1].encode(), b"[0-9]+" if keep[2] == "=" else rb"[\w-]+")
+        else:
+            out += b".*" if part == "*" else re.escape(part.encode())
     return re.compile(out, re.S)
 
 
@@ -154,8 +158,8 @@ def prepare(n, words):
     c.s.close()
 
 
-def plain(n):
-    return base64.b64encode(("\0%s\0%s" % (user(n), PASSWORD)).encode()).decode()
+def plain(n, other=""):
+    return base64.b64encode(("%s\0%s\0%s" % (other, user(n), PASSWORD)).encode()).decode()
 
 
 def unescape(text):
@@ -182,8 +186,10 @@ def play(path, split):
         rest = rest.replace("${user}", user(account)).replace("${password}", PASSWORD)
         rest = rest.replace("${other}", user(other))
         rest = rest.replace("${plain}", plain(account))
+        rest = rest.replace("${plain-other}", plain(account, user(other)))
         rest = re.sub(r"\$\{(\d+)\}", lambda r: "A" * int(r[1]), rest)
-        rest = re.sub(r"\$\{(\w+)([-+]\d+)?\}", lambda m: str(kept[m[1]] + int(m[2] or 0)), rest)
+        rest = re.sub(r"\$\{(\w+)([-+]\d+)?\}", lambda m: str(int(kept[m[1]]) + int(m[2])) if m[2] else
+                      kept[m[1]], rest)
         try:
             if word == "protocol":
                 protocol = rest
@@ -238,7 +244,7 @@ def step(connections, word, equal, rest, split, tls, kept, protocol):
         m = pattern(rest).fullmatch(line)
         if m is None:
             raise Failure("expected %r\n   came %r" % (rest, line.decode("utf-8", "replace")))
-        kept.update((k, int(v)) for k, v in m.groupdict().items())
+        kept.update((k, v.decode()) for k, v in m.groupdict().items())
 
 
 def main():
