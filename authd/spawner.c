@@ -97,7 +97,8 @@ obey(const struct order *o, int fd, int orders)
 {
 	if (o->what == ORDER_START && fd >= 0)
 		start(o->no, fd, orders);
-	for (size_t i = 0; i < CHILDREN_MAX && o->what == ORDER_STOP; i++)
+	/* 0 is no child: its pid is one of long ago, or 0, that is everybody here */
+	for (size_t i = 0; i < CHILDREN_MAX && o->what == ORDER_STOP && o->no != 0; i++)
 		if (children[i].no == o->no)
 			end_child(children[i].pid, DEPTH_MAX);
 }

@@ -58,10 +58,10 @@ suit_header(struct pop3_session *s, size_t from, bool first)
 	if (s->utf8 || s->srv->conf->utf8_headers == CONF_POP3_UTF8_SEND || x->header.over)
 		return true;
 	n = pop3_header_take(&x->header, raw);
-	if (first && pop3_is_utf8(span_sub(raw, 0, n))) {
-		if (s->srv->conf->utf8_headers == CONF_POP3_UTF8_REFUSE)
+	if (pop3_is_utf8(span_sub(raw, 0, n))) {
+		if (first && s->srv->conf->utf8_headers == CONF_POP3_UTF8_REFUSE)
 			return false;
-		x->ascii = true;
+		x->ascii = true;	/* it has begun: too late to refuse */
 	}
 	if (x->ascii)
 		pop3_make_ascii(out->data + from, n);

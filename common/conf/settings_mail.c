@@ -132,7 +132,7 @@ const struct conf_field conf_pop3_fields[] = {
 	CONF_TIME(conf_pop3, login_delay, "0", "0", "1d", CONF_RELOAD,
 	    "Time between two logins to a maildrop; who comes earlier gets [LOGIN-DELAY].  "
 	    "0: no matter."),
-	CONF_ENUM(conf_pop3, utf8_headers, pop3_utf8, "send", CONF_RELOAD,
+	CONF_ENUM(conf_pop3, utf8_headers, pop3_utf8, "surrogate", CONF_RELOAD,
 	    "Messages with UTF-8 in their header, for a client that did not say UTF8 "
 	    "(RFC 6856).  send: as they are.  surrogate: with ? for each such byte.  refuse: "
 	    "-ERR [UTF8]."),

@@ -495,13 +495,16 @@ static uint32_t
 rights_needed(const struct ipc_message *m, const void *msg)
 {
 	switch (m->no) {
-	case STORE_LIST: return RIGHT_LOOKUP;
+	case STORE_LIST: case STORE_TOUCHED: return RIGHT_LOOKUP;
 	case STORE_CREATE: return RIGHT_CREATE;
 	case STORE_DELETE: return RIGHT_DELETE_MAILBOX;
 	case STORE_RENAME: return RIGHT_CREATE | RIGHT_DELETE_MAILBOX;
 	case STORE_OPEN: case STORE_ROWS: case STORE_CACHE: case STORE_BODY:
-	case STORE_CHANGES: return RIGHT_READ;
-	case STORE_STAGE: case STORE_APPEND: return RIGHT_INSERT;
+	case STORE_CHANGES: case STORE_COLUMNS: return RIGHT_READ;
+	case STORE_STAGE: return RIGHT_INSERT;
+	case STORE_APPEND:
+		return RIGHT_INSERT | (((const struct store_append *)msg)->replace_uid != 0 ?
+		    RIGHT_DELETE_MSG | RIGHT_EXPUNGE : 0);
 	case STORE_FLAGS: return RIGHT_WRITE;
 	case STORE_EXPUNGE: return RIGHT_EXPUNGE;
 	case STORE_SHARED: return RIGHT_LOOKUP;

@@ -306,7 +306,8 @@ read_columns(struct request *rq, const struct store_columns *msg)
 		return fail(rq, ST_SYNTAX);
 	if (first)
 		st = state_columns_open(rq->svc->state, rq->account->id, msg->mailbox, &rq->set,
-		    msg->want, msg->version, msg->fields, &rq->columns);
+		    msg->want, msg->version, msg->fields,
+		    channel_foreign(rq->chan) ? rq->chan->ticket.account : 0, &rq->columns);
 	if (st == ST_OK && (msg->fields & ROW_FLAGS) != 0)
 		st = state_keywords(rq->svc->state, rq->account->id, 0, &keywords);
 	if (msg->budget > 0 && msg->budget - rq->sent < budget)

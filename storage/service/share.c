@@ -5,7 +5,7 @@
 
 #include "common/util/mem.h"
 
-#define SHARED_LOOKED	2000u		/* owners looked at for one part of an answer */
+#define SHARED_LOOKED	100u		/* owners looked at for one part of an answer */
 
 bool
 channel_foreign(const struct channel *c)

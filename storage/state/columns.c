@@ -85,6 +85,7 @@ struct group {
 struct state_columns {
 	struct walk		walk;
 	unsigned		fields;
+	struct reader_view	*reader;	/* NULL: the owner */
 	uint8_t			version;
 	struct uidset		here;		/* without fields: the members that are there */
 	uint32_t		last;		/* uid looked at last */
@@ -122,7 +123,7 @@ open_groups(struct state_columns *c, uint32_t want, uint32_t from)
 enum status
 state_columns_open(struct state *s, uint64_t account, uint64_t mailbox,
     const struct uidset *uids, uint32_t want, uint8_t version, unsigned fields,
-    struct state_columns **out)
+    uint64_t reader, struct state_columns **out)
 {
 	struct state_columns *c = mem_zalloc(sizeof(*c));
 	uint32_t from = uids->n > 0 ? uids->r[0].lo : 0;
@@ -131,6 +132,11 @@ state_columns_open(struct state *s, uint64_t account, uint64_t mailbox,
 	c->walk = (struct walk){ .s = s, .account = account, .mailbox = mailbox, .uids = uids };
 	c->fields = fields;
 	c->version = version;
+	if (reader != 0 && (fields & ROW_FLAGS)) {
+		c->reader = mem_zalloc(sizeof(*c->reader));
+		*c->reader = (struct reader_view){ .account = account, .mailbox = mailbox,
+			.reader = reader };
+	}
 	if (fields != 0) {
 		st = read_live_mailbox(s, account, mailbox, &c->walk.last);
 		if (st == ST_OK)
@@ -158,6 +164,7 @@ state_columns_close(struct state_columns **cp)
 		engine_cursor_close(&c->groups[i].c);
 	uidset_fini(&c->here);
 	buf_fini(&c->scratch);
+	mem_free(&c->reader);
 	mem_free(cp);
 }
 
@@ -291,6 +298,8 @@ put_entry(struct state_columns *c, uint32_t uid, const struct rec_index *x, stru
 			.received_zone = x->received_zone, .message = x->message,
 			.thread = x->thread, .saved_s = x->saved_s };
 
+		if (c->reader != NULL)
+			TRY(reader_row(c->walk.s, c->reader, &row));
 		put_store_row(out, &row, c->fields);
 	}
 	at = out->len;
@@ -313,6 +322,8 @@ state_columns_next(struct state_columns *c, size_t budget, bool first, struct bu
 	enum status st;
 
 	*resume_uid = 0;
+	if (c->reader != NULL)		/* his marks may be other ones since the last part */
+		c->reader->no = UINT32_MAX;
 	while ((st = next_uid(c, &uid, &x)) == ST_OK) {
 		size_t before = out->len;
 

@@ -5,6 +5,8 @@
  *	membership	by uid: uid, message, thread, modseq, flags, size, received, zone, saved
  *	message		once for each membership: SHA-256
  *	annotation	of the account and of each mailbox: reader, name, value
+ *	unique-id	of POP3, brought along: uid, text
+ *	ACL, \Seen	of each mailbox: its entries; by reader, the marks
  *
  * A mailbox's hash covers its memberships; the root covers the mailboxes' hashes.  Not
  * in it: counters (state_check() recounts them), positions of bodies, caches, history. */
@@ -85,21 +87,19 @@ hash_rows(struct state *s, uint64_t account, uint64_t mailbox, struct digest *d)
 	return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
-/* With whom it is shared, and what they have seen. */
+/* Rows of a mailbox as they are, with what follows it in their keys. */
 static enum status
-hash_shared(struct state *s, uint64_t account, uint64_t mailbox, struct digest *d)
+hash_table(struct state *s, enum tab t, uint64_t account, uint64_t mailbox, struct digest *d)
 {
 	struct engine_cursor *c = NULL;
-	struct span key, payload;
 	struct buf b = { 0 };
+	struct span key, payload;
 	struct key k;
 	enum status st;
 
-	TRY(state_acl(s, account, mailbox, &b));
-	add(d, &b);
 	key_2(&k, account, mailbox);
-	TRY(engine_cursor_open(s->e, NULL, TAB_RSEEN, key_span(&k), &c));
-	while ((st = st_next(s, TAB_RSEEN, c, &key, &payload)) == ST_OK) {
+	TRY(engine_cursor_open(s->e, NULL, t, key_span(&k), &c));
+	while ((st = st_next(s, t, c, &key, &payload)) == ST_OK) {
 		put_span(&b, span_sub(key, 16, key.len));
 		put_span(&b, payload);
 		add(d, &b);
@@ -109,25 +109,16 @@ hash_shared(struct state *s, uint64_t account, uint64_t mailbox, struct digest *
 	return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+/* With whom it is shared. */
 static enum status
-hash_metadata(struct state *s, uint64_t account, uint64_t mailbox, struct digest *d)
+hash_acl(struct state *s, uint64_t account, uint64_t mailbox, struct digest *d)
 {
-	struct engine_cursor *c = NULL;
 	struct buf b = { 0 };
-	struct span key, payload;
-	struct key k;
-	enum status st;
+	enum status st = state_acl(s, account, mailbox, &b);
 
-	key_2(&k, account, mailbox);
-	TRY(engine_cursor_open(s->e, NULL, TAB_METADATA, key_span(&k), &c));
-	while ((st = st_next(s, TAB_METADATA, c, &key, &payload)) == ST_OK) {
-		put_span(&b, span_sub(key, 16, key.len));
-		put_span(&b, payload);
-		add(d, &b);
-	}
-	engine_cursor_close(&c);
+	add(d, &b);
 	buf_fini(&b);
-	return st == ST_NOT_FOUND ? ST_OK : st;
+	return st;
 }
 
 static enum status
@@ -148,9 +139,13 @@ hash_mailbox(struct state *s, uint64_t account, uint64_t id, const struct rec_ma
 	add(d, &b);
 	st = hash_rows(s, account, id, d);
 	if (st == ST_OK)
-		st = hash_metadata(s, account, id, d);
+		st = hash_table(s, TAB_METADATA, account, id, d);
 	if (st == ST_OK)
-		st = hash_shared(s, account, id, d);
+		st = hash_table(s, TAB_UIDL, account, id, d);
+	if (st == ST_OK)
+		st = hash_acl(s, account, id, d);
+	if (st == ST_OK)
+		st = hash_table(s, TAB_RSEEN, account, id, d);
 	digest_done(d, leaf);
 	digest_add(root, leaf, sizeof(leaf));
 	digest_free(&d);
@@ -238,7 +233,7 @@ state_hash(struct state *s, uint64_t account, unsigned char out[32])
 	add(root, &b);
 	st = hash_sorted(s, account, TAB_SUBSCR, root);
 	if (st == ST_OK)
-		st = hash_metadata(s, account, 0, root);
+		st = hash_table(s, TAB_METADATA, account, 0, root);
 	if (st == ST_OK)
 		st = hash_mailboxes(s, account, root);
 	digest_done(root, out);

@@ -194,25 +194,35 @@ highest(struct state *s, uint64_t account, uint64_t mailbox, uint64_t reader, ui
 }
 
 enum status
+reader_row(struct state *s, struct reader_view *v, struct store_row *row)
+{
+	const struct reader_block *b = &v->block;
+
+	if (row->uid / BLOCK_UIDS != v->no) {
+		TRY(block_read(s, NULL, v->account, v->mailbox, v->reader, row->uid / BLOCK_UIDS,
+		    &v->block));
+		v->no = row->uid / BLOCK_UIDS;
+	}
+	row->flags = flags_without(row->flags, flags_system(FLAG_SEEN));
+	if (is_seen(b, row->uid))
+		row->flags = flags_or(row->flags, flags_system(FLAG_SEEN));
+	if (b->modseq[row->uid % BLOCK_UIDS] > row->modseq)
+		row->modseq = b->modseq[row->uid % BLOCK_UIDS];
+	return ST_OK;
+}
+
+enum status
 state_reader_rows(struct state *s, uint64_t account, uint64_t mailbox, uint64_t reader,
     unsigned fields, struct span rows, struct buf *out)
 {
-	struct reader_block b = { 0 };
-	uint32_t no = UINT32_MAX;
+	struct reader_view v = { .account = account, .mailbox = mailbox, .reader = reader,
+		.no = UINT32_MAX };
 	struct store_row row;
 	struct reader r;
 
 	reader_init(&r, rows.p, rows.len);
 	while (get_store_row(&r, &row, fields)) {
-		if (row.uid / BLOCK_UIDS != no) {
-			no = row.uid / BLOCK_UIDS;
-			TRY(block_read(s, NULL, account, mailbox, reader, no, &b));
-		}
-		row.flags = flags_without(row.flags, flags_system(FLAG_SEEN));
-		if (is_seen(&b, row.uid))
-			row.flags = flags_or(row.flags, flags_system(FLAG_SEEN));
-		if (b.modseq[row.uid % BLOCK_UIDS] > row.modseq)
-			row.modseq = b.modseq[row.uid % BLOCK_UIDS];
+		TRY(reader_row(s, &v, &row));
 		put_store_row(out, &row, fields);
 	}
 	return r.bad ? ST_BUG : ST_OK;

@@ -135,11 +135,12 @@ enum status state_caches(struct state *s, uint64_t account, uint64_t mailbox,
     const struct uidset *uids, unsigned want, size_t budget, uint32_t *resume_uid,
     struct buf *out);
 /* Rows with columns (store_proto.h: columns) of the members of uids that are there, in rising
- * order; uids stays the caller's and as it is until the walk is closed. */
+ * order; uids stays the caller's and as it is until the walk is closed.  reader: 0, or who it
+ * is that reads another's mail, see state_reader_rows(). */
 struct state_columns;
 enum status state_columns_open(struct state *s, uint64_t account, uint64_t mailbox,
     const struct uidset *uids, uint32_t want, uint8_t version, unsigned fields,
-    struct state_columns **c);
+    uint64_t reader, struct state_columns **c);
 /* Appends the next ones, at most `budget` bytes, but one row when `first`.  *resume_uid: the next
  * one to come; 0: none. */
 enum status state_columns_next(struct state_columns *c, size_t budget, bool first,

@@ -81,6 +81,13 @@ struct reader_block {
 	uint64_t	modseq[BLOCK_UIDS];
 };
 
+/* What one reader is shown, row after row. */
+struct reader_view {
+	uint64_t		account, mailbox, reader;
+	uint32_t		no;		/* of the block; UINT32_MAX: none loaded */
+	struct reader_block	block;
+};
+
 /* One operation being applied. */
 struct apply {
 	struct state		*s;
@@ -284,6 +291,8 @@ enum status reader_get(struct apply *ap, uint64_t mailbox, uint32_t uid, bool *s
     uint64_t *modseq);
 enum status reader_set(struct apply *ap, uint64_t mailbox, uint32_t uid, bool seen);
 enum status reader_flush(struct apply *ap);
+/* His \Seen for the shared one, the higher of both modseqs. */
+enum status reader_row(struct state *s, struct reader_view *v, struct store_row *row);
 /* Up to OP_ROWS marks of a mailbox go.  *empty: none is left. */
 enum status reader_purge(struct apply *ap, uint64_t mailbox, bool *empty);
 

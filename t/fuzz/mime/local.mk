@@ -14,5 +14,9 @@ FUZZ_TARGETS += t/fuzz/mime/fuzz_html
 t_fuzz_mime_fuzz_html_SOURCES = t/fuzz/mime/fuzz_html.c $(FUZZ_MAIN)
 t_fuzz_mime_fuzz_html_LDADD = $(TEST_LIBS) $(OUTSIDE_LIBS)
 t_fuzz_mime_fuzz_html_LDFLAGS = $(FUZZ_LINK)
+FUZZ_TARGETS += t/fuzz/mime/fuzz_columns
+t_fuzz_mime_fuzz_columns_SOURCES = t/fuzz/mime/fuzz_columns.c $(FUZZ_MAIN)
+t_fuzz_mime_fuzz_columns_LDADD = $(TEST_LIBS) $(OUTSIDE_LIBS)
+t_fuzz_mime_fuzz_columns_LDFLAGS = $(FUZZ_LINK)
 EXTRA_DIST += t/fuzz/mime/corpus_digest t/fuzz/mime/corpus_fields t/fuzz/mime/corpus_html \
-	t/fuzz/mime/corpus_summary
+	t/fuzz/mime/corpus_summary t/fuzz/mime/corpus_columns

@@ -217,6 +217,9 @@ rig_done(void *arg, enum status st, bool more, const void *msg)
 	switch (m->no) {
 	case STORE_MAILBOXES: buf_add_span(&a->parts, ((const struct store_mailboxes *)msg)->list); break;
 	case STORE_ROWS_ARE: buf_add_span(&a->parts, ((const struct store_rows_are *)msg)->rows); break;
+	case STORE_COLUMNS_ARE:
+		buf_add_span(&a->parts, ((const struct store_columns_are *)msg)->rows);
+		break;
 	case STORE_BODY_IS: buf_add_span(&a->parts, ((const struct store_body_is *)msg)->pieces); break;
 	case STORE_FLAGS_ARE: buf_add_span(&a->parts, ((const struct store_flags_are *)msg)->rows); break;
 	case STORE_CHANGES_ARE:

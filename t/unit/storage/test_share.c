@@ -538,6 +538,35 @@ a_stranger_learns_nothing_of_another_account(void **state)
 	store_close(&nowhere);
 }
 
+/* The marks of the first messages, as columns tell them. */
+static unsigned
+seen_in_columns(struct store *s, uint64_t mailbox)
+{
+	struct store_columns rq = { .mailbox = mailbox, .fields = ROW_FLAGS };
+	struct store_columns_row row;
+	struct answer got = { 0 };
+	struct uidset set = { 0 };
+	struct buf uids = { 0 };
+	struct reader r;
+	unsigned seen = 0;
+
+	uidset_add_range(&set, 1, 8);
+	uidset_encode(&set, &uids);
+	rq.uids = buf_span(&uids);
+	rig_expect(STORE_COLUMNS_ARE);
+	store_do_columns(s, &rq, rig_done, &got);
+	rig_wait(&rig, &got, 1);
+	IS(got.st, ST_OK);
+	reader_init(&r, got.parts.data, got.parts.len);
+	while (get_store_columns_row(&r, &row, ROW_FLAGS, 0))
+		if (flags_get_system(row.row.flags) & FLAG_SEEN)
+			seen |= 1u << row.uid;
+	uidset_fini(&set);
+	buf_fini(&uids);
+	answer_fini(&got);
+	return seen;
+}
+
 static void
 both_sides_see_each_others_changes(void **state)
 {
@@ -575,6 +604,8 @@ both_sides_see_each_others_changes(void **state)
 	ASK(store_do_flags(reader, &fl, rig_done, &b), ST_OK);
 	rig_run(&rig, 5);
 	IS(mine[STORE_EV_DIRTY], 1);
+	IS(seen_in_columns(reader, fl.mailbox), 1u << 1);
+	IS(seen_in_columns(owner, fl.mailbox), 0);
 	/* not shared any more: told once, then it is gone for him */
 	IS(share(owner, "INBOX", 18, 0), ST_OK);
 	rig_run(&rig, 5);

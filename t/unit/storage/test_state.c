@@ -1096,7 +1096,7 @@ columns_tell(uint64_t mailbox, uint32_t want, uint8_t version, unsigned fields, 
 	uint32_t resume;
 	struct reader r;
 
-	OK(state_columns_open(k->s, k->account, mailbox, &s, want, version, fields, &c));
+	OK(state_columns_open(k->s, k->account, mailbox, &s, want, version, fields, 0, &c));
 	do {
 		buf_clear(&b);
 		OK(state_columns_next(c, 1, true, &b, &resume));
