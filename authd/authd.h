@@ -71,6 +71,7 @@ struct peer {
 	uint32_t		kind;		/* AUTH_PEER_... */
 	struct ticket_holder	holder;
 	struct exchange_owner	owner;
+	uint64_t		asked_until_ms;	/* WHO, see ask_paced() */
 	char			name[32];
 };
 
@@ -94,7 +95,7 @@ struct found {
 	uint64_t	id;
 	uint32_t	shard;
 	bool		disabled;
-	struct buf	address;
+	struct buf	address, groups;
 };
 void found_take(struct found *f, const struct dir_account *a);
 void found_fini(struct found *f);

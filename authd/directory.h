@@ -73,6 +73,8 @@ bool dir_get_account(struct dir_job *job, uint64_t id, struct dir_account *a, bo
 bool dir_get_name(struct dir_job *job, struct span folded, struct dir_name *n, bool *found);
 bool dir_get_domain(struct dir_job *job, struct span folded, struct dir_domain *d, bool *found);
 bool dir_get_verifier(struct dir_job *job, uint64_t id, struct dir_verifier *v, bool *found);
+bool dir_get_group(struct dir_job *job, struct span folded, struct dir_group *g, bool *found);
+bool dir_get_group_name(struct dir_job *job, uint64_t id, struct span *name, bool *found);
 void dir_put_account(struct dir_job *job, const struct dir_account *a);
 
 /* Resolving ------------------------------------------------------------------ */

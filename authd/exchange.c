@@ -278,6 +278,8 @@ on_verified(void *arg, const struct verify_result *r)
 	buf_add_span(&x->app, r->app);
 	buf_clear(&x->found.address);
 	buf_add_span(&x->found.address, buf_span(&r->found->address));
+	buf_clear(&x->found.groups);
+	buf_add_span(&x->found.groups, buf_span(&r->found->groups));
 	exchange_proven(x);
 }
 

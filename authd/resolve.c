@@ -85,6 +85,24 @@ dir_get_domain(struct dir_job *job, struct span folded, struct dir_domain *d, bo
 	DECODED(r, dir_domain_decode, d, found);
 }
 
+bool
+dir_get_group(struct dir_job *job, struct span folded, struct dir_group *g, bool *found)
+{
+	const struct dir_rec *r = get_by_name(job, dir_key_group, folded);
+
+	DECODED(r, dir_group_decode, g, found);
+}
+
+bool
+dir_get_group_name(struct dir_job *job, uint64_t id, struct span *name, bool *found)
+{
+	const struct dir_rec *r = get_by_id(job, dir_key_group_id, id);
+
+	*found = r != NULL && r->version != 0;
+	*name = *found ? r->value : SPAN_NONE;
+	return r != NULL;
+}
+
 void
 dir_put_account(struct dir_job *job, const struct dir_account *a)
 {

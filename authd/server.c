@@ -18,6 +18,8 @@
 
 #define HASH_TIMEOUT_MS	20000
 #define INHERIT_S	30	/* a stored that lived on has told by then what it knows */
+#define WHO_WORKER_BURST 5000	/* names and ids a worker may ask about at once ... */
+#define WHO_WORKER_RATE	25	/* ... and in each second */
 #define FAKE_KEY	"key/scram"	/* record of the directory: 32 bytes */
 
 void
@@ -28,12 +30,15 @@ found_take(struct found *f, const struct dir_account *a)
 	f->disabled = a->disabled;
 	buf_clear(&f->address);
 	buf_add_span(&f->address, a->address);
+	buf_clear(&f->groups);
+	buf_add_span(&f->groups, a->groups);
 }
 
 void
 found_fini(struct found *f)
 {
 	buf_fini(&f->address);
+	buf_fini(&f->groups);
 }
 
 struct resolve_rules
@@ -136,36 +141,85 @@ do_rcpt(struct peer *p, const struct ipc_head *head, const struct auth_rcpt *rq)
 	(void)dir_job_start(p->a->dir, run_rcpt, end_rcpt, q);
 }
 
+static void
+put_who(struct buf *out, uint64_t id, uint32_t shard, const char *kind, struct span name)
+{
+	struct buf whole = { 0 };
+
+	buf_add_str(&whole, kind);
+	buf_add_span(&whole, name);
+	put_u64(out, id);
+	put_u32(out, shard);
+	put_span(out, id != 0 ? buf_span(&whole) : SPAN_NONE);
+	buf_fini(&whole);
+}
+
+static void
+put_account(struct buf *out, bool found, const struct dir_account *a)
+{
+	put_who(out, found ? a->id : 0, found ? a->shard : 0, "", found ? a->address : SPAN_NONE);
+}
+
+/* false: a record is not here yet. */
+static bool
+who_by_name(struct dir_job *job, struct lookup *q, struct span name)
+{
+	struct resolve_rules rules = authd_rules(q->a);
+	struct buf folded = { 0 };
+	struct dir_group g;
+	struct resolved res;
+	enum status st;
+	bool found = false, here = true;
+
+	if (!span_has_prefix(name, AUTH_WHO_GROUP)) {
+		st = dir_resolve(job, &rules, RESOLVE_LOGIN, name, &res);
+		put_account(&q->detail, st == ST_OK, &res.account);
+		return !dir_waits(job);
+	}
+	if (dir_fold_group(span_sub(name, strlen(AUTH_WHO_GROUP), name.len), &folded))
+		here = dir_get_group(job, buf_span(&folded), &g, &found);
+	if (here)
+		put_who(&q->detail, found ? g.id : 0, 0, AUTH_WHO_GROUP,
+		    found ? g.name : SPAN_NONE);
+	buf_fini(&folded);
+	return here;
+}
+
+static bool
+who_by_id(struct dir_job *job, struct lookup *q, uint64_t id)
+{
+	struct dir_account a;
+	struct span name;
+	bool found;
+
+	if (!dir_get_account(job, id, &a, &found))
+		return false;
+	if (found) {
+		put_account(&q->detail, a.deleted_s == 0, &a);
+		return true;
+	}
+	if (!dir_get_group_name(job, id, &name, &found))
+		return false;
+	put_who(&q->detail, found ? id : 0, 0, AUTH_WHO_GROUP, name);
+	return true;
+}
+
 /* Whoever a name or an id leads to, none for the others. */
 static enum status
 run_who(struct dir_job *job, void *arg)
 {
 	struct lookup *q = arg;
-	struct resolve_rules rules = authd_rules(q->a);
-	struct resolved res;
 	struct reader r;
-	bool found;
 
 	buf_clear(&q->detail);
 	reader_init(&r, q->address.data, q->address.len);
-	while (r.p < r.end && !r.bad) {
-		enum status st = dir_resolve(job, &rules, RESOLVE_LOGIN, get_span(&r), &res);
-
-		if (dir_waits(job))
+	while (r.p < r.end && !r.bad)
+		if (!who_by_name(job, q, get_span(&r)))
 			return ST_UNAVAILABLE;
-		put_u64(&q->detail, st == ST_OK ? res.account.id : 0);
-		put_u32(&q->detail, st == ST_OK ? res.account.shard : 0);
-		put_span(&q->detail, st == ST_OK ? res.account.address : SPAN_NONE);
-	}
 	reader_init(&r, q->ids.data, q->ids.len);
-	while (r.p < r.end && !r.bad) {
-		if (!dir_get_account(job, get_u64(&r), &res.account, &found))
+	while (r.p < r.end && !r.bad)
+		if (!who_by_id(job, q, get_u64(&r)))
 			return ST_UNAVAILABLE;
-		found = found && res.account.deleted_s == 0;
-		put_u64(&q->detail, found ? res.account.id : 0);
-		put_u32(&q->detail, found ? res.account.shard : 0);
-		put_span(&q->detail, found ? res.account.address : SPAN_NONE);
-	}
 	return ST_OK;
 }
 
@@ -182,11 +236,40 @@ end_who(void *arg, enum status st)
 	lookup_free(q);
 }
 
+/* A worker that was taken over must not read out who is there: what it asks is asked for a login
+ * of its own, and both are paced. */
+static enum status
+judge_who(struct peer *p, const struct auth_who *rq)
+{
+	uint32_t n = (uint32_t)(rq->ids.len / 8);
+	enum status st;
+	struct reader r;
+
+	if (p->kind == AUTH_PEER_ADMIN)
+		return ST_OK;
+	reader_init(&r, rq->names.p, rq->names.len);
+	for (; r.p < r.end && !r.bad; n++)
+		get_span(&r);
+	st = tickets_ask(p->a->tickets, &p->holder, rq->ticket, clock_wall_s(), clock_mono_ms(), n);
+	if (st == ST_OK && !ask_paced(&p->asked_until_ms, clock_mono_ms(), n, WHO_WORKER_BURST,
+	    WHO_WORKER_RATE))
+		st = ST_LIMIT;
+	if (st != ST_OK)
+		LOG(NULL, WARN, "auth.who.refused", KV_STR("peer", p->name), KV_STATUS(st));
+	return st;
+}
+
 static void
 do_who(struct peer *p, const struct ipc_head *head, const struct auth_who *rq)
 {
-	struct lookup *q = lookup_new(p, head);
+	enum status st = judge_who(p, rq);
+	struct lookup *q;
 
+	if (st != ST_OK) {
+		ipc_reply(p->ipc, head, st, 0, NULL);
+		return;
+	}
+	q = lookup_new(p, head);
 	buf_add_span(&q->address, rq->names);
 	buf_add_span(&q->ids, rq->ids);
 	(void)dir_job_start(p->a->dir, run_who, end_who, q);
@@ -230,6 +313,7 @@ end_renew(void *arg, enum status st)
 		ipc_reply(p->ipc, &q->head, st, 0, NULL);
 	if (p != NULL && st == ST_OK) {
 		like.user = span_dup(buf_span(&q->found.address));
+		login_set_groups(&like, buf_span(&q->found.groups));
 		if (tickets_login(q->a->tickets, &p->holder, &like, clock_wall_s(), &made))
 			reply_renewed(p, &q->head, &made);
 		else
@@ -315,6 +399,7 @@ tell_granted(void *arg, const struct ipc_head *head, const struct exchange_grant
 	like.peer = span_dup(e->peer);
 	like.conn = span_dup(e->conn);
 	like.app = e->app.len > 0 ? span_dup(e->app) : NULL;
+	login_set_groups(&like, buf_span(&e->found->groups));
 	good = tickets_login(p->a->tickets, &p->holder, &like, clock_wall_s(), &made);
 	mem_free(&like.user);
 	mem_free(&like.peer);

@@ -7,6 +7,9 @@
 #include "common/util/table.h"
 #include "storage/api/store_proto.h"
 
+#define ASK_BURST	1500	/* names and ids a login may ask about at once ... */
+#define ASK_RATE	5	/* ... and in each second */
+
 struct tickets {
 	struct tickets_config	cf;
 	uint64_t		epoch, from;	/* ours; the first whose void tickets are known */
@@ -104,6 +107,8 @@ issue(struct tickets *t, struct login *l, int64_t now_s, struct ticket_made *out
 	struct ticket k = { .account = l->account, .shard = l->shard, .role = STORE_ROLE_ACCESS,
 	    .rights = RIGHT_ALL | (l->master ? RIGHT_QUOTA : 0), .expires_s = now_s + t->cf.life_s };
 
+	k.n_groups = l->n_groups;
+	memcpy(k.groups, l->groups, sizeof(k.groups));
 	sign(t, &l->holder, &k, out);
 	if (l->n == TICKETS_KEPT) {
 		/* who renews that often does without the oldest */
@@ -138,6 +143,8 @@ tickets_login(struct tickets *t, const struct ticket_holder *h, const struct log
 	l->inherited = like->inherited;
 	l->master = like->master;
 	l->since_s = now_s;
+	l->n_groups = like->n_groups;
+	memcpy(l->groups, like->groups, sizeof(l->groups));
 	list_push_back(&t->logins, &l->in);
 	t->count++;
 	issue(t, l, now_s, out);
@@ -183,6 +190,59 @@ tickets_renew(struct tickets *t, const struct ticket_holder *h, struct span tick
 		return shown->epoch < t->from || shown->expires_s <= t->voids.before_s ?
 		    ST_CONFLICT : ST_NOT_FOUND;
 	issue(t, l, now_s, out);
+	return ST_OK;
+}
+
+void
+login_set_groups(struct login *l, struct span ids)
+{
+	memset(l->groups, 0, sizeof(l->groups));
+	l->n_groups = 0;
+	for (size_t i = 0; i + 8 <= ids.len && l->n_groups < TICKET_GROUPS_MAX; i += 8)
+		l->groups[l->n_groups++] = get_be64(ids.p + i);
+}
+
+void
+tickets_regroup(struct tickets *t, uint64_t account, struct span ids)
+{
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &t->logins) {
+		struct login *l = list_entry(n, struct login, in);
+
+		if (l->account == account)
+			login_set_groups(l, ids);
+	}
+}
+
+bool
+ask_paced(uint64_t *until_ms, uint64_t now_ms, uint32_t n, uint32_t burst, uint32_t rate)
+{
+	uint64_t from = *until_ms > now_ms ? *until_ms : now_ms;
+	uint64_t to = from + (uint64_t)n * 1000 / rate;
+
+	if (to > now_ms + (uint64_t)burst * 1000 / rate)
+		return false;
+	*until_ms = to;
+	return true;
+}
+
+enum status
+tickets_ask(struct tickets *t, const struct ticket_holder *h, struct span ticket,
+    int64_t now_s, uint64_t now_ms, uint32_t n)
+{
+	struct ticket k;
+	enum status st = check(t, h, ticket, now_s, &k);
+	struct login *l;
+
+	if (st != ST_OK)
+		return st;
+	if (k.role != STORE_ROLE_ACCESS)
+		return ST_DENIED;
+	/* That of the authd before is renewed one day. */
+	l = table_get(&t->by_id, id_span(k.id));
+	if (l != NULL && !ask_paced(&l->asked_until_ms, now_ms, n, ASK_BURST, ASK_RATE))
+		return ST_LIMIT;
 	return ST_OK;
 }
 

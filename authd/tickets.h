@@ -37,6 +37,9 @@ struct login {
 	bool			master;		/* a master user acts as this account */
 	bool			inherited;	/* from the authd before: the label is not known */
 	int64_t			since_s;
+	uint8_t			n_groups;
+	uint64_t		groups[TICKET_GROUPS_MAX];
+	uint64_t		asked_until_ms;	/* see ask_paced() */
 	struct { unsigned char id[TICKET_ID_LEN]; int64_t expires_s; } t[TICKETS_KEPT];
 	size_t			n;		/* t[n - 1] is the current one */
 };
@@ -66,7 +69,18 @@ void tickets_set_epoch(struct tickets *t, uint64_t epoch);
 
 struct ticket_made { unsigned char bytes[TICKET_LEN]; int64_t expires_s; };
 
-/* A new login; of `like` account, shard, service, user, peer, conn, app and inherited count.
+/* ids: big-endian, rising; more than a ticket holds are left out. */
+void login_set_groups(struct login *l, struct span ids);
+/* The groups of an account are others now: tickets made from now on hold these. */
+void tickets_regroup(struct tickets *t, uint64_t account, struct span ids);
+
+/* Paces questions: at most `burst` at once and `rate` in a second.  *until_ms: 0 at first. */
+bool ask_paced(uint64_t *until_ms, uint64_t now_ms, uint32_t n, uint32_t burst, uint32_t rate);
+/* May the login of this ticket ask about n others?  ST_OK; ST_DENIED, ST_EXPIRED; ST_LIMIT. */
+enum status tickets_ask(struct tickets *t, const struct ticket_holder *h, struct span ticket,
+    int64_t now_s, uint64_t now_ms, uint32_t n);
+
+/* A new login; of `like` account, shard, service, user, peer, conn, app, groups and inherited count.
  * false: there are LOGINS_MAX. */
 bool tickets_login(struct tickets *t, const struct ticket_holder *h, const struct login *like,
     int64_t now_s, struct ticket_made *out);

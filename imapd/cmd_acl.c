@@ -1,46 +1,28 @@
 /* SETACL, DELETEACL, GETACL, LISTRIGHTS, MYRIGHTS (RFC 4314).  Rights are kept, and judged,
- * by the store; here are their letters, and who is meant by a name. */
+ * by the store; here is who is meant by a name: an address, "group:NAME", "anyone", "owner", each
+ * with '-' before it for what is taken away. */
 #include "imapd/names.h"
+#include "storage/api/rights.h"
 
 #include <string.h>
 
 #include "common/util/bytes.h"
 #include "common/util/mem.h"
 
-static const struct { char letter; uint32_t rights; } letters[] = {
-	{ 'l', RIGHT_LOOKUP }, { 'r', RIGHT_READ }, { 's', RIGHT_SEEN }, { 'w', RIGHT_WRITE },
-	{ 'i', RIGHT_INSERT }, { 'p', RIGHT_POST }, { 'k', RIGHT_CREATE },
-	{ 'x', RIGHT_DELETE_MAILBOX }, { 't', RIGHT_DELETE_MSG }, { 'e', RIGHT_EXPUNGE },
-	{ 'a', RIGHT_ADMIN },
-	/* of RFC 2086 (§2.1.1) */
-	{ 'c', RIGHT_CREATE | RIGHT_DELETE_MAILBOX }, { 'd', RIGHT_DELETE_MSG | RIGHT_EXPUNGE },
-};
-
-/* One of the two virtual rights is told with any of its members. */
 void
 imap_put_rights(uint32_t rights, struct buf *out)
 {
-	for (size_t i = 0; i < ARRAY_LEN(letters); i++)
-		if (rights & letters[i].rights)
-			buf_add_c(out, letters[i].letter);
+	rights_print(rights, out);
 }
 
 /* RFC 2086 knew t, e, x and k as one letter each of its own. */
 static bool
 read_rights(const struct imap_session *s, struct span text, uint32_t *rights)
 {
-	*rights = 0;
-	for (size_t i = 0; i < text.len; i++) {
-		size_t k = 0;
-
-		while (k < ARRAY_LEN(letters) && letters[k].letter != text.p[i])
-			k++;
-		if (k == ARRAY_LEN(letters) ||
-		    (!imap_cap_on(s, CAP_RIGHTS) && strchr("texk", text.p[i]) != NULL))
+	for (size_t i = 0; i < text.len && !imap_cap_on(s, CAP_RIGHTS); i++)
+		if (strchr("texk", text.p[i]) != NULL)
 			return false;
-		*rights |= letters[k].rights;
-	}
-	return true;
+	return rights_parse(text, rights);
 }
 
 struct acl_cmd {
@@ -132,14 +114,14 @@ identify(struct acl_cmd *q)
 {
 	struct imap_session *s = q->cmd->session;
 	struct span name = q->identifier;
-	struct auth_who rq = { SPAN_NONE, SPAN_NONE };
+	struct auth_who rq = { .ticket = buf_span(&s->ticket) };
 	struct buf names = { 0 };
 
 	if (name.len > 0 && name.p[0] == '-') {
 		q->set.negative = true;
 		name = span_sub(name, 1, name.len);
 	}
-	q->set.kind = ACL_USER;
+	q->set.kind = span_has_prefix(name, AUTH_WHO_GROUP) ? ACL_GROUP : ACL_USER;
 	if (span_eq_str(name, "anyone")) {
 		q->set.kind = ACL_ANYONE;
 		identified(q);
@@ -291,15 +273,13 @@ put_acl(struct acl_cmd *q, struct span found)
 	while (get_store_acl(&entries, &e)) {
 		struct span name = SPAN_LIT("anyone");
 
-		if (e.kind == ACL_USER) {
+		if (e.kind != ACL_ANYONE) {
 			id = get_u64(&names);
 			get_u32(&names);
 			name = get_span(&names);
 			if (id == 0)
 				continue;	/* deleted since: nobody gets these any more */
 		}
-		if (e.kind == ACL_GROUP)
-			continue;
 		put_entry(q->cmd, out, name, e.rights, "");
 		put_entry(q->cmd, out, name, e.minus, "-");
 	}
@@ -323,7 +303,7 @@ on_acl(void *arg, enum status st, bool more, const void *msg)
 	struct acl_cmd *q = arg;
 	struct imap_session *s = q->cmd->session;
 	const struct store_acl_is *is = msg;
-	struct auth_who rq = { SPAN_NONE, SPAN_NONE };
+	struct auth_who rq = { .ticket = buf_span(&s->ticket) };
 	struct buf ids = { 0 };
 	struct store_acl e;
 	struct reader r;
@@ -338,7 +318,7 @@ on_acl(void *arg, enum status st, bool more, const void *msg)
 	put_u64(&ids, q->owner);
 	reader_init(&r, q->entries.data, q->entries.len);
 	while (q->entries.len > 0 && get_store_acl(&r, &e))
-		if (e.kind == ACL_USER)
+		if (e.kind != ACL_ANYONE)
 			put_u64(&ids, e.id);
 	rq.ids = buf_span(&ids);
 	s->naming = auth_who(s->srv->auth, &rq, on_names, q);

@@ -22,6 +22,7 @@
 #define INLINE_ALL_MAX		(1u << 20)	/* bodies of one command inside the request */
 #define ITEMS_BYTES_MAX		(3u << 20)	/* of the request's list */
 #define ITEMS_MAX		500
+#define NOT_ACROSS		"NO [CANNOT] A message is replaced within its account"
 #define SKIP_MAX		(16u << 20)	/* a refused literal that is still swallowed */
 
 /* What the grammar expects next (RFC 4466 §3, RFC 4469 §5). */
@@ -60,7 +61,6 @@ struct appending {
 	struct span		path;
 	struct span		path_there;	/* as its store knows it */
 	struct store		*store;		/* NULL: not looked up yet */
-	bool			looked_up;
 	bool			replace, catenate;	/* CATENATE is on */
 	uint32_t		replaced;	/* uid */
 	struct imap_args	args;		/* of the chunk */
@@ -505,7 +505,8 @@ append_commit(struct imap_cmd *cmd)
 	};
 
 	if (q->replace && to != cmd->session->store) {
-		q->refused = "NO [CANNOT] A message is replaced within its account";
+		if (!refused(q))
+			q->refused = NOT_ACROSS;
 	} else if (q->replace) {
 		rq.replace_mailbox = cmd->session->view->mailbox;
 		rq.replace_uid = q->replaced;
@@ -613,6 +614,8 @@ on_checked(void *arg, enum status st, bool more, const void *msg)
 	if (st == ST_OK && part != NULL && part->list.len > 0) {
 		reader_init(&r, part->list.p, part->list.len);
 		q->checked |= get_store_mailbox(&r, &m) && m.id != 0;
+		if (q->checked && !(m.rights & RIGHT_INSERT))
+			q->failed = ST_DENIED;
 	}
 	if (more)
 		return;
@@ -634,19 +637,6 @@ on_checked(void *arg, enum status st, bool more, const void *msg)
 		imap_session_kick(s);
 }
 
-static void judge(struct imap_cmd *cmd);
-
-static void
-judge_again(struct imap_cmd *cmd)
-{
-	struct imap_session *s = cmd->session;
-
-	((struct appending *)cmd->data)->checking = false;
-	judge(cmd);
-	if (!s->ending)
-		imap_session_kick(s);
-}
-
 /* Stands at a literal of the message, or of a part of it. */
 static void
 judge(struct imap_cmd *cmd)
@@ -656,14 +646,10 @@ judge(struct imap_cmd *cmd)
 	uint64_t size = s->reader.literal.size;
 	struct store_list rq = { .path = q->path };
 
-	if (!q->looked_up) {
-		q->looked_up = true;
-		q->checking = imap_names_prepare(cmd, judge_again);
-		if (q->checking)
-			return;
-	}
 	if (!refused(q))
 		q->refused = imap_literal_refusal(s);
+	if (!refused(q) && q->replace && target(cmd) != s->store)
+		q->refused = NOT_ACROSS;
 	if (!refused(q) && s->reader.literal.binary && !imap_cap_on(s, CAP_BINARY))
 		q->refused = "BAD No literal8 here";
 	if (!refused(q) && q->n_items > 0 && !imap_cap_on(s, CAP_MULTIAPPEND))
@@ -819,6 +805,31 @@ work_off(struct imap_cmd *cmd)
 }
 
 static void
+names_known(struct imap_cmd *cmd)
+{
+	struct imap_session *s = cmd->session;
+	struct appending *q = cmd->data;
+
+	q->checking = false;
+	if (!refused(q))
+		q->failed = s->naming_failed;
+	work_off(cmd);
+	if (!s->ending)
+		imap_session_kick(s);
+}
+
+/* The mailbox and those in URLs may be another's. */
+static void
+look_up_and_work(struct imap_cmd *cmd)
+{
+	struct appending *q = cmd->data;
+
+	q->checking = imap_names_prepare(cmd, names_known);
+	if (!q->checking)
+		work_off(cmd);
+}
+
+static void
 begin_chunk(struct imap_cmd *cmd, bool final)
 {
 	struct appending *q = cmd->data;
@@ -831,7 +842,7 @@ begin_chunk(struct imap_cmd *cmd, bool final)
 	if (refused(q))
 		end_chunk(cmd);
 	else
-		work_off(cmd);
+		look_up_and_work(cmd);
 }
 
 /* The text ends in a literal. */
@@ -951,7 +962,7 @@ take_over(struct imap_cmd *cmd, struct appending *q, bool final)
 	cmd->data = q;
 	cmd->release = append_release;
 	cmd->input = read_append;
-	work_off(cmd);
+	look_up_and_work(cmd);
 }
 
 bool

@@ -1,6 +1,6 @@
 /* GETMETADATA and SETMETADATA (RFC 5464).  Shared annotations of the server are the
  * admin's: they come from the configuration and cannot be set. */
-#include "imapd/session.h"
+#include "imapd/names.h"
 
 #include <string.h>
 
@@ -14,6 +14,7 @@
 struct metadata {
 	struct imap_cmd		*cmd;
 	struct span		path;		/* empty: the server */
+	struct store		*store;		/* of the mailbox */
 	uint64_t		mailbox;
 	struct buf		names;		/* put_span, lower case: asked for */
 	struct buf		found;		/* the same: told */
@@ -40,6 +41,7 @@ metadata_new(struct imap_cmd *cmd)
 	struct metadata *q = arena_zalloc(&cmd->arena, sizeof(*q));
 
 	q->cmd = cmd;
+	q->store = cmd->session->home;
 	q->max_size = UINT32_MAX;
 	cmd->data = q;
 	cmd->release = metadata_release;
@@ -187,8 +189,10 @@ find_mailbox(struct imap_cmd *cmd)
 {
 	struct metadata *q = cmd->data;
 	struct store_list rq = { .path = q->path };
+	struct span there = q->path;
 
-	store_do_list(cmd->session->home, &rq, on_mailbox, cmd);
+	q->store = imap_route(cmd->session, &there);
+	imap_list(cmd, &rq, on_mailbox);
 }
 
 /* ---- GETMETADATA ---- */
@@ -357,7 +361,7 @@ get_some(struct imap_cmd *cmd)
 
 	if (q->mailbox == 0 && q->from == 0)
 		tell_server(cmd);
-	store_do_metadata_get(cmd->session->home, &rq, on_entries, cmd);
+	store_do_metadata_get(q->store, &rq, on_entries, cmd);
 }
 
 static void
@@ -401,7 +405,7 @@ set_all(struct imap_cmd *cmd)
 	struct metadata *q = cmd->data;
 	struct store_metadata_set rq = { .mailbox = q->mailbox, .entries = buf_span(&q->entries) };
 
-	store_do_metadata_set(cmd->session->home, &rq, on_set, cmd);
+	store_do_metadata_set(q->store, &rq, on_set, cmd);
 }
 
 /* What stops a command that was read well; NULL: nothing. */

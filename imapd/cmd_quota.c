@@ -1,6 +1,7 @@
 /* GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 9208).  An account is one quota root, called "".  Limits
- * are set by a master user who acts as the account. */
-#include "imapd/session.h"
+ * are set by a master user who acts as the account.  What another has left is not told: his
+ * mailboxes have no root here. */
+#include "imapd/names.h"
 
 #include "common/proto/imap_print.h"
 
@@ -56,11 +57,53 @@ cmd_getquota(struct imap_cmd *cmd)
 		store_do_quota(cmd->session->home, on_quota, cmd);
 }
 
-/* The mailbox need not exist. */
+struct quotaroot {
+	struct span	path;
+	uint32_t	rights;
+};
+
+static void
+put_quotaroot(struct imap_cmd *cmd, struct span path, const char *root)
+{
+	struct buf *out = imap_out(cmd->session);
+
+	buf_add_str(out, "* QUOTAROOT ");
+	imap_put_mailbox(cmd->session, out, path);
+	buf_add_str(out, root);
+	buf_add_str(out, "\r\n");
+}
+
+static void
+on_others(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+	struct quotaroot *q = cmd->data;
+	const struct store_mailboxes *part = msg;
+	struct store_mailbox m;
+	struct reader r;
+
+	if (st == ST_OK && part != NULL && part->list.len > 0) {
+		reader_init(&r, part->list.p, part->list.len);
+		if (get_store_mailbox(&r, &m) && m.id != 0)
+			q->rights = m.rights;
+	}
+	if (more)
+		return;
+	if (st == ST_OK && q->rights == 0)
+		st = ST_NOT_FOUND;
+	else if (st == ST_OK && !(q->rights & RIGHT_READ))
+		st = ST_DENIED;
+	if (st == ST_OK)
+		put_quotaroot(cmd, q->path, "");
+	imap_cmd_done(cmd, st);
+}
+
+/* A mailbox of one's own need not exist. */
 static void
 cmd_getquotaroot(struct imap_cmd *cmd)
 {
-	struct buf *out = imap_out(cmd->session);
+	struct quotaroot *q = arena_zalloc(&cmd->arena, sizeof(*q));
+	struct store_list rq = { 0 };
 	struct span path;
 
 	imap_args_sp(&cmd->args);
@@ -69,9 +112,13 @@ cmd_getquotaroot(struct imap_cmd *cmd)
 		imap_cmd_syntax(cmd);
 		return;
 	}
-	buf_add_str(out, "* QUOTAROOT ");
-	imap_put_mailbox(cmd->session, out, path);
-	buf_add_str(out, " \"\"\r\n");
+	rq.path = q->path = arena_span(&cmd->arena, path);
+	cmd->data = q;
+	if (imap_route(cmd->session, &path) != cmd->session->home) {
+		imap_list(cmd, &rq, on_others);
+		return;
+	}
+	put_quotaroot(cmd, q->path, " \"\"");
 	store_do_quota(cmd->session->home, on_quota, cmd);
 }
 
@@ -81,7 +128,7 @@ on_quota_set(void *arg, enum status st, bool more, const void *msg)
 	struct imap_cmd *cmd = arg;
 
 	if (st == ST_OK)
-		store_do_quota(cmd->session->store, on_quota, cmd);
+		store_do_quota(cmd->session->home, on_quota, cmd);
 	else
 		imap_cmd_done(cmd, st);
 }
@@ -137,7 +184,7 @@ cmd_setquota(struct imap_cmd *cmd)
 	else if (!known)
 		imap_cmd_end(cmd, "NO [CANNOT] No such limit can be set");
 	else
-		store_do_quota_set(cmd->session->store, &rq, on_quota_set, cmd);
+		store_do_quota_set(cmd->session->home, &rq, on_quota_set, cmd);
 }
 
 const struct imap_command imap_cmds_quota[] = {

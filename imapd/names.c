@@ -221,9 +221,16 @@ static void
 prepare_failed(struct prepare *p, enum status st)
 {
 	struct imap_cmd *cmd = p->cmd;
+	void (*then)(struct imap_cmd *) = p->then;
 
 	imap_names_stop(cmd->session);
-	imap_cmd_done(cmd, st);
+	if (cmd->input == NULL) {
+		imap_cmd_done(cmd, st);
+		return;
+	}
+	/* Its literal is still to come: the command ends behind that. */
+	cmd->session->naming_failed = st;
+	then(cmd);
 }
 
 static void
@@ -248,7 +255,7 @@ on_who(void *arg, enum status st, struct span found)
 		if (o != NULL)
 			o->listed = true;
 	}
-	if (st == ST_UNAVAILABLE)
+	if (st != ST_OK)
 		prepare_failed(p, st);
 	else
 		prepare_done(p);
@@ -258,13 +265,24 @@ static void
 ask_who(struct prepare *p)
 {
 	struct imap_session *s = p->cmd->session;
-	const struct auth_who rq = { buf_span(&p->names), buf_span(&p->ids) };
+	struct auth_who rq = { buf_span(&p->names), SPAN_NONE, buf_span(&s->ticket) };
+	struct buf unknown = { 0 };
+	struct reader r;
 
 	store_close(&p->asked);
-	if (p->names.len == 0 && p->ids.len == 0)
-		prepare_done(p);
+	reader_init(&r, p->ids.data, p->ids.len);
+	while (r.p < r.end) {
+		uint64_t id = get_u64(&r);
+
+		if (owner_by_id(s, id) == NULL)
+			put_u64(&unknown, id);
+	}
+	rq.ids = buf_span(&unknown);
+	if (rq.names.len == 0 && rq.ids.len == 0)
+		on_who(p, ST_OK, SPAN_NONE);
 	else
 		s->naming = auth_who(s->srv->auth, &rq, on_who, p);
+	buf_fini(&unknown);
 }
 
 static void ask_shard(struct prepare *p);
@@ -321,24 +339,56 @@ name_in_utf8(const struct imap_session *s, struct span given, struct buf *out)
 		buf_clear(out);
 }
 
-/* Names behind the prefix, wherever in the text they stand. */
+/* The prefix as commands write it, and as URLs do. */
+#define OTHERS_URL "Other%20Users/"
+
+static void
+url_decode(struct span in, struct buf *out)
+{
+	for (size_t i = 0; i < in.len; i++) {
+		int high = i + 2 < in.len ? ascii_hex(in.p[i + 1]) : -1;
+		int low = i + 2 < in.len ? ascii_hex(in.p[i + 2]) : -1;
+
+		if (in.p[i] == '%' && high >= 0 && low >= 0) {
+			buf_add_c(out, (char)(high << 4 | low));
+			i += 2;
+		} else {
+			buf_add_c(out, in.p[i]);
+		}
+	}
+}
+
+static void
+add_name(struct imap_session *s, struct span name, struct buf *names)
+{
+	if (name.len > 0 && name.len < AUTH_NAME_MAX && names->len < 8192 &&
+	    !span_has_prefix(name, AUTH_WHO_GROUP) && owner_by_name(s, name) == NULL)
+		put_span(names, name);
+}
+
+/* Names behind the prefix, wherever in the text they stand; what is no name of anybody
+ * does no harm. */
 static void
 collect(struct imap_cmd *cmd, struct span text, struct buf *names)
 {
-	const size_t len = sizeof(IMAP_OTHERS) - 1;
-
-	for (size_t i = 0; i + len < text.len; i++) {
+	for (size_t i = 0; i < text.len; i++) {
+		struct span rest = span_sub(text, i, text.len), word;
+		bool url = span_has_prefix(rest, OTHERS_URL);
+		size_t from = url ? sizeof(OTHERS_URL) - 1 : sizeof(IMAP_OTHERS) - 1, end = from;
 		struct buf name = { 0 };
-		size_t end = i + len;
 
-		if (memcmp(text.p + i, IMAP_OTHERS, len) != 0)
+		if (!url && !span_has_prefix(rest, IMAP_OTHERS))
 			continue;
-		while (end < text.len && strchr("/\"\r\n%*() ", text.p[end]) == NULL)
+		while (end < rest.len &&
+		    strchr(url ? "/\"\r\n() " : "/\"\r\n%*() ", rest.p[end]) == NULL)
 			end++;
-		name_in_utf8(cmd->session, span_sub(text, i + len, end - i - len), &name);
-		if (name.len > 0 && name.len < AUTH_NAME_MAX && names->len < 8192 &&
-		    owner_by_name(cmd->session, buf_span(&name)) == NULL)
-			put_span(names, buf_span(&name));
+		word = span_sub(rest, from, end - from);
+		if (url)
+			url_decode(word, &name);
+		else
+			name_in_utf8(cmd->session, word, &name);
+		if (unicode_is_utf8(buf_span(&name)))
+			add_name(cmd->session, buf_span(&name), names);
 		buf_fini(&name);
 	}
 }
@@ -367,6 +417,7 @@ imap_names_prepare(struct imap_cmd *cmd, void (*then)(struct imap_cmd *cmd))
 	struct buf names = { 0 };
 	bool listing;
 
+	s->naming_failed = ST_OK;
 	if (s->home == NULL || !imap_cap_on(s, CAP_ACL))
 		return false;
 	listing = is_listing(cmd);

@@ -13,7 +13,8 @@
 
 #define IMAP_OTHERS "Other Users/"
 
-/* Looks up what a command's text names.  true: `then` runs later, unless the command ended. */
+/* Looks up what a command's text names.  true: `then` runs later, unless the command ended;
+ * where one still reads its input it runs always, and s->naming_failed says how it went. */
 bool imap_names_prepare(struct imap_cmd *cmd, void (*then)(struct imap_cmd *cmd));
 /* The command is over. */
 void imap_names_stop(struct imap_session *s);

@@ -135,6 +135,7 @@ struct imap_session {
 	unsigned		n_owners;
 	void			*preparing;
 	struct auth_lookup	*naming;
+	enum status		naming_failed;	/* of names that a command holds */
 	struct buf		list_prefix, list_subscribed;
 	struct buf		ticket;
 	uint64_t		account;

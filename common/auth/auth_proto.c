@@ -51,7 +51,8 @@ static const struct ipc_field ticket_void[] = {
 	IPC_STR(auth_ticket_void, id, 0, TICKET_ID_LEN),
 	IPC_U64(auth_ticket_void, account), IPC_I64(auth_ticket_void, expires_s), IPC_END };
 static const struct ipc_field who[] = {
-	IPC_STR(auth_who, names, 0, 16384), IPC_STR(auth_who, ids, 0, 8192), IPC_END };
+	IPC_STR(auth_who, names, 0, 16384), IPC_STR(auth_who, ids, 0, 8192),
+	IPC_STR(auth_who, ticket, 0, 232), IPC_END };
 static const struct ipc_field who_is[] = {
 	IPC_STR(auth_who_is, found, 0, 1u << 20), IPC_END };
 static const struct ipc_field admin[] = {
@@ -90,7 +91,7 @@ static const struct ipc_message messages[] = {
 	{ AUTH_TICKET_VOID, "ticket-void", 0, IPC_MSG_NOTE, 64, OF(auth_ticket_void, ticket_void) },
 	{ AUTH_ADMIN, "admin", AUTH_PEER_ADMIN, IPC_MSG_SECRET, 65536 + 256, OF(auth_admin, admin) },
 	{ AUTH_ADMIN_IS, "admin-is", REPLY, (1u << 20) + 64, OF(auth_admin_is, admin_is) },
-	{ AUTH_WHO, "who", LOGIN, 0, 32768, OF(auth_who, who) },
+	{ AUTH_WHO, "who", LOGIN | AUTH_PEER_ADMIN, IPC_MSG_SECRET, 32768, OF(auth_who, who) },
 	{ AUTH_WHO_IS, "who-is", REPLY, (1u << 20) + 64, OF(auth_who_is, who_is) },
 	{ AUTH_KNOWN_VOIDS, "known-voids", AUTH_PEER_STORED, IPC_MSG_NOTE, (1u << 20) + 64,
 	    OF(auth_known_voids, known_voids) },

@@ -56,6 +56,7 @@ dir_account_encode(const struct dir_account *a, struct buf *out)
 	put_varint(out, a->quota_bytes);
 	put_varint(out, a->quota_messages);
 	put_varint(out, a->quota_mailboxes);
+	put_span(out, a->groups);
 }
 
 bool
@@ -76,7 +77,33 @@ dir_account_decode(struct dir_account *a, struct span value)
 	a->quota_bytes = get_varint(&r);
 	a->quota_messages = get_varint(&r);
 	a->quota_mailboxes = get_varint(&r);
-	return reader_done(&r);
+	a->groups = text(&r, 8 * DIR_GROUPS_MAX);
+	return reader_done(&r) && a->groups.len % 8 == 0;
+}
+
+void
+dir_group_encode(const struct dir_group *g, struct buf *out)
+{
+	put_u8(out, VERSION);
+	put_u64(out, g->id);
+	put_span(out, g->name);
+	put_span(out, g->description);
+	put_u64(out, (uint64_t)g->created_s);
+}
+
+bool
+dir_group_decode(struct dir_group *g, struct span value)
+{
+	struct reader r;
+
+	*g = (struct dir_group){ 0 };
+	if (!begin(&r, value))
+		return false;
+	g->id = get_u64(&r);
+	g->name = text(&r, KEY_MAX);
+	g->description = text(&r, TEXT_MAX);
+	g->created_s = (int64_t)get_u64(&r);
+	return reader_done(&r) && g->id != 0 && g->name.len > 0;
 }
 
 void
@@ -228,6 +255,27 @@ dir_key_app(struct buf *out, uint64_t id, struct span label)
 {
 	buf_addf(out, "app/%016" PRIx64 "/", id);
 	buf_add_span(out, label);
+}
+
+void
+dir_key_group(struct buf *out, struct span folded_name)
+{
+	buf_add_str(out, "group/");
+	buf_add_span(out, folded_name);
+}
+
+void
+dir_key_group_id(struct buf *out, uint64_t id)
+{
+	buf_addf(out, "groupid/%016" PRIx64, id);
+}
+
+void
+dir_key_member(struct buf *out, uint64_t group, uint64_t account)
+{
+	buf_addf(out, "member/%016" PRIx64 "/", group);
+	if (account != 0)
+		buf_addf(out, "%016" PRIx64, account);
 }
 
 /* RFC 5322 atext with the dot, and everything of RFC 6532. */
@@ -389,6 +437,20 @@ dir_fold_address(struct span in, struct buf *out)
 		ok = ok && fold_domain(span_sub(in, 1, in.len), out);
 	}
 	ok = ok && out->len - was <= DIR_ADDRESS_MAX;
+	if (!ok)
+		buf_cut(out, was);
+	return ok;
+}
+
+bool
+dir_fold_group(struct span in, struct buf *out)
+{
+	size_t was = out->len;
+	bool ok = in.len > 0 && in.len <= LABEL_MAX && unicode_is_clean(in, false);
+
+	for (size_t i = 0; ok && i < in.len; i++)
+		ok = is_dot_text(in.p[i]) && in.p[i] != '/';
+	ok = ok && unicode_nfc(in, true, out) && out->len - was <= LABEL_MAX;
 	if (!ok)
 		buf_cut(out, was);
 	return ok;

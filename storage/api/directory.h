@@ -8,6 +8,9 @@
  *   domain/NAME             struct dir_domain
  *   verifier/ID             struct dir_verifier      password hash and SCRAM keys: secret
  *   app/ID/LABEL            struct dir_app           app password: secret
+ *   group/NAME              struct dir_group         ids are of the same row as accounts'
+ *   groupid/ID              the group's name
+ *   member/GROUP/ACCOUNT    that it is one; the account's record tells its groups again
  *
  * Addresses are kept folded: domain in lower case (A-labels decoded to NFC U-labels),
  * local part NFC and in lower case. */
@@ -33,6 +36,14 @@ struct dir_account {
 	int64_t		created_s;
 	int64_t		deleted_s;	/* 0: not deleted; else restorable until the undelete time is over */
 	uint64_t	quota_bytes, quota_messages, quota_mailboxes;	/* 0: the configured default */
+	struct span	groups;		/* ids, big-endian, rising */
+};
+#define DIR_GROUPS_MAX 16	/* of an account; as TICKET_GROUPS_MAX */
+
+struct dir_group {
+	uint64_t	id;
+	struct span	name, description;
+	int64_t		created_s;
 };
 
 enum dir_name_kind { DIR_NAME_ACCOUNT = 1, DIR_NAME_ALIAS = 2 };
@@ -77,6 +88,9 @@ bool dir_verifier_decode(struct dir_verifier *v, struct span value);
 void dir_app_encode(const struct dir_app *a, struct buf *out);
 bool dir_app_decode(struct dir_app *a, struct span value);
 
+void dir_group_encode(const struct dir_group *g, struct buf *out);
+bool dir_group_decode(struct dir_group *g, struct span value);
+
 /* Keys. */
 void dir_key_account(struct buf *out, uint64_t id);
 void dir_key_name(struct buf *out, struct span folded_address);
@@ -84,6 +98,14 @@ void dir_key_domain(struct buf *out, struct span folded_domain);
 void dir_key_verifier(struct buf *out, uint64_t id);
 void dir_key_app(struct buf *out, uint64_t id, struct span label);
 
+void dir_key_group(struct buf *out, struct span folded_name);
+void dir_key_group_id(struct buf *out, uint64_t id);
+/* account 0: what all members' keys begin with. */
+void dir_key_member(struct buf *out, uint64_t group, uint64_t account);
+
+/* Folds a group's name: up to 63 bytes of letters, digits and what addresses may hold but '/'.
+ * false: it is none. */
+bool dir_fold_group(struct span in, struct buf *out);
 /* Folds an address or bare login name as kept in keys; false when it is none (no NUL,
  * control or blank, length limits, valid UTF-8, at most one unquoted '@'). */
 bool dir_fold_address(struct span in, struct buf *out);

@@ -2,4 +2,5 @@ noinst_LIBRARIES += storage/api/libstoreapi.a
 storage_api_libstoreapi_a_SOURCES = \
 	storage/api/store_proto.c storage/api/store_proto.h \
 	storage/api/store_types.c storage/api/store_types.h \
-	storage/api/directory.c storage/api/directory.h
+	storage/api/directory.c storage/api/directory.h \
+	storage/api/rights.c storage/api/rights.h

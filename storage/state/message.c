@@ -436,6 +436,8 @@ find_replaced(struct apply *ap, struct mbox **from, struct rec_index *x)
 	if (*from == NULL)
 		return refuse(ap, ST_CONFLICT);
 	TRY(ap_need(ap, (*from)->id, RIGHT_DELETE_MSG | RIGHT_EXPUNGE));
+	if (ap->r->status == ST_NOT_FOUND)
+		return refuse(ap, ST_CONFLICT);	/* as one that is not there */
 	if (ap->r->status != ST_OK)
 		return ST_OK;
 	uidset_add(&named, p->replace_uid);

@@ -291,6 +291,65 @@ what_one_authd_made_void_the_next_does_not_renew(void **state)
 	tickets_free(&two);
 }
 
+static void
+a_login_asks_about_others_at_a_pace(void **state)
+{
+	struct heard heard = { 0 };
+	struct ticket_keys keys = { .now = { .number = 1 } };
+	struct tickets_config cf = { &keys, 3600, on_void, NULL, on_revoked, &heard };
+	struct ticket_holder h = { 5, 1, 77 }, other = { 5, 2, 78 };
+	struct login like = { .account = 9, .user = "u", .peer = "p", .conn = "c" };
+	struct tickets *t = tickets_new(&cf);
+	struct ticket_made m, d;
+	unsigned n = 0;
+
+	tickets_set_epoch(t, 4);
+	tickets_login(t, &h, &like, 1000, &m);
+	tickets_deliver(t, &h, 9, 0, 1000, &d);
+	assert_int_equal(tickets_ask(t, &other, span(m.bytes, TICKET_LEN), 1001, 5000, 1), ST_DENIED);
+	assert_int_equal(tickets_ask(t, &h, span(d.bytes, TICKET_LEN), 1001, 5000, 1), ST_DENIED);
+	assert_int_equal(tickets_ask(t, &h, SPAN_NONE, 1001, 5000, 1), ST_DENIED);
+	assert_int_equal(tickets_ask(t, &h, span(m.bytes, TICKET_LEN), 4600, 5000, 1), ST_EXPIRED);
+	while (tickets_ask(t, &h, span(m.bytes, TICKET_LEN), 1001, 5000, 100) == ST_OK && n < 1000)
+		n++;
+	assert_int_equal(n, 15);
+	assert_int_equal(tickets_ask(t, &h, span(m.bytes, TICKET_LEN), 1001, 5000, 1), ST_LIMIT);
+	/* a second later there is room for five more */
+	assert_int_equal(tickets_ask(t, &h, span(m.bytes, TICKET_LEN), 1001, 6000, 6), ST_LIMIT);
+	assert_int_equal(tickets_ask(t, &h, span(m.bytes, TICKET_LEN), 1001, 6000, 5), ST_OK);
+	tickets_free(&t);
+}
+
+static void
+groups_are_in_the_next_ticket(void **state)
+{
+	struct heard heard = { 0 };
+	struct ticket_keys keys = { .now = { .number = 1 } };
+	struct tickets_config cf = { &keys, 3600, on_void, NULL, on_revoked, &heard };
+	struct ticket_holder h = { 5, 1, 77 };
+	struct login like = { .account = 9, .user = "u", .peer = "p", .conn = "c" };
+	struct tickets *t = tickets_new(&cf);
+	struct ticket_made m;
+	struct ticket shown;
+	struct buf ids = { 0 };
+
+	tickets_set_epoch(t, 4);
+	put_u64(&ids, 5);
+	put_u64(&ids, 6);
+	login_set_groups(&like, buf_span(&ids));
+	tickets_login(t, &h, &like, 1000, &m);
+	assert_int_equal(ticket_verify(&keys, span(m.bytes, TICKET_LEN), &shown), ST_OK);
+	assert_true(shown.n_groups == 2 && shown.groups[0] == 5 && shown.groups[1] == 6);
+	buf_drop(&ids, 8);
+	tickets_regroup(t, 8, SPAN_NONE);
+	tickets_regroup(t, 9, buf_span(&ids));
+	assert_int_equal(tickets_renew(t, &h, span(m.bytes, TICKET_LEN), 1001, &m, &shown), ST_OK);
+	assert_int_equal(ticket_verify(&keys, span(m.bytes, TICKET_LEN), &shown), ST_OK);
+	assert_true(shown.n_groups == 1 && shown.groups[0] == 6);
+	buf_fini(&ids);
+	tickets_free(&t);
+}
+
 int
 main(void)
 {
@@ -302,6 +361,8 @@ main(void)
 		cmocka_unit_test(the_throttle_is_bounded),
 		cmocka_unit_test(the_cache_knows_the_same_login_for_a_while),
 		cmocka_unit_test(tickets_live_are_renewed_and_die),
+		cmocka_unit_test(a_login_asks_about_others_at_a_pace),
+		cmocka_unit_test(groups_are_in_the_next_ticket),
 		cmocka_unit_test(what_one_authd_made_void_the_next_does_not_renew),
 	};
 

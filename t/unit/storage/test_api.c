@@ -228,6 +228,7 @@ directory_values_come_back_and_nothing_else_decodes(void **state)
 	struct dir_account a2;
 	struct dir_verifier v2;
 	struct dir_name n = { DIR_NAME_ALIAS, 17 };
+	struct dir_group g = { 5, SPAN_LIT("staff"), SPAN_LIT("All of us"), 7 }, g2;
 	struct dir_domain d = { .name = SPAN_LIT("example.org"), .plus = true };
 	struct dir_app p = { .label = SPAN_LIT("phone"), .hash = SPAN_LIT("h"), .protocols = 3 };
 	struct buf b = { 0 };
@@ -255,6 +256,16 @@ directory_values_come_back_and_nothing_else_decodes(void **state)
 	dir_domain_encode(&d, &b);
 	assert_true(dir_domain_decode(&d, buf_span(&b)) && d.plus && d.catch_all.len == 0);
 	buf_clear(&b);
+	dir_group_encode(&g, &b);
+	assert_true(dir_group_decode(&g2, buf_span(&b)) && g2.id == 5 && g2.created_s == 7);
+	CHECK_SPAN(g2.name, g.name);
+	assert_false(dir_group_decode(&g2, span(b.data, b.len - 1)));
+	buf_clear(&b);
+	assert_true(dir_fold_group(SPAN_LIT("Staff.Of-2"), &b));
+	assert_string_equal(buf_cstr(&b), "staff.of-2");
+	buf_clear(&b);
+	assert_false(dir_fold_group(SPAN_LIT("a b"), &b) || dir_fold_group(SPAN_LIT("a/b"), &b) ||
+	    dir_fold_group(SPAN_LIT("a:b"), &b) || dir_fold_group(SPAN_NONE, &b));
 	dir_app_encode(&p, &b);
 	assert_true(dir_app_decode(&p, buf_span(&b)) && p.protocols == 3);
 	buf_clear(&b);
