@@ -210,7 +210,7 @@ get_store_cache(struct reader *r, struct store_cache *c)
 }
 
 /* By table; see storage/state. */
-const uint8_t store_column_groups[STORE_COLUMN_GROUPS + 1] = { 0, 8, 17, 18, 19, 20, 21 };
+const uint8_t store_column_groups[STORE_COLUMN_GROUPS + 1] = { 0, 2, 8, 17, 18, 19, 20, 21 };
 
 bool
 store_columns_cut(struct span blob, unsigned n, struct span *col)

@@ -116,7 +116,7 @@ bool get_store_cache(struct reader *r, struct store_cache *c);
  * the bytes.  Those that are read together lie together: group g is the columns from
  * store_column_groups[g] up to the next one's first. */
 #define STORE_COLUMNS_MAX 24u
-#define STORE_COLUMN_GROUPS 6u
+#define STORE_COLUMN_GROUPS 7u
 extern const uint8_t store_column_groups[STORE_COLUMN_GROUPS + 1];
 /* The columns of a blob or of a group of n; false: malformed.  col: room for n. */
 bool store_columns_cut(struct span blob, unsigned n, struct span *col);

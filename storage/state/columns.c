@@ -14,7 +14,7 @@
 #define BULK_UIDS	100u		/* from so many messages on */
 
 static const enum tab tables[STORE_COLUMN_GROUPS] = {
-	TAB_MSORT, TAB_MTEXT, TAB_MENV, TAB_MHEAD, TAB_MHEADMORE, TAB_MBODY
+	TAB_MTHREAD, TAB_MSORT, TAB_MTEXT, TAB_MENV, TAB_MHEAD, TAB_MHEADMORE, TAB_MBODY
 };
 
 static unsigned

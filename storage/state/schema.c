@@ -18,7 +18,7 @@ const char *const state_tables[] = {
 	[TAB_ONCE] = "once", [TAB_DIR] = "dir", [TAB_WORK] = "work",
 	[TAB_UIDL] = "uidl", [TAB_METADATA] = "metadata", [TAB_STAGE] = "stage",
 	[TAB_ACL] = "acl", [TAB_ACLBY] = "aclby", [TAB_RSEEN] = "rseen",
-	[TAB_READER] = "reader",
+	[TAB_READER] = "reader", [TAB_MTHREAD] = "mthread",
 };
 const size_t state_n_tables = TAB_COUNT;
 

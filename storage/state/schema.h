@@ -16,7 +16,8 @@
  *	uidmap    account, mailbox, block           struct rec_block
  *	message   account, message                  struct rec_message; memberships none: kept
  *	                                            for undelete until its history goes
- *	msort     account, home mailbox, home uid   sort blob
+ *	mthread   account, home mailbox, home uid   columns: date, thread (columns.c)
+ *	msort     same                              columns: what SORT compares
  *	mlist     same                              cache blob: list fields
  *	mstruct   same                              cache blob: structure
  *	extent    extent                            struct rec_extent
@@ -60,7 +61,7 @@ enum tab {
 	TAB_MSTRUCT, TAB_EXTENT, TAB_THREADKEY, TAB_THREAD,
 	TAB_CHANGE, TAB_MCHANGE, TAB_HISTORY, TAB_SUBSCR, TAB_ONCE, TAB_DIR, TAB_WORK,
 	TAB_UIDL, TAB_METADATA, TAB_STAGE,
-	TAB_ACL, TAB_ACLBY, TAB_RSEEN, TAB_READER,
+	TAB_ACL, TAB_ACLBY, TAB_RSEEN, TAB_READER, TAB_MTHREAD,
 	TAB_COUNT
 };
 
