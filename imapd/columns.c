@@ -18,6 +18,7 @@ struct columns_reader {
 	struct store_call	*call;
 	enum status		failed;
 	struct uidset		todo, unknown, group;
+	struct span		col[MIME_COLUMNS];	/* of the row at hand; those not wanted are empty */
 	uint32_t		resume_uid;
 	/* bytes of the message that has no LIST blob */
 	struct mime_digest	*digest;
@@ -212,7 +213,6 @@ next_group(struct columns_reader *r)
 static void
 take_row(struct columns_reader *r, const struct store_columns_row *row)
 {
-	struct span col[MIME_COLUMNS] = { 0 };
 	const struct store_row *fields = r->job.fields != 0 ? &row->row : NULL;
 	unsigned n = 0;
 
@@ -222,11 +222,9 @@ take_row(struct columns_reader *r, const struct store_columns_row *row)
 			r->each(r->arg, row->uid, fields, NULL, NULL);
 		return;
 	}
-	for (unsigned i = 0; i < MIME_COLUMNS; i++) {
-		if (r->job.want & 1u << i)
-			col[i] = row->col[n++];
-	}
-	r->each(r->arg, row->uid, fields, col, NULL);
+	for (uint32_t want = r->job.want; want != 0; want &= want - 1)
+		r->col[__builtin_ctz(want)] = row->col[n++];
+	r->each(r->arg, row->uid, fields, r->col, NULL);
 }
 
 static void

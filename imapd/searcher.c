@@ -1,5 +1,6 @@
 /* A search under way.  Messages go from stage to stage, each of which settles some:
  *
+ *	todo    -- keys that are sets of uids (\Seen and \Deleted are, too) --> todo
  *	todo    -- the program alone --> left
  *	left    -- rows and columns, a chunk at once --> open; listed: only bytes are missing
  *	open    -- LIST blobs, a group at once --> bodies
@@ -43,6 +44,8 @@ struct searcher {
 	uint64_t		goal;		/* messages to settle */
 	uint32_t		n_keywords;
 
+	struct uidset		here, unseen, deleted;	/* marks of the mailbox, when asked for */
+	bool			marked;
 	struct uidset		todo, left, chunk, open, listed, bodies;
 	struct store_row	*rows;		/* of the chunk's open messages */
 	size_t			n_rows, room;
@@ -549,10 +552,8 @@ judge_columns(struct searcher *s, const struct store_columns_row *row)
 	struct search_message m = { 0 };
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < MIME_COLUMNS && row->known; i++) {
-		if (s->p->columns & 1u << i)
-			columns[i] = row->col[n++];
-	}
+	for (uint32_t want = row->known ? s->p->columns : 0; want != 0; want &= want - 1)
+		columns[__builtin_ctz(want)] = row->col[n++];
 	if (row->known) {
 		m.has = SEARCH_HAS_COLUMNS;
 		m.columns = columns;
@@ -717,16 +718,124 @@ searcher_narrow(const struct search_program *p, struct uidset *uids)
 	}
 }
 
+/* ---- sets ---- */
+
+#define SET_WORK	1000000u	/* ranges walked at once */
+
+static bool
+is_mark(const struct search_node *n)
+{
+	return n->op == SEARCH_FLAG && (n->flag == FLAG_SEEN || n->flag == FLAG_DELETED);
+}
+
+/* Can it be answered by sets alone?  Counts the work, and whether marks are needed. */
+static bool
+is_set(const struct search_node *n, uint64_t ranges, uint64_t *work, bool *marks)
+{
+	*work += ranges + n->uids.n;
+	switch (n->op) {
+	case SEARCH_ALL: case SEARCH_UIDS: case SEARCH_SEQS: case SEARCH_RECENT:
+		return true;
+	case SEARCH_FLAG:
+		*marks = true;
+		return is_mark(n);
+	case SEARCH_AND: case SEARCH_OR: case SEARCH_NOT: case SEARCH_FUZZY:
+		for (const struct search_node *c = n->first; c != NULL; c = c->next) {
+			if (!is_set(c, ranges, work, marks))
+				return false;
+		}
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Keeps those of set that match. */
+static void
+keep_set(const struct searcher *s, const struct search_node *n, struct uidset *set)
+{
+	struct uidset all = { 0 }, some = { 0 };
+
+	switch (n->op) {
+	case SEARCH_UIDS: case SEARCH_SEQS:
+		uidset_intersect(set, &n->uids);
+		break;
+	case SEARCH_RECENT:
+		uidset_intersect(set, s->job.recent != NULL ? s->job.recent : &all);
+		break;
+	case SEARCH_FLAG:
+		if (n->flag == FLAG_SEEN)
+			uidset_remove_set(set, &s->unseen);
+		else
+			uidset_intersect(set, &s->deleted);
+		break;
+	case SEARCH_AND: case SEARCH_FUZZY:
+		for (const struct search_node *c = n->first; c != NULL; c = c->next)
+			keep_set(s, c, set);
+		break;
+	case SEARCH_OR:
+		for (const struct search_node *c = n->first; c != NULL; c = c->next) {
+			uidset_copy(&some, set);
+			keep_set(s, c, &some);
+			uidset_add_set(&all, &some);
+		}
+		uidset_intersect(set, &all);
+		break;
+	case SEARCH_NOT:
+		uidset_copy(&some, set);
+		keep_set(s, n->first, &some);
+		uidset_remove_set(set, &some);
+		break;
+	default:
+		break;		/* SEARCH_ALL */
+	}
+	uidset_fini(&all);
+	uidset_fini(&some);
+}
+
+/* The first of the keys of which all must match. */
+static const struct search_node *
+keys(const struct searcher *s)
+{
+	return s->p->root->op == SEARCH_AND ? s->p->root->first : s->p->root;
+}
+
+static const struct search_node *
+next_key(const struct searcher *s, const struct search_node *n)
+{
+	return n == s->p->root ? NULL : n->next;
+}
+
+/* Sets among the keys of which all must match spare us the other messages.  true: there are
+ * no other keys. */
+static bool
+narrow(struct searcher *s)
+{
+	bool others = false;
+
+	for (const struct search_node *n = keys(s); n != NULL; n = next_key(s, n)) {
+		uint64_t work = 0;
+		bool marks = false;
+
+		if (is_set(n, s->todo.n + s->unseen.n + s->deleted.n, &work, &marks) &&
+		    work <= SET_WORK && (!marks || s->marked))
+			keep_set(s, n, &s->todo);
+		else
+			others = true;
+	}
+	return !others;
+}
+
 static void
 begin(struct searcher *s)
 {
-	searcher_narrow(s->p, &s->todo);
+	bool settled = narrow(s);
+
 	s->goal = uidset_count(&s->todo);
-	if (s->p->root->op == SEARCH_AND && s->p->root->first != NULL &&
-	    s->p->root->first->op == SEARCH_ALL && s->p->root->first->next == NULL &&
-	    !s->job.modseqs && !s->job.scores) {
+	if (settled && !s->job.modseqs && !s->job.scores) {
 		uidset_add_set(&s->found.uids, &s->todo);
-		uidset_clear(&s->todo);
+		finish(s);
+		return;
 	}
 	if (s->p->sets && !s->job.modseqs) {
 		judge_view(s);
@@ -735,6 +844,58 @@ begin(struct searcher *s)
 	uidset_add_set(&s->left, &s->todo);
 	uidset_clear(&s->todo);
 	next_chunk(s);
+}
+
+/* ---- marks ---- */
+
+static bool
+take_set(struct span encoded, struct uidset *set)
+{
+	struct reader r;
+
+	reader_init(&r, encoded.p, encoded.len);
+	return uidset_decode(set, &r, SIZE_MAX);
+}
+
+/* What cannot be had this way the rows tell. */
+static void
+on_marks(void *arg, enum status st, bool more, const void *msg)
+{
+	struct searcher *s = arg;
+	const struct store_marks_are *are = msg;
+
+	s->call = NULL;
+	if (st == ST_OK && are != NULL && take_set(are->here, &s->here) &&
+	    take_set(are->unseen, &s->unseen) && take_set(are->deleted, &s->deleted)) {
+		s->marked = true;
+		uidset_intersect(&s->todo, &s->here);
+	}
+	later(s, begin);
+}
+
+static bool
+wants_marks(const struct searcher *s)
+{
+	for (const struct search_node *n = keys(s); n != NULL; n = next_key(s, n)) {
+		uint64_t work = 0;
+		bool marks = false;
+
+		if (is_set(n, s->todo.n, &work, &marks) && marks && work <= SET_WORK)
+			return true;
+	}
+	return false;
+}
+
+static void
+ask_marks(struct searcher *s)
+{
+	struct store_marks rq = { .mailbox = s->job.mailbox };
+
+	s->goal = uidset_count(&s->todo);
+	if (wants_marks(s))
+		s->call = store_do_marks(s->job.store, &rq, on_marks, s);
+	else
+		begin(s);
 }
 
 struct searcher *
@@ -753,7 +914,7 @@ searcher_start(const struct search_job *job, struct uidset *uids,
 	s->task = loop_task_new(job->loop, on_task, s);
 	search_resolve_keywords(s->p, keyword_bit, &s->job.keywords);
 	s->n_keywords = (uint32_t)job->keywords.len;
-	later(s, begin);
+	later(s, ask_marks);
 	return s;
 }
 
@@ -779,6 +940,9 @@ searcher_free(struct searcher **sp)
 	store_cancel(&s->call);
 	loop_task_free(&s->task);
 	search_found_fini(&s->found);
+	uidset_fini(&s->here);
+	uidset_fini(&s->unseen);
+	uidset_fini(&s->deleted);
 	uidset_fini(&s->todo);
 	uidset_fini(&s->left);
 	uidset_fini(&s->open);

@@ -27,6 +27,7 @@ struct sorter {
 	struct columns_reader	*columns;
 	size_t			n, nc;
 	uint32_t		*uids;
+	size_t			next;		/* index that the next one read has, most likely */
 	unsigned char		*scores;
 	bool			*here;		/* the store still has it */
 	/* nc of each for every message */
@@ -34,11 +35,14 @@ struct sorter {
 	struct sort_text	*text;
 	bool			*cut;
 	struct buf		texts;
+	struct uidset		undated;	/* no valid Date: INTERNALDATE is read for them */
 	bool			whole;		/* the second reading: LIST blobs */
+	bool			dating;		/* the last reading: rows of the undated */
 	bool			over;		/* too much to hold */
 	/* sorting */
 	uint32_t		*order, *other;
 	unsigned		pass;
+	uint32_t		counts[8][256];
 	size_t			group, group_end, width, lo;
 };
 
@@ -175,6 +179,8 @@ take_list(struct sorter *s, size_t i, const struct mime_list *l)
 
 		if (key == IMAP_SORT_DATE && l->has_sent)
 			s->prefix[k] = ordered(l->sent_s);
+		else if (key == IMAP_SORT_DATE)
+			uidset_add(&s->undated, s->uids[i]);
 		if (!is_text(key))
 			continue;
 		list_text(s, key, l, &text);
@@ -197,6 +203,8 @@ take_columns(struct sorter *s, size_t i, const struct span *col)
 		if (key == IMAP_SORT_DATE) {
 			if (mime_column_sent(col[MIME_COL_SENT], &sent_s, &zone))
 				s->prefix[k] = ordered(sent_s);
+			else
+				uidset_add(&s->undated, s->uids[i]);
 		} else if (is_text(key)) {
 			mime_column_text(col[key_column(key)], &text, &cut);
 			set_text(s, k, text, cut);
@@ -204,7 +212,8 @@ take_columns(struct sorter *s, size_t i, const struct span *col)
 	}
 }
 
-/* Comes before the others; a valid Date takes INTERNALDATE's place then (RFC 5256 §2.2). */
+/* Of INTERNALDATE and size; that of messages without a valid Date comes in a reading of its own
+ * (RFC 5256 §2.2). */
 static void
 take_row(struct sorter *s, size_t i, const struct store_row *row)
 {
@@ -212,18 +221,21 @@ take_row(struct sorter *s, size_t i, const struct store_row *row)
 		enum imap_sort_key key = s->criteria[c].key;
 		size_t k = i * s->nc + c;
 
-		if (key == IMAP_SORT_ARRIVAL || key == IMAP_SORT_DATE)
+		if (key == IMAP_SORT_ARRIVAL || (key == IMAP_SORT_DATE && s->dating))
 			s->prefix[k] = ordered(row->received_s);
 		else if (key == IMAP_SORT_SIZE)
 			s->prefix[k] = row->size;
 	}
 }
 
+/* They come in rising order nearly always. */
 static size_t
-index_of(const struct sorter *s, uint32_t uid)
+index_of(struct sorter *s, uint32_t uid)
 {
 	size_t lo = 0, hi = s->n;
 
+	if (s->next < s->n && s->uids[s->next] == uid)
+		return s->next++;
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -232,6 +244,7 @@ index_of(const struct sorter *s, uint32_t uid)
 		else
 			hi = mid;
 	}
+	s->next = lo + 1;
 	return lo < s->n && s->uids[lo] == uid ? lo : s->n;
 }
 
@@ -247,7 +260,7 @@ on_message(void *arg, uint32_t uid, const struct store_row *row, const struct sp
 	s->here[i] = true;
 	if (row != NULL)
 		take_row(s, i, row);
-	if (col != NULL)
+	if (col != NULL && !s->dating)
 		take_columns(s, i, col);
 	if (list != NULL)
 		take_list(s, i, list);
@@ -383,30 +396,43 @@ sort_groups(struct sorter *s)
 	end(s);
 }
 
+/* How often each byte of the first key has each value; and what is in order needs no pass. */
+static void
+count_bytes(struct sorter *s)
+{
+	bool rising = true;
+
+	for (size_t i = 0; i < s->n; i++) {
+		uint64_t key = first_key(s, (uint32_t)i);
+
+		rising &= i == 0 || key >= first_key(s, (uint32_t)i - 1);
+		for (unsigned b = 0; b < 8; b++)
+			s->counts[b][key >> b * 8 & 255]++;
+	}
+	if (rising)
+		s->pass = 8;
+}
+
 /* One byte of the first key a pass; those in which all agree are free. */
 static void
 radix_pass(struct sorter *s)
 {
-	size_t counts[256] = { 0 }, at = 0;
-	unsigned shift = s->pass * 8;
+	uint32_t *counts = s->counts[s->pass], at = 0, *swap;
+	unsigned shift = s->pass++ * 8;
 
-	for (size_t i = 0; i < s->n; i++)
-		counts[first_key(s, s->order[i]) >> shift & 255]++;
-	if (s->n > 0 && counts[first_key(s, s->order[0]) >> shift & 255] < s->n) {
-		for (unsigned b = 0; b < 256; b++) {
-			size_t n = counts[b];
+	if (s->n == 0 || counts[first_key(s, s->order[0]) >> shift & 255] == s->n)
+		return;
+	for (unsigned b = 0; b < 256; b++) {
+		uint32_t n = counts[b];
 
-			counts[b] = at;
-			at += n;
-		}
-		for (size_t i = 0; i < s->n; i++)
-			s->other[counts[first_key(s, s->order[i]) >> shift & 255]++] = s->order[i];
-		uint32_t *swap = s->order;
-
-		s->order = s->other;
-		s->other = swap;
+		counts[b] = at;
+		at += n;
 	}
-	s->pass++;
+	for (size_t i = 0; i < s->n; i++)
+		s->other[counts[first_key(s, s->order[i]) >> shift & 255]++] = s->order[i];
+	swap = s->order;
+	s->order = s->other;
+	s->other = swap;
 }
 
 static void
@@ -471,6 +497,18 @@ read_whole(struct sorter *s, const struct uidset *uids)
 }
 
 static void
+read_dates(struct sorter *s)
+{
+	struct columns_job job = {
+		.loop = s->job.loop, .store = s->job.store, .mailbox = s->job.mailbox,
+		.want = 0, .fields = ROW_SIZE
+	};
+
+	s->dating = true;
+	s->columns = columns_read(&job, &s->undated, on_message, on_read, s);
+}
+
+static void
 on_read(void *arg, enum status st)
 {
 	struct sorter *s = arg;
@@ -483,15 +521,18 @@ on_read(void *arg, enum status st)
 		s->done(s->arg, st);
 		return;
 	}
-	for (size_t c = 0; c < s->nc && !s->whole; c++) {
+	for (size_t c = 0; c < s->nc && !s->whole && !s->dating; c++) {
 		if (is_text(s->criteria[c].key))
 			find_cut(s, c, &cut);
 	}
 	if (!uidset_empty(&cut)) {
 		read_whole(s, &cut);
+	} else if (!uidset_empty(&s->undated) && !s->dating) {
+		read_dates(s);
 	} else {
 		for (size_t i = 0; i < s->n; i++)
 			s->order[i] = (uint32_t)i;
+		count_bytes(s);
 		later(s, radix);
 	}
 	uidset_fini(&cut);
@@ -517,7 +558,7 @@ read_keys(struct sorter *s, const struct uidset *uids)
 		enum imap_sort_key key = s->criteria[c].key;
 
 		texts |= is_text(key);
-		if (key == IMAP_SORT_ARRIVAL || key == IMAP_SORT_SIZE || key == IMAP_SORT_DATE)
+		if (key == IMAP_SORT_ARRIVAL || key == IMAP_SORT_SIZE)
 			job.fields |= ROW_SIZE;
 		if (key_column(key) != MIME_COLUMNS)
 			job.want |= 1u << key_column(key);
@@ -552,9 +593,12 @@ sorter_start(const struct sort_job *job, const struct search_found *found,
 	s->cut = mem_array(n * s->nc + 1, sizeof(*s->cut));
 	s->order = mem_array(n + 1, sizeof(*s->order));
 	s->other = mem_array(n + 1, sizeof(*s->other));
-	for (uint32_t uid = uidset_next(&found->uids, 0); uid != 0;
-	    uid = uidset_next(&found->uids, uid))
-		s->uids[at++] = uid;
+	for (size_t i = 0; i < found->uids.n; i++) {
+		const struct uidrange *r = &found->uids.r[i];
+
+		for (uint32_t k = 0; k <= r->hi - r->lo; k++)
+			s->uids[at++] = r->lo + k;
+	}
 	if (found->scores != NULL)
 		s->scores = mem_dup(found->scores, n);
 	for (size_t c = 0; c < s->nc; c++) {
@@ -576,6 +620,7 @@ sorter_free(struct sorter **sp)
 	*sp = NULL;
 	columns_reader_free(&s->columns);
 	loop_task_free(&s->task);
+	uidset_fini(&s->undated);
 	mem_free(&s->uids);
 	mem_free(&s->scores);
 	mem_free(&s->here);

@@ -46,6 +46,9 @@ struct threader {
 	struct columns_reader	*columns;
 	size_t			n;		/* messages */
 	uint32_t		*uids;
+	struct uidset		undated;	/* no valid Date: INTERNALDATE is read for them */
+	bool			dating;
+	size_t			next;		/* index that the next one read has, most likely */
 	struct source		*sources;
 	uint64_t		*refs;
 	size_t			n_refs, refs_room;
@@ -55,6 +58,7 @@ struct threader {
 	uint32_t		*order, *other;	/* of messages, by date */
 	uint32_t		*of;		/* node of a message */
 	unsigned		pass;
+	uint32_t		counts[8][256];
 	size_t			at;
 	uint32_t		first_root, last_root;
 	/* telling */
@@ -250,18 +254,31 @@ date_key(const struct threader *t, uint32_t i)
 }
 
 static void
+count_bytes(struct threader *t)
+{
+	bool rising = true;
+
+	for (size_t i = 0; i < t->n; i++) {
+		uint64_t key = date_key(t, (uint32_t)i);
+
+		rising &= i == 0 || key >= date_key(t, (uint32_t)i - 1);
+		for (unsigned b = 0; b < 8; b++)
+			t->counts[b][key >> b * 8 & 255]++;
+	}
+	if (rising)
+		t->pass = 8;
+}
+
+static void
 radix_pass(struct threader *t)
 {
-	size_t counts[256] = { 0 }, at = 0;
+	uint32_t *counts = t->counts[t->pass], at = 0, *swap;
 	unsigned shift = t->pass++ * 8;
-	uint32_t *swap;
 
-	for (size_t i = 0; i < t->n; i++)
-		counts[date_key(t, t->order[i]) >> shift & 255]++;
 	if (t->n == 0 || counts[date_key(t, t->order[0]) >> shift & 255] == t->n)
 		return;
 	for (unsigned b = 0; b < 256; b++) {
-		size_t n = counts[b];
+		uint32_t n = counts[b];
 
 		counts[b] = at;
 		at += n;
@@ -565,11 +582,14 @@ step_radix(struct threader *t)
 
 /* ---- reading ---- */
 
+/* They come in rising order nearly always. */
 static size_t
-index_of(const struct threader *t, uint32_t uid)
+index_of(struct threader *t, uint32_t uid)
 {
 	size_t lo = 0, hi = t->n;
 
+	if (t->next < t->n && t->uids[t->next] == uid)
+		return t->next++;
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -578,6 +598,7 @@ index_of(const struct threader *t, uint32_t uid)
 		else
 			hi = mid;
 	}
+	t->next = lo + 1;
 	return lo < t->n && t->uids[lo] == uid ? lo : t->n;
 }
 
@@ -598,7 +619,8 @@ take_column(struct threader *t, struct source *m, const struct span *col)
 	struct mime_column_thread c;
 	int zone;
 
-	mime_column_sent(col[MIME_COL_SENT], &m->date, &zone);
+	if (!mime_column_sent(col[MIME_COL_SENT], &m->date, &zone))
+		uidset_add(&t->undated, t->uids[m - t->sources]);
 	if (!mime_column_thread(col[MIME_COL_THREAD], &c))
 		return;
 	m->reply = c.reply;
@@ -632,6 +654,8 @@ take_list(struct threader *t, struct source *m, const struct mime_list *l)
 
 	if (l->has_sent)
 		m->date = l->sent_s;
+	else
+		uidset_add(&t->undated, t->uids[m - t->sources]);
 	m->reply = l->is_reply;
 	m->subject = subject_hash(t, l->base_subject);
 	m->id = l->id.len > 0 ? mime_id_hash(l->id) : 0;
@@ -653,10 +677,24 @@ on_message(void *arg, uint32_t uid, const struct store_row *row, const struct sp
 	m->here = true;
 	if (row != NULL)
 		m->date = row->received_s;
-	if (col != NULL)
+	else if (col != NULL)
 		take_column(t, m, col);
 	if (list != NULL)
 		take_list(t, m, list);
+}
+
+static void on_read(void *arg, enum status st);
+
+static void
+read_dates(struct threader *t)
+{
+	struct columns_job read = {
+		.loop = t->job.loop, .store = t->job.store, .mailbox = t->job.mailbox,
+		.want = 0, .fields = ROW_SIZE
+	};
+
+	t->dating = true;
+	t->columns = columns_read(&read, &t->undated, on_message, on_read, t);
 }
 
 static void
@@ -669,10 +707,15 @@ on_read(void *arg, enum status st)
 		t->done(t->arg, st);
 		return;
 	}
+	if (!uidset_empty(&t->undated) && !t->dating) {
+		read_dates(t);
+		return;
+	}
 	for (size_t i = 0; i < t->n; i++) {
 		t->order[i] = (uint32_t)i;
 		t->of[i] = NONE;
 	}
+	count_bytes(t);
 	later(t, step_radix);
 }
 
@@ -690,7 +733,7 @@ threader_start(const struct thread_job *job, const struct uidset *uids,
 	size_t n = (size_t)uidset_count(uids), at = 0;
 	struct columns_job read = {
 		.loop = job->loop, .store = job->store, .mailbox = job->mailbox,
-		.want = 1u << MIME_COL_SENT | 1u << MIME_COL_THREAD, .fields = ROW_SIZE,
+		.want = 1u << MIME_COL_SENT | 1u << MIME_COL_THREAD,
 		.lists = job->collation != SEARCH_UNICODE_CASEMAP
 	};
 
@@ -709,8 +752,10 @@ threader_start(const struct thread_job *job, const struct uidset *uids,
 	t->order = mem_array(n + 1, sizeof(*t->order));
 	t->other = mem_array(n + 1, sizeof(*t->other));
 	t->of = mem_array(n + 1, sizeof(*t->of));
-	for (uint32_t uid = uidset_next(uids, 0); uid != 0; uid = uidset_next(uids, uid))
-		t->uids[at++] = uid;
+	for (size_t i = 0; i < uids->n; i++) {
+		for (uint32_t k = 0; k <= uids->r[i].hi - uids->r[i].lo; k++)
+			t->uids[at++] = uids->r[i].lo + k;
+	}
 	t->columns = columns_read(&read, uids, on_message, on_read, t);
 	return t;
 }
@@ -725,6 +770,7 @@ threader_free(struct threader **tp)
 	*tp = NULL;
 	columns_reader_free(&t->columns);
 	loop_task_free(&t->task);
+	uidset_fini(&t->undated);
 	mem_free(&t->uids);
 	mem_free(&t->sources);
 	mem_free(&t->refs);

@@ -59,14 +59,14 @@ buf_add_str(struct buf *b, const char *s)
 void
 buf_add_u64(struct buf *b, uint64_t v)
 {
-	char tmp[20];
-	size_t n = sizeof(tmp);
+	char *to = buf_reserve(b, 20);
+	size_t n = 1;
 
-	do {
-		tmp[--n] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
-	buf_add(b, tmp + n, sizeof(tmp) - n);
+	for (uint64_t rest = v / 10; rest > 0; rest /= 10)
+		n++;
+	for (size_t i = n; i > 0; v /= 10)
+		to[--i] = (char)('0' + v % 10);
+	buf_added(b, n);
 }
 
 char *

@@ -9,17 +9,15 @@
 void
 put_varint_long(struct buf *b, uint64_t v)
 {
-	unsigned char tmp[10];
+	unsigned char *to = (unsigned char *)buf_reserve(b, 10);
 	size_t n = 0;
 
-	do {
-		tmp[n] = (unsigned char)(v & 0x7f);
+	while (v >= 0x80) {
+		to[n++] = (unsigned char)(v | 0x80);
 		v >>= 7;
-		if (v > 0)
-			tmp[n] |= 0x80;
-		n++;
-	} while (v > 0);
-	buf_add(b, tmp, n);
+	}
+	to[n++] = (unsigned char)v;
+	buf_added(b, n);
 }
 
 void
@@ -44,6 +42,19 @@ get_varint_long(struct reader *r)
 {
 	uint64_t v = 0;
 
+	if (!r->bad && reader_left(r) >= 10) {		/* it cannot run out */
+		const unsigned char *p = r->p;
+		unsigned shift = 0;
+
+		for (; shift < 63 && *p >= 0x80; shift += 7)
+			v |= (uint64_t)(*p++ & 0x7f) << shift;
+		if (shift == 63 && *p > 1) {
+			r->bad = true;
+			return 0;
+		}
+		r->p = p + 1;
+		return v | (uint64_t)*p << shift;
+	}
 	for (unsigned shift = 0; shift < 64; shift += 7) {
 		uint8_t c = get_u8(r);
 

@@ -54,6 +54,11 @@ static const struct ipc_field columns_are[] = {
 	IPC_STR(store_columns_are, rows, 0, PART),
 	IPC_STR(store_columns_are, keywords, 0, 32768),
 	IPC_U32(store_columns_are, resume_uid), IPC_END };
+static const struct ipc_field marks[] = {
+	IPC_U64(store_marks, mailbox), IPC_END };
+static const struct ipc_field marks_are[] = {
+	UIDS(store_marks_are, here), UIDS(store_marks_are, unseen),
+	UIDS(store_marks_are, deleted), IPC_END };
 static const struct ipc_field body[] = {
 	IPC_U64(store_body, mailbox), UIDS(store_body, uids), IPC_U64(store_body, offset),
 	IPC_U64(store_body, length), IPC_U32(store_body, budget), IPC_END };
@@ -258,6 +263,8 @@ static const struct ipc_message messages[] = {
 	{ STORE_COLUMNS, "columns", ACCESS, 0, (1u << 20) + 64, OF(store_columns, columns) },
 	{ STORE_COLUMNS_ARE, "columns-are", REPLY, PART + 32768 + 64,
 	    OF(store_columns_are, columns_are) },
+	{ STORE_MARKS, "marks", ACCESS, 0, 16, OF(store_marks, marks) },
+	{ STORE_MARKS_ARE, "marks-are", REPLY, (3u << 20) + 64, OF(store_marks_are, marks_are) },
 	{ STORE_TOUCHED, "touched", ACCESS, 0, 16, OF(store_touched, touched) },
 	{ STORE_TOUCHED_ARE, "touched-are", REPLY, PART + 64,
 	    OF(store_touched_are, touched_are) },

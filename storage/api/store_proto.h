@@ -64,6 +64,7 @@ enum store_no {
 	STORE_ACL = 80, STORE_ACL_IS = 81, STORE_ACL_SET = 82,
 	STORE_SHARED = 83, STORE_SHARED_ARE = 84,
 	STORE_COLUMNS = 120, STORE_COLUMNS_ARE = 121,
+	STORE_MARKS = 122, STORE_MARKS_ARE = 123,
 	STORE_TOUCHED = 130, STORE_TOUCHED_ARE = 131,
 	STORE_LEASE = 160, STORE_REMOVE = 161, STORE_REMOVED = 162,
 	STORE_UIDLS = 163, STORE_UIDLS_ARE = 164, STORE_UIDL_PUT = 165,
@@ -139,6 +140,12 @@ struct store_columns {
 };
 /* rows: get_store_columns_row().  keywords: as in opened, when ROW_FLAGS was asked for. */
 struct store_columns_are { struct span rows, keywords; uint32_t resume_uid; };
+
+/* marks -> marks_are: the uids of a mailbox, those without \Seen and those with \Deleted, without
+ * reading a row; each encoded.  ST_LIMIT: they do not fit, or the account is another's, where
+ * \Seen is the reader's own; the rows tell then. */
+struct store_marks { uint64_t mailbox; };
+struct store_marks_are { struct span here, unseen, deleted; };
 
 /* body -> body_is in parts, at most `budget` bytes of stored bodies in all (but at least
  * one piece); starts in the first uid at `offset`, gives at most `length` bytes of

@@ -65,6 +65,7 @@ struct store_call *store_do_open(struct store *s, const struct store_open *rq, s
 struct store_call *store_do_rows(struct store *s, const struct store_rows *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_cache(struct store *s, const struct store_cache_get *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_columns(struct store *s, const struct store_columns *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_marks(struct store *s, const struct store_marks *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_body(struct store *s, const struct store_body *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_changes(struct store *s, const struct store_changes *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_touched(struct store *s, const struct store_touched *rq, store_done_fn fn, void *arg);

@@ -21,6 +21,7 @@ union any {
 	struct store_rows	rows;
 	struct store_cache_get	cache;
 	struct store_columns	columns;
+	struct store_marks	marks;
 	struct store_body	body;
 	struct store_changes	changes;
 	struct store_touched	touched;
@@ -41,6 +42,7 @@ read_is(uint16_t no)
 {
 	switch (no) {
 	case STORE_LIST: case STORE_OPEN: case STORE_ROWS: case STORE_CACHE: case STORE_COLUMNS: case STORE_BODY:
+	case STORE_MARKS:
 	case STORE_ACL: case STORE_SHARED:
 	case STORE_CHANGES: case STORE_TOUCHED: case STORE_QUOTA: case STORE_DIR_READ: case STORE_UIDLS:
 	case STORE_METADATA_GET:
@@ -323,6 +325,30 @@ read_columns(struct request *rq, const struct store_columns *msg)
 	step = st != ST_OK ? fail(rq, st) : part(rq, more, STORE_COLUMNS_ARE, &are);
 	buf_fini(&out);
 	buf_fini(&keywords);
+	return step;
+}
+
+static enum step
+read_marks(struct request *rq, const struct store_marks *msg)
+{
+	struct uidset sets[STATE_DELETED + 1] = { 0 };
+	struct buf out[STATE_DELETED + 1] = { 0 };
+	struct store_marks_are are;
+	enum status st = state_marks(rq->svc->state, rq->account->id, msg->mailbox, sets);
+	enum step step;
+
+	for (unsigned i = STATE_ALL; i <= STATE_DELETED; i++) {
+		uidset_encode(&sets[i], &out[i]);
+		uidset_fini(&sets[i]);
+		if (st == ST_OK && out[i].len > PART_BYTES)
+			st = ST_LIMIT;
+	}
+	are.here = buf_span(&out[STATE_ALL]);
+	are.unseen = buf_span(&out[STATE_UNSEEN]);
+	are.deleted = buf_span(&out[STATE_DELETED]);
+	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_MARKS_ARE, &are);
+	for (unsigned i = STATE_ALL; i <= STATE_DELETED; i++)
+		buf_fini(&out[i]);
 	return step;
 }
 
@@ -744,6 +770,7 @@ read_step(struct request *rq)
 	case STORE_ROWS: return read_rows(rq, &msg.rows);
 	case STORE_CACHE: return read_cache(rq, &msg.cache);
 	case STORE_COLUMNS: return read_columns(rq, &msg.columns);
+	case STORE_MARKS: return read_marks(rq, &msg.marks);
 	case STORE_BODY: return read_body(rq, &msg.body);
 	case STORE_CHANGES: return read_changes(rq, &msg.changes);
 	case STORE_TOUCHED: return read_touched(rq, &msg.touched);

@@ -46,7 +46,7 @@ share_judge(struct channel *c, const struct ipc_message *m)
 {
 	switch (m->no) {
 	case STORE_LIST: case STORE_OPEN: case STORE_ROWS: case STORE_CACHE: case STORE_BODY:
-	case STORE_CHANGES: case STORE_COLUMNS: case STORE_ACL:
+	case STORE_CHANGES: case STORE_COLUMNS: case STORE_MARKS: case STORE_ACL:
 	case STORE_WATCH: case STORE_STAGE_DROP: case STORE_SHARED: case STORE_METADATA_GET:
 		return ST_OK;		/* reads are judged when it is their turn */
 	case STORE_STAGE:
@@ -104,6 +104,8 @@ share_read(struct request *rq, const void *msg)
 		return judge_id(rq, ((const struct store_changes *)msg)->mailbox, RIGHT_READ);
 	case STORE_COLUMNS:
 		return judge_id(rq, ((const struct store_columns *)msg)->mailbox, RIGHT_READ);
+	case STORE_MARKS:
+		return ST_LIMIT;	/* \Seen is the reader's own: the rows tell */
 	case STORE_METADATA_GET:
 		return judge_id(rq, ((const struct store_metadata_get *)msg)->mailbox, RIGHT_READ);
 	case STORE_LIST: case STORE_SHARED:

@@ -173,6 +173,35 @@ state_first_uids(struct state *s, uint64_t account, uint64_t mailbox, enum state
 	return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+enum status
+state_marks(struct state *s, uint64_t account, uint64_t mailbox,
+    struct uidset sets[STATE_DELETED + 1])
+{
+	struct engine_cursor *c = NULL;
+	struct span key, payload;
+	struct rec_block b;
+	uint32_t last, no;
+	struct key k;
+	enum status st;
+
+	TRY(read_live_mailbox(s, account, mailbox, &last));
+	key_2(&k, account, mailbox);
+	TRY(engine_cursor_open(s->e, NULL, TAB_UIDMAP, key_span(&k), &c));
+	while ((st = st_next(s, TAB_UIDMAP, c, &key, &payload)) == ST_OK) {
+		no = get_be32(key.p + 16);
+		if (no > last / BLOCK_UIDS)
+			break;
+		if (!rec_block_get(payload, &b)) {
+			st = st_damaged(s, TAB_UIDMAP, key);
+			break;
+		}
+		for (unsigned i = STATE_ALL; i <= STATE_DELETED; i++)
+			uidmap_bits(b.bits[i], no, 1, last, &sets[i]);
+	}
+	engine_cursor_close(&c);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
 /* ---- rows ---- */
 
 static void

@@ -119,6 +119,9 @@ enum status state_open_mailbox(struct state *s, uint64_t account, struct span pa
 enum state_which { STATE_ALL, STATE_UNSEEN, STATE_DELETED };
 enum status state_uids(struct state *s, uint64_t account, uint64_t mailbox,
     enum state_which which, struct uidset *out);
+/* All three at once, by enum state_which. */
+enum status state_marks(struct state *s, uint64_t account, uint64_t mailbox,
+    struct uidset sets[STATE_DELETED + 1]);
 /* The lowest `max` members of `among` (NULL: any) that are there.  For cutting STORE and
  * EXPUNGE into operations: next time ask for those above the highest one. */
 enum status state_first_uids(struct state *s, uint64_t account, uint64_t mailbox,

@@ -85,9 +85,15 @@ expect_uids(uint64_t mailbox, enum state_which which, const char *want)
 	struct uidset s = { 0 };
 	struct buf b = { 0 };
 
+	struct uidset marks[STATE_DELETED + 1] = { 0 };
+
 	OK(state_uids(k->s, k->account, mailbox, which, &s));
 	uidset_print(&s, &b);
 	assert_string_equal(buf_cstr(&b), want);
+	OK(state_marks(k->s, k->account, mailbox, marks));
+	assert_true(uidset_eq(&marks[which], &s));
+	for (unsigned i = STATE_ALL; i <= STATE_DELETED; i++)
+		uidset_fini(&marks[i]);
 	uidset_fini(&s);
 	buf_fini(&b);
 }
