@@ -8,6 +8,7 @@
  * The command's text comes in chunks, each up to a literal that is streamed; a chunk is
  * worked off part by part (work_off()), waiting where a URL's bytes are fetched. */
 #include "imapd/limits.h"
+#include "imapd/notify.h"
 #include "imapd/sync.h"
 #include "imapd/names.h"
 
@@ -473,12 +474,14 @@ on_appended(void *arg, enum status st, bool more, const void *msg)
 	s->n_appended += q->n_items;
 	if (s->view != NULL && s->view->mailbox == a->mailbox)
 		s->view->dirty = true;
+	reader_init(&r, a->uids.p, a->uids.len);
+	if (a->uids.len > 0 && uidset_decode(&uids, &r, SIZE_MAX))
+		imap_notify_own(s, a->mailbox, &uids);
 	if (!imap_cap_on(s, CAP_UIDPLUS) && q->across == NULL) {
+		uidset_fini(&uids);
 		imap_cmd_done(cmd, ST_OK);
 		return;
 	}
-	reader_init(&r, a->uids.p, a->uids.len);
-	uidset_decode(&uids, &r, SIZE_MAX);
 	if (q->across != NULL) {
 		across_done(cmd, a, &uids);
 	} else if (q->replace) {

@@ -3,6 +3,7 @@
 
 #include "common/util/mem.h"
 #include "imapd/limits.h"
+#include "imapd/notify.h"
 #include "imapd/sync.h"
 
 struct copying {
@@ -27,6 +28,18 @@ put_copyuid(struct buf *out, const struct store_copied *c, const struct uidset *
 }
 
 static void
+own_copies(struct imap_session *s, const struct store_copied *c)
+{
+	struct uidset to = { 0 };
+	struct reader r;
+
+	reader_init(&r, c->to.p, c->to.len);
+	if (c->to.len > 0 && uidset_decode(&to, &r, SIZE_MAX))
+		imap_notify_own(s, c->target, &to);
+	uidset_fini(&to);
+}
+
+static void
 copied(struct imap_cmd *cmd, const struct store_copied *c)
 {
 	struct imap_session *s = cmd->session;
@@ -37,8 +50,10 @@ copied(struct imap_cmd *cmd, const struct store_copied *c)
 	reader_init(&r, c->from.p, c->from.len);
 	if (c->from.len > 0)
 		uidset_decode(&from, &r, SIZE_MAX);
-	if (c->target == s->view->mailbox)
+	if (c->target == s->view->mailbox) {
 		s->view->dirty = true;
+		own_copies(s, c);
+	}
 	buf_clear(&cmd->result);
 	if (uidset_empty(&from)) {
 		buf_add_str(&cmd->result, "OK Nothing to do");

@@ -57,6 +57,7 @@ struct imap_notify {
 	struct span	atts;		/* "(UID FLAGS)" of new messages; empty: none */
 	uint64_t	mailbox;	/* `fresh` are uids of it */
 	struct uidset	fresh;
+	struct uidset	own;		/* not fetched: the client made them */
 	bool		pending, running;
 	void		(*done)(struct imap_cmd *cmd);
 	/* of the command that is interrupted */
@@ -95,6 +96,7 @@ imap_notify_free(struct imap_notify **np)
 	table_fini(&n->by_id, NULL, NULL);
 	table_fini(&n->by_path, NULL, NULL);
 	uidset_fini(&n->fresh);
+	uidset_fini(&n->own);
 	arena_fini(&n->arena);
 	mem_free(np);
 }
@@ -117,6 +119,16 @@ imap_notify_expunges(const struct imap_session *s)
 	return s->notify != NULL && !s->notify->delayed;
 }
 
+/* RFC 5465 §5.2 */
+void
+imap_notify_own(struct imap_session *s, uint64_t mailbox, const struct uidset *uids)
+{
+	struct imap_notify *n = s->notify;
+
+	if (n != NULL && n->atts.len > 0 && s->view != NULL && s->view->mailbox == mailbox)
+		uidset_add_set(&n->own, uids);
+}
+
 void
 imap_notify_new(struct imap_session *s, uint32_t above)
 {
@@ -129,6 +141,8 @@ imap_notify_new(struct imap_session *s, uint32_t above)
 	n->mailbox = s->view->mailbox;
 	if (above < UINT32_MAX)
 		imap_view_add_uids(s->view, above + 1, UINT32_MAX, &n->fresh);
+	uidset_remove_set(&n->fresh, &n->own);
+	uidset_clear(&n->own);
 	n->pending |= !uidset_empty(&n->fresh);
 }
 
@@ -533,16 +547,17 @@ ask_others(struct imap_cmd *cmd)
 static void
 new_fetched(struct imap_cmd *cmd)
 {
-	struct imap_notify *n = cmd->session->notify;
+	struct imap_session *s = cmd->session;
+	struct imap_notify *n = s->notify;
 
 	cmd->release(cmd);
 	cmd->data = n->data;
 	cmd->release = n->release;
 	cmd->input = n->input;
 	cmd->uid = n->uid;
-	ask_others(cmd);
-	if (!cmd->session->ending)
-		imap_session_kick(cmd->session);
+	ask_others(cmd);	/* may be the end of the command */
+	if (!s->ending)
+		imap_session_kick(s);
 }
 
 static void
@@ -640,6 +655,21 @@ setting_release(struct imap_cmd *cmd)
 	imap_notify_free(&((struct setting *)cmd->data)->n);
 }
 
+/* "{3}" CRLF and three bytes; end where it is none. */
+static const char *
+behind_literal(const char *p, const char *end)
+{
+	size_t n = 0;
+
+	for (p++; p < end && *p >= '0' && *p <= '9' && n <= FETCH_TEXT_MAX; p++)
+		n = n * 10 + (size_t)(*p - '0');
+	if (p < end && *p == '+')
+		p++;
+	if ((size_t)(end - p) < 3 + n || memcmp(p, "}\r\n", 3) != 0)
+		return end;
+	return p + 3 + n;
+}
+
 /* "(" fetch-att *(SP fetch-att) ")": kept as text, tried here. */
 static void
 read_atts(struct imap_cmd *cmd, struct imap_notify *n)
@@ -654,14 +684,16 @@ read_atts(struct imap_cmd *cmd, struct imap_notify *n)
 	for (; p < a->end; p++) {
 		if (*p == '"')
 			quoted = !quoted;
-		else if (*p == '\\' || *p == '{')
-			break;
+		else if (quoted && *p == '\\' && p + 1 < a->end)
+			p++;
+		else if (!quoted && *p == '{')
+			p = behind_literal(p, a->end) - 1;
 		else if (!quoted && *p == '(')
 			depth++;
 		else if (!quoted && *p == ')' && --depth == 0)
 			break;
 	}
-	if (p == a->end || *p != ')' || (size_t)(p - a->p) >= FETCH_TEXT_MAX) {
+	if (p >= a->end || *p != ')' || (size_t)(p - a->p) >= FETCH_TEXT_MAX) {
 		imap_args_fail(a, "Malformed items of new messages");
 		return;
 	}

@@ -22,6 +22,8 @@ bool imap_notify_silent(const struct imap_session *s);
 bool imap_notify_flags(const struct imap_session *s);
 /* Expunges may be told although no command is under way. */
 bool imap_notify_expunges(const struct imap_session *s);
+/* Messages that this session itself made in its selected mailbox: EXISTS alone tells them. */
+void imap_notify_own(struct imap_session *s, uint64_t mailbox, const struct uidset *uids);
 /* Messages above this uid were told with EXISTS. */
 void imap_notify_new(struct imap_session *s, uint32_t above);
 
