@@ -115,7 +115,9 @@ reconnect(struct worker *w, const void *arg)
 {
 	const struct control_restarted *r = arg;
 
-	connect_to(w, r->program, r->shard);
+	/* The directory is authd's business: no worker has a socket to it. */
+	if (r->program != PROGRAM_STORED || r->shard != CONTROL_SHARD_SYSTEM)
+		connect_to(w, r->program, r->shard);
 }
 
 /* Workers ------------------------------------------------------------------- */
