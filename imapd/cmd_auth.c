@@ -73,6 +73,48 @@ cmd_starttls(struct imap_cmd *cmd)
 		imap_session_cut(s);
 }
 
+/* compress = "COMPRESS" SP "DEFLATE"  (RFC 4978) */
+static void
+cmd_compress(struct imap_cmd *cmd)
+{
+	struct imap_session *s = cmd->session;
+	struct span name;
+
+	imap_args_sp(&cmd->args);
+	name = imap_args_atom(&cmd->args);
+	if (imap_args_good(&cmd->args) && !span_caseeq_str(name, "DEFLATE"))
+		imap_args_fail(&cmd->args, "Only DEFLATE is known");
+	if (!imap_args_end(&cmd->args)) {
+		imap_cmd_syntax(cmd);
+		return;
+	}
+	cmd->no_sync = true;
+	/* Never by TLS, which comes without compression here. */
+	if (conn_compressed(s->conn)) {
+		imap_cmd_end(cmd, "BAD [COMPRESSIONACTIVE] DEFLATE is active already");
+		return;
+	}
+	imap_cmd_end(cmd, "OK DEFLATE active");
+	if (!s->ending)
+		conn_start_compress(s->conn);
+}
+
+/* unauthenticate = "UNAUTHENTICATE"  (RFC 8437) */
+static void
+cmd_unauthenticate(struct imap_cmd *cmd)
+{
+	struct imap_session *s = cmd->session;
+
+	if (!imap_args_end(&cmd->args)) {
+		imap_cmd_syntax(cmd);
+		return;
+	}
+	imap_session_leave(s);
+	imap_cmd_done(cmd, ST_OK);
+	if (!s->ending && conn_compressed(s->conn) && !conn_end_compress(s->conn))
+		imap_session_cut(s);
+}
+
 /* ---- the login ---- */
 
 void
@@ -462,5 +504,7 @@ const struct imap_command imap_cmds_auth[] = {
 	{ "STARTTLS",		IMAP_IN_START,	0,			CAP_STARTTLS,		cmd_starttls },
 	{ "AUTHENTICATE",	IMAP_IN_START,	IMAP_CMD_SECRET,	CAP_NONE,		cmd_authenticate },
 	{ "LOGIN",		IMAP_IN_START,	IMAP_CMD_SECRET,	CAP_NONE,		cmd_login },
+	{ "COMPRESS",		IMAP_IN_LOGIN,	0,			CAP_COMPRESS_DEFLATE,	cmd_compress },
+	{ "UNAUTHENTICATE",	IMAP_IN_LOGIN,	0,			CAP_UNAUTHENTICATE,	cmd_unauthenticate },
 	{ 0 }
 };

@@ -3,7 +3,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/capability.c imapd/capability.h imapd/cmd_any.c imapd/cmd_append.c imapd/cmd_auth.c imapd/cmd_copy.c \
 	imapd/cmd_comparator.c imapd/cmd_esearch.c imapd/columns.c imapd/columns.h \
 	imapd/context.c imapd/context.h imapd/cmd_list.c imapd/list.h \
-	imapd/cmd_expunge.c imapd/cmd_fetch.c imapd/cmd_idle.c imapd/cmd_mailbox.c \
+	imapd/cmd_expunge.c imapd/cmd_fetch.c imapd/cmd_idle.c imapd/cmd_language.c imapd/cmd_mailbox.c \
 	imapd/cmd_metadata.c imapd/cmd_quota.c imapd/cmd_notify.c imapd/notify.h imapd/cmd_batches.c \
 	imapd/cmd_acl.c imapd/names.c imapd/names.h \
 	imapd/cmd_search.c imapd/cmd_select.c imapd/cmd_store.c imapd/commands.c \

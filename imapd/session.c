@@ -62,6 +62,26 @@ drop_cmd(struct imap_session *s)
 	mem_free(&cmd);
 }
 
+/* What a login brought. */
+static void
+leave_account(struct imap_session *s)
+{
+	auth_lookup_cancel(&s->renewing);
+	imap_view_free(&s->view);
+	imap_notify_free(&s->notify);
+	imap_names_free(s);
+	store_close(&s->home);
+	s->store = NULL;
+	loop_timer_free(&s->renew);
+	if (s->user != NULL) {
+		auth_logout(s->srv->auth, buf_span(&s->ticket));
+		LOG(&s->log, INFO, "imap.logout", KV_UINT("commands", s->n_commands),
+		    KV_UINT("fetched", s->n_fetched), KV_UINT("appended", s->n_appended),
+		    KV_UINT("in", conn_bytes_in(s->conn)), KV_UINT("out", conn_bytes_out(s->conn)));
+	}
+	buf_fini_secret(&s->ticket);
+}
+
 static void
 end_session(struct imap_session *s)
 {
@@ -70,22 +90,26 @@ end_session(struct imap_session *s)
 	s->ending = true;
 	drop_cmd(s);
 	auth_exchange_cancel(&s->exchange);
-	auth_lookup_cancel(&s->renewing);
-	imap_view_free(&s->view);
-	imap_notify_free(&s->notify);
-	imap_names_free(s);
-	store_close(&s->home);
-	s->store = NULL;
 	loop_timer_free(&s->timer);
-	loop_timer_free(&s->renew);
+	leave_account(s);
 	imap_reader_fini(&s->reader);
-	if (s->user != NULL) {
-		auth_logout(s->srv->auth, buf_span(&s->ticket));
-		LOG(&s->log, INFO, "imap.logout", KV_UINT("commands", s->n_commands),
-		    KV_UINT("fetched", s->n_fetched), KV_UINT("appended", s->n_appended),
-		    KV_UINT("in", conn_bytes_in(s->conn)), KV_UINT("out", conn_bytes_out(s->conn)));
-	}
-	buf_fini_secret(&s->ticket);
+}
+
+void
+imap_session_leave(struct imap_session *s)
+{
+	leave_account(s);
+	mem_free(&s->user);
+	s->log.user = NULL;
+	s->state = IMAP_IN_START;
+	s->account = s->dirty_modseq = s->quota_near = 0;
+	s->shard = 0;
+	s->condstore = s->qresync = s->uidonly = false;
+	s->rev2 = s->utf8 = s->utf8_accept = false;
+	s->watching = false;
+	s->collation = SEARCH_UNICODE_CASEMAP;
+	s->n_commands = s->n_fetched = s->n_appended = 0;
+	loop_timer_set(s->timer, (uint64_t)s->srv->conf->login_timeout_s * 1000);
 }
 
 void
@@ -644,6 +668,8 @@ on_closed(struct conn *c, enum conn_end why, void *arg)
 
 	if (why == CONN_TLS_FAILED)
 		LOG(&s->log, INFO, "imap.tls-failed", KV_STR("error", conn_tls_error(c)));
+	else if (why == CONN_GARBLED)
+		LOG(&s->log, INFO, "imap.compress-failed");
 	imap_session_free(&s);
 }
 

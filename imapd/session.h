@@ -174,6 +174,9 @@ struct imap_cmd *imap_session_background(struct imap_session *s);
 void imap_session_background_end(struct imap_cmd *cmd);
 /* Moves to a state; leaving SELECTED frees the view. */
 void imap_session_set_state(struct imap_session *s, unsigned state);
+/* Forgets the login and all that was asked for since (RFC 8437): as before it, except for
+ * TLS and what counts failed logins. */
+void imap_session_leave(struct imap_session *s);
 /* STARTTLS is offered. */
 bool imap_session_may_starttls(const struct imap_session *s);
 /* The extension's code is switched on: ask it where the extension changes something. */
@@ -232,7 +235,7 @@ extern const struct imap_command imap_cmds_any[], imap_cmds_auth[], imap_cmds_ma
     imap_cmds_list[],
     imap_cmds_select[], imap_cmds_append[], imap_cmds_fetch[], imap_cmds_store[],
     imap_cmds_copy[], imap_cmds_search[], imap_cmds_context[], imap_cmds_esearch[],
-    imap_cmds_comparator[], imap_cmds_expunge[], imap_cmds_idle[], imap_cmds_acl[],
+    imap_cmds_comparator[], imap_cmds_language[], imap_cmds_expunge[], imap_cmds_idle[], imap_cmds_acl[],
     imap_cmds_metadata[], imap_cmds_quota[], imap_cmds_notify[], imap_cmds_batches[];
 
 /* cmd_idle.c: the session's timer rang, or something changed. */

@@ -8,6 +8,7 @@ include t/unit/mime/local.mk
 include t/unit/mail/local.mk
 include t/unit/proto/local.mk
 include t/unit/crypto/local.mk
+include t/unit/compress/local.mk
 include t/unit/auth/local.mk
 include t/unit/worker/local.mk
 include t/unit/storage/local.mk
@@ -19,6 +20,7 @@ include t/unit/pop3d/local.mk
 include t/unit/master/local.mk
 include t/unit/admin/local.mk
 include t/fuzz/net/local.mk
+include t/fuzz/compress/local.mk
 include t/fuzz/ipc/local.mk
 include t/fuzz/conf/local.mk
 include t/fuzz/mime/local.mk

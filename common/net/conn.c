@@ -10,11 +10,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/compress/deflate.h"
 #include "common/util/fd.h"
 #include "common/util/mem.h"
 
 #define READ_CHUNK	32768
-#define SEAL_CHUNK	65536		/* plaintext encrypted at a time */
+#define SEAL_CHUNK	65536		/* plaintext encrypted or compressed at a time */
 #define WRITES_A_ROUND	4
 #define DISCARD_MAX	(1024 * 1024)	/* input ignored while lingering */
 
@@ -28,6 +29,8 @@ struct conn {
 	struct tls		*tls;
 	struct buf		 in, out;		/* plain text */
 	struct buf		 raw_in, raw_out;	/* as on the wire, when TLS */
+	struct inflater		*inflater;	/* NULL: input is not compressed */
+	struct buf		 packed;	/* input to be unpacked */
 	size_t			 in_max, low, high;
 	uint64_t		 idle_ms, active_ms, deadline_ms, linger_ms;
 	uint64_t		 bytes_in, bytes_out;
@@ -40,6 +43,7 @@ struct conn {
 	bool			 fresh;		/* input that data() has not seen */
 	bool			 eof_seen, eof_told, paused;
 	bool			 secure, tls_ready;
+	bool			 deflating, unpack_ends;
 	bool			 blocked;	/* the kernel takes no more output */
 	bool			 was_full, finishing, tls_ended, fin_sent;
 };
@@ -55,6 +59,8 @@ release(struct conn *c)
 	buf_fini(&c->out);
 	buf_fini(&c->raw_in);
 	buf_fini(&c->raw_out);
+	buf_fini(&c->packed);
+	inflater_free(&c->inflater);
 }
 
 static void
@@ -179,23 +185,72 @@ update(struct conn *c)
 		buf_fini(&c->in);
 	if (c->raw_in.len == 0 || c->finishing)
 		buf_fini(&c->raw_in);
+	if (c->packed.len == 0 || c->finishing)
+		buf_fini(&c->packed);
+	if (c->inflater != NULL && c->packed.len == 0)
+		inflater_rest(c->inflater);
 }
 
 /* ---- input ---- */
+
+/* Where the bytes of the peer go, and how many of them may lie there. */
+static struct buf *
+arriving(struct conn *c, size_t *max)
+{
+	*max = c->inflater != NULL ? READ_CHUNK : c->in_max;
+	return c->inflater != NULL ? &c->packed : &c->in;
+}
+
+static bool
+packed_more(const struct conn *c)
+{
+	return c->inflater != NULL && (c->packed.len > 0 || inflater_more(c->inflater));
+}
+
+/* Unpacks up to the end of a block, for what follows may be plain (conn_end_compress()).
+ * false: nothing changed. */
+static bool
+unpack(struct conn *c)
+{
+	struct span packed = buf_span(&c->packed);
+	size_t had = c->in.len, lay = c->packed.len;
+	bool done = false;
+	enum status st;
+
+	if (c->unpack_ends)
+		st = inflater_end(c->inflater, &packed, &done);
+	else
+		st = inflater_read(c->inflater, &packed, c->in_max - had, &c->in);
+	buf_drop(&c->packed, c->packed.len - packed.len);
+	if (st != ST_OK) {
+		end(c, CONN_GARBLED);
+		return false;
+	}
+	if (done) {
+		buf_add_span(&c->in, buf_span(&c->packed));
+		buf_fini(&c->packed);
+		inflater_free(&c->inflater);
+		c->unpack_ends = false;
+	}
+	c->fresh |= c->in.len > had;
+	return done || c->fresh || c->packed.len < lay;
+}
 
 /* Lets TLS work on what came.  A handshake that ends is told before any data is. */
 static void
 tls_step(struct conn *c)
 {
 	enum tls_state before = tls_state(c->tls), now;
-	size_t had = c->in.len;
+	size_t max;
+	struct buf *to = arriving(c, &max);
+	size_t had = to->len;
 
-	if (c->finishing || had >= c->in_max)
+	if (c->finishing || had >= max)
 		return;
-	now = tls_read(c->tls, &c->raw_in, &c->in, c->in_max - had, &c->raw_out);
+	now = tls_read(c->tls, &c->raw_in, to, max - had, &c->raw_out);
 	if (c->raw_out.len > 0)
 		loop_task_post(c->task);
-	if (c->in.len > had)
+	if (c->in.len > had && to == &c->in)
 		c->fresh = true;
 	if (now == TLS_OPEN && before != TLS_OPEN) {
 		c->secure = true;
@@ -235,6 +290,9 @@ deliver(struct conn *c)
 	while (!gone(c) && !c->finishing && !c->paused) {
 		if (c->fresh) {
 			tell_data(c);
+		} else if (packed_more(c)) {
+			if (!unpack(c))
+				break;
 		} else if (tls_has_more(c)) {
 			size_t had = c->raw_in.len;
 
@@ -266,8 +324,9 @@ took(struct conn *c, const char *p, size_t n)
 		buf_add(&c->raw_in, p, n);
 		return;
 	}
-	buf_add(&c->in, p, n);
-	c->fresh = true;
+	buf_add(c->inflater != NULL ? &c->packed : &c->in, p, n);
+	if (c->inflater == NULL)
+		c->fresh = true;
 }
 
 static void
@@ -278,10 +337,12 @@ read_some(struct conn *c)
 	ssize_t n;
 
 	if (c->tls == NULL && !c->finishing) {
-		if (c->in.len >= c->in_max)
+		size_t max, had = arriving(c, &max)->len;
+
+		if (had >= max)
 			return;
-		if (c->in_max - c->in.len < room)
-			room = c->in_max - c->in.len;
+		if (max - had < room)
+			room = max - had;
 	}
 	n = recv(c->fd, chunk, room, 0);
 	if (n > 0) {
@@ -309,18 +370,38 @@ unsent(const struct conn *c)
 	return c->out.len + c->raw_out.len;
 }
 
+/* Brings n bytes of the output into the form in which they leave; last: of the compressed
+ * stream. */
+static void
+seal(struct conn *c, size_t n, bool last)
+{
+	struct span plain = span(c->out.data, n);
+	struct buf packed = { 0 };
+
+	if (n == 0)
+		return;
+	if (c->deflating && c->tls == NULL) {
+		deflate_add(plain, last, &c->raw_out);
+	} else if (c->deflating) {
+		deflate_add(plain, last, &packed);
+		tls_write(c->tls, buf_span(&packed), &c->raw_out);
+		buf_fini(&packed);
+	} else if (c->tls != NULL) {
+		tls_write(c->tls, plain, &c->raw_out);
+	} else {
+		buf_add_span(&c->raw_out, plain);
+	}
+	buf_drop(&c->out, n);
+}
+
 /* The buffer that goes to the socket next. */
 static struct buf *
 wire(struct conn *c)
 {
-	if (c->tls == NULL)
-		return &c->out;
-	if (c->secure && c->out.len > 0 && c->raw_out.len < SEAL_CHUNK) {
-		size_t n = c->out.len < SEAL_CHUNK ? c->out.len : SEAL_CHUNK;
-
-		tls_write(c->tls, span(c->out.data, n), &c->raw_out);
-		buf_drop(&c->out, n);
-	}
+	if (c->tls == NULL && !c->deflating)
+		return c->raw_out.len > 0 ? &c->raw_out : &c->out;
+	if ((c->tls == NULL || c->secure) && c->out.len > 0 && c->raw_out.len < SEAL_CHUNK)
+		seal(c, c->out.len < SEAL_CHUNK ? c->out.len : SEAL_CHUNK, false);
 	return &c->raw_out;
 }
 
@@ -589,15 +670,45 @@ conn_set_deadline(struct conn *c, uint64_t after_ms)
 bool
 conn_start_tls(struct conn *c, struct tls_ctx *tls)
 {
-	if (gone(c) || c->tls != NULL || c->in.len > 0)
+	if (gone(c) || c->tls != NULL || c->in.len > 0 || c->inflater != NULL)
 		return false;
 	/* The answer to STARTTLS goes out as it is, before the first handshake byte. */
-	c->raw_out = c->out;
-	buf_init(&c->out);
+	seal(c, c->out.len, false);
 	buf_fini(&c->in);
 	c->tls = tls_new(tls, on_tls_resume, c);
 	loop_task_post(c->task);
 	return true;
+}
+
+void
+conn_start_compress(struct conn *c)
+{
+	if (gone(c) || c->finishing || c->inflater != NULL)
+		return;
+	seal(c, c->out.len, false);
+	c->deflating = true;
+	c->inflater = inflater_new();
+	buf_add_span(&c->packed, buf_span(&c->in));
+	buf_clear(&c->in);
+	loop_task_post(c->task);
+}
+
+bool
+conn_end_compress(struct conn *c)
+{
+	if (gone(c) || c->finishing || !c->deflating)
+		return false;
+	seal(c, c->out.len, true);
+	c->deflating = false;
+	c->unpack_ends = true;
+	loop_task_post(c->task);
+	return c->in.len == 0;
+}
+
+bool
+conn_compressed(const struct conn *c)
+{
+	return c->deflating;
 }
 
 bool

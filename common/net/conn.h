@@ -24,6 +24,7 @@ enum conn_end {
 	CONN_IDLE,		/* idle time-out */
 	CONN_DEADLINE,		/* the time of conn_set_deadline() */
 	CONN_TLS_FAILED,	/* conn_tls_error() tells */
+	CONN_GARBLED,		/* what the peer compressed makes no sense */
 	CONN_OVERFULL		/* data() left in_max bytes lying without pausing */
 };
 
@@ -97,6 +98,18 @@ bool conn_is_secure(const struct conn *c);
 /* NULL on a plain connection. */
 const struct tls *conn_tls(const struct conn *c);
 const char *conn_tls_error(const struct conn *c);
+
+/* ---- compression: raw DEFLATE, below it TLS ---- */
+/* Call it from data() after taking the command's line and writing the positive answer,
+ * which still leaves as it is.  What lies behind the line is taken as compressed.  Input
+ * never grows past in_max for it, and is shown block by block.  Output is compressed and
+ * flushed as it leaves.  A resting connection keeps at most 32 KiB of what the peer sent. */
+void conn_start_compress(struct conn *c);
+/* Call it from data() after the positive answer, the last that is compressed.  The peer
+ * ends its stream, or flushes it, behind the command's line; then plain bytes follow.
+ * false: there was more in the stream. */
+bool conn_end_compress(struct conn *c);
+bool conn_compressed(const struct conn *c);
 
 /* ---- the peer ---- */
 const struct net_ip *conn_peer(const struct conn *c);

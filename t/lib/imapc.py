@@ -8,6 +8,7 @@ and a view of the selected mailbox that fails as soon as a sequence number lies.
 import re
 import socket
 import ssl
+import zlib
 
 from mansio import HOST, IMAP, IMAPS
 
@@ -215,6 +216,12 @@ class Imap:
         self.need("STARTTLS")
         self.sock = unverified().wrap_socket(self.sock)
 
+    def compress(self):
+        """COMPRESS DEFLATE: from here on self.sock packs and unpacks."""
+        self.need("COMPRESS DEFLATE")
+        assert not self.data, self.data
+        self.sock = Deflated(self.sock)
+
     def select(self, box, examine=False):
         """SELECT with a View that checks every number from now on."""
         self.view = View()
@@ -242,6 +249,38 @@ class Imap:
             self.untagged_here.append(self._take(self.response()))
         self.raw(b"DONE\r\n")
         return self.wait(tag)
+
+    def close(self):
+        self.sock.close()
+
+
+class Deflated:
+    """A socket that sends and receives raw DEFLATE (RFC 4978); split: bytes a write."""
+    def __init__(self, sock, level=6, wbits=-15, split=0):
+        self.sock, self.split = sock, split
+        self.packer = zlib.compressobj(level, zlib.DEFLATED, wbits)
+        self.unpacker = zlib.decompressobj(-15)
+
+    def pack(self, data, flush=zlib.Z_SYNC_FLUSH):
+        return self.packer.compress(data) + self.packer.flush(flush)
+
+    def put(self, packed):
+        step = self.split or max(1, len(packed))
+        for i in range(0, len(packed), step):
+            self.sock.sendall(packed[i:i + step])
+
+    def sendall(self, data):
+        self.put(self.pack(data))
+
+    def recv(self, n):
+        while True:
+            got = self.sock.recv(n)
+            out = self.unpacker.decompress(got)
+            if out or not got:
+                return out
+
+    def fileno(self):
+        return self.sock.fileno()
 
     def close(self):
         self.sock.close()

@@ -14,6 +14,7 @@
 
 #include <openssl/err.h>
 
+#include "common/compress/deflate.h"
 #include "common/net/conn.h"
 #include "common/util/clock.h"
 #include "common/util/fd.h"
@@ -81,6 +82,14 @@ on_line(struct server *s, struct span line)
 			s->refused_tls = true;
 			conn_finish(s->conn);
 		}
+	} else if (span_eq_str(line, "compress")) {
+		buf_drop(conn_in(s->conn), strlen("compress\n"));
+		buf_add_str(conn_out(s->conn), "go\n");
+		conn_start_compress(s->conn);
+	} else if (span_eq_str(line, "plain")) {
+		buf_drop(conn_in(s->conn), strlen("plain\n"));
+		buf_add_str(conn_out(s->conn), "gone\n");
+		s->refused_tls = !conn_end_compress(s->conn);
 	} else if (span_eq_str(line, "stream")) {
 		s->to_stream = 4 << 20;
 		stream(s);
@@ -97,12 +106,13 @@ on_data(struct conn *c, void *arg)
 	while (!s->keep_input && s->conn != NULL && !conn_paused(c) && !s->refused_tls) {
 		struct span in = buf_span(conn_in(c));
 		size_t nl = span_find(in, '\n');
-		bool tls = span_has_prefix(in, "starttls\n");
+		bool taken = span_has_prefix(in, "starttls\n") ||
+		    span_has_prefix(in, "compress\n") || span_has_prefix(in, "plain\n");
 
 		if (nl == in.len)
 			break;
 		on_line(s, span_sub(in, 0, nl));
-		if (s->conn != NULL && !tls)
+		if (s->conn != NULL && !taken)
 			buf_drop(conn_in(c), nl + 1);
 	}
 }
@@ -328,6 +338,179 @@ a_slow_reader_stops_the_producer(void **state)
 	}
 	assert_int_equal(got, 4 << 20);
 	assert_true(s.drained > 3);
+	finish(&s);
+}
+
+/* Unpacks what the server sent. */
+static void
+assert_hears_packed(struct server *s, struct inflater *z, const char *want)
+{
+	char got[4096];
+	ssize_t n = recv(s->peer, got, sizeof(got), 0);
+	struct span in = span(got, n > 0 ? (size_t)n : 0);
+	struct buf out = { 0 };
+
+	while (in.len > 0)
+		assert_int_equal(inflater_read(z, &in, 1 << 20, &out), ST_OK);
+	assert_string_equal(buf_cstr(&out), want);
+	buf_fini(&out);
+}
+
+/* Cut in two at every byte: the answers are the same, each leaves once, and what stands
+ * before and behind the stream is plain. */
+static void
+compressed_lines_may_be_cut_anywhere(void **state)
+{
+	struct buf in = { 0 };
+
+	buf_add_str(&in, "a\ncompress\n");
+	deflate_add(SPAN_LIT("b\nc\n"), false, &in);
+	deflate_add(SPAN_LIT("d\n"), false, &in);
+	for (size_t cut = 0; cut <= in.len; cut++) {
+		struct inflater *z = inflater_new();
+		struct server s;
+		char got[16];
+
+		begin(&s, false);
+		if (cut > 0)
+			assert_int_equal(write(s.peer, in.data, cut), cut);
+		rounds(&s, 4);
+		if (cut < in.len)
+			assert_int_equal(write(s.peer, in.data + cut, in.len - cut), in.len - cut);
+		rounds(&s, 4);
+		assert_true(conn_compressed(s.conn));
+		assert_int_equal(recv(s.peer, got, 7, 0), 7);
+		assert_memory_equal(got, "<a>\ngo\n", 7);
+		assert_hears_packed(&s, z, "<b>\n<c>\n<d>\n");
+		assert_int_equal(s.closed, 0);
+		assert_int_equal(s.lines, 5);
+		inflater_free(&z);
+		finish(&s);
+	}
+	buf_fini(&in);
+}
+
+static void
+compression_ends_where_both_sides_say(void **state)
+{
+	for (int last = 0; last < 2; last++) {
+		struct buf in = { 0 };
+
+		buf_add_str(&in, "compress\n");
+		deflate_add(SPAN_LIT("b\nplain\n"), last, &in);
+		buf_add_str(&in, "c\n");
+		for (size_t cut = 9; cut <= in.len; cut++) {
+			struct buf got = { 0 }, out = { 0 };
+			struct inflater *z = inflater_new();
+			struct server s;
+			struct span rest;
+			bool done;
+			ssize_t n;
+
+			begin(&s, false);
+			assert_int_equal(write(s.peer, in.data, cut), cut);
+			rounds(&s, 4);
+			if (cut < in.len)
+				assert_int_equal(write(s.peer, in.data + cut, in.len - cut),
+				    in.len - cut);
+			rounds(&s, 4);
+			assert_false(conn_compressed(s.conn));
+			assert_false(s.refused_tls);
+			n = recv(s.peer, buf_reserve(&got, 4096), 4096, 0);
+			assert_true(n > 3);
+			buf_added(&got, (size_t)n);
+			rest = span_sub(buf_span(&got), 3, got.len);
+			while (out.len < strlen("<b>\ngone\n"))
+				assert_int_equal(inflater_read(z, &rest, 1000, &out), ST_OK);
+			assert_string_equal(buf_cstr(&out), "<b>\ngone\n");
+			assert_int_equal(inflater_end(z, &rest, &done), ST_OK);
+			assert_true(done);
+			assert_true(span_eq_str(rest, "<c>\n"));
+			inflater_free(&z);
+			buf_fini(&got);
+			buf_fini(&out);
+			finish(&s);
+		}
+		buf_fini(&in);
+	}
+}
+
+static void
+what_is_no_stream_ends_the_connection(void **state)
+{
+	struct server s;
+
+	begin(&s, false);
+	say(&s, "compress\n\x07\x07\x07\x07");
+	assert_int_equal(s.closed, 1);
+	assert_int_equal(s.why, CONN_GARBLED);
+	finish(&s);
+}
+
+/* 8 MiB that stand in 8 KiB: what is not taken is not unpacked either. */
+static void
+a_bomb_waits_like_any_input(void **state)
+{
+	struct buf big = { 0 }, in = { 0 };
+	struct server s;
+	int lines;
+
+	buf_add_str(&in, "compress\n");
+	for (int i = 0; i < 1 << 20; i++)
+		buf_add_str(&big, "xxxxxxx\n");
+	deflate_add(SPAN_LIT("pause\n"), false, &in);
+	deflate_add(buf_span(&big), false, &in);
+	begin(&s, false);
+	assert_int_equal(write(s.peer, in.data, in.len), in.len);
+	rounds(&s, 4);
+	assert_int_equal(s.lines, 2);
+	assert_true(conn_in(s.conn)->len <= 65536);
+	lines = s.lines;
+	s.keep_input = true;
+	conn_resume(s.conn);
+	rounds(&s, 4);
+	assert_int_equal(s.lines, lines);
+	assert_int_equal(s.closed, 1);
+	assert_int_equal(s.why, CONN_OVERFULL);
+	finish(&s);
+	buf_fini(&big);
+	buf_fini(&in);
+}
+
+static void
+a_slow_reader_stops_a_compressed_stream_too(void **state)
+{
+	static char sink[1 << 16];
+	struct inflater *z = inflater_new();
+	struct buf in = { 0 }, out = { 0 };
+	struct server s;
+	size_t total = 0;
+
+	buf_add_str(&in, "compress\n");
+	deflate_add(SPAN_LIT("stream\n"), false, &in);
+	begin(&s, false);
+	assert_int_equal(write(s.peer, in.data, in.len), in.len);
+	rounds(&s, 1);
+	assert_true(s.to_stream > 1 << 20);
+	assert_int_equal(recv(s.peer, sink, 3, 0), 3);
+	while (total < 4 << 20) {
+		ssize_t n = recv(s.peer, sink, sizeof(sink), 0);
+		struct span got = span(sink, n > 0 ? (size_t)n : 0);
+
+		while (got.len > 0 || inflater_more(z)) {
+			assert_int_equal(inflater_read(z, &got, 1 << 20, &out), ST_OK);
+			total += out.len;
+			buf_clear(&out);
+		}
+		rounds(&s, 1);
+		assert_int_equal(s.closed, 0);
+		assert_true(conn_out(s.conn)->len < 131072 + 8192);
+	}
+	assert_int_equal(total, 4 << 20);
+	assert_true(s.drained > 3);
+	inflater_free(&z);
+	buf_fini(&in);
+	buf_fini(&out);
 	finish(&s);
 }
 
@@ -661,8 +844,9 @@ others_are_served_while_a_signature_is_awaited(void **state)
 #ifndef MANSIO_SANITIZERS
 /* A connection that said something and sleeps now; its client's memory is gone. */
 static void
-make_idle(struct server *s, struct loop *loop, struct tls_ctx *tls)
+make_idle(struct server *s, struct loop *loop, struct tls_ctx *tls, bool compress)
 {
+	struct buf packed = { 0 };
 	struct kit_client c;
 	int sv[2];
 
@@ -674,6 +858,15 @@ make_idle(struct server *s, struct loop *loop, struct tls_ctx *tls)
 	if (tls == NULL) {
 		say(s, "x\n");
 		assert_hears(s, "<x>\n");
+		if (!compress)
+			return;
+		say(s, "compress\n");
+		assert_hears(s, "go\n");
+		for (int i = 0; i < 20; i++)
+			deflate_add(SPAN_LIT("a17 UID FETCH 1:* (FLAGS)\n"), false, &packed);
+		assert_int_equal(write(s->peer, packed.data, packed.len), packed.len);
+		rounds(s, 4);
+		buf_fini(&packed);
 		return;
 	}
 	kit_client_init(&c, NULL, 0);
@@ -697,7 +890,9 @@ idle_connections_hold_no_buffers(void **state)
 	struct loop *loop = loop_new();
 	struct tls_ctx *tls = kit_ctx(&cert, NULL);
 
-	for (int secure = 0; secure < 2; secure++) {
+	for (int kind = 0; kind < 3; kind++) {
+		static const char *const names[] = { "plain", "TLS", "compressed" };
+		static const size_t most[] = { 1500, 20000, 3000 };
 		size_t before = 0, after;
 
 		memset(s, 0, sizeof(s));
@@ -710,12 +905,12 @@ idle_connections_hold_no_buffers(void **state)
 				memset(one, 0, sizeof(*one));
 				before = mallinfo2().uordblks;
 			}
-			make_idle(one, loop, secure ? tls : NULL);
+			make_idle(one, loop, kind == 1 ? tls : NULL, kind == 2);
 		}
 		after = mallinfo2().uordblks;
-		print_message("%s: %zu bytes of heap each\n", secure ? "TLS" : "plain",
+		print_message("%s: %zu bytes of heap each\n", names[kind],
 		    (after - before) / N);
-		assert_true((after - before) / N < (secure ? 20000 : 1500));
+		assert_true((after - before) / N < most[kind]);
 		for (int i = 0; i < N; i++) {
 			conn_free(&s[i].conn);
 			fd_close(&s[i].peer);
@@ -737,6 +932,11 @@ main(void)
 		cmocka_unit_test(paused_input_waits_and_fills_the_socket),
 		cmocka_unit_test(input_that_is_left_lying_is_bounded),
 		cmocka_unit_test(a_slow_reader_stops_the_producer),
+		cmocka_unit_test(compressed_lines_may_be_cut_anywhere),
+		cmocka_unit_test(compression_ends_where_both_sides_say),
+		cmocka_unit_test(what_is_no_stream_ends_the_connection),
+		cmocka_unit_test(a_bomb_waits_like_any_input),
+		cmocka_unit_test(a_slow_reader_stops_a_compressed_stream_too),
 		cmocka_unit_test(time_outs_end_the_connection),
 		cmocka_unit_test(implicit_tls_works_in_pieces_of_one_byte),
 		cmocka_unit_test(starttls_begins_after_the_answer_in_clear_text),
