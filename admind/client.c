@@ -28,7 +28,8 @@ struct client {
 static void
 find_target(struct request *rq)
 {
-	static const char *const keys[] = { "address", "alias", "domain", "user", "conn", "peer" };
+	static const char *const keys[] = { "address", "alias", "domain", "group", "user", "conn",
+	    "peer" };
 	struct span s;
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)

@@ -49,6 +49,15 @@
  *                                                                protocols created used}]
  *   app-password-revoke  address label                           label  (tickets of the
  *                                                                logins by it are void)
+ *   group-add            group description?                      group
+ *   group-delete         group                                   group  (one without members)
+ *   group-member         group address remove?                   group address
+ *                        (out of it: the account's tickets are void; into it: what it gives
+ *                        comes with the next ticket)
+ *   group-list                                                   groups: [{group description
+ *                                                                created}]
+ *   group-show           group                                   group description created
+ *                                                                members: [{address id}] complete
  *   who                  user?                                   logins: [{user service peer
  *                                                                conn since program slot account}]
  *   kick                 user? account? conn? peer?              kicked  (all that are given

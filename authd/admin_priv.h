@@ -58,5 +58,6 @@ void admin_kv_id(struct json_writer *w, const char *key, uint64_t id);
 
 extern const struct admin_command admin_account_commands[];
 extern const struct admin_command admin_domain_commands[];
+extern const struct admin_command admin_group_commands[];
 
 #endif

@@ -1,6 +1,6 @@
 noinst_LIBRARIES += authd/libauthd.a
 authd_libauthd_a_SOURCES = \
-	authd/admin.c authd/admin.h authd/admin_account.c authd/admin_domain.c \
+	authd/admin.c authd/admin.h authd/admin_account.c authd/admin_domain.c authd/admin_group.c \
 	authd/admin_priv.h \
 	authd/authd.h authd/server.c \
 	authd/directory.c authd/directory.h authd/resolve.c \
