@@ -94,6 +94,8 @@ keywords_bits(struct apply *ap, struct span names, bool add, unsigned *bits, siz
 		buf_cut(&a->keywords, before);
 		return ST_OK;
 	}
+	if (count == a->rec.keywords)
+		return ST_OK;
 	reader_init(&r, a->keywords.data + before, a->keywords.len - before);
 	while (st == ST_OK && count > a->rec.keywords && get_store_keyword(&r, &name)) {
 		st = write_new(ap, a->rec.keywords++, name);
