@@ -343,11 +343,35 @@ check_aclby(struct check *k, struct span key, struct span payload, void *arg)
 	return st;
 }
 
+/* What a reader is told to be his highest modseq covers all of his marks. */
+static enum status
+check_marks(struct check *k, struct span key, struct span payload, void *arg)
+{
+	struct buf value = { 0 };
+	struct span highest;
+	struct key reader;
+	uint64_t modseq;
+	enum status st;
+
+	(void)arg;
+	if (key.len != 28 || !reader_marks_highest(payload, &modseq))
+		return st_damaged(k->s, TAB_RSEEN, key);
+	key_text(&reader, span_sub(key, 0, 24));
+	st = st_get(k->s, NULL, TAB_READER, &reader, &value, &highest);
+	if (st == ST_NOT_FOUND || (st == ST_OK &&
+	    (highest.len != 8 || get_be64(highest.p) < modseq)))
+		wrong(k, "mailbox %" PRIx64 ": marks of a reader above his modseq",
+		    get_be64(key.p + 8));
+	buf_fini(&value);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
 static enum status
 check_shared(struct check *k, struct span account)
 {
 	uint64_t entries = 0, rows = 0;
 
+	TRY(each(k, TAB_RSEEN, account, check_marks, NULL));
 	TRY(each(k, TAB_ACL, account, check_acl, &entries));
 	if (entries > 0)
 		TRY(each(k, TAB_ACLBY, SPAN_NONE, check_aclby, &rows));
@@ -370,6 +394,18 @@ check_orphans(struct check *k, struct span account)
 	return ST_OK;
 }
 
+/* An account that is marked has something staged, and no other. */
+static enum status
+check_stage(struct check *k, struct span account, bool marked)
+{
+	uint64_t rows = 0;
+
+	TRY(each(k, TAB_STAGE, account, count_row, &rows));
+	if (rows != (marked ? 1 : 0))
+		wrong(k, "%" PRIu64 " stages, marked %d", rows, marked);
+	return ST_OK;
+}
+
 static enum status
 check_account(struct check *k, struct span key, struct span payload, void *arg)
 {
@@ -382,6 +418,8 @@ check_account(struct check *k, struct span key, struct span payload, void *arg)
 	k->account = get_be64(key.p);
 	k->bytes = k->messages = k->mailboxes = k->kept = k->memberships = k->rows = 0;
 	k->key_refs = k->key_refs_due = k->blocks = 0;
+	if (!a.purged)
+		TRY(check_stage(k, key, a.stage));
 	/* may be half removed, or half staged; its extents count */
 	if (a.deleted_ms != 0 || a.stage)
 		return each(k, TAB_MESSAGE, key, check_message, NULL);

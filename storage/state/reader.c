@@ -56,6 +56,20 @@ block_put(struct buf *out, const struct reader_block *b)
 	}
 }
 
+bool
+reader_marks_highest(struct span payload, uint64_t *modseq)
+{
+	struct reader_block b;
+
+	*modseq = 0;
+	if (!block_get(payload, &b))
+		return false;
+	for (unsigned i = 0; i < BLOCK_UIDS; i++)
+		if (b.modseq[i] > *modseq)
+			*modseq = b.modseq[i];
+	return true;
+}
+
 static enum status
 block_read(struct state *s, struct engine_txn *txn, uint64_t account, uint64_t mailbox,
     uint64_t reader, uint32_t no, struct reader_block *b)

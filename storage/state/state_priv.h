@@ -291,6 +291,8 @@ enum status reader_get(struct apply *ap, uint64_t mailbox, uint32_t uid, bool *s
     uint64_t *modseq);
 enum status reader_set(struct apply *ap, uint64_t mailbox, uint32_t uid, bool seen);
 enum status reader_flush(struct apply *ap);
+/* The highest modseq of a row of rseen; false: it is damaged. */
+bool reader_marks_highest(struct span payload, uint64_t *modseq);
 /* His \Seen for the shared one, the higher of both modseqs. */
 enum status reader_row(struct state *s, struct reader_view *v, struct store_row *row);
 /* Up to OP_ROWS marks of a mailbox go.  *empty: none is left. */
