@@ -479,7 +479,9 @@ shard_lost(struct shard *sh)
 			bool sent = c->req != 0;
 
 			c->req = 0;
-			c->deadline_ms = deadline;
+			/* The first loss counts: a store that never comes up answers nobody. */
+			if (c->deadline_ms == 0)
+				c->deadline_ms = deadline;
 			if (sent && c->seq == 0)
 				call_fail(c, ST_UNAVAILABLE);
 		}

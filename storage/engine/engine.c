@@ -7,6 +7,7 @@
  * writer and a reader is decided against the reader, which has written nothing and
  * tries again. */
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,9 @@
 
 #define PAGE_BYTES	4096u
 #define CHECK_MS	250u	/* how often a busy engine's log is measured */
+#define LOG_FILE_MIN	(4u << 20)
+#define LOG_FILE_MAX	(64u << 20)
+#define LOG_FILES	4u
 
 /* ---- errors ---- */
 
@@ -210,11 +214,29 @@ set_defaults(struct engine_opts *o)
 		o->checkpoint_s = 60;
 }
 
+/* A log file goes when a checkpoint lies behind its end: files as large as what is written
+ * from one checkpoint to the next keep the whole log within LOG_FILES of them. */
+static uint32_t
+log_file_bytes(uint64_t checkpoint_bytes)
+{
+	return checkpoint_bytes < LOG_FILE_MIN ? LOG_FILE_MIN :
+	    checkpoint_bytes > LOG_FILE_MAX ? LOG_FILE_MAX : (uint32_t)checkpoint_bytes;
+}
+
+uint64_t
+engine_log_most(uint64_t checkpoint_bytes)
+{
+	uint64_t file = log_file_bytes(checkpoint_bytes);
+
+	return LOG_FILES * (checkpoint_bytes > file ? checkpoint_bytes : file);
+}
+
 static int
 env_configure(struct engine *e)
 {
 	DB_ENV *env = e->env;
 	bool small = e->opts.small;
+	uint32_t log_file = small ? LOG_FILE_MIN : log_file_bytes(e->opts.checkpoint_bytes);
 	int rc = 0;
 
 	env->app_private = e;
@@ -223,8 +245,8 @@ env_configure(struct engine *e)
 	SET(env->set_event_notify(env, on_event));
 	SET(env->set_cachesize(env, (u_int32_t)(e->opts.cache_bytes >> 30),
 	    (u_int32_t)(e->opts.cache_bytes & 0x3fffffff), 1));
-	SET(env->set_lg_max(env, small ? 4u << 20 : 64u << 20));
-	SET(env->set_lg_bsize(env, small ? 512u << 10 : 8u << 20));
+	SET(env->set_lg_max(env, log_file));
+	SET(env->set_lg_bsize(env, log_file / 8));
 	/* An operation may change a thousand rows, in as many pages. */
 	SET(env->set_lk_max_locks(env, small ? 10000 : 50000));
 	SET(env->set_lk_max_objects(env, small ? 10000 : 50000));
@@ -405,6 +427,41 @@ engine_set_aside(const char *dir, char **name)
 	else
 		mem_free(&to);
 	return st;
+}
+
+/* The files of a folder, and the folder. */
+static void
+remove_folder(const char *path)
+{
+	DIR *d = opendir(path);
+	struct dirent *f;
+
+	if (d == NULL)
+		return;
+	while ((f = readdir(d)) != NULL)
+		if (f->d_name[0] != '.')
+			(void)unlinkat(dirfd(d), f->d_name, 0);
+	closedir(d);
+	(void)rmdir(path);
+	LOG(NULL, WARN, "engine.drop-aside", KV_STR("dir", path));
+}
+
+unsigned
+engine_drop_aside(const char *dir)
+{
+	size_t n = strlen(dir) + 16;
+	char *path = mem_alloc(n);
+	struct stat sb;
+	unsigned i = 1;
+
+	for (;; i++) {
+		snprintf(path, n, "%s.bad-%u", dir, i);
+		if (i >= 100000 || lstat(path, &sb) != 0 || !S_ISDIR(sb.st_mode))
+			break;
+		remove_folder(path);
+	}
+	mem_free(&path);
+	return i - 1;
 }
 
 /* ---- transactions ---- */

@@ -59,6 +59,11 @@ bool engine_failed(const struct engine *e);
 /* Renames dir to dir.bad-N (dir is closed) and makes an empty one in its place; the
  * new name is the caller's when name is not NULL. */
 enum status engine_set_aside(const char *dir, char **name);
+/* The folders that were set aside go: on a full disk the database is worth more than they
+ * are.  How many there were. */
+unsigned engine_drop_aside(const char *dir);
+/* What the database's log takes on disk at most. */
+uint64_t engine_log_most(uint64_t checkpoint_bytes);
 
 enum status engine_begin(struct engine *e, struct engine_txn **txn);
 /* Both clear *txn, whatever they return.  Cursors of the transaction are closed before. */

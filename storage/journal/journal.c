@@ -473,17 +473,35 @@ journal_first_lsn(const struct journal *j)
 	return lsn;
 }
 
-bool
-journal_has_room(struct journal *j, uint64_t bytes)
+/* Asked once a second; *need: below which no new mail comes. */
+static void
+look_at_room(struct journal *j, uint64_t *need)
 {
-	uint64_t now = clock_mono_ms(), need;
+	uint64_t now = clock_mono_ms();
 
 	if (j->room_asked_ms == 0 || now - j->room_asked_ms >= 1000) {
 		if (j->io.free_bytes(j->io.ctx, j->dir, &j->room_bytes) != 0)
 			j->room_bytes = 0;
 		j->room_asked_ms = now;
 	}
-	need = 2 * (uint64_t)j->opts.segment_bytes + j->opts.reserve_bytes;
+	*need = 2 * (uint64_t)j->opts.segment_bytes + j->opts.reserve_bytes;
+}
+
+bool
+journal_can_change(struct journal *j)
+{
+	uint64_t need;
+
+	look_at_room(j, &need);
+	return j->room_bytes >= need / 2;
+}
+
+bool
+journal_has_room(struct journal *j, uint64_t bytes)
+{
+	uint64_t need;
+
+	look_at_room(j, &need);
 	return j->room_bytes >= need && j->room_bytes - need >= bytes;
 }
 

@@ -220,6 +220,9 @@ enum status journal_segment_release(struct journal *j, uint32_t segment);
 /* Room for `bytes` more on the disk, above the reserve of two segments and
  * opts.reserve_bytes.  Asks the file system at most every second. */
 bool journal_has_room(struct journal *j, uint64_t bytes);
+/* Half of the reserve is there: below it nothing is to be changed at all, for the database's
+ * own files must not meet a full disk. */
+bool journal_can_change(struct journal *j);
 
 struct journal_stats {
 	uint64_t	ticks, records, bytes;		/* since open */

@@ -158,8 +158,7 @@ open_journal(struct service *svc, const char *path)
 {
 	struct journal_opts opts = { .shard = svc->cf.shard,
 	    .segment_bytes = svc->cf.segment_bytes, .inline_io = svc->cf.inline_io,
-	    /* and for the database's log up to a checkpoint and behind it */
-	    .reserve_bytes = svc->cf.min_free_bytes + 2 * (uint64_t)svc->cf.checkpoint_bytes };
+	    .reserve_bytes = svc->cf.min_free_bytes + engine_log_most(svc->cf.checkpoint_bytes) };
 	struct journal_damage damage = { 0 };
 	struct journal_pos at;
 	enum status st;
@@ -213,6 +212,11 @@ open_or_rebuild(struct service *svc, const char *db, const char *jpath)
 	char *aside = NULL;
 	enum status st = open_all(svc, db, jpath, &rebuild);
 
+	if (st == ST_NO_SPACE && engine_drop_aside(db) > 0) {
+		close_engine(svc);
+		journal_close(&svc->journal);
+		st = open_all(svc, db, jpath, &rebuild);
+	}
 	if (!rebuild)
 		return st;
 	close_engine(svc);
@@ -221,7 +225,13 @@ open_or_rebuild(struct service *svc, const char *db, const char *jpath)
 	LOG(NULL, WARN, "store.rebuild", KV_UINT("shard", svc->cf.shard),
 	    KV_STR("aside", aside != NULL ? aside : ""), KV_STATUS(st));
 	mem_free(&aside);
-	return st == ST_OK ? open_all(svc, db, jpath, &rebuild) : st;
+	if (st == ST_OK)
+		st = open_all(svc, db, jpath, &rebuild);
+	if (st != ST_NO_SPACE || engine_drop_aside(db) == 0)
+		return st;
+	close_engine(svc);
+	journal_close(&svc->journal);
+	return open_all(svc, db, jpath, &rebuild);
 }
 
 static void

@@ -187,6 +187,8 @@ add_request(struct request *rq, bool *wait)
 	enum status st = ST_OK;
 
 	rq->lsn = 0;
+	if (rq->done == NULL && rq->m != NULL && !journal_can_change(svc->journal))
+		return ST_NO_SPACE;
 	if (rq->is_chunk) {
 		if (rq->chan != NULL && rq->chan->peer->staged >= PEER_TICK_STAGE) {
 			*wait = true;

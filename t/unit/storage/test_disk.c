@@ -127,7 +127,7 @@ a_full_disk_refuses_new_mail_and_nothing_else_and_recovers_by_itself(void **stat
 
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(append("Subject: x\r\n\r\n"), ST_OK);
-	free_space = 9u << 20;		/* above what was asked for, not above the reserve too */
+	free_space = 20u << 20;		/* above what was asked for, not above the reserve too */
 	rig_run(&rig, 1100);		/* it is asked for once in a second */
 	assert_int_equal(append("Subject: y\r\n\r\n"), ST_NO_SPACE);
 	assert_int_equal(flag(FLAG_DELETED), ST_OK);
@@ -141,6 +141,20 @@ a_full_disk_refuses_new_mail_and_nothing_else_and_recovers_by_itself(void **stat
 	free_space = (uint64_t)8 << 30;
 	rig_run(&rig, 1100);
 	assert_int_equal(append("Subject: z\r\n\r\n"), ST_OK);
+	assert_false(rig.fatal);
+}
+
+static void
+below_half_of_the_reserve_nothing_changes_and_what_is_there_is_read(void **state)
+{
+	assert_int_equal(append("Subject: x\r\n\r\n"), ST_OK);
+	free_space = 1u << 20;
+	rig_run(&rig, 1100);
+	assert_int_equal(flag(FLAG_SEEN), ST_NO_SPACE);
+	assert_int_equal(uidset_count(&b.uids), 1);
+	free_space = (uint64_t)8 << 30;
+	rig_run(&rig, 1100);
+	assert_int_equal(flag(FLAG_SEEN), ST_OK);
 	assert_false(rig.fatal);
 }
 
@@ -224,6 +238,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_full_disk_refuses_new_mail_and_nothing_else_and_recovers_by_itself),
+		TEST(below_half_of_the_reserve_nothing_changes_and_what_is_there_is_read),
 		TEST(no_room_for_a_segment_refuses_the_tick_and_keeps_what_was_said),
 		TEST(a_sync_that_fails_ends_the_process_and_loses_nothing_acknowledged),
 		TEST(a_write_that_fails_ends_the_process_and_loses_nothing_acknowledged),
