@@ -37,10 +37,10 @@ const struct conf_field conf_imap_fields[] = {
 	    "(INPROGRESS, RFC 9585).  0: never."),
 	CONF_BOOL(conf_imap, literal_plus, "yes", CONF_RELOAD,
 	    "Offer LITERAL+: literals without waiting for the server.  no: LITERAL- (RFC 7888)."),
-	CONF_BOOL(conf_imap, append_8bit, "no", CONF_RELOAD,
+	CONF_BOOL(conf_imap, append_8bit, "yes", CONF_RELOAD,
 	    "Take messages with 8-bit bytes in their header by APPEND from clients that enabled "
-	    "neither UTF8=ACCEPT nor IMAP4rev2.  no: refused (RFC 9755, 4).  yes: for moving old "
-	    "mail here, of which some is like that."),
+	    "neither UTF8=ACCEPT nor IMAP4rev2: about one old mail in a hundred is like that, and "
+	    "a client that copies it here would fail.  no: refused, as RFC 9755, 4 wants it."),
 	CONF_ENUM(conf_imap, id, ids, "version", CONF_RELOAD,
 	    "What ID tells of the server (RFC 2971): nothing, its name, or once logged in its "
 	    "version too."),
