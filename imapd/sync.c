@@ -123,7 +123,8 @@ imap_put_flags_row(struct imap_session *s, const struct store_row *row, bool uid
 struct imap_telling {
 	struct uidset	*changed;
 	uint64_t	since, high;	/* high: of the modseqs told */
-	bool		uid;
+	uint32_t	upto;		/* uids asked for now: those of `changed` up to it */
+	bool		uid, again;
 	void		(*done)(struct imap_cmd *cmd);
 };
 
@@ -149,27 +150,40 @@ on_rows(void *arg, enum status st, bool more, const void *msg)
 				cmd->telling->high = row.modseq;
 		}
 	}
-	if (!more)
-		tell_more(cmd);
+	if (more)
+		return;
+	/* What could not be read is still to be told.  A store that went away is waited for once;
+	 * the tagged line of this command would say that all was told. */
+	if (st == ST_OK) {
+		uidset_remove_range(cmd->telling->changed, 1, cmd->telling->upto);
+		cmd->telling->again = false;
+	} else if (cmd->telling->again) {
+		imap_session_bye(s, "[UNAVAILABLE] The mail store is away for a moment, connect again");
+		return;
+	} else {
+		cmd->telling->again = true;
+	}
+	tell_more(cmd);
 }
 
-/* The first of the changed messages, as many as are asked for at once. */
-static void
-take_some(struct uidset *from, struct uidset *some, size_t keywords)
+/* The first of the changed messages, as many as are asked for at once; returns the last. */
+static uint32_t
+first_some(const struct uidset *from, struct uidset *some, size_t keywords)
 {
-	uint32_t left = TELL_ROWS;
+	uint32_t left = TELL_ROWS, last = 0;
 
 	if (keywords > TELL_BYTES / TELL_ROWS)
 		left = (uint32_t)(TELL_BYTES / keywords) + 1;
-	while (left > 0 && from->n > 0) {
-		struct uidrange r = from->r[0];
+	for (size_t i = 0; left > 0 && i < from->n; i++) {
+		struct uidrange r = from->r[i];
 
 		if (r.hi - r.lo + 1 > left)
 			r.hi = r.lo + left - 1;
 		left -= r.hi - r.lo + 1;
 		uidset_add_range(some, r.lo, r.hi);
-		uidset_remove_range(from, r.lo, r.hi);
+		last = r.hi;
 	}
+	return last;
 }
 
 static void
@@ -194,7 +208,7 @@ tell_more(struct imap_cmd *cmd)
 		cmd->drained = tell_more;
 		return;
 	}
-	take_some(t->changed, &some, s->view->keywords.len);
+	t->upto = first_some(t->changed, &some, s->view->keywords.len);
 	uidset_encode(&some, &uids);
 	rq.uids = buf_span(&uids);
 	store_do_rows(s->store, &rq, on_rows, cmd);
@@ -208,8 +222,8 @@ imap_tell_changed(struct imap_cmd *cmd, struct uidset *changed, uint64_t since,
 {
 	if (cmd->telling == NULL)
 		cmd->telling = arena_zalloc(&cmd->arena, sizeof(*cmd->telling));
-	*cmd->telling = (struct imap_telling){ changed, since, 0,
-	    cmd->session->rev2 || cmd->session->condstore || cmd->session->notify != NULL, done };
+	*cmd->telling = (struct imap_telling){ .changed = changed, .since = since, .done = done,
+	    .uid = cmd->session->rev2 || cmd->session->condstore || cmd->session->notify != NULL };
 	tell_more(cmd);
 }
 
