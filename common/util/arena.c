@@ -6,6 +6,9 @@
 
 #include "common/util/mem.h"
 
+/* Most commands need little, and one that waits for its client (IDLE) may do so for hours:
+ * the first block is small. */
+#define ARENA_FIRST 224
 #define ARENA_BLOCK 2048
 
 struct arena_block {
@@ -41,7 +44,8 @@ arena_reset(struct arena *a)
 	while (b != NULL) {
 		struct arena_block *next = b->next;
 
-		if (keep == NULL && b->size == ARENA_BLOCK)
+		/* the small one is the last */
+		if (keep == NULL && (b->size == ARENA_BLOCK || b->size == ARENA_FIRST))
 			keep = b;
 		else
 			mem_free(&b);
@@ -69,7 +73,10 @@ arena_alloc(struct arena *a, size_t n)
 	if (take == 0)
 		take = align;
 	if (b == NULL || b->size - b->used < take) {
-		size = take > ARENA_BLOCK / 2 ? take : ARENA_BLOCK;
+		if (b == NULL && take <= ARENA_FIRST)
+			size = ARENA_FIRST;
+		else
+			size = take > ARENA_BLOCK / 2 ? take : ARENA_BLOCK;
 		b = mem_alloc(sizeof(*b) + size);
 		b->size = size;
 		b->used = 0;
