@@ -115,7 +115,7 @@ imap_caps_check(const struct conf_imap *conf)
 static void
 put_login_words(const struct imap_session *s, struct buf *out)
 {
-	struct span names = buf_span(&s->srv->mechanisms[imap_mechanism_flags(s)]);
+	struct span names = login_mechanisms_for(&s->srv->mechanisms, s->conn, s->clear_ok);
 
 	if (imap_session_may_starttls(s))
 		buf_add_str(out, " STARTTLS");
@@ -125,8 +125,6 @@ put_login_words(const struct imap_session *s, struct buf *out)
 		struct span name = span_cut(&names, ' ');
 		size_t at = out->len;
 
-		if (span_eq_str(name, "EXTERNAL") && !tls_has_peer(conn_tls(s->conn)))
-			continue;
 		buf_add_str(out, " AUTH=");
 		buf_add_span(out, name);
 		if (imap_cap_disabled(s->srv->conf, span(out->data + at + 1, out->len - at - 1)))

@@ -114,7 +114,7 @@ identify(struct acl_cmd *q)
 {
 	struct imap_session *s = q->cmd->session;
 	struct span name = q->identifier;
-	struct auth_who rq = { .ticket = buf_span(&s->ticket) };
+	struct auth_who rq = { .ticket = login_ticket(&s->login) };
 	struct buf names = { 0 };
 
 	if (name.len > 0 && name.p[0] == '-') {
@@ -303,7 +303,7 @@ on_acl(void *arg, enum status st, bool more, const void *msg)
 	struct acl_cmd *q = arg;
 	struct imap_session *s = q->cmd->session;
 	const struct store_acl_is *is = msg;
-	struct auth_who rq = { .ticket = buf_span(&s->ticket) };
+	struct auth_who rq = { .ticket = login_ticket(&s->login) };
 	struct buf ids = { 0 };
 	struct store_acl e;
 	struct reader r;

@@ -6,49 +6,8 @@
 #include <string.h>
 
 #include "common/crypto/encode.h"
-#include "common/util/clock.h"
+#include "common/proto/sasl.h"
 #include "common/util/mem.h"
-
-#define RENEW_EARLY_S	60	/* before a ticket expires */
-#define RENEW_AGAIN_S	10	/* after authd could not be asked */
-
-unsigned
-imap_mechanism_flags(const struct imap_session *s)
-{
-	return (conn_tls(s->conn) != NULL ? AUTH_TLS : 0) | (s->clear_ok ? AUTH_CLEAR_OK : 0);
-}
-
-struct asking {
-	struct imap_server	*srv;
-	unsigned		flags;
-};
-
-static void
-on_mechanisms(void *arg, enum status st, struct span names)
-{
-	struct asking *q = arg;
-
-	q->srv->asking[q->flags] = NULL;
-	if (st == ST_OK) {
-		buf_clear(&q->srv->mechanisms[q->flags]);
-		buf_add_span(&q->srv->mechanisms[q->flags], names);
-	}
-	mem_free(&q);
-}
-
-void
-imap_server_ask_mechanisms(struct imap_server *srv)
-{
-	for (unsigned f = 0; f < 4; f++) {
-		struct asking *q;
-
-		if (srv->mechanisms[f].len > 0 || srv->asking[f] != NULL)
-			continue;
-		q = mem_alloc(sizeof(*q));
-		*q = (struct asking){ srv, f };
-		srv->asking[f] = auth_mechanisms(srv->auth, (uint8_t)f, on_mechanisms, q);
-	}
-}
 
 static void
 cmd_starttls(struct imap_cmd *cmd)
@@ -151,43 +110,17 @@ on_store_event(void *arg, enum store_event ev, uint64_t modseq)
 		imap_store_event(s, ev, modseq);
 }
 
-static void on_renew_due(void *arg);
-
 static void
-renew_at(struct imap_session *s, int64_t expires_s)
-{
-	int64_t in_s = expires_s - clock_wall_s() - RENEW_EARLY_S;
-
-	if (expires_s <= 0)
-		return;
-	loop_timer_set(s->renew, (uint64_t)(in_s > 1 ? in_s : 1) * 1000);
-}
-
-static void
-on_renewed(void *arg, enum status st, const struct auth_renewed *r)
+on_renewed(void *arg, struct span ticket)
 {
 	struct imap_session *s = arg;
 
-	s->renewing = NULL;
-	if (st == ST_UNAVAILABLE) {
-		loop_timer_set(s->renew, RENEW_AGAIN_S * 1000);
-	} else if (st != ST_OK) {
+	if (ticket.len == 0) {
 		imap_session_bye(s, "[EXPIRED] The login has expired");
-	} else {
-		buf_fini_secret(&s->ticket);
-		buf_add_span(&s->ticket, r->ticket);
-		store_renew(s->home, r->ticket);
-		imap_names_renew(s, r->ticket);
-		renew_at(s, r->expires_s);
+		return;
 	}
-}
-
-static void
-on_renew_due(void *arg)
-{
-	struct imap_session *s = arg;
-
-	s->renewing = auth_renew(s->srv->auth, buf_span(&s->ticket), on_renewed, s);
+	store_renew(s->home, ticket);
+	imap_names_renew(s, ticket);
 }
 
 void
@@ -196,27 +129,8 @@ imap_server_renew(struct imap_server *srv)
 	struct list *node, *tmp;
 	uint64_t n = 0;
 
-	list_each(node, tmp, &srv->sessions) {
-		struct imap_session *s = list_entry(node, struct imap_session, node);
-
-		/* one after the other: there may be thousands */
-		if (s->renew != NULL && s->renewing == NULL)
-			loop_timer_set(s->renew, 100 + n++ % (RENEW_ANEW_S * 1000 - 100));
-	}
-}
-
-static unsigned
-count_user(const struct imap_session *s, uint64_t account)
-{
-	struct list *node, *tmp;
-	unsigned n = 0;
-
-	list_each(node, tmp, &s->srv->sessions) {
-		const struct imap_session *other = list_entry(node, struct imap_session, node);
-
-		n += other->user != NULL && other->account == account && !other->ending;
-	}
-	return n;
+	list_each(node, tmp, &srv->sessions)
+		login_renew(&list_entry(node, struct imap_session, node)->login, n++);
 }
 
 static void
@@ -224,7 +138,7 @@ granted(struct imap_cmd *cmd, const struct auth_granted *g)
 {
 	struct imap_session *s = cmd->session;
 
-	if (count_user(s, g->account) >= s->srv->conf->max_user_connections) {
+	if (!counts_enter_account(&s->srv->counts, g->account, s->srv->conf->max_user_connections)) {
 		auth_logout(s->srv->auth, g->ticket);
 		LOG(&s->log, WARN, "imap.too-many-connections", KV_SPAN("user", g->user));
 		imap_cmd_end(cmd, "NO [LIMIT] Too many connections of this user");
@@ -233,13 +147,11 @@ granted(struct imap_cmd *cmd, const struct auth_granted *g)
 	s->user = span_dup(g->user);
 	s->log.user = s->user;
 	s->account = g->account;
-	buf_add_span(&s->ticket, g->ticket);
 	s->watching = false;
 	s->shard = g->shard;
 	s->home = s->store = store_open_channel(s->srv->stores, g->shard, g->ticket,
 	    on_store_event, s);
-	s->renew = loop_timer_new(s->srv->loop, on_renew_due, s);
-	renew_at(s, g->expires_s);
+	login_begin(&s->login, s->srv->loop, s->srv->auth, g, on_renewed, s);
 	imap_session_set_state(s, IMAP_IN_AUTH);
 	LOG(&s->log, INFO, "imap.login", KV_STR("tls", conn_tls(s->conn) != NULL ?
 	    tls_version_name(conn_tls(s->conn)) : "no"));
@@ -360,22 +272,12 @@ static void
 start_exchange(struct imap_cmd *cmd, struct span mechanism, struct span initial, unsigned flags)
 {
 	struct imap_session *s = cmd->session;
-	struct buf names = { 0 };
-	unsigned char binding[TLS_CB_EXPORTER_LEN];
 	struct auth_start start = {
-		.mechanism = mechanism, .initial = initial,
-		.flags = (uint8_t)(flags | imap_mechanism_flags(s)), .service = AUTH_IMAP,
-		.conn = span_str(s->id), .peer = span_str(s->peer)
+		.mechanism = mechanism, .initial = initial, .flags = (uint8_t)flags,
+		.service = AUTH_IMAP, .conn = span_str(s->id), .peer = span_str(s->peer)
 	};
 
-	if (conn_tls(s->conn) != NULL && tls_exporter(conn_tls(s->conn), TLS_CB_EXPORTER_LABEL,
-	    binding, sizeof(binding)))
-		start.binding = span(binding, sizeof(binding));
-	if (span_eq_str(mechanism, "EXTERNAL"))
-		tls_peer_names(conn_tls(s->conn), &names);
-	start.identities = buf_span(&names);
-	s->exchange = auth_exchange_start(s->srv->auth, &start, on_auth, cmd);
-	buf_fini(&names);
+	s->exchange = login_start(s->srv->auth, s->conn, s->clear_ok, &start, on_auth, cmd);
 }
 
 /* login = "LOGIN" SP userid SP password */
@@ -401,10 +303,7 @@ cmd_login(struct imap_cmd *cmd)
 		failed(cmd, ST_DENIED, NULL);
 		return;
 	}
-	buf_add_c(&plain, '\0');
-	buf_add_span(&plain, user);
-	buf_add_c(&plain, '\0');
-	buf_add_span(&plain, password);
+	sasl_plain_put(&plain, &(struct sasl_plain){ .authcid = user, .password = password });
 	start_exchange(cmd, SPAN_LIT("PLAIN"), buf_span(&plain), AUTH_IR | AUTH_LOGIN_CMD);
 	buf_fini_secret(&plain);
 }

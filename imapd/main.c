@@ -48,10 +48,7 @@ on_configured(struct worker *w, void *arg)
 	d->srv.conf = &worker_conf(w)->imap;
 	imap_caps_check(d->srv.conf);
 	d->srv.tls = worker_tls(w);
-	/* Another configuration may offer others. */
-	for (unsigned i = 0; i < 4; i++)
-		buf_clear(&d->srv.mechanisms[i]);
-	imap_server_ask_mechanisms(&d->srv);
+	login_mechanisms_renew(&d->srv.mechanisms, d->srv.auth);
 }
 
 static void

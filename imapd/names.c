@@ -81,7 +81,7 @@ owner_add(struct imap_session *s, uint64_t id, uint32_t shard, struct span name)
 	o->id = id;
 	buf_add_span(&o->name, name);
 	o->store = id == s->account ? s->home : store_open_shared(s->srv->stores, shard,
-	    buf_span(&s->ticket), id, on_event, o);
+	    login_ticket(&s->login), id, on_event, o);
 	list_push_back(&s->owners, &o->node);
 	s->n_owners++;
 }
@@ -265,7 +265,7 @@ static void
 ask_who(struct prepare *p)
 {
 	struct imap_session *s = p->cmd->session;
-	struct auth_who rq = { buf_span(&p->names), SPAN_NONE, buf_span(&s->ticket) };
+	struct auth_who rq = { buf_span(&p->names), SPAN_NONE, login_ticket(&s->login) };
 	struct buf unknown = { 0 };
 	struct reader r;
 
@@ -324,7 +324,7 @@ ask_shard(struct prepare *p)
 	}
 	shard = p->shards[p->at++];
 	if (shard != s->shard)
-		p->asked = store_open_shared(s->srv->stores, shard, buf_span(&s->ticket), NOBODY,
+		p->asked = store_open_shared(s->srv->stores, shard, login_ticket(&s->login), NOBODY,
 		    ignore_event, NULL);
 	p->call = store_do_shared(p->asked != NULL ? p->asked : s->home, &rq, on_shared, p);
 }

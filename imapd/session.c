@@ -66,20 +66,18 @@ drop_cmd(struct imap_session *s)
 static void
 leave_account(struct imap_session *s)
 {
-	auth_lookup_cancel(&s->renewing);
 	imap_view_free(&s->view);
 	imap_notify_free(&s->notify);
 	imap_names_free(s);
 	store_close(&s->home);
 	s->store = NULL;
-	loop_timer_free(&s->renew);
+	login_end(&s->login);
 	if (s->user != NULL) {
-		auth_logout(s->srv->auth, buf_span(&s->ticket));
+		counts_leave_account(&s->srv->counts, s->account);
 		LOG(&s->log, INFO, "imap.logout", KV_UINT("commands", s->n_commands),
 		    KV_UINT("fetched", s->n_fetched), KV_UINT("appended", s->n_appended),
 		    KV_UINT("in", conn_bytes_in(s->conn)), KV_UINT("out", conn_bytes_out(s->conn)));
 	}
-	buf_fini_secret(&s->ticket);
 }
 
 static void
@@ -733,7 +731,7 @@ imap_session_new(struct imap_server *srv, int fd, const char *id, const char *pe
 	s->timer = loop_timer_new(srv->loop, on_timer, s);
 	loop_timer_set(s->timer, (uint64_t)srv->conf->login_timeout_s * 1000);
 	LOG(&s->log, DEBUG, "imap.connect", KV_STR("listener", listener->head.name));
-	imap_server_ask_mechanisms(srv);
+	login_mechanisms_ask(&srv->mechanisms, srv->auth);
 	greet(s);
 	return s;
 }
@@ -798,8 +796,6 @@ imap_server_fini(struct imap_server *srv)
 		imap_session_free(&s);
 	}
 	loop_timer_free(&srv->progress);
-	for (unsigned i = 0; i < 4; i++) {
-		auth_lookup_cancel(&srv->asking[i]);
-		buf_fini(&srv->mechanisms[i]);
-	}
+	login_mechanisms_fini(&srv->mechanisms);
+	counts_fini(&srv->counts);
 }

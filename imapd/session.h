@@ -9,7 +9,7 @@
 #ifndef IMAPD_SESSION_H
 #define IMAPD_SESSION_H
 
-#include "common/auth/auth_client.h"
+#include "common/auth/login.h"
 #include "common/conf/settings.h"
 #include "common/mail/search.h"
 #include "common/net/conn.h"
@@ -17,6 +17,7 @@
 #include "common/proto/imap_reader.h"
 #include "common/util/list.h"
 #include "common/util/log.h"
+#include "common/worker/counts.h"
 #include "imapd/capability.h"
 #include "imapd/view.h"
 #include "storage/client/store.h"
@@ -30,10 +31,9 @@ struct imap_server {
 	struct tls_ctx		*tls;		/* NULL: no certificate */
 	struct store_pool	*stores;
 	struct list		sessions;
+	struct counts		counts;
 	bool			draining;
-	/* SASL mechanisms by the flags of a connection (AUTH_TLS, AUTH_CLEAR_OK). */
-	struct buf		mechanisms[4];
-	struct auth_lookup	*asking[4];
+	struct login_mechanisms	mechanisms;
 	struct loop_timer	*progress;	/* progress.c */
 	void			(*closed)(void *arg, const struct net_ip *peer);	/* a session is gone; may be NULL */
 	void			*arg;
@@ -125,9 +125,8 @@ struct imap_session {
 	struct imap_reader	reader;
 	struct imap_cmd		*cmd;		/* NULL: none under way */
 	struct auth_exchange	*exchange;
-	struct auth_lookup	*renewing;
+	struct login		login;
 	struct loop_timer	*timer;		/* login time, autologout, or "still here" */
-	struct loop_timer	*renew;		/* of the ticket */
 	struct store		*store;		/* of the mailbox selected; else home */
 	struct store		*home;		/* the account's own */
 	uint32_t		shard;
@@ -137,7 +136,6 @@ struct imap_session {
 	struct auth_lookup	*naming;
 	enum status		naming_failed;	/* of names that a command holds */
 	struct buf		list_prefix, list_subscribed;
-	struct buf		ticket;
 	uint64_t		account;
 	uint64_t		dirty_modseq;	/* of the store's last note */
 	struct imap_view	*view;		/* NULL: nothing selected */
@@ -191,11 +189,8 @@ void imap_server_drain(struct imap_server *srv);
 void imap_server_revoked(struct imap_server *srv, const struct auth_revoked *r);
 /* Frees all sessions and what was asked. */
 void imap_server_fini(struct imap_server *srv);
-void imap_server_ask_mechanisms(struct imap_server *srv);
-/* All tickets are renewed within RENEW_ANEW_S. */
-#define RENEW_ANEW_S 8
+/* Renews all tickets, soon. */
 void imap_server_renew(struct imap_server *srv);
-unsigned imap_mechanism_flags(const struct imap_session *s);
 
 /* ---- endings of a command: exactly one of them ---- */
 /* By the table from status to response codes; ST_OK gives "OK name completed". */

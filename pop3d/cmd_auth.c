@@ -5,83 +5,19 @@
 
 #include "common/crypto/encode.h"
 #include "common/proto/sasl.h"
-#include "common/util/clock.h"
 #include "common/util/mem.h"
-
-#define RENEW_EARLY_S	60	/* before a ticket expires */
-#define RENEW_AGAIN_S	10	/* after authd could not be asked */
-
-/* ---- mechanisms ---- */
-
-struct asking {
-	struct pop3_server	*srv;
-	unsigned		flags;
-};
-
-static void
-on_mechanisms(void *arg, enum status st, struct span names)
-{
-	struct asking *q = arg;
-
-	q->srv->asking[q->flags] = NULL;
-	if (st == ST_OK) {
-		buf_clear(&q->srv->mechanisms[q->flags]);
-		buf_add_span(&q->srv->mechanisms[q->flags], names);
-	}
-	mem_free(&q);
-}
-
-void
-pop3_server_ask_mechanisms(struct pop3_server *srv)
-{
-	for (unsigned f = 0; f < 4; f++) {
-		struct asking *q;
-
-		if (srv->mechanisms[f].len > 0 || srv->asking[f] != NULL)
-			continue;
-		q = mem_alloc(sizeof(*q));
-		*q = (struct asking){ srv, f };
-		srv->asking[f] = auth_mechanisms(srv->auth, (uint8_t)f, on_mechanisms, q);
-	}
-}
 
 /* ---- the ticket ---- */
 
-static void on_renew_due(void *arg);
-
 static void
-renew_at(struct pop3_session *s, int64_t expires_s)
-{
-	int64_t in_s = expires_s - clock_wall_s() - RENEW_EARLY_S;
-
-	if (expires_s > 0)
-		loop_timer_set(s->renew, (uint64_t)(in_s > 1 ? in_s : 1) * 1000);
-}
-
-static void
-on_renewed(void *arg, enum status st, const struct auth_renewed *r)
+on_renewed(void *arg, struct span ticket)
 {
 	struct pop3_session *s = arg;
 
-	s->renewing = NULL;
-	if (st == ST_UNAVAILABLE) {
-		loop_timer_set(s->renew, RENEW_AGAIN_S * 1000);
-	} else if (st != ST_OK) {
+	if (ticket.len == 0)
 		pop3_session_end(s);
-	} else {
-		buf_fini_secret(&s->ticket);
-		buf_add_span(&s->ticket, r->ticket);
-		store_renew(s->store, r->ticket);
-		renew_at(s, r->expires_s);
-	}
-}
-
-static void
-on_renew_due(void *arg)
-{
-	struct pop3_session *s = arg;
-
-	s->renewing = auth_renew(s->srv->auth, buf_span(&s->ticket), on_renewed, s);
+	else
+		store_renew(s->store, ticket);
 }
 
 void
@@ -90,13 +26,8 @@ pop3_server_renew(struct pop3_server *srv)
 	struct list *node, *tmp;
 	uint64_t n = 0;
 
-	list_each(node, tmp, &srv->sessions) {
-		struct pop3_session *s = list_entry(node, struct pop3_session, node);
-
-		/* one after the other: there may be thousands */
-		if (s->renew != NULL && s->renewing == NULL)
-			loop_timer_set(s->renew, 100 + n++ % (RENEW_ANEW_S * 1000 - 100));
-	}
+	list_each(node, tmp, &srv->sessions)
+		login_renew(&list_entry(node, struct pop3_session, node)->login, n++);
 }
 
 /* ---- into the maildrop ---- */
@@ -110,10 +41,7 @@ log_out(struct pop3_session *s)
 	s->uidls = (struct uidls){ 0 };
 	store_close(&s->store);
 	drop_load_fini(&s->load);
-	auth_logout(s->srv->auth, buf_span(&s->ticket));
-	buf_fini_secret(&s->ticket);
-	loop_timer_free(&s->renew);
-	auth_lookup_cancel(&s->renewing);
+	login_end(&s->login);
 	counts_leave_account(&s->srv->counts, s->account);
 	s->counted = false;
 	s->log.user = NULL;
@@ -200,10 +128,8 @@ enter(struct pop3_session *s, const struct auth_granted *g)
 	s->account = g->account;
 	s->user = span_dup(g->user);
 	s->log.user = s->user;
-	buf_add_span(&s->ticket, g->ticket);
 	s->store = store_open_channel(s->srv->stores, g->shard, g->ticket, on_store_event, s);
-	s->renew = loop_timer_new(s->srv->loop, on_renew_due, s);
-	renew_at(s, g->expires_s);
+	login_begin(&s->login, s->srv->loop, s->srv->auth, g, on_renewed, s);
 	s->busy = true;
 	s->load = (struct drop_load){ .drop = &s->drop, .store = s->store, .done = on_loaded,
 		.arg = s };
@@ -301,23 +227,13 @@ on_auth(void *arg, const struct auth_result *r)
 static void
 start_exchange(struct pop3_session *s, struct span mechanism, struct span initial, unsigned flags)
 {
-	struct buf names = { 0 };
-	unsigned char binding[TLS_CB_EXPORTER_LEN];
 	struct auth_start start = {
-		.mechanism = mechanism, .initial = initial,
-		.flags = (uint8_t)(flags | pop3_mechanism_flags(s)), .service = AUTH_POP3,
-		.conn = span_str(s->id), .peer = span_str(s->peer)
+		.mechanism = mechanism, .initial = initial, .flags = (uint8_t)flags,
+		.service = AUTH_POP3, .conn = span_str(s->id), .peer = span_str(s->peer)
 	};
 
-	if (conn_tls(s->conn) != NULL && tls_exporter(conn_tls(s->conn), TLS_CB_EXPORTER_LABEL,
-	    binding, sizeof(binding)))
-		start.binding = span(binding, sizeof(binding));
-	if (span_eq_str(mechanism, "EXTERNAL"))
-		tls_peer_names(conn_tls(s->conn), &names);
-	start.identities = buf_span(&names);
 	s->busy = true;
-	s->exchange = auth_exchange_start(s->srv->auth, &start, on_auth, s);
-	buf_fini(&names);
+	s->exchange = login_start(s->srv->auth, s->conn, s->clear_ok, &start, on_auth, s);
 }
 
 void
@@ -356,11 +272,9 @@ plain_message(struct pop3_session *s, struct span in, struct buf *out)
 		buf_clear(&s->folder);
 		buf_add_span(&s->folder, buf_span(&folder));
 	}
-	buf_add_span(out, buf_span(&authzid));
-	buf_add_c(out, '\0');
-	buf_add_span(out, buf_span(&authcid));
-	buf_add_c(out, '\0');
-	buf_add_span(out, p.password);
+	p.authzid = buf_span(&authzid);
+	p.authcid = buf_span(&authcid);
+	sasl_plain_put(out, &p);
 	buf_fini(&authzid);
 	buf_fini(&authcid);
 	buf_fini(&folder);
@@ -484,10 +398,8 @@ cmd_pass(struct pop3_session *s, struct span rest)
 		failed(s, ST_DENIED, NULL);
 		return;
 	}
-	buf_add_c(&plain, '\0');
-	buf_add_span(&plain, buf_span(&s->name));
-	buf_add_c(&plain, '\0');
-	buf_add_span(&plain, rest);
+	sasl_plain_put(&plain, &(struct sasl_plain){ .authcid = buf_span(&s->name),
+	    .password = rest });
 	start_exchange(s, SPAN_LIT("PLAIN"), buf_span(&plain), AUTH_IR | AUTH_LOGIN_CMD);
 	buf_fini_secret(&plain);
 }

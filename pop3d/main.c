@@ -39,10 +39,7 @@ on_configured(struct worker *w, void *arg)
 	begin(d, w);
 	d->srv.conf = &worker_conf(w)->pop3;
 	d->srv.tls = worker_tls(w);
-	/* Another configuration may offer others. */
-	for (unsigned i = 0; i < 4; i++)
-		buf_clear(&d->srv.mechanisms[i]);
-	pop3_server_ask_mechanisms(&d->srv);
+	login_mechanisms_renew(&d->srv.mechanisms, d->srv.auth);
 }
 
 static void

@@ -21,28 +21,24 @@ end_session(struct pop3_session *s)
 	s->busy = s->answering = false;
 	s->drained = NULL;
 	auth_exchange_cancel(&s->exchange);
-	auth_lookup_cancel(&s->renewing);
 	pop3_stream_end(s);
 	ahead_clear(&s->ahead);
 	uidls_fini(&s->uidls);
 	store_close(&s->store);
 	drop_load_fini(&s->load);
 	loop_timer_free(&s->timer);
-	loop_timer_free(&s->renew);
+	login_end(&s->login);
 	if (s->counted)
 		counts_leave_account(&s->srv->counts, s->account);
-	if (s->user != NULL) {
-		auth_logout(s->srv->auth, buf_span(&s->ticket));
+	if (s->user != NULL)
 		LOG(&s->log, INFO, "pop3.logout", KV_UINT("retrieved", s->n_retrieved),
 		    KV_UINT("topped", s->n_topped),
 		    KV_UINT("deleted", s->state == POP3_IN_UPDATE ? s->drop.n_deleted : 0),
 		    KV_UINT("in", conn_bytes_in(s->conn)), KV_UINT("out", conn_bytes_out(s->conn)));
-	}
 	if (s->granted_waits)
 		auth_logout(s->srv->auth, buf_span(&s->grant_ticket));
 	buf_fini_secret(&s->grant_ticket);
 	buf_fini(&s->grant_user);
-	buf_fini_secret(&s->ticket);
 	maildrop_fini(&s->drop);
 	buf_fini(&s->name);
 	buf_fini(&s->folder);
@@ -336,7 +332,7 @@ pop3_session_new(struct pop3_server *srv, int fd, const char *id, const char *pe
 	s->timer = loop_timer_new(srv->loop, on_login_time, s);
 	loop_timer_set(s->timer, (uint64_t)srv->conf->login_timeout_s * 1000);
 	LOG(&s->log, DEBUG, "pop3.connect", KV_STR("listener", listener->head.name));
-	pop3_server_ask_mechanisms(srv);
+	login_mechanisms_ask(&srv->mechanisms, srv->auth);
 	/* No timestamp in it: there is no shared secret for APOP (RFC 1939 §7). */
 	buf_add_str(pop3_out(s), "+OK Mansio ready\r\n");
 	return s;
@@ -348,21 +344,10 @@ pop3_session_may_login(const struct pop3_session *s)
 	return conn_tls(s->conn) != NULL || s->clear_ok;
 }
 
-unsigned
-pop3_mechanism_flags(const struct pop3_session *s)
-{
-	return (conn_tls(s->conn) != NULL ? AUTH_TLS : 0) | (s->clear_ok ? AUTH_CLEAR_OK : 0);
-}
-
 struct span
 pop3_mechanisms(const struct pop3_session *s)
 {
-	struct span names = buf_span(&s->srv->mechanisms[pop3_mechanism_flags(s)]), rest = names;
-
-	/* authd names it first; it is for those whose certificate is good */
-	if (span_eq_str(span_cut(&rest, ' '), "EXTERNAL") && !tls_has_peer(conn_tls(s->conn)))
-		return rest;
-	return names;
+	return login_mechanisms_for(&s->srv->mechanisms, s->conn, s->clear_ok);
 }
 
 void
@@ -402,9 +387,6 @@ pop3_server_fini(struct pop3_server *srv)
 
 		pop3_session_free(&s);
 	}
-	for (unsigned i = 0; i < 4; i++) {
-		auth_lookup_cancel(&srv->asking[i]);
-		buf_fini(&srv->mechanisms[i]);
-	}
+	login_mechanisms_fini(&srv->mechanisms);
 	counts_fini(&srv->counts);
 }

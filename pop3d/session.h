@@ -9,7 +9,7 @@
 #ifndef POP3D_SESSION_H
 #define POP3D_SESSION_H
 
-#include "common/auth/auth_client.h"
+#include "common/auth/login.h"
 #include "common/net/conn.h"
 #include "common/proto/pop3.h"
 #include "common/util/list.h"
@@ -30,9 +30,7 @@ struct pop3_server {
 	struct counts		counts;
 	uint64_t		ahead_bytes;	/* held by all of them */
 	bool			draining;
-	/* SASL mechanisms by the flags of a connection (AUTH_TLS, AUTH_CLEAR_OK). */
-	struct buf		mechanisms[4];
-	struct auth_lookup	*asking[4];
+	struct login_mechanisms	mechanisms;
 	void			(*closed)(void *arg, const struct net_ip *peer);	/* a session is gone; may be NULL */
 	void			*arg;
 };
@@ -82,9 +80,8 @@ struct pop3_session {
 	/* The client took output after conn_full(); cleared before it runs. */
 	void			(*drained)(struct pop3_session *s);
 	struct loop_timer	*timer;		/* login time */
-	struct loop_timer	*renew;		/* of the ticket */
 	struct auth_exchange	*exchange;
-	struct auth_lookup	*renewing;
+	struct login		login;
 	struct buf		name;		/* of USER, without folder */
 	struct buf		folder;
 	struct auth_granted	grant;		/* waits for the client's last answer */
@@ -92,7 +89,6 @@ struct pop3_session {
 	bool			plain;		/* the exchange is PLAIN: its message is ours to read */
 	bool			granted_waits;
 	struct store		*store;
-	struct buf		ticket;
 	uint64_t		account;
 	struct maildrop		drop;
 	struct drop_load	load;
@@ -126,11 +122,7 @@ void pop3_session_kick(struct pop3_session *s);
 bool pop3_session_may_login(const struct pop3_session *s);
 /* Those that this client may use, with blanks between. */
 struct span pop3_mechanisms(const struct pop3_session *s);
-/* AUTH_TLS, AUTH_CLEAR_OK. */
-unsigned pop3_mechanism_flags(const struct pop3_session *s);
-void pop3_server_ask_mechanisms(struct pop3_server *srv);
-/* All tickets are renewed within RENEW_ANEW_S. */
-#define RENEW_ANEW_S 8
+/* Renews all tickets, soon. */
 void pop3_server_renew(struct pop3_server *srv);
 /* Ends those that are not logged in; others may finish. */
 void pop3_server_drain(struct pop3_server *srv);

@@ -30,6 +30,16 @@ sasl_plain_parse(struct span in, struct sasl_plain *out)
 	    is_name(out->authcid);
 }
 
+void
+sasl_plain_put(struct buf *out, const struct sasl_plain *p)
+{
+	buf_add_span(out, p->authzid);
+	buf_add_c(out, '\0');
+	buf_add_span(out, p->authcid);
+	buf_add_c(out, '\0');
+	buf_add_span(out, p->password);
+}
+
 /* The next attribute "X=value" up to a comma or the end; false: it is another one. */
 static bool
 take(struct span *in, char name, struct span *value)

@@ -18,6 +18,8 @@ struct sasl_plain {
 /* message = [authzid] NUL authcid NUL passwd; the names are UTF-8 without control
  * characters, the password any bytes: old hashes were made of old charsets. */
 bool sasl_plain_parse(struct span in, struct sasl_plain *out);
+/* Appends a message of these; a NUL in a name or password makes one that is refused. */
+void sasl_plain_put(struct buf *out, const struct sasl_plain *p);
 
 struct scram_first {
 	char		binding;	/* 'n' none; 'y' client would, thinks we cannot; 'p' */

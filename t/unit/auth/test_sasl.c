@@ -14,6 +14,7 @@ plain_has_three_parts(void **state)
 		{ "", 0 }, { "abc", 3 }, { "\0user", 5 }, { "\0\0pw", 4 }, { "\0user\0", 6 },
 		{ "\0us\xff" "r\0pw", 8 }, { "\0u\0p\0x", 6 }, { "a\nb\0u\0p", 7 },
 	};
+	struct buf message = { 0 };
 	struct sasl_plain p;
 
 	assert_true(sasl_plain_parse(SPAN_LIT("\0user\0pass word"), &p));
@@ -24,6 +25,9 @@ plain_has_three_parts(void **state)
 	assert_true(span_eq_str(p.authzid, "other"));
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_false(sasl_plain_parse(bad[i], &p));
+	sasl_plain_put(&message, &(struct sasl_plain){ SPAN_LIT("a"), SPAN_LIT("u"), SPAN_LIT("p w") });
+	assert_true(span_eq(buf_span(&message), SPAN_LIT("a\0u\0p w")));
+	buf_fini(&message);
 }
 
 static void

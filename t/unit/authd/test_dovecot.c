@@ -15,6 +15,7 @@
 #include "common/crypto/encode.h"
 #include "common/net/listener.h"
 #include "common/proto/dovecot_auth.h"
+#include "common/proto/sasl.h"
 #include "common/util/clock.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
@@ -93,10 +94,8 @@ tries(int fd, unsigned no, const char *params, const char *user, const char *pas
 {
 	struct buf plain = { 0 }, line = { 0 };
 
-	buf_add_c(&plain, '\0');
-	buf_add_str(&plain, user);
-	buf_add_c(&plain, '\0');
-	buf_add_str(&plain, password);
+	sasl_plain_put(&plain, &(struct sasl_plain){ .authcid = span_str(user),
+	    .password = span_str(password) });
 	buf_addf(&line, "AUTH\t%u\tPLAIN\tservice=smtp\tnologin\t%sresp=", no, params);
 	base64_encode(buf_span(&plain), &line);
 	buf_add_c(&line, '\n');

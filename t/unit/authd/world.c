@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/crypto/random.h"
+#include "common/proto/sasl.h"
 #include "common/util/clock.h"
 #include "common/util/fd.h"
 #include "common/util/mem.h"
@@ -227,11 +228,8 @@ world_plain(struct world *w, const char *authzid, const char *user, const char *
 	    .service = AUTH_IMAP, .conn = SPAN_LIT("c1"), .peer = SPAN_LIT("192.0.2.7") };
 	struct buf b = { 0 };
 
-	buf_add_str(&b, authzid);
-	buf_add_c(&b, '\0');
-	buf_add_str(&b, user);
-	buf_add_c(&b, '\0');
-	buf_add_str(&b, password);
+	sasl_plain_put(&b, &(struct sasl_plain){ span_str(authzid), span_str(user),
+	    span_str(password) });
 	s.initial = buf_span(&b);
 	w->x = auth_exchange_start(w->imap, &s, on_auth, w);
 	buf_fini(&b);
