@@ -11,6 +11,7 @@
 #include "common/proto/imap_print.h"
 #include "common/util/mem.h"
 #include "common/util/table.h"
+#include "imapd/metadata.h"
 #include "imapd/names.h"
 #include "imapd/sync.h"
 
@@ -240,7 +241,8 @@ imap_put_oldname(struct imap_session *s, struct span path, struct span given, bo
 enum { LIST_PLAIN, LIST_LSUB, LIST_XLIST };
 enum {
 	SELECT_SUBSCRIBED = 1, SELECT_REMOTE = 2, SELECT_RECURSIVE = 4, SELECT_USE = 8,
-	RETURN_SUBSCRIBED = 16, RETURN_CHILDREN = 32, RETURN_USE = 64, RETURN_STATUS = 128
+	RETURN_SUBSCRIBED = 16, RETURN_CHILDREN = 32, RETURN_USE = 64, RETURN_STATUS = 128,
+	RETURN_RIGHTS = 256, RETURN_METADATA = 512
 };
 struct list_option {
 	const char	*name;
@@ -259,6 +261,8 @@ static const struct list_option returns[] = {
 	{ "CHILDREN", RETURN_CHILDREN, CAP_LIST_EXTENDED },
 	{ "SPECIAL-USE", RETURN_USE, CAP_SPECIAL_USE },
 	{ "STATUS", RETURN_STATUS, CAP_LIST_STATUS },
+	{ "MYRIGHTS", RETURN_RIGHTS, CAP_LIST_MYRIGHTS },
+	{ "METADATA", RETURN_METADATA, CAP_LIST_METADATA },
 	{ NULL, 0, CAP_NONE }
 };
 
@@ -276,6 +280,7 @@ struct listing {
 	struct reader	r;		/* what is told next */
 	struct table	by_path;	/* with RECURSIVEMATCH: struct listed */
 	struct span	last_parent;	/* told last by LSUB with \Noselect */
+	struct imap_metadata	*metadata;
 };
 
 static void
@@ -283,6 +288,7 @@ list_release(struct imap_cmd *cmd)
 {
 	struct listing *l = cmd->data;
 
+	imap_metadata_free(&l->metadata);
 	buf_fini(&l->all);
 	table_fini(&l->by_path, NULL, NULL);
 }
@@ -357,6 +363,20 @@ list_attributes(const struct imap_session *s, const struct listing *l,
 }
 
 static void
+put_myrights(struct imap_session *s, const struct store_mailbox *m)
+{
+	struct buf *out = imap_out(s);
+
+	buf_add_str(out, "* MYRIGHTS ");
+	imap_put_mailbox(s, out, m->path);
+	buf_add_c(out, ' ');
+	imap_put_rights(m->rights, out);
+	buf_add_str(out, "\r\n");
+}
+
+/* true: its annotations are to be told too.  Of one that is told for the sake of those
+ * below it there is no more than that (RFC 5819 §2, RFC 8440 §4, RFC 9590 §4). */
+static bool
 list_line(struct imap_cmd *cmd, const struct listing *l, const struct store_mailbox *m,
     bool children_match)
 {
@@ -367,11 +387,17 @@ list_line(struct imap_cmd *cmd, const struct listing *l, const struct store_mail
 	imap_put_list(s, l->kind == LIST_XLIST ? "XLIST" : "LIST", buf_cstr(&attributes), m->path);
 	buf_fini(&attributes);
 	buf_add_str(imap_out(s), children_match ? " (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n" : "\r\n");
-	if (l->status != 0 && m->id != 0)
+	if (m->id == 0 || !selected(l, m))
+		return false;
+	if (l->options & RETURN_RIGHTS)
+		put_myrights(s, m);
+	if (l->status != 0 && (m->rights & RIGHT_READ))
 		imap_put_status(s, m, l->status);
+	return (m->rights & RIGHT_READ) != 0;
 }
 
-static void
+/* true: as list_line() says. */
+static bool
 tell_line(struct imap_cmd *cmd, struct listing *l, const struct store_mailbox *m)
 {
 	const struct listed *x;
@@ -379,13 +405,13 @@ tell_line(struct imap_cmd *cmd, struct listing *l, const struct store_mailbox *m
 
 	if (l->kind == LIST_LSUB) {
 		lsub_line(cmd, l, m);
-		return;
+		return false;
 	}
 	x = table_get(&l->by_path, m->path);
 	children_match = x != NULL && x->children_match;
 	matches = list_matches(l, m->path);
-	if (matches && (selected(l, m) || children_match))
-		list_line(cmd, l, m, children_match);
+	return matches && (selected(l, m) || children_match) &&
+	    list_line(cmd, l, m, children_match);
 }
 
 /* ---- RECURSIVEMATCH ---- */
@@ -457,9 +483,20 @@ tell(struct imap_cmd *cmd)
 			imap_cmd_done(cmd, ST_OK);
 			return;
 		}
-		tell_line(cmd, l, &m);
+		if (tell_line(cmd, l, &m) && l->metadata != NULL) {
+			imap_metadata_tell(l->metadata, m.path, m.id, tell);
+			return;
+		}
 	}
 	cmd->drained = tell;
+}
+
+static void
+tell_more(struct imap_cmd *cmd)
+{
+	struct listing *l = cmd->data;
+
+	imap_metadata_more(l->metadata);
 }
 
 static void
@@ -516,8 +553,10 @@ select_options(struct imap_session *s, struct imap_args *a, struct listing *l)
 }
 
 static void
-return_options(struct imap_session *s, struct imap_args *a, struct listing *l)
+return_options(struct imap_cmd *cmd, struct imap_args *a, struct listing *l)
 {
+	struct imap_session *s = cmd->session;
+
 	l->extended = true;
 	if (!imap_args_word(a, "RETURN"))
 		imap_args_fail(a, "Only RETURN may follow");
@@ -530,10 +569,15 @@ return_options(struct imap_session *s, struct imap_args *a, struct listing *l)
 			imap_args_sp(a);
 		option = list_option(s, a, returns);
 		l->options |= option;
-		if (option != RETURN_STATUS)
+		if (option != RETURN_STATUS && option != RETURN_METADATA)
 			continue;
 		imap_args_sp(a);
-		l->status |= imap_args_status(s, a);
+		if (option == RETURN_STATUS)
+			l->status |= imap_args_status(s, a);
+		else if (l->metadata == NULL)
+			l->metadata = imap_args_metadata(cmd, tell_more);
+		else
+			imap_args_fail(a, "METADATA stands there twice");
 	}
 	imap_args_expect(a, ')');
 }
@@ -579,7 +623,7 @@ list_args(struct imap_cmd *cmd, struct listing *l)
 		add_pattern(cmd, l, reference);
 	}
 	if (extended && imap_args_try(a, ' '))
-		return_options(cmd->session, a, l);
+		return_options(cmd, a, l);
 }
 
 static void
@@ -589,6 +633,8 @@ list(struct imap_cmd *cmd, unsigned kind)
 	struct store_list rq = { 0 };
 
 	l->kind = kind;
+	cmd->data = l;
+	cmd->release = list_release;
 	list_args(cmd, l);
 	if (!imap_args_end(&cmd->args)) {
 		imap_cmd_syntax(cmd);
@@ -606,8 +652,6 @@ list(struct imap_cmd *cmd, unsigned kind)
 		imap_cmd_done(cmd, ST_OK);
 		return;
 	}
-	cmd->data = l;
-	cmd->release = list_release;
 	imap_list(cmd, &rq, on_list);
 }
 

@@ -1,6 +1,6 @@
 /* GETMETADATA and SETMETADATA (RFC 5464).  Shared annotations of the server are the
  * admin's: they come from the configuration and cannot be set. */
-#include "imapd/names.h"
+#include "imapd/metadata.h"
 
 #include <string.h>
 
@@ -8,10 +8,11 @@
 #include "common/util/mem.h"
 #include "imapd/fetch.h"
 #include "imapd/filters.h"
+#include "imapd/names.h"
 
 #define DEPTH_ALL 255u
 
-struct metadata {
+struct imap_metadata {
 	struct imap_cmd		*cmd;
 	struct span		path;		/* empty: the server */
 	struct store		*store;		/* of the mailbox */
@@ -23,26 +24,47 @@ struct metadata {
 	uint32_t		longest;	/* of the values left out */
 	uint32_t		from;
 	struct buf		entries;	/* to set: put_store_metadata */
+	void			(*more)(struct imap_cmd *cmd);	/* the client took what was told */
+	void			(*told)(struct imap_cmd *cmd);	/* in LIST: what is next */
 };
 
-static void
-metadata_release(struct imap_cmd *cmd)
+void
+imap_metadata_free(struct imap_metadata **qp)
 {
-	struct metadata *q = cmd->data;
+	struct imap_metadata *q = *qp;
 
+	*qp = NULL;
+	if (q == NULL)
+		return;
 	buf_fini(&q->names);
 	buf_fini(&q->found);
 	buf_fini(&q->entries);
 }
 
-static struct metadata *
+static void
+metadata_release(struct imap_cmd *cmd)
+{
+	struct imap_metadata *q = cmd->data;
+
+	imap_metadata_free(&q);
+}
+
+static struct imap_metadata *
 metadata_new(struct imap_cmd *cmd)
 {
-	struct metadata *q = arena_zalloc(&cmd->arena, sizeof(*q));
+	struct imap_metadata *q = arena_zalloc(&cmd->arena, sizeof(*q));
 
 	q->cmd = cmd;
 	q->store = cmd->session->home;
 	q->max_size = UINT32_MAX;
+	return q;
+}
+
+static struct imap_metadata *
+metadata_command(struct imap_cmd *cmd)
+{
+	struct imap_metadata *q = metadata_new(cmd);
+
 	cmd->data = q;
 	cmd->release = metadata_release;
 	return q;
@@ -86,7 +108,7 @@ entry_name(struct imap_args *a)
 }
 
 static void
-option(struct imap_args *a, struct metadata *q)
+option(struct imap_args *a, struct imap_metadata *q)
 {
 	if (imap_args_word(a, "MAXSIZE")) {
 		imap_args_sp(a);
@@ -107,7 +129,7 @@ option(struct imap_args *a, struct metadata *q)
 /* "(" option *(SP option) ")"; the grammar puts them before the mailbox, the examples of the
  * RFC behind it, and clients do both. */
 static bool
-options(struct imap_args *a, struct metadata *q)
+options(struct imap_args *a, struct imap_metadata *q)
 {
 	struct imap_args copy = *a;
 
@@ -125,7 +147,7 @@ options(struct imap_args *a, struct metadata *q)
 }
 
 static void
-one_name(struct imap_args *a, struct metadata *q, unsigned n)
+one_name(struct imap_args *a, struct imap_metadata *q, unsigned n)
 {
 	struct span name = entry_name(a);
 
@@ -138,7 +160,7 @@ one_name(struct imap_args *a, struct metadata *q, unsigned n)
 }
 
 static void
-names(struct imap_args *a, struct metadata *q)
+names(struct imap_args *a, struct imap_metadata *q)
 {
 	unsigned n = 0;
 
@@ -157,14 +179,14 @@ names(struct imap_args *a, struct metadata *q)
 
 /* ---- which mailbox ---- */
 
-static void get_some(struct imap_cmd *cmd);
+static void get_some(struct imap_metadata *q);
 static void set_all(struct imap_cmd *cmd);
 
 static void
 on_mailbox(void *arg, enum status st, bool more, const void *msg)
 {
 	struct imap_cmd *cmd = arg;
-	struct metadata *q = cmd->data;
+	struct imap_metadata *q = cmd->data;
 	const struct store_mailboxes *part = msg;
 	struct store_mailbox m;
 	struct reader r;
@@ -181,13 +203,13 @@ on_mailbox(void *arg, enum status st, bool more, const void *msg)
 	else if (q->entries.len > 0)
 		set_all(cmd);
 	else
-		get_some(cmd);
+		get_some(q);
 }
 
 static void
 find_mailbox(struct imap_cmd *cmd)
 {
-	struct metadata *q = cmd->data;
+	struct imap_metadata *q = cmd->data;
 	struct store_list rq = { .path = q->path };
 	struct span there = q->path;
 
@@ -198,7 +220,7 @@ find_mailbox(struct imap_cmd *cmd)
 /* ---- GETMETADATA ---- */
 
 static void
-put_head(struct metadata *q, struct buf *out)
+put_head(struct imap_metadata *q, struct buf *out)
 {
 	buf_add_str(out, "* METADATA ");
 	if (q->path.len > 0)
@@ -236,7 +258,7 @@ is_in(const struct buf *list, struct span name)
 
 /* What was asked for by name and is not there is NIL. */
 static void
-put_missing(struct metadata *q, struct buf *out)
+put_missing(struct imap_metadata *q, struct buf *out)
 {
 	struct reader r;
 	bool any = false;
@@ -259,7 +281,7 @@ put_missing(struct metadata *q, struct buf *out)
 }
 
 static void
-tell(struct metadata *q, const struct store_metadata *e, bool *any, struct buf *out)
+tell(struct imap_metadata *q, const struct store_metadata *e, bool *any, struct buf *out)
 {
 	if (is_in(&q->names, e->name))
 		put_span(&q->found, e->name);
@@ -277,12 +299,16 @@ tell(struct metadata *q, const struct store_metadata *e, bool *any, struct buf *
 }
 
 static void
-end_get(struct imap_cmd *cmd)
+end_get(struct imap_metadata *q)
 {
-	struct metadata *q = cmd->data;
+	struct imap_cmd *cmd = q->cmd;
 
 	if (q->depth == 0)
 		put_missing(q, imap_out(cmd->session));
+	if (q->told != NULL) {
+		q->told(cmd);
+		return;
+	}
 	if (q->longest == 0) {
 		imap_cmd_done(cmd, ST_OK);
 		return;
@@ -294,14 +320,13 @@ end_get(struct imap_cmd *cmd)
 
 /* The server's own shared entries. */
 static void
-tell_server(struct imap_cmd *cmd)
+tell_server(struct imap_metadata *q)
 {
-	const struct conf_imap *conf = cmd->session->srv->conf;
+	const struct conf_imap *conf = q->cmd->session->srv->conf;
 	const struct { const char *name, *value; } own[] = {
 		{ "/shared/admin", conf->server_admin }, { "/shared/comment", conf->server_comment }
 	};
-	struct metadata *q = cmd->data;
-	struct buf *out = imap_out(cmd->session);
+	struct buf *out = imap_out(q->cmd->session);
 	bool any = false;
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
@@ -321,8 +346,8 @@ tell_server(struct imap_cmd *cmd)
 static void
 on_entries(void *arg, enum status st, bool more, const void *msg)
 {
-	struct imap_cmd *cmd = arg;
-	struct metadata *q = cmd->data;
+	struct imap_metadata *q = arg;
+	struct imap_cmd *cmd = q->cmd;
 	const struct store_metadata_is *is = msg;
 	struct buf *out = imap_out(cmd->session);
 	struct store_metadata e;
@@ -342,35 +367,43 @@ on_entries(void *arg, enum status st, bool more, const void *msg)
 		q->from = is->resume;
 	if (more)
 		return;
-	if (st != ST_OK)
+	if (st != ST_OK && q->told != NULL)
+		q->told(cmd);
+	else if (st != ST_OK)
 		imap_cmd_done(cmd, st);
 	else if (q->from == 0)
-		end_get(cmd);
+		end_get(q);
 	else if (conn_full(cmd->session->conn))
-		cmd->drained = get_some;
+		cmd->drained = q->more;
 	else
-		get_some(cmd);
+		get_some(q);
 }
 
 static void
-get_some(struct imap_cmd *cmd)
+get_some(struct imap_metadata *q)
 {
-	struct metadata *q = cmd->data;
 	struct store_metadata_get rq = { .mailbox = q->mailbox, .names = buf_span(&q->names),
 		.depth = q->depth, .max_size = q->max_size, .from = q->from };
 
 	if (q->mailbox == 0 && q->from == 0)
-		tell_server(cmd);
-	store_do_metadata_get(q->store, &rq, on_entries, cmd);
+		tell_server(q);
+	store_do_metadata_get(q->store, &rq, on_entries, q);
+}
+
+static void
+get_more(struct imap_cmd *cmd)
+{
+	get_some(cmd->data);
 }
 
 static void
 cmd_getmetadata(struct imap_cmd *cmd)
 {
 	struct imap_args *a = &cmd->args;
-	struct metadata *q = metadata_new(cmd);
+	struct imap_metadata *q = metadata_command(cmd);
 	bool had;
 
+	q->more = get_more;
 	imap_args_sp(a);
 	had = options(a, q);
 	q->path = mailbox_or_server(cmd);
@@ -383,7 +416,43 @@ cmd_getmetadata(struct imap_cmd *cmd)
 	else if (q->path.len > 0)
 		find_mailbox(cmd);
 	else
-		get_some(cmd);
+		get_some(q);
+}
+
+/* ---- of LIST (RFC 9590) ---- */
+
+struct imap_metadata *
+imap_args_metadata(struct imap_cmd *cmd, void (*more)(struct imap_cmd *cmd))
+{
+	struct imap_metadata *q = metadata_new(cmd);
+
+	q->more = more;
+	if (imap_args_peek(&cmd->args, '('))
+		names(&cmd->args, q);
+	else
+		imap_args_fail(&cmd->args, "METADATA needs names of entries");
+	return q;
+}
+
+void
+imap_metadata_tell(struct imap_metadata *q, struct span path, uint64_t mailbox,
+    void (*done)(struct imap_cmd *cmd))
+{
+	struct span there = path;
+
+	q->store = imap_route(q->cmd->session, &there);
+	q->path = path;
+	q->mailbox = mailbox;
+	q->told = done;
+	q->from = 0;
+	buf_clear(&q->found);
+	get_some(q);
+}
+
+void
+imap_metadata_more(struct imap_metadata *q)
+{
+	get_some(q);
 }
 
 /* ---- SETMETADATA ---- */
@@ -402,7 +471,7 @@ on_set(void *arg, enum status st, bool more, const void *msg)
 static void
 set_all(struct imap_cmd *cmd)
 {
-	struct metadata *q = cmd->data;
+	struct imap_metadata *q = cmd->data;
 	struct store_metadata_set rq = { .mailbox = q->mailbox, .entries = buf_span(&q->entries) };
 
 	store_do_metadata_set(q->store, &rq, on_set, cmd);
@@ -410,7 +479,7 @@ set_all(struct imap_cmd *cmd)
 
 /* What stops a command that was read well; NULL: nothing. */
 static const char *
-refusal(const struct metadata *q)
+refusal(const struct imap_metadata *q)
 {
 	struct store_metadata e;
 	struct reader r;
@@ -439,7 +508,7 @@ refusal(const struct metadata *q)
 }
 
 static void
-one_entry(struct imap_args *a, struct metadata *q, bool *too_big)
+one_entry(struct imap_args *a, struct imap_metadata *q, bool *too_big)
 {
 	struct store_metadata e = { .name = entry_name(a) };
 	bool nil;
@@ -459,7 +528,7 @@ static void
 cmd_setmetadata(struct imap_cmd *cmd)
 {
 	struct imap_args *a = &cmd->args;
-	struct metadata *q = metadata_new(cmd);
+	struct imap_metadata *q = metadata_command(cmd);
 	bool too_big = false;
 	unsigned n = 0;
 	const char *why;
