@@ -47,9 +47,9 @@ static void
 run(struct readers *r, struct reader_job *job)
 {
 	job->status = ST_OK;
-	for (size_t i = 0; i < job->n && job->status == ST_OK; i++)
-		job->status = journal_read(r->journal, job->pieces[i].loc,
-		    job->data + job->pieces[i].at);
+	for (size_t i = 0; i < job->n_runs && job->status == ST_OK; i++)
+		job->status = journal_read(r->journal, job->runs[i].loc,
+		    job->data + job->runs[i].at);
 }
 
 static void *
@@ -163,6 +163,7 @@ reader_job_free(struct reader_job **job)
 	if (*job == NULL)
 		return;
 	mem_free(&(*job)->pieces);
+	mem_free(&(*job)->runs);
 	mem_free(&(*job)->data);
 	mem_free(job);
 }

@@ -11,9 +11,14 @@
 struct readers;
 
 struct reader_piece {
-	struct journal_loc	loc;
 	uint32_t		uid;
 	uint64_t		stored_size, offset;
+	size_t			at, len;	/* in the data of the job */
+};
+
+/* What is read at once: pieces that lie near each other, with what is between them. */
+struct reader_run {
+	struct journal_loc	loc;
 	size_t			at;		/* in the data of the job */
 };
 
@@ -22,6 +27,8 @@ struct reader_job {
 	struct reader_job	*next;
 	struct reader_piece	*pieces;
 	size_t			n;
+	struct reader_run	*runs;
+	size_t			n_runs;
 	char			*data;
 	enum status		status;
 	void			(*done)(struct reader_job *job, void *arg);

@@ -11,6 +11,8 @@
 #define BODY_PART	(512u << 10)
 #define BODY_PIECE	(256u << 10)
 #define BODY_PIECES	256
+#define BODY_GAP	2048		/* bytes between two bodies that are read with them */
+#define BODY_RUN	(256u << 10)	/* read at once, if it is more than one piece */
 #define CHANGE_ROWS	5000
 #define TOUCHED_ROWS	2000
 #define DIR_STEP	64
@@ -460,12 +462,47 @@ struct body_at {
 	uint64_t	from, to;		/* of the stored body, to exclusive */
 };
 
+/* Bytes that the job's data has so far. */
+static size_t
+job_bytes(const struct reader_job *job)
+{
+	const struct reader_run *last;
+
+	if (job->n_runs == 0)
+		return 0;
+	last = &job->runs[job->n_runs - 1];
+	return last->at + last->loc.length;
+}
+
+/* Where a piece will lie in the job's data.  It goes with the last run when it lies right
+ * behind it: one read costs more than the bytes between. */
+static size_t
+add_run(struct reader_job *job, struct journal_loc loc)
+{
+	struct reader_run *last = job->n_runs > 0 ? &job->runs[job->n_runs - 1] : NULL;
+	size_t bytes = job_bytes(job);
+
+	if (last != NULL && last->loc.segment == loc.segment) {
+		uint32_t end = last->loc.offset + last->loc.length;
+
+		if (loc.offset >= end && loc.offset - end <= BODY_GAP &&
+		    loc.offset - last->loc.offset + loc.length <= BODY_RUN) {
+			last->loc.length = loc.offset - last->loc.offset + loc.length;
+			return bytes + loc.offset - end;
+		}
+	}
+	job->runs[job->n_runs++] = (struct reader_run){ loc, bytes };
+	return bytes;
+}
+
 static void
 add_piece(struct reader_job *job, const struct state_body *b, uint64_t offset,
     struct journal_loc loc, size_t *bytes)
 {
-	job->pieces[job->n++] = (struct reader_piece){ loc, b->uid, b->stored_size, offset,
-	    *bytes };
+	size_t at = loc.length > 0 ? add_run(job, loc) : 0;
+
+	job->pieces[job->n++] = (struct reader_piece){ b->uid, b->stored_size, offset, at,
+	    loc.length };
 	*bytes += loc.length;
 }
 
@@ -561,7 +598,7 @@ send_bodies(struct request *rq, const struct reader_job *job)
 
 	if (job->status != ST_OK) {
 		LOG(NULL, ERROR, "body.read", KV_UINT("account", rq->account->id),
-		    KV_UINT("segment", job->n > 0 ? job->pieces[0].loc.segment : 0),
+		    KV_UINT("segment", job->n_runs > 0 ? job->runs[0].loc.segment : 0),
 		    KV_STATUS(job->status));
 		request_answer(rq, job->status == ST_NOT_FOUND ? ST_CORRUPT : job->status, 0, NULL);
 		return STEP_DONE;
@@ -571,10 +608,10 @@ send_bodies(struct request *rq, const struct reader_job *job)
 	for (size_t i = 0; i < job->n; i++) {
 		const struct reader_piece *p = &job->pieces[i];
 		const struct store_body_piece piece = { p->uid, p->stored_size, p->offset,
-		    span(job->data + p->at, p->loc.length) };
+		    span(job->data + p->at, p->len) };
 
 		put_store_body_piece(&out, &piece);
-		bytes += p->loc.length;
+		bytes += p->len;
 	}
 	rq->sent += bytes;
 	more = rq->resume != 0 && rq->sent < msg.budget;
@@ -605,13 +642,11 @@ bodies_came(struct reader_job *job, void *arg)
 static bool
 read_now(struct service *svc, struct reader_job *job)
 {
-	for (size_t i = 0; i < job->n; i++) {
+	for (size_t i = 0; i < job->n_runs; i++) {
 		bool block = false;
 
-		if (job->pieces[i].loc.length == 0)
-			continue;
-		job->status = journal_read_nowait(svc->journal, job->pieces[i].loc,
-		    job->data + job->pieces[i].at, &block);
+		job->status = journal_read_nowait(svc->journal, job->runs[i].loc,
+		    job->data + job->runs[i].at, &block);
 		if (job->status != ST_OK)
 			return !block;
 	}
@@ -630,12 +665,13 @@ read_body(struct request *rq, const struct store_body *msg)
 		return fail(rq, ST_SYNTAX);
 	job = mem_zalloc(sizeof(*job));
 	job->pieces = mem_array(BODY_PIECES, sizeof(*job->pieces));
+	job->runs = mem_array(BODY_PIECES, sizeof(*job->runs));
 	st = plan(rq, msg, job, &bytes);
 	if (st != ST_OK) {
 		reader_job_free(&job);
 		return fail(rq, st);
 	}
-	job->data = mem_alloc(bytes > 0 ? bytes : 1);
+	job->data = mem_alloc(job_bytes(job) + 1);
 	if (!read_now(rq->svc, job)) {
 		job->done = bodies_came;
 		job->arg = rq;

@@ -369,22 +369,80 @@ state_caches(struct state *s, uint64_t account, uint64_t mailbox, const struct u
 	return entries(&w, cache_entry, want, budget, resume_uid, out);
 }
 
-static enum status
-locations(struct state *s, uint64_t account, uint64_t message, struct state_body *body,
-    struct buf *locs, struct buf *value)
+/* Rows of one table, wanted in the order in which most of them lie: the row behind the last
+ * one is looked at before the tree is searched. */
+#define CHASE_STEPS	8u		/* rows passed over in search of one */
+#define CHASE_LOST	4u		/* so often in vain: they lie in another order */
+
+struct chase {
+	enum tab		tab;
+	struct engine_cursor	*c;
+	struct span		key, row;	/* where c stands; key.p NULL: nowhere */
+	unsigned		asked, lost;
+	struct buf		value;
+};
+
+/* The cursor goes to k, or to where it would be.  false: there is no row so far. */
+static bool
+chase_to(struct state *s, struct chase *f, const struct key *k)
 {
+	if (f->c == NULL) {
+		if (engine_cursor_open(s->e, NULL, f->tab, SPAN_NONE, &f->c) != ST_OK)
+			return false;
+		engine_cursor_seek(f->c, key_span(k));
+	}
+	for (unsigned i = 0; i < CHASE_STEPS; i++) {
+		if (f->key.p != NULL && span_cmp(f->key, key_span(k)) >= 0)
+			return true;
+		if (engine_cursor_next(f->c, &f->key, &f->row) != ST_OK)
+			break;
+	}
+	f->key = SPAN_NONE;
+	engine_cursor_seek(f->c, key_span(k));
+	return false;
+}
+
+/* As st_get(), which has the last word on what is missing or damaged. */
+static enum status
+chase_get(struct state *s, struct chase *f, const struct key *k, struct span *payload)
+{
+	if (f->asked++ > 0 && f->lost < CHASE_LOST) {
+		if (chase_to(s, f, k) && span_eq(f->key, key_span(k)) &&
+		    rec_open(f->key, f->row, payload))
+			return ST_OK;
+		f->lost++;
+	}
+	return st_get(s, NULL, f->tab, k, &f->value, payload);
+}
+
+static void
+chase_end(struct chase *f)
+{
+	engine_cursor_close(&f->c);
+	buf_fini(&f->value);
+}
+
+struct state_bodies {
+	struct walk	walk;
+	struct chase	messages, extents;
+};
+
+static enum status
+locations(struct state_bodies *b, uint64_t message, struct state_body *body, struct buf *locs)
+{
+	struct state *s = b->walk.s;
 	struct rec_message m;
 	struct rec_extent e;
 	struct span payload;
 	enum status st;
 	struct key k;
 
-	key_2(&k, account, message);
-	TRY(st_get(s, NULL, TAB_MESSAGE, &k, value, &payload));
+	key_2(&k, b->walk.account, message);
+	TRY(chase_get(s, &b->messages, &k, &payload));
 	if (!rec_message_get(payload, &m))
 		return st_damaged(s, TAB_MESSAGE, key_span(&k));
 	key_1(&k, m.extent);
-	st = st_get(s, NULL, TAB_EXTENT, &k, value, &payload);
+	st = chase_get(s, &b->extents, &k, &payload);
 	/* a message that is there has its body: both go in one transaction */
 	if (st == ST_NOT_FOUND || (st == ST_OK && !rec_extent_get(payload, &e)))
 		return st_damaged(s, TAB_EXTENT, key_span(&k));
@@ -401,11 +459,6 @@ locations(struct state *s, uint64_t account, uint64_t message, struct state_body
 	return ST_OK;
 }
 
-struct state_bodies {
-	struct walk	walk;
-	struct buf	value;
-};
-
 enum status
 state_bodies_open(struct state *s, uint64_t account, uint64_t mailbox,
     const struct uidset *uids, uint32_t from, struct state_bodies **b)
@@ -418,6 +471,8 @@ state_bodies_open(struct state *s, uint64_t account, uint64_t mailbox,
 	*b = mem_zalloc(sizeof(**b));
 	(*b)->walk = (struct walk){ .s = s, .account = account, .mailbox = mailbox,
 		.uids = uids, .last = last };
+	(*b)->messages.tab = TAB_MESSAGE;
+	(*b)->extents.tab = TAB_EXTENT;
 	st = walk_open(&(*b)->walk, from);
 	if (st != ST_OK)
 		state_bodies_close(b);
@@ -433,7 +488,7 @@ state_bodies_next(struct state_bodies *b, struct state_body *body, struct buf *l
 	/* A row read ahead may be of a message that is gone by now. */
 	do {
 		TRY(walk_next(&b->walk, &body->uid, &x));
-		st = locations(b->walk.s, b->walk.account, x.message, body, locs, &b->value);
+		st = locations(b, x.message, body, locs);
 	} while (st == ST_NOT_FOUND);
 	return st;
 }
@@ -444,7 +499,8 @@ state_bodies_close(struct state_bodies **bp)
 	if (*bp == NULL)
 		return;
 	engine_cursor_close(&(*bp)->walk.c);
-	buf_fini(&(*bp)->value);
+	chase_end(&(*bp)->messages);
+	chase_end(&(*bp)->extents);
 	mem_free(bp);
 }
 

@@ -581,6 +581,64 @@ copies_get_new_uids_and_carry_flags_and_ids(void **state)
 	buf_fini(&b);
 }
 
+/* Where the bodies of uids 1..n lie; 0: not there. */
+static void
+offsets(uint64_t mailbox, uint32_t n, uint32_t *at)
+{
+	struct uidrange one = { 1, n };
+	const struct uidset s = { &one, 1, 1 };
+	struct state_bodies *bodies;
+	struct state_body body;
+	struct buf b = { 0 };
+	enum status st;
+
+	memset(at, 0, (n + 1) * sizeof(*at));
+	OK(state_bodies_open(k->s, 7, mailbox, &s, 1, &bodies));
+	while ((st = state_bodies_next(bodies, &body, &b)) == ST_OK) {
+		const struct journal_loc *loc = (const void *)b.data;
+
+		assert_true(body.uid <= n && body.n_locs == 1 && loc->offset != 0);
+		at[body.uid] = loc->offset;
+	}
+	IS(st, ST_NOT_FOUND);
+	state_bodies_close(&bodies);
+	buf_fini(&b);
+}
+
+static void
+bodies_are_found_in_whatever_order_they_lie(void **state)
+{
+	uint64_t in = kit_mailbox(k, "INBOX"), tr = kit_mailbox(k, "Trash");
+	uint32_t at[62], copied[62];
+	char uid[12];
+
+	OK(kit_account(k, 8));
+	for (unsigned i = 0; i < 60; i++) {
+		/* of another account between: none, a few, many */
+		k->account = 8;
+		for (unsigned n = i < 20 ? 0 : i < 40 ? 3 : 20; n > 0; n--)
+			OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 0));
+		k->account = 7;
+		OK(kit_append(k, "INBOX", 1, 10, 0, NULL, 0));
+	}
+	offsets(in, 60, at);
+	for (unsigned i = 60; i >= 1; i--) {
+		assert_true(at[i] > at[i - 1]);
+		snprintf(uid, sizeof(uid), "%u", i % 2 == 1 ? i : 62 - i);
+		OK(kit_copy(k, in, uid, "Trash", false));
+	}
+	offsets(tr, 60, copied);
+	for (unsigned i = 60; i >= 1; i--)
+		assert_int_equal(copied[61 - i], at[i % 2 == 1 ? i : 62 - i]);
+	OK(kit_flags(k, in, "2,10:30,60", FLAGS_ADD, FLAG_DELETED, NULL, UINT64_MAX));
+	OK(kit_expunge(k, in, "1:60"));
+	memcpy(copied, at, sizeof(copied));
+	offsets(in, 60, at);
+	for (unsigned i = 1; i <= 60; i++)
+		assert_int_equal(at[i],
+		    i == 2 || i == 60 || (i >= 10 && i <= 30) ? 0 : copied[i]);
+}
+
 static void
 changes_tell_what_is_new_and_what_is_gone(void **state)
 {
@@ -1170,6 +1228,7 @@ main(void)
 		T(sets_are_cut_to_what_one_operation_may_change),
 		T(expunge_takes_the_deleted_ones_alone),
 		T(copies_get_new_uids_and_carry_flags_and_ids),
+		T(bodies_are_found_in_whatever_order_they_lie),
 		T(changes_tell_what_is_new_and_what_is_gone),
 		T(history_goes_with_what_only_it_kept),
 		T(a_clock_that_was_far_ahead_for_a_while_does_not_hold_up_the_purge),
