@@ -24,6 +24,7 @@ forward(struct request *rq)
 
 static const struct admin_command passed_on[] = {
 	{ "account-password", forward, NULL },
+	{ "account-referral", forward, NULL },
 	{ "account-show", forward, NULL },
 	{ "account-list", forward, NULL },
 	{ "domain-add", forward, NULL },

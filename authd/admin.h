@@ -15,10 +15,10 @@
  *
  *   command              arguments (? optional)                  result
  *   account-add          address password? cheap? description?   id address shard
- *                        shard? quota_bytes? quota_messages? quota_mailboxes?
+ *                        shard? quota_bytes? quota_messages? quota_mailboxes? shared?
  *                        (makes the domain when it is missing; without password nobody can
  *                        log in by the internal directory; cheap: a hash that costs little,
- *                        for tests with many accounts)
+ *                        for tests with many accounts; shared: of nobody, without password)
  *   account-delete       address                                 id address shard
  *                        (restorable; its tickets are void)
  *   account-undelete     address                                 id address shard
@@ -28,6 +28,9 @@
  *                        to be ended by logout)
  *   account-set          address disabled? description? quota_bytes?
  *                        quota_messages? quota_mailboxes?        id  (disabled: tickets void)
+ *   account-referral     address url? stays?                     id referral
+ *                        (its mail is kept on another server, "imap://HOST/"; none: here;
+ *                        stays: logins go on, else its tickets are void)
  *   account-show         address                                 an account, see below,
  *                        with "password": true when it has one, "aliases", "app_passwords"
  *   account-list         domain? after? limit? deleted?          accounts: [...], more
@@ -66,7 +69,8 @@
  *   stats                                                        counters, see stats in admin.c
  *
  * An account in a result: id (16 hex digits: as a string), address, description, shard,
- * disabled, created, deleted, quota_bytes, quota_messages, quota_mailboxes.  Times are
+ * disabled, created, deleted, quota_bytes, quota_messages, quota_mailboxes, shared, referral,
+ * referral_stays.  Times are
  * seconds since 1970, 0 for never. */
 #ifndef AUTHD_ADMIN_H
 #define AUTHD_ADMIN_H

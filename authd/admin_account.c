@@ -26,6 +26,9 @@ write_account(struct json_writer *w, const struct dir_account *a)
 	json_kv_uint(w, "quota_bytes", a->quota_bytes);
 	json_kv_uint(w, "quota_messages", a->quota_messages);
 	json_kv_uint(w, "quota_mailboxes", a->quota_mailboxes);
+	json_kv_bool(w, "shared", a->shared);
+	json_kv_string(w, "referral", a->referral);
+	json_kv_bool(w, "referral_stays", a->referral_stays);
 }
 
 static void
@@ -101,6 +104,10 @@ run_add(struct dir_job *job, struct admin_rq *rq)
 	if (st == ST_OK)
 		st = take_settings(rq, &a);
 	if (st == ST_OK)
+		st = admin_bool(rq, "shared", &a.shared);
+	if (st == ST_OK && a.shared && rq->made.len > 0)
+		st = admin_error(rq, ST_SYNTAX, "nobody logs in to a shared account: it has no password");
+	if (st == ST_OK)
 		st = admin_uint(rq, "shard", &shard);
 	if (st == ST_OK && shard != UINT32_MAX && shard >= c->shards)
 		st = admin_error(rq, ST_SYNTAX, "there is no shard of this number");
@@ -153,6 +160,12 @@ run_undelete(struct dir_job *job, struct admin_rq *rq)
 }
 
 static enum status
+has_logins(struct admin_rq *rq, const struct dir_account *a)
+{
+	return a->shared ? admin_error(rq, ST_CONFLICT, "nobody logs in to a shared account") : ST_OK;
+}
+
+static enum status
 run_password(struct dir_job *job, struct admin_rq *rq)
 {
 	struct dir_account a = { 0 };
@@ -161,6 +174,8 @@ run_password(struct dir_job *job, struct admin_rq *rq)
 	if (rq->made.len == 0)
 		return admin_error(rq, ST_SYNTAX, "password is missing");
 	st = admin_account(job, rq, "address", &a);
+	if (st == ST_OK && !dir_waits(job))
+		st = has_logins(rq, &a);
 	if (st != ST_OK || dir_waits(job))
 		return st;
 	put_verifier(job, rq, a.id);
@@ -184,6 +199,87 @@ run_set(struct dir_job *job, struct admin_rq *rq)
 	dir_put_account(job, &a);
 	admin_kv_id(&rq->w, "id", a.id);
 	return ST_OK;
+}
+
+/* Referrals (RFC 2221) ------------------------------------------------------------------ */
+
+static bool
+is_url_char(unsigned char c)
+{
+	return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != ']' && c != '[' && c != '<' &&
+	    c != '>';
+}
+
+/* What a URL may hold as it is of an address. */
+static void
+url_encode(struct span s, struct buf *out)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+		    c == '_')
+			buf_add_c(out, (char)c);
+		else
+			buf_addf(out, "%%%02X", c);
+	}
+}
+
+/* "imap://HOST[:PORT]/" becomes one with the user's name, so that clients do not come as
+ * anonymous (RFC 2221 §3). */
+static enum status
+take_url(struct admin_rq *rq, const struct dir_account *a, struct buf *url)
+{
+	struct span given = SPAN_NONE, host;
+	enum status st = admin_string(rq, "url", &given);
+	bool good = given.len < DIR_REFERRAL_MAX / 2;
+
+	if (st != ST_OK || given.len == 0)
+		return st;
+	for (size_t i = 0; i < given.len; i++)
+		good &= is_url_char((unsigned char)given.p[i]);
+	good &= span_has_caseprefix(given, "imap://");
+	host = span_sub(given, strlen("imap://"), given.len);
+	if (!good || host.len == 0 || host.p[0] == '/')
+		return admin_error(rq, ST_SYNTAX, "the url is none of IMAP: imap://HOST/");
+	buf_add_str(url, "imap://");
+	if (span_find(host, '@') == host.len) {
+		url_encode(a->address, url);
+		buf_add_str(url, ";AUTH=*@");
+	}
+	buf_add_span(url, host);
+	if (span_find(host, '/') == host.len)
+		buf_add_c(url, '/');
+	return url->len <= DIR_REFERRAL_MAX ? ST_OK :
+	    admin_error(rq, ST_SYNTAX, "the url is too long");
+}
+
+static enum status
+run_referral(struct dir_job *job, struct admin_rq *rq)
+{
+	struct dir_account a = { 0 };
+	struct buf url = { 0 };
+	enum status st = admin_account(job, rq, "address", &a);
+
+	if (st != ST_OK || dir_waits(job))
+		return st;
+	a.referral_stays = false;
+	st = has_logins(rq, &a);
+	if (st == ST_OK)
+		st = take_url(rq, &a, &url);
+	if (st == ST_OK)
+		st = admin_bool(rq, "stays", &a.referral_stays);
+	if (st == ST_OK) {
+		a.referral = buf_span(&url);
+		a.referral_stays = a.referral_stays && url.len > 0;
+		if (url.len == 0 || a.referral_stays)
+			rq->account = 0;	/* nobody has to go */
+		dir_put_account(job, &a);
+		admin_kv_id(&rq->w, "id", a.id);
+		json_kv_string(&rq->w, "referral", a.referral);
+	}
+	buf_fini(&url);
+	return st;
 }
 
 static const struct { const char *name; uint32_t bit; } protocols[] = {
@@ -367,6 +463,8 @@ run_app_add(struct dir_job *job, struct admin_rq *rq)
 	enum status st = admin_account(job, rq, "address", &a);
 	size_t n;
 
+	if (st == ST_OK && !dir_waits(job))
+		st = has_logins(rq, &a);
 	if (st == ST_OK)
 		st = take_label(rq, &app.label);
 	if (st == ST_OK)
@@ -506,11 +604,12 @@ give_ticket(struct admin_rq *rq)
 
 #define SETTINGS " address description disabled quota_bytes quota_messages quota_mailboxes "
 const struct admin_command admin_account_commands[] = {
-	{ "account-add", SETTINGS "password cheap shard ", run_add, true, true, NULL },
+	{ "account-add", SETTINGS "password cheap shard shared ", run_add, true, true, NULL },
 	{ "account-delete", " address ", run_delete, true, false, admin_revoke_account },
 	{ "account-undelete", " address ", run_undelete, true, false, NULL },
 	{ "account-password", " address password cheap ", run_password, true, true, admin_revoke_account },
 	{ "account-set", SETTINGS, run_set, true, false, admin_revoke_account },
+	{ "account-referral", " address url stays ", run_referral, true, false, admin_revoke_account },
 	{ "ticket", " address ", run_ticket, true, false, give_ticket },
 	{ "account-show", " address ", run_show, true, false, NULL },
 	{ "account-list", " domain after limit deleted ", run_list, true, false, NULL },

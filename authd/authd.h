@@ -94,9 +94,10 @@ const char *auth_service_name(uint8_t service);
 struct found {
 	uint64_t	id;
 	uint32_t	shard;
-	bool		disabled;
-	struct buf	address, groups;
+	bool		disabled, referral_stays;
+	struct buf	address, groups, referral;
 };
+void found_copy(struct found *to, const struct found *from);
 void found_take(struct found *f, const struct dir_account *a);
 void found_fini(struct found *f);
 

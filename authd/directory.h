@@ -79,7 +79,8 @@ void dir_put_account(struct dir_job *job, const struct dir_account *a);
 
 /* Resolving ------------------------------------------------------------------ */
 
-enum resolve_for { RESOLVE_LOGIN, RESOLVE_MAIL };
+/* RESOLVE_WHO: as for a login, also accounts that belong to nobody. */
+enum resolve_for { RESOLVE_LOGIN, RESOLVE_MAIL, RESOLVE_WHO };
 struct resolve_rules {
 	const char	*default_domain;	/* of a bare name that is none itself; "": none */
 	const char	*delimiter;		/* one character: everywhere; "": where domain.plus, '+' */
@@ -95,7 +96,7 @@ struct resolved {
  * In this order: a bare name as it is, then with the default domain; the domain's alias is
  * followed (once: an alias of an alias is none); the address itself; for mail the address
  * without +detail, then the domain's catch-all.  Aliases of addresses take mail and no
- * logins; deleted accounts take neither. */
+ * logins; accounts that belong to nobody take no logins, deleted accounts neither. */
 enum status dir_resolve(struct dir_job *job, const struct resolve_rules *rules,
     enum resolve_for purpose, struct span address, struct resolved *out);
 bool dir_waits(const struct dir_job *job);

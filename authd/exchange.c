@@ -170,6 +170,32 @@ exchange_fail(struct exchange *x, enum status st, uint8_t reason, struct span da
 	exchange_free(x);
 }
 
+/* Proven, and told where the mail is (RFC 2221): nothing here is his. */
+static void
+refer(struct exchange *x)
+{
+	struct authd *a = x->o->a;
+
+	if (x->throttled)
+		throttle_end(a->throttle, clock_mono_ms(), buf_span(&x->key), buf_span(&x->peer),
+		    THROTTLE_OK);
+	x->throttled = false;
+	LOG(NULL, INFO, "auth.referred", KV_SPAN("conn", buf_span(&x->conn)),
+	    KV_SPAN("user", buf_span(&x->found.address)), KV_SPAN("peer", buf_span(&x->peer)),
+	    KV_STR("service", auth_service_name(x->service)));
+	x->o->to->failed(x->o->arg, &x->head, ST_DENIED, AUTH_WHY_REFERRED, buf_span(&x->user),
+	    buf_span(&x->found.referral));
+	exchange_free(x);
+}
+
+/* Whoever submits mail needs no mailbox here. */
+static bool
+is_elsewhere(const struct exchange *x)
+{
+	return x->found.referral.len > 0 && !x->found.referral_stays &&
+	    x->service != AUTH_SUBMIT;
+}
+
 static void
 grant(struct exchange *x)
 {
@@ -178,6 +204,10 @@ grant(struct exchange *x)
 	    buf_span(&x->app), buf_span(&x->data), x->service, x->acts_as.len > 0 };
 	struct span who = buf_span(x->acts_as.len > 0 ? &x->acts_as : &x->found.address);
 
+	if (is_elsewhere(x)) {
+		refer(x);
+		return;
+	}
 	if (x->throttled)
 		throttle_end(a->throttle, clock_mono_ms(), buf_span(&x->key), buf_span(&x->peer),
 		    THROTTLE_OK);
@@ -273,13 +303,8 @@ on_verified(void *arg, const struct verify_result *r)
 		exchange_fail(x, r->st, r->reason, SPAN_NONE);
 		return;
 	}
-	x->found.id = r->found->id;
-	x->found.shard = r->found->shard;
+	found_copy(&x->found, r->found);
 	buf_add_span(&x->app, r->app);
-	buf_clear(&x->found.address);
-	buf_add_span(&x->found.address, buf_span(&r->found->address));
-	buf_clear(&x->found.groups);
-	buf_add_span(&x->found.groups, buf_span(&r->found->groups));
 	exchange_proven(x);
 }
 

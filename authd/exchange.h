@@ -8,6 +8,7 @@
  *   auth.fail conn=C user=U peer=IP service=imap reason=credentials mechanism=PLAIN
  *   auth.ok   conn=C user=U peer=IP service=imap mechanism=PLAIN
  *   auth.as   conn=C user=U peer=IP service=imap as=OTHER
+ *   auth.referred conn=C user=U peer=IP service=imap
  *
  * reason: credentials, expired, disabled, authorization are the client's guess or
  * mistake; cleartext, throttled, backend, protocol are not about a password. */

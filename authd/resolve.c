@@ -166,10 +166,11 @@ try_name(struct dir_job *job, struct span address, enum resolve_for purpose, str
 
 	if (address.len > DIR_ADDRESS_MAX || !dir_get_name(job, address, &name, &found) || !found)
 		return ST_NOT_FOUND;
-	if (purpose == RESOLVE_LOGIN && name.kind != DIR_NAME_ACCOUNT)
+	if (purpose != RESOLVE_MAIL && name.kind != DIR_NAME_ACCOUNT)
 		return ST_NOT_FOUND;
 	if (!dir_get_account(job, name.account, &out->account, &found) || !found ||
-	    out->account.deleted_s != 0)
+	    out->account.deleted_s != 0 ||
+	    (purpose == RESOLVE_LOGIN && out->account.shared))
 		return ST_NOT_FOUND;
 	return ST_OK;
 }
@@ -246,7 +247,7 @@ dir_resolve(struct dir_job *job, const struct resolve_rules *rules, enum resolve
 	if (!found)
 		d = (struct dir_domain){ 0 };
 	st = try_name(job, out->address, purpose, out);
-	if (st == ST_OK || dir_waits(job) || purpose == RESOLVE_LOGIN)
+	if (st == ST_OK || dir_waits(job) || purpose != RESOLVE_MAIL)
 		return st;
 	return try_mail(job, rules, &d, local, domain, out);
 }

@@ -32,6 +32,20 @@ found_take(struct found *f, const struct dir_account *a)
 	buf_add_span(&f->address, a->address);
 	buf_clear(&f->groups);
 	buf_add_span(&f->groups, a->groups);
+	f->referral_stays = a->referral_stays;
+	buf_clear(&f->referral);
+	buf_add_span(&f->referral, a->referral);
+}
+
+void
+found_copy(struct found *to, const struct found *from)
+{
+	const struct dir_account a = { .id = from->id, .shard = from->shard,
+		.disabled = from->disabled, .address = buf_span(&from->address),
+		.groups = buf_span(&from->groups), .referral = buf_span(&from->referral),
+		.referral_stays = from->referral_stays };
+
+	found_take(to, &a);
 }
 
 void
@@ -39,6 +53,7 @@ found_fini(struct found *f)
 {
 	buf_fini(&f->address);
 	buf_fini(&f->groups);
+	buf_fini(&f->referral);
 }
 
 struct resolve_rules
@@ -172,7 +187,7 @@ who_by_name(struct dir_job *job, struct lookup *q, struct span name)
 	bool found = false, here = true;
 
 	if (!span_has_prefix(name, AUTH_WHO_GROUP)) {
-		st = dir_resolve(job, &rules, RESOLVE_LOGIN, name, &res);
+		st = dir_resolve(job, &rules, RESOLVE_WHO, name, &res);
 		put_account(&q->detail, st == ST_OK, &res.account);
 		return !dir_waits(job);
 	}
@@ -284,7 +299,8 @@ run_renew(struct dir_job *job, void *arg)
 
 	if (!dir_get_account(job, q->shown.account, &acc, &found))
 		return ST_UNAVAILABLE;
-	if (!found || acc.disabled || acc.deleted_s != 0)
+	if (!found || acc.disabled || acc.deleted_s != 0 ||
+	    (acc.referral.len > 0 && !acc.referral_stays))
 		return ST_DENIED;
 	found_take(&q->found, &acc);
 	return ST_OK;
@@ -391,7 +407,8 @@ tell_granted(void *arg, const struct ipc_head *head, const struct exchange_grant
 	struct login like = { .account = e->found->id, .shard = e->found->shard,
 	    .service = e->service, .master = e->master };
 	struct auth_granted g = { .user = buf_span(&e->found->address), .account = e->found->id,
-	    .shard = e->found->shard, .data = e->data };
+	    .shard = e->found->shard, .data = e->data,
+	    .referral = buf_span(&e->found->referral) };
 	struct ticket_made made;
 	bool good;
 

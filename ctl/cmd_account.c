@@ -64,7 +64,7 @@ struct add {
 	struct batch_opts		opts;
 	struct quota			quota;
 	const char			*description;
-	bool				batch;
+	bool				batch, shared;
 };
 
 static int
@@ -74,16 +74,19 @@ add_one(struct ctl *ctl, const char *address, struct add *a)
 	struct ctl_client *c = NULL;
 	struct json_writer w;
 	enum status st;
-	int rc = ctl_password(&a->from, &password);
+	int rc = a->shared ? CTL_OK : ctl_password(&a->from, &password);
 
 	if (rc != CTL_OK || (c = ctl_connect(ctl, &rc)) == NULL)
 		goto out;
 	json_writer_init(&w, &args);
 	json_begin_object(&w);
 	json_kv_str(&w, "address", address);
-	json_kv_string(&w, "password", buf_span(&password));
+	if (!a->shared)
+		json_kv_string(&w, "password", buf_span(&password));
 	if (a->description != NULL)
 		json_kv_str(&w, "description", a->description);
+	if (a->shared)
+		json_kv_bool(&w, "shared", true);
 	if (a->opts.cheap_hash)
 		json_kv_bool(&w, "cheap", true);
 	put_quota(&w, &a->quota);
@@ -114,6 +117,7 @@ account_add(struct ctl *ctl, int argc, char **argv)
 		{ "--password-stdin", CTL_FLAG, &a.from.from_stdin },
 		{ "--random", CTL_FLAG, &a.from.random },
 		{ "--batch", CTL_FLAG, &a.batch },
+		{ "--shared", CTL_FLAG, &a.shared },
 		{ "--cheap-hash", CTL_FLAG, &a.opts.cheap_hash },
 		{ "--if-missing", CTL_FLAG, &a.opts.if_missing },
 		{ "--description", CTL_TEXT, &a.description },
@@ -124,6 +128,8 @@ account_add(struct ctl *ctl, int argc, char **argv)
 
 	if (rc != CTL_OK)
 		return rc;
+	if (a.shared && (a.from.from_stdin || a.from.random || a.batch))
+		return ctl_usage("a shared account has no password");
 	if (!a.batch)
 		return argc == 1 ? add_one(ctl, argv[0], &a) : ctl_usage("an address is needed");
 	if (argc > 0 || a.from.from_stdin || a.from.random || a.description != NULL ||
@@ -216,6 +222,41 @@ simple(struct ctl *ctl, int argc, char **argv, const char *command, const char *
 }
 
 static int
+account_referral(struct ctl *ctl, int argc, char **argv)
+{
+	bool stays = false;
+	const struct ctl_option options[] = {
+		{ "--stays", CTL_FLAG, &stays },
+		{ NULL, CTL_FLAG, NULL }
+	};
+	struct buf args = { 0 }, out = { 0 };
+	struct json_writer w;
+	int rc = ctl_options(options, &argc, argv, 2, 2);
+	bool none;
+
+	if (rc != CTL_OK)
+		return rc;
+	none = strcmp(argv[1], "none") == 0;
+	if (none && stays)
+		return ctl_usage("--stays needs a URL");
+	json_writer_init(&w, &args);
+	json_begin_object(&w);
+	json_kv_str(&w, "address", argv[0]);
+	if (!none)
+		json_kv_str(&w, "url", argv[1]);
+	if (stays)
+		json_kv_bool(&w, "stays", true);
+	json_end_object(&w);
+	rc = ctl_run(ctl, "account-referral", buf_span(&args), &out);
+	if (rc == CTL_OK)
+		rc = say_done(ctl, buf_span(&out), argv[0], none ? "is here" :
+		    "is kept elsewhere", SPAN_NONE);
+	buf_fini(&args);
+	buf_fini(&out);
+	return rc;
+}
+
+static int
 account_delete(struct ctl *ctl, int argc, char **argv)
 {
 	return simple(ctl, argc, argv, "account-delete", "is deleted; it can be brought back with "
@@ -250,6 +291,7 @@ account_list(struct ctl *ctl, int argc, char **argv)
 	static const struct ctl_column columns[] = {
 		{ "address", "ADDRESS", CTL_CELL_TEXT }, { "id", "ID", CTL_CELL_TEXT },
 		{ "shard", "SHARD", CTL_CELL_NUMBER }, { "disabled", "DISABLED", CTL_CELL_YES },
+		{ "shared", "SHARED", CTL_CELL_YES },
 		{ "created", "CREATED", CTL_CELL_TIME }, { "deleted", "DELETED", CTL_CELL_TIME },
 		{ NULL, NULL, CTL_CELL_TEXT }
 	};
@@ -316,6 +358,11 @@ show(struct buf *out, const struct json *v)
 		    "directory");
 	if (json_get_bool(v, "disabled", &b) && b)
 		buf_addf(out, "%-14s%s\n", "login", "disabled");
+	if (json_get_bool(v, "shared", &b) && b)
+		buf_addf(out, "%-14s%s\n", "shared", "yes: of nobody, for whom its ACLs name");
+	if (json_get_string(v, "referral", &s) && s.len > 0)
+		buf_addf(out, "%-14s%.*s%s\n", "referral", (int)s.len, s.p,
+		    json_get_bool(v, "referral_stays", &b) && b ? " (logins go on here)" : "");
 	if (json_get_int(v, "created", &t)) {
 		buf_addf(out, "%-14s", "created");
 		ctl_put_time(out, t);
@@ -443,12 +490,14 @@ app_revoke(struct ctl *ctl, int argc, char **argv)
 
 const struct ctl_command ctl_cmds_account[] = {
 	{ "account add", "ADDRESS " FROM " [--cheap-hash] [--if-missing] [--description TEXT] " QUOTA
-	    " | --batch", "makes an account, or with --batch all of standard input", account_add },
+	    " | ADDRESS --shared ... | --batch", "makes an account, or with --batch all of standard input", account_add },
 	{ "account set", "ADDRESS [--disable|--enable] [--description TEXT] " QUOTA,
 	    "changes an account", account_set },
 	{ "account password", "ADDRESS " FROM, "sets the password; ends all logins", account_password },
 	{ "account delete", "ADDRESS", "closes an account; it can be brought back", account_delete },
 	{ "account undelete", "ADDRESS", "brings a deleted account back", account_undelete },
+	{ "account referral", "ADDRESS URL|none [--stays]",
+	    "the account's mail is kept on another server", account_referral },
 	{ "account list", "[--deleted] [DOMAIN]", "all accounts", account_list },
 	{ "account show", "ADDRESS", "all that is known of an account", account_show },
 	{ "app-password add", "ADDRESS LABEL [PROTOCOL...]", "makes a password for one program",

@@ -13,6 +13,7 @@ static const struct {
 	[CAP_LITERAL_MINUS] = { "LITERAL-", IMAP_IN_ANY },
 	[CAP_ID] = { "ID", IMAP_IN_ANY },
 	[CAP_ENABLE] = { "ENABLE", IMAP_IN_ANY },
+	[CAP_LOGIN_REFERRALS] = { "LOGIN-REFERRALS", IMAP_IN_START },
 	[CAP_IDLE] = { "IDLE", IMAP_IN_LOGIN },
 	[CAP_COMPRESS_DEFLATE] = { "COMPRESS=DEFLATE", IMAP_IN_LOGIN },
 	[CAP_UNAUTHENTICATE] = { "UNAUTHENTICATE", IMAP_IN_LOGIN },
@@ -91,6 +92,7 @@ imap_caps_init(struct imap_caps *c, const struct conf_imap *conf)
 	for (unsigned i = CAP_NONE + 1; i < CAP_MAX; i++) {
 		if ((i == CAP_LITERAL_PLUS && !conf->literal_plus) ||
 		    (i == CAP_LITERAL_MINUS && conf->literal_plus) ||
+		    (i == CAP_LOGIN_REFERRALS && !conf->login_referrals) ||
 		    (i == CAP_INPROGRESS && conf->progress_interval_s == 0) ||
 		    (i == CAP_MESSAGELIMIT && conf->message_limit == 0) ||
 		    (i == CAP_SAVELIMIT && conf->save_limit == 0) ||

@@ -156,9 +156,16 @@ granted(struct imap_cmd *cmd, const struct auth_granted *g)
 	LOG(&s->log, INFO, "imap.login", KV_STR("tls", conn_tls(s->conn) != NULL ?
 	    tls_version_name(conn_tls(s->conn)) : "no"));
 	buf_clear(&cmd->result);
-	buf_add_str(&cmd->result, "OK [CAPABILITY ");
-	imap_capabilities(s, &cmd->result);
-	buf_add_str(&cmd->result, "] Logged in");
+	if (g->referral.len > 0 && imap_cap_on(s, CAP_LOGIN_REFERRALS)) {
+		buf_add_str(&cmd->result, "OK [REFERRAL ");
+		buf_add_span(&cmd->result, g->referral);
+		buf_add_str(&cmd->result, "] Logged in to what others share; your own mailboxes are "
+		    "on that server");
+	} else {
+		buf_add_str(&cmd->result, "OK [CAPABILITY ");
+		imap_capabilities(s, &cmd->result);
+		buf_add_str(&cmd->result, "] Logged in");
+	}
 	imap_cmd_end_result(cmd);
 }
 
@@ -190,10 +197,30 @@ failure_text(enum status st, const struct auth_failure *f)
 	return "NO [AUTHENTICATIONFAILED] Login failed";
 }
 
+/* The password was right, and there is no mailbox here (RFC 2221 §4.1). */
+static void
+referred(struct imap_cmd *cmd, struct span url)
+{
+	if (!imap_cap_on(cmd->session, CAP_LOGIN_REFERRALS)) {
+		imap_cmd_end(cmd, "NO [CONTACTADMIN] The account is kept on another server");
+		return;
+	}
+	buf_clear(&cmd->result);
+	buf_add_str(&cmd->result, "NO [REFERRAL ");
+	buf_add_span(&cmd->result, url);
+	buf_add_str(&cmd->result, "] The account is kept on another server");
+	imap_cmd_end_result(cmd);
+}
+
 static void
 failed(struct imap_cmd *cmd, enum status st, const struct auth_failure *f)
 {
 	struct imap_session *s = cmd->session;
+
+	if (st == ST_DENIED && f != NULL && f->reason == AUTH_WHY_REFERRED) {
+		referred(cmd, f->data);
+		return;
+	}
 
 	imap_cmd_end(cmd, failure_text(st, f));
 	if (s->ending || ++s->failed_logins < s->srv->conf->max_logins)
@@ -238,6 +265,7 @@ keep(struct imap_cmd *cmd, const struct auth_granted *g)
 
 	copy->ticket = arena_span(&cmd->arena, g->ticket);
 	copy->user = arena_span(&cmd->arena, g->user);
+	copy->referral = arena_span(&cmd->arena, g->referral);
 	copy->data = SPAN_NONE;
 	cmd->data = copy;
 	cmd->release = give_back;

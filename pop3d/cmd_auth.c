@@ -160,6 +160,8 @@ failure_text(enum status st, const struct auth_failure *f)
 		return "[SYS/TEMP] Too many attempts, try later";
 	case AUTH_WHY_BACKEND:
 		return "[SYS/TEMP] Logins cannot be checked at the moment";
+	case AUTH_WHY_REFERRED:
+		return "[SYS/PERM] The account is kept on another server";
 	case AUTH_WHY_AUTHZ:
 		return "[AUTH] Not allowed to act for this user";
 	}

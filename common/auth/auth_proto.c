@@ -17,7 +17,7 @@ static const struct ipc_field step[] = { DATA(auth_step, data), IPC_END };
 static const struct ipc_field granted[] = {
 	TICKET(auth_granted, ticket), NAME(auth_granted, user), IPC_U64(auth_granted, account),
 	IPC_U32(auth_granted, shard), IPC_I64(auth_granted, expires_s),
-	DATA(auth_granted, data), IPC_END };
+	DATA(auth_granted, data), IPC_STR(auth_granted, referral, 0, AUTH_URL_MAX), IPC_END };
 static const struct ipc_field failure[] = {
 	IPC_U8(auth_failure, reason, 1, 255), DATA(auth_failure, data), IPC_END };
 static const struct ipc_field mechanisms[] = {
@@ -70,7 +70,7 @@ static const struct ipc_message messages[] = {
 	{ AUTH_CHALLENGE, "challenge", REPLY, AUTH_DATA_MAX + 16, OF(auth_challenge, challenge) },
 	{ AUTH_STEP, "step", LOGIN, IPC_MSG_SECRET, AUTH_DATA_MAX + 16, OF(auth_step, step) },
 	{ AUTH_CANCEL, "cancel", LOGIN, IPC_MSG_NOTE, 0, 0, NULL },
-	{ AUTH_GRANTED, "granted", 0, IPC_MSG_REPLY | IPC_MSG_SECRET, AUTH_DATA_MAX + 1024,
+	{ AUTH_GRANTED, "granted", 0, IPC_MSG_REPLY | IPC_MSG_SECRET, AUTH_DATA_MAX + 2048,
 	    OF(auth_granted, granted) },
 	{ AUTH_FAILURE, "failure", REPLY, AUTH_DATA_MAX + 16, OF(auth_failure, failure) },
 	{ AUTH_MECHANISMS, "mechanisms", LOGIN, 0, 16, OF(auth_mechanisms, mechanisms) },

@@ -67,10 +67,13 @@ struct auth_granted {
 	uint32_t	shard;
 	int64_t		expires_s;
 	struct span	data;		/* SASL data that goes with success; may be empty */
+	struct span	referral;	/* IMAP: where his own mailboxes are; empty: here */
 };
+#define AUTH_URL_MAX 1000
 enum auth_reason {
 	AUTH_WHY_CREDENTIALS = 1, AUTH_WHY_EXPIRED = 2, AUTH_WHY_DISABLED = 3, AUTH_WHY_CLEARTEXT = 4,
-	AUTH_WHY_THROTTLED = 5, AUTH_WHY_BACKEND = 6, AUTH_WHY_PROTOCOL = 7, AUTH_WHY_AUTHZ = 8
+	AUTH_WHY_THROTTLED = 5, AUTH_WHY_BACKEND = 6, AUTH_WHY_PROTOCOL = 7, AUTH_WHY_AUTHZ = 8,
+	AUTH_WHY_REFERRED = 9		/* proven, but the account is kept elsewhere: data is an IMAP URL */
 };
 struct auth_failure { uint8_t reason; struct span data; };	/* data: SASL error data, may be empty */
 

@@ -78,6 +78,7 @@ struct conf_imap {
 	uint32_t		message_limit, save_limit;	/* of one command; 0: none */
 	uint32_t		progress_interval_s;	/* 0: never */
 	bool			literal_plus;
+	bool			login_referrals;
 	bool			append_8bit;	/* headers that nobody said are UTF-8 */
 	uint8_t			id;			/* enum conf_id */
 	struct conf_strings	disabled_capabilities;

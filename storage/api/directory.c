@@ -8,6 +8,7 @@
 #include "common/util/mem.h"
 
 #define VERSION		1
+#define ACCOUNT_VERSION	2	/* 1: without what stands behind the groups */
 #define DOMAIN_MAX	255
 #define LABEL_MAX	63
 #define TEXT_MAX	1024
@@ -45,7 +46,7 @@ truth(struct reader *r)
 void
 dir_account_encode(const struct dir_account *a, struct buf *out)
 {
-	put_u8(out, VERSION);
+	put_u8(out, ACCOUNT_VERSION);
 	put_u64(out, a->id);
 	put_span(out, a->address);
 	put_span(out, a->description);
@@ -57,15 +58,21 @@ dir_account_encode(const struct dir_account *a, struct buf *out)
 	put_varint(out, a->quota_messages);
 	put_varint(out, a->quota_mailboxes);
 	put_span(out, a->groups);
+	put_u8(out, a->shared);
+	put_span(out, a->referral);
+	put_u8(out, a->referral_stays);
 }
 
 bool
 dir_account_decode(struct dir_account *a, struct span value)
 {
 	struct reader r;
+	uint8_t version;
 
 	*a = (struct dir_account){ 0 };
-	if (!begin(&r, value))
+	reader_init(&r, value.p, value.len);
+	version = get_u8(&r);
+	if (value.len > DIR_VALUE_MAX || version < VERSION || version > ACCOUNT_VERSION)
 		return false;
 	a->id = get_u64(&r);
 	a->address = text(&r, DIR_ADDRESS_MAX);
@@ -78,6 +85,11 @@ dir_account_decode(struct dir_account *a, struct span value)
 	a->quota_messages = get_varint(&r);
 	a->quota_mailboxes = get_varint(&r);
 	a->groups = text(&r, 8 * DIR_GROUPS_MAX);
+	if (version >= 2) {
+		a->shared = truth(&r);
+		a->referral = text(&r, DIR_REFERRAL_MAX);
+		a->referral_stays = truth(&r);
+	}
 	return reader_done(&r) && a->groups.len % 8 == 0;
 }
 

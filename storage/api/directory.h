@@ -37,8 +37,12 @@ struct dir_account {
 	int64_t		deleted_s;	/* 0: not deleted; else restorable until the undelete time is over */
 	uint64_t	quota_bytes, quota_messages, quota_mailboxes;	/* 0: the configured default */
 	struct span	groups;		/* ids, big-endian, rising */
+	bool		shared;		/* belongs to nobody: no login, for whom its ACLs name */
+	struct span	referral;	/* its mail is kept elsewhere: an IMAP URL (RFC 2221) */
+	bool		referral_stays;	/* what others share is here: logins go on */
 };
 #define DIR_GROUPS_MAX 16	/* of an account; as TICKET_GROUPS_MAX */
+#define DIR_REFERRAL_MAX 1000
 
 struct dir_group {
 	uint64_t	id;

@@ -221,7 +221,8 @@ directory_values_come_back_and_nothing_else_decodes(void **state)
 {
 	const struct dir_account a = { .id = 17, .address = SPAN_LIT("alice@example.org"),
 		.description = SPAN_LIT("A"), .shard = 2, .disabled = true, .created_s = 1,
-		.deleted_s = 2, .quota_bytes = 1u << 30, .quota_messages = 4, .quota_mailboxes = 5 };
+		.deleted_s = 2, .quota_bytes = 1u << 30, .quota_messages = 4, .quota_mailboxes = 5,
+		.shared = true, .referral = SPAN_LIT("imap://h/"), .referral_stays = true };
 	const struct dir_verifier v = { .hash = SPAN_LIT("$y$x"),
 		.sha256 = { SPAN_LIT("salt"), SPAN_LIT("stored"), SPAN_LIT("server"), 4096 },
 		.changed_s = 3 };
@@ -237,10 +238,16 @@ directory_values_come_back_and_nothing_else_decodes(void **state)
 	assert_true(dir_account_decode(&a2, buf_span(&b)));
 	assert_true(a2.id == 17 && a2.shard == 2 && a2.disabled && a2.deleted_s == 2);
 	CHECK_SPAN(a2.address, a.address);
+	CHECK_SPAN(a2.referral, a.referral);
+	assert_true(a2.shared && a2.referral_stays);
 	for (size_t len = 0; len < b.len; len++)
 		assert_false(dir_account_decode(&a2, span(b.data, len)));
 	buf_add_c(&b, 'x');
 	assert_false(dir_account_decode(&a2, buf_span(&b)));
+	/* the version before, without the last three */
+	b.data[0] = 1;
+	buf_cut(&b, b.len - a.referral.len - 4);
+	assert_true(dir_account_decode(&a2, buf_span(&b)) && !a2.shared && a2.referral.len == 0);
 	buf_clear(&b);
 	dir_verifier_encode(&v, &b);
 	assert_true(dir_verifier_decode(&v2, buf_span(&b)));
