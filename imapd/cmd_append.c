@@ -18,7 +18,7 @@
 #define SKIP_MAX	(16u << 20)	/* a refused literal that is still swallowed */
 
 /* What the grammar expects next (RFC 4466 §3, RFC 4469 §5). */
-enum expect { EXPECT_MESSAGE, EXPECT_FIRST_PART, EXPECT_PART };
+enum expect { EXPECT_MESSAGE, EXPECT_FIRST_PART, EXPECT_PART, EXPECT_UTF8, EXPECT_UTF8_END };
 
 /* How far a message's header was looked through. */
 enum header_at { HEADER_LINE, HEADER_IN_LINE, HEADER_CR, HEADER_OVER };
@@ -26,7 +26,7 @@ enum header_at { HEADER_LINE, HEADER_IN_LINE, HEADER_CR, HEADER_OVER };
 /* What stands next in the text. */
 enum part {
 	PART_LITERAL,		/* a message's, at the end of this chunk */
-	PART_CATENATE,		/* "CATENATE (" */
+	PART_CATENATE,		/* "CATENATE (", "UTF8 (" */
 	PART_TEXT,		/* a literal inside of it, at the end of this chunk */
 	PART_URL,
 	PART_URL_LITERAL,	/* a URL that comes as a literal, not here yet */
@@ -38,6 +38,7 @@ enum part {
 struct append {
 	struct appending	to;
 	bool			catenate;	/* CATENATE is on */
+	bool			utf8;		/* UTF8=ACCEPT was enabled */
 	struct imap_args	args;		/* of the chunk */
 	enum expect		expect;
 	bool			final;		/* no literal behind this chunk */
@@ -100,6 +101,14 @@ message_part(struct imap_args *a, struct append *q)
 		q->expect = EXPECT_FIRST_PART;
 		return PART_CATENATE;
 	}
+	/* "UTF8" SP "(" literal8 ")" of RFC 6855 §4, which RFC 9755 has no longer and Thunderbird
+	 * still sends. */
+	if (q->utf8 && imap_args_word(a, "UTF8")) {
+		imap_args_sp(a);
+		imap_args_expect(a, '(');
+		q->expect = EXPECT_UTF8;
+		return PART_CATENATE;
+	}
 	imap_args_fail(a, "A message is missing");
 	return PART_BAD;
 }
@@ -112,9 +121,17 @@ next_part(struct imap_args *a, struct append *q)
 		return PART_BAD;
 	if (q->expect == EXPECT_MESSAGE)
 		return message_part(a, q);
-	if (q->expect == EXPECT_PART && imap_args_try(a, ')')) {
+	if (q->expect == EXPECT_UTF8 && imap_args_at_literal(a)) {
+		q->expect = EXPECT_UTF8_END;
+		return PART_TEXT;
+	}
+	if ((q->expect == EXPECT_PART || q->expect == EXPECT_UTF8_END) && imap_args_try(a, ')')) {
 		q->expect = EXPECT_MESSAGE;
 		return PART_CLOSE;
+	}
+	if (q->expect == EXPECT_UTF8 || q->expect == EXPECT_UTF8_END) {
+		imap_args_fail(a, "Malformed message in UTF-8");
+		return PART_BAD;
 	}
 	if (q->expect == EXPECT_PART)
 		imap_args_sp(a);
@@ -667,6 +684,7 @@ begin(struct imap_cmd *cmd)
 	q->to.go_on = append_go_on;
 	q->to.done = append_done;
 	q->catenate = imap_cap_on(cmd->session, CAP_CATENATE);
+	q->utf8 = cmd->session->utf8_accept;
 	if (cmd->def == replace_command(cmd->uid) && !read_replaced(cmd, q))
 		return NULL;
 	imap_args_sp(&cmd->args);
