@@ -196,12 +196,27 @@ is_elsewhere(const struct exchange *x)
 	    x->service != AUTH_SUBMIT;
 }
 
+static bool
+is_one_of(const struct conf_strings *m, struct span address)
+{
+	bool is = false;
+
+	for (size_t i = 0; i < m->n && !is; i++) {
+		struct buf b = { 0 };
+
+		is = dir_fold_address(span_str(m->v[i]), &b) && span_eq(buf_span(&b), address);
+		buf_fini(&b);
+	}
+	return is;
+}
+
 static void
 grant(struct exchange *x)
 {
 	struct authd *a = x->o->a;
 	struct exchange_grant g = { &x->found, buf_span(&x->peer), buf_span(&x->conn),
-	    buf_span(&x->app), buf_span(&x->data), x->service, x->acts_as.len > 0 };
+	    buf_span(&x->app), buf_span(&x->data), x->service, x->acts_as.len > 0,
+	    is_one_of(&a->conf->auth.submission_users, buf_span(&x->found.address)) };
 	struct span who = buf_span(x->acts_as.len > 0 ? &x->acts_as : &x->found.address);
 
 	if (is_elsewhere(x)) {
@@ -230,21 +245,6 @@ grant(struct exchange *x)
 
 /* Authorisation ------------------------------------------------------------------- */
 
-static bool
-is_master(const struct authd *a, struct span address)
-{
-	const struct conf_strings *m = &a->conf->auth.master_users;
-	bool is = false;
-
-	for (size_t i = 0; i < m->n && !is; i++) {
-		struct buf b = { 0 };
-
-		is = dir_fold_address(span_str(m->v[i]), &b) && span_eq(buf_span(&b), address);
-		buf_fini(&b);
-	}
-	return is;
-}
-
 static enum status
 run_authz(struct dir_job *job, void *arg)
 {
@@ -258,7 +258,8 @@ run_authz(struct dir_job *job, void *arg)
 		return ST_UNAVAILABLE;
 	if (st == ST_OK && res.account.id == self)
 		return ST_OK;
-	if (st == ST_SYNTAX || !is_master(x->o->a, buf_span(&x->found.address)))
+	if (st == ST_SYNTAX || !is_one_of(&x->o->a->conf->auth.master_users,
+	    buf_span(&x->found.address)))
 		st = ST_DENIED;
 	if (st != ST_OK)
 		return st;

@@ -28,6 +28,7 @@ struct exchange_grant {
 	struct span		data;		/* goes with success; may be empty */
 	uint8_t			service;
 	bool			master;		/* a master user acts as him */
+	bool			submits;	/* he submits for others (BURL) */
 };
 /* What came of a start or a step; head is what came with it. */
 struct exchange_replies {

@@ -322,7 +322,8 @@ end_renew(void *arg, enum status st)
 	struct lookup *q = arg;
 	struct peer *p = authd_peer_by_id(q->a, q->peer);
 	struct login like = { .account = q->found.id, .shard = q->found.shard, .peer = "",
-	    .conn = "", .inherited = true, .master = (q->shown.rights & RIGHT_QUOTA) != 0 };
+	    .conn = "", .inherited = true, .master = (q->shown.rights & RIGHT_QUOTA) != 0,
+	    .submits = (q->shown.rights & RIGHT_SUBMIT) != 0 };
 	struct ticket_made made;
 
 	if (p != NULL && st != ST_OK)
@@ -405,7 +406,7 @@ tell_granted(void *arg, const struct ipc_head *head, const struct exchange_grant
 {
 	struct peer *p = arg;
 	struct login like = { .account = e->found->id, .shard = e->found->shard,
-	    .service = e->service, .master = e->master };
+	    .service = e->service, .master = e->master, .submits = e->submits };
 	struct auth_granted g = { .user = buf_span(&e->found->address), .account = e->found->id,
 	    .shard = e->found->shard, .data = e->data,
 	    .referral = buf_span(&e->found->referral) };

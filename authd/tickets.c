@@ -105,7 +105,8 @@ static void
 issue(struct tickets *t, struct login *l, int64_t now_s, struct ticket_made *out)
 {
 	struct ticket k = { .account = l->account, .shard = l->shard, .role = STORE_ROLE_ACCESS,
-	    .rights = RIGHT_ALL | (l->master ? RIGHT_QUOTA : 0), .expires_s = now_s + t->cf.life_s };
+	    .rights = RIGHT_ALL | (l->master ? RIGHT_QUOTA : 0) |
+	    (l->submits ? RIGHT_SUBMIT : 0), .expires_s = now_s + t->cf.life_s };
 
 	k.n_groups = l->n_groups;
 	memcpy(k.groups, l->groups, sizeof(k.groups));
@@ -142,6 +143,7 @@ tickets_login(struct tickets *t, const struct ticket_holder *h, const struct log
 	l->app = like->app != NULL ? mem_strdup(like->app) : NULL;
 	l->inherited = like->inherited;
 	l->master = like->master;
+	l->submits = like->submits;
 	l->since_s = now_s;
 	l->n_groups = like->n_groups;
 	memcpy(l->groups, like->groups, sizeof(l->groups));

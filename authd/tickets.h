@@ -35,6 +35,7 @@ struct login {
 	char			*user, *peer, *conn;
 	char			*app;		/* label of the app password that let him in; or NULL */
 	bool			master;		/* a master user acts as this account */
+	bool			submits;	/* may use URLs that are for submission */
 	bool			inherited;	/* from the authd before: the label is not known */
 	int64_t			since_s;
 	uint8_t			n_groups;

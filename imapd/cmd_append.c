@@ -479,7 +479,7 @@ url_part(struct imap_cmd *cmd)
 		return false;
 	/* Only what this login reads itself (RFC 4469 §3). */
 	if (!imap_url_parse(q->url_text, &cmd->arena, &q->url) || q->url.absolute ||
-	    q->url.access.len > 0 ||
+	    q->url.access != URL_ACCESS_NONE ||
 	    (q->url.partial && !imap_cap_on(cmd->session, CAP_URL_PARTIAL))) {
 		refuse_url(cmd);
 		return false;

@@ -60,6 +60,8 @@ tell_selected(struct imap_session *s, const struct store_opened *o)
 		object_id_put(out, OBJECT_MAILBOX, o->mailbox);
 		buf_add_str(out, ")] Noted\r\n");
 	}
+	v->url_reset = o->url_reset;
+	imap_tell_url_mechanisms(s);
 }
 
 static void

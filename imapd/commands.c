@@ -5,7 +5,7 @@ const struct imap_command *const imap_families[] = {
 	imap_cmds_any, imap_cmds_auth, imap_cmds_mailbox, imap_cmds_list, imap_cmds_select, imap_cmds_append,
 	imap_cmds_fetch, imap_cmds_store, imap_cmds_copy, imap_cmds_search, imap_cmds_expunge,
 	imap_cmds_idle, imap_cmds_acl, imap_cmds_metadata, imap_cmds_quota, imap_cmds_notify, imap_cmds_batches,
-	imap_cmds_context, imap_cmds_esearch, imap_cmds_comparator, imap_cmds_language, NULL
+	imap_cmds_context, imap_cmds_esearch, imap_cmds_comparator, imap_cmds_language, imap_cmds_urlauth, NULL
 };
 
 const struct imap_command *

@@ -9,7 +9,7 @@
 
 #define OWNERS_MAX	500u		/* of a session */
 #define SHARDS_MAX	64u
-#define NOBODY		UINT64_MAX
+#define NOBODY		IMAP_NOBODY
 
 struct imap_owner {
 	struct list		node;
@@ -18,6 +18,7 @@ struct imap_owner {
 	uint64_t		id;
 	struct store		*store;
 	bool			listed;		/* shares something that may be looked up */
+	bool			visited;	/* for one URL: has no name */
 };
 
 /* ---- owners ---- */
@@ -94,6 +95,39 @@ nobody(struct imap_session *s)
 		owner_add(s, NOBODY, s->shard, SPAN_LIT("/"));
 	}
 	return owner_by_id(s, NOBODY)->store;
+}
+
+void
+imap_names_leave(struct imap_session *s)
+{
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &s->owners) {
+		struct imap_owner *o = list_entry(n, struct imap_owner, node);
+
+		if (o->visited)
+			owner_free(o);
+	}
+}
+
+struct store *
+imap_names_visit(struct imap_session *s, uint64_t id, uint32_t shard)
+{
+	struct imap_owner *o = id == s->account ? NULL : owner_by_id(s, id);
+
+	if (id == s->account)
+		return s->home;
+	if (o == NULL) {
+		imap_names_leave(s);
+		o = mem_zalloc(sizeof(*o));
+		o->s = s;
+		o->id = id;
+		o->visited = true;
+		o->store = store_open_shared(s->srv->stores, id == NOBODY ? s->shard : shard,
+		    login_ticket(&s->login), id, on_event, o);
+		list_push_back(&s->owners, &o->node);
+	}
+	return o->store;
 }
 
 void

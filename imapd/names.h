@@ -22,6 +22,11 @@ void imap_names_stop(struct imap_session *s);
 struct store *imap_route(struct imap_session *s, struct span *path);
 /* Whose account it lies in. */
 uint64_t imap_route_owner(struct imap_session *s, struct span path);
+/* The store of an account that a URL names, whatever it shares; id IMAP_NOBODY: of one that
+ * knows nothing.  It may end with the next visit, and with imap_names_leave(). */
+#define IMAP_NOBODY UINT64_MAX
+struct store *imap_names_visit(struct imap_session *s, uint64_t id, uint32_t shard);
+void imap_names_leave(struct imap_session *s);
 /* As store_do_list(), over all namespaces, paths as the client knows them. */
 void imap_list(struct imap_cmd *cmd, const struct store_list *rq, store_done_fn fn);
 /* The mailbox of this store is selected now; NULL: none. */

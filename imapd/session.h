@@ -140,7 +140,7 @@ struct imap_session {
 	uint64_t		dirty_modseq;	/* of the store's last note */
 	struct imap_view	*view;		/* NULL: nothing selected */
 	struct imap_notify	*notify;	/* NULL: NOTIFY was not used */
-	uint32_t		bad_commands, failed_logins;
+	uint32_t		bad_commands, failed_logins, bad_urls;
 	uint64_t		quota_near;	/* per cent to tell of; 0: nothing */
 	uint32_t		next_stage;
 	uint64_t		n_commands, n_fetched, n_appended;
@@ -231,7 +231,8 @@ extern const struct imap_command imap_cmds_any[], imap_cmds_auth[], imap_cmds_ma
     imap_cmds_select[], imap_cmds_append[], imap_cmds_fetch[], imap_cmds_store[],
     imap_cmds_copy[], imap_cmds_search[], imap_cmds_context[], imap_cmds_esearch[],
     imap_cmds_comparator[], imap_cmds_language[], imap_cmds_expunge[], imap_cmds_idle[], imap_cmds_acl[],
-    imap_cmds_metadata[], imap_cmds_quota[], imap_cmds_notify[], imap_cmds_batches[];
+    imap_cmds_metadata[], imap_cmds_quota[], imap_cmds_notify[], imap_cmds_batches[],
+    imap_cmds_urlauth[];
 
 /* cmd_idle.c: the session's timer rang, or something changed. */
 void imap_idle_still_here(struct imap_cmd *cmd);

@@ -76,6 +76,13 @@ imap_sync_enable(struct imap_session *s, struct span name, struct buf *out)
 }
 
 void
+imap_tell_url_mechanisms(struct imap_session *s)
+{
+	if (imap_cap_on(s, CAP_URLAUTH) && s->store == s->home)
+		buf_add_str(imap_out(s), "* OK [URLMECH INTERNAL] Noted\r\n");
+}
+
+void
 imap_tell_expunged(struct imap_session *s, const struct uidset *uids)
 {
 	imap_view_tell_expunged(s->view, uids, imap_vanished(s), imap_out(s));
@@ -249,6 +256,9 @@ tell(struct imap_cmd *cmd)
 		imap_session_bye(s, "The selected mailbox was deleted");
 		return;
 	}
+	if (v->url_news)
+		imap_tell_url_mechanisms(s);
+	v->url_news = false;
 	imap_view_tell(v, expunges, imap_vanished(s), imap_out(s));
 	imap_notify_new(s, last);
 	if (!imap_notify_flags(s))
@@ -267,9 +277,14 @@ on_changes(void *arg, enum status st, bool more, const void *msg)
 	struct imap_cmd *cmd = arg;
 	struct imap_view *v = cmd->session->view;
 
-	if (st == ST_OK && msg != NULL)
-		imap_view_merge(v, msg);
-	else if (st == ST_NOT_FOUND || st == ST_DENIED)
+	if (st == ST_OK && msg != NULL) {
+		const struct store_changes_are *are = msg;
+
+		imap_view_merge(v, are);
+		v->url_news |= are->url_reset > v->url_reset;
+		if (are->url_reset > v->url_reset)
+			v->url_reset = are->url_reset;
+	} else if (st == ST_NOT_FOUND || st == ST_DENIED)
 		v->gone = true;		/* or not shared with us any more */
 	if (st != ST_OK) {
 		v->dirty = true;

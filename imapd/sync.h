@@ -24,6 +24,8 @@ imap_vanished(const struct imap_session *s)
 {
 	return s->qresync || s->uidonly;
 }
+/* How URLs of the selected mailbox are authorized (RFC 4467), if it is one's own. */
+void imap_tell_url_mechanisms(struct imap_session *s);
 /* Messages that the session's own command removed: told at once. */
 void imap_tell_expunged(struct imap_session *s, const struct uidset *uids);
 /* "* 12 FETCH (", or "* uid UIDFETCH (". */

@@ -1,9 +1,11 @@
-/* mailbox -> size of the message -> where the section lies -> its bytes. */
+/* mailbox -> size of the message -> where the section lies -> its bytes.  What is decoded is read
+ * twice: its length must be known before its first byte. */
 #include "imapd/url_source.h"
 #include "imapd/names.h"
 
 #include "common/util/mem.h"
 #include "common/mail/mailbox_name.h"
+#include "common/proto/imap_print.h"
 #include "imapd/fetch.h"
 
 #define BUDGET (256u << 10)	/* of stored bytes in one request */
@@ -27,6 +29,16 @@ struct url_source {
 	struct buf			header;		/* of which fields are wanted */
 	bool				filter;
 	struct body_reader		*reader;
+	/* of an authorized one */
+	struct span			text;		/* the URL, judged with every question */
+	struct url_want			want;
+	uint32_t			part;		/* of the structure; for decoding and showing it */
+	enum mime_coding		coding;
+	struct mime_decoder		decoder;
+	bool				counting;	/* the first of both ways through */
+	bool				shown_decoded, nul;
+	struct imap_decoded		decoded;
+	uint64_t			skip, keep;	/* of decoded bytes */
 	uint64_t			offset, left;
 	bool				waiting;	/* for url_source_go_on() */
 };
@@ -61,6 +73,64 @@ start_reading(struct url_source *u, struct mime_range range)
 	read_on(u);
 }
 
+/* What comes out of the decoder: counted, or given. */
+static void
+take_plain(struct url_source *u, struct span plain)
+{
+	uint64_t skip = u->skip < plain.len ? u->skip : plain.len, keep;
+	struct span rest = span_sub(plain, (size_t)skip, plain.len);
+
+	keep = u->keep < rest.len ? u->keep : rest.len;
+	rest = span_sub(rest, 0, (size_t)keep);
+	u->skip -= skip;
+	u->keep -= keep;
+	if (!u->counting) {
+		if (rest.len > 0)
+			u->ops->feed(u->arg, rest);
+		return;
+	}
+	u->decoded.size += plain.len;
+	for (size_t i = 0; i < plain.len; i++)
+		u->decoded.lines += plain.p[i] == '\n';
+	u->nul |= rest.len > 0 && memchr(rest.p, '\0', rest.len) != NULL;
+}
+
+static void
+start_decoding(struct url_source *u, bool counting)
+{
+	u->counting = counting;
+	u->skip = u->url->partial ? u->url->from : 0;
+	u->keep = u->url->partial && u->url->length > 0 ? u->url->length : UINT64_MAX;
+	mime_decoder_init(&u->decoder, u->coding);
+	start_reading(u, u->range);
+}
+
+static void
+all_decoded(struct url_source *u)
+{
+	struct fetch_item cut = { .partial = u->url->partial, .from = u->url->from,
+		.length = u->url->length > 0 ? u->url->length : UINT64_MAX };
+	uint64_t from = 0, len = u->decoded.size;
+	struct buf plain = { 0 };
+	bool counted = u->counting;
+
+	mime_decoder_done(&u->decoder, &plain);
+	take_plain(u, buf_span(&plain));
+	buf_fini(&plain);
+	mime_decoder_fini(&u->decoder);
+	if (!counted) {
+		end(u, ST_OK);
+		return;
+	}
+	len = u->decoded.size;
+	fetch_cut(&cut, &from, &len);
+	u->ops->size(u->arg, len);
+	if (u->want.data && len > 0)
+		start_decoding(u, false);
+	else
+		end(u, ST_OK);
+}
+
 static void
 give_header(struct url_source *u)
 {
@@ -73,8 +143,9 @@ give_header(struct url_source *u)
 	fetch_filter_header(buf_span(&u->header), &url->section, &fields);
 	len = fields.len;
 	fetch_cut(&cut, &from, &len);
+	u->nul = len > 0 && memchr(fields.data + from, '\0', (size_t)len) != NULL;
 	u->ops->size(u->arg, len);
-	if (len > 0)
+	if (len > 0 && u->want.data)
 		u->ops->feed(u->arg, span_sub(buf_span(&fields), (size_t)from, (size_t)len));
 	buf_fini(&fields);
 	end(u, ST_OK);
@@ -93,9 +164,21 @@ all_read(struct url_source *u)
 		on_structure_known(u);
 	} else if (u->filter) {
 		give_header(u);
+	} else if (u->want.decode) {
+		all_decoded(u);
 	} else {
 		end(u, ST_OK);
 	}
+}
+
+static void
+decode(struct url_source *u, struct span raw)
+{
+	struct buf plain = { 0 };
+
+	mime_decoder_feed(&u->decoder, raw, &plain);
+	take_plain(u, buf_span(&plain));
+	buf_fini(&plain);
 }
 
 static void
@@ -105,6 +188,8 @@ take(struct url_source *u, struct span raw)
 		mime_digest_feed(u->digest, raw.p, raw.len);
 	else if (u->filter)
 		buf_add_span(&u->header, raw);
+	else if (u->want.decode)
+		decode(u, raw);
 	else if (raw.len > 0)
 		u->ops->feed(u->arg, raw);
 	u->left -= raw.len < u->left ? raw.len : u->left;
@@ -149,12 +234,15 @@ on_piece(void *arg, enum status st, bool more, const void *msg)
 static void
 read_on(struct url_source *u)
 {
-	struct store_body rq = { .mailbox = u->mailbox, .uids = buf_span(&u->uids),
+	const struct store_body rq = { .mailbox = u->mailbox, .uids = buf_span(&u->uids),
 		.offset = u->offset, .budget = BUDGET };
+	const struct store_url_body url = { u->text, u->offset, BUDGET };
 
-	u->waiting = u->digest == NULL && u->ops->full(u->arg);
-	if (!u->waiting)
-		u->call = store_do_body(u->store, &rq, on_piece, u);
+	u->waiting = u->digest == NULL && !u->counting && u->ops->full(u->arg);
+	if (u->waiting)
+		return;
+	u->call = u->text.len > 0 ? store_do_url_body(u->store, &url, on_piece, u) :
+	    store_do_body(u->store, &rq, on_piece, u);
 }
 
 void
@@ -165,6 +253,13 @@ url_source_go_on(struct url_source *u)
 }
 
 /* ---- where the section lies ---- */
+
+static void
+empty(struct url_source *u)
+{
+	u->ops->size(u->arg, 0);
+	end(u, ST_OK);
+}
 
 /* The section's place is known. */
 static void
@@ -180,14 +275,43 @@ on_range(struct url_source *u)
 		end(u, ST_LIMIT);
 		return;
 	}
+	if (u->want.decode && !u->filter) {
+		if (u->coding == MIME_CODING_UNKNOWN)
+			end(u, ST_UNSUPPORTED);
+		else if (u->range.len == 0)
+			empty(u);
+		else
+			start_decoding(u, true);
+		return;
+	}
 	if (!u->filter) {
 		fetch_cut(&cut, &u->range.start, &u->range.len);
 		u->ops->size(u->arg, u->range.len);
 	}
-	if (u->range.len == 0)
+	if (u->range.len == 0 || (!u->want.data && !u->filter))
 		end(u, ST_OK);
 	else
 		start_reading(u, u->range);
+}
+
+/* Which part the section belongs to, and how its bytes are encoded. */
+static void
+find_part(struct url_source *u, const struct mime_structure *st)
+{
+	const struct imap_section *sec = &u->url->section;
+	struct mime_part_view part;
+
+	u->coding = MIME_CODING_BINARY;
+	if (!mime_structure_find(st, sec->parts, sec->n_parts, &u->part))
+		return;
+	mime_structure_part(st, u->part, &part);
+	if (sec->what == IMAP_SECTION_TEXT && part.at.kind == MIME_MESSAGE)
+		mime_structure_part(st, part.at.first, &part);
+	if (part.at.kind == MIME_LEAF && (sec->what == IMAP_SECTION_TEXT ||
+	    (sec->what == IMAP_SECTION_ALL && sec->n_parts > 0)))
+		u->coding = part.coding;
+	u->shown_decoded = u->want.decode && sec->what == IMAP_SECTION_ALL &&
+	    (u->coding == MIME_CODING_BASE64 || u->coding == MIME_CODING_QP);
 }
 
 static void
@@ -201,6 +325,8 @@ on_structure_known(struct url_source *u)
 		return;
 	}
 	found = fetch_section_range(&st, &u->url->section, &u->range);
+	if (found)
+		find_part(u, &st);
 	mime_structure_close(&st);
 	if (!found || u->range.start > u->size || u->range.len > u->size - u->range.start)
 		end(u, ST_NOT_FOUND);
@@ -237,6 +363,35 @@ on_cache(void *arg, enum status st, bool more, const void *msg)
 }
 
 /* ---- the message ---- */
+
+/* All that the store tells of an authorized one. */
+static void
+on_found(void *arg, enum status st, bool more, const void *msg)
+{
+	struct url_source *u = arg;
+	const struct store_url_found *is = msg;
+	const struct imap_section *sec = &u->url->section;
+
+	if (st == ST_OK && is != NULL) {
+		u->size = is->size;
+		buf_add_span(&u->structure, is->structure);
+	}
+	if (more)
+		return;
+	u->call = NULL;
+	u->range = (struct mime_range){ 0, u->size };
+	if (st != ST_OK || u->size == 0) {
+		end(u, st != ST_OK ? st : ST_NOT_FOUND);
+	} else if (sec->what == IMAP_SECTION_ALL && sec->n_parts == 0 && !u->want.structure) {
+		u->coding = MIME_CODING_BINARY;
+		on_range(u);
+	} else if (u->structure.len > 0) {
+		on_structure_known(u);
+	} else {
+		u->digest = mime_digest_new(0);
+		start_reading(u, u->range);
+	}
+}
 
 static void
 on_row(void *arg, enum status st, bool more, const void *msg)
@@ -320,7 +475,8 @@ url_source_new(struct imap_session *s, const struct imap_url *url,
 	struct uidset uids = { 0 };
 	struct buf path = { 0 };
 
-	*u = (struct url_source){ .session = s, .url = url, .ops = ops, .arg = arg };
+	*u = (struct url_source){ .session = s, .url = url, .ops = ops, .arg = arg,
+		.want.data = true };
 	u->task = loop_task_new(s->srv->loop, tell_end, u);
 	uidset_add(&uids, url->uid);
 	uidset_encode(&uids, &u->uids);
@@ -347,6 +503,39 @@ url_source_new(struct imap_session *s, const struct imap_url *url,
 	return u;
 }
 
+struct url_source *
+url_source_new_authorized(struct imap_session *s, struct store *at, const struct imap_url *url,
+    struct span text, struct url_want want, const struct url_source_ops *ops, void *arg)
+{
+	const struct store_url_find rq = { text };
+	struct url_source *u = mem_zalloc(sizeof(*u));
+
+	*u = (struct url_source){ .session = s, .url = url, .ops = ops, .arg = arg, .store = at,
+		.text = text, .want = want };
+	u->task = loop_task_new(s->srv->loop, tell_end, u);
+	u->call = store_do_url_find(at, &rq, on_found, u);
+	return u;
+}
+
+void
+url_source_put_structure(const struct url_source *u, struct buf *out)
+{
+	struct mime_structure st;
+
+	if (mime_structure_open(buf_span(&u->structure), &st) != ST_OK) {
+		buf_add_str(out, "NIL");
+		return;
+	}
+	imap_put_part(out, &st, u->part, u->shown_decoded ? &u->decoded : NULL);
+	mime_structure_close(&st);
+}
+
+bool
+url_source_has_nul(const struct url_source *u)
+{
+	return u->nul;
+}
+
 void
 url_source_free(struct url_source **up)
 {
@@ -358,6 +547,7 @@ url_source_free(struct url_source **up)
 	loop_task_free(&u->task);
 	mime_digest_free(&u->digest);
 	body_reader_free(&u->reader);
+	mime_decoder_fini(&u->decoder);
 	buf_fini(&u->uids);
 	buf_fini(&u->structure);
 	buf_fini(&u->header);

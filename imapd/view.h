@@ -55,6 +55,8 @@ struct imap_view {
 	size_t			n_own;
 	struct uidset		saved;		/* "$", RFC 5182 */
 	struct imap_contexts	*contexts;	/* context.h; NULL: none */
+	uint64_t		url_reset;	/* modseq of the last RESETKEY that is known here */
+	bool			url_news;	/* and to be told */
 };
 
 struct imap_view *imap_view_new(const struct store_opened *o, struct span path, bool readonly);

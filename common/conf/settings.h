@@ -167,6 +167,7 @@ struct conf_auth {
 	uint32_t		workers;	/* children that hash; 0: one for each CPU */
 	uint32_t		queue;		/* logins that may wait for one */
 	struct conf_strings	master_users;	/* may act as others: authorisation identity */
+	struct conf_strings	submission_users;	/* may use URLs with "submit+" */
 };
 
 struct conf_throttle {

@@ -52,6 +52,9 @@ const struct conf_field conf_auth_fields[] = {
 	CONF_STRINGS(conf_auth, master_users, "", CONF_RELOAD,
 	    "Accounts that may log in as any other (SASL authorisation identity); each use is "
 	    "logged."),
+	CONF_STRINGS(conf_auth, submission_users, "", CONF_RELOAD,
+	    "Accounts that submission servers log in with: they may fetch by URLs whose owner "
+	    "authorized submission (\"submit+\", RFC 4467; BURL, RFC 4468)."),
 	CONF_END
 };
 

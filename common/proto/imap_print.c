@@ -306,17 +306,39 @@ put_leaf(struct buf *out, const struct mime_structure *s, const struct mime_part
 }
 
 static void
+put_view(struct buf *out, const struct mime_structure *s, const struct mime_part_view *v,
+    bool extended)
+{
+	buf_add_c(out, '(');
+	if (v->at.kind == MIME_MULTIPART && v->at.first != MIME_NONE)
+		put_multipart(out, s, v, extended);
+	else
+		put_leaf(out, s, v, extended);
+	buf_add_c(out, ')');
+}
+
+static void
 put_part(struct buf *out, const struct mime_structure *s, uint32_t i, bool extended)
 {
 	struct mime_part_view v;
 
 	mime_structure_part(s, i, &v);
-	buf_add_c(out, '(');
-	if (v.at.kind == MIME_MULTIPART && v.at.first != MIME_NONE)
-		put_multipart(out, s, &v, extended);
-	else
-		put_leaf(out, s, &v, extended);
-	buf_add_c(out, ')');
+	put_view(out, s, &v, extended);
+}
+
+void
+imap_put_part(struct buf *out, const struct mime_structure *s, uint32_t i,
+    const struct imap_decoded *as)
+{
+	struct mime_part_view v;
+
+	mime_structure_part(s, i, &v);
+	if (as != NULL) {
+		v.encoding = SPAN_LIT("BINARY");
+		v.at.body_len = as->size;
+		v.at.body_lines = as->lines;
+	}
+	put_view(out, s, &v, true);
 }
 
 void

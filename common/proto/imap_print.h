@@ -22,6 +22,13 @@ void imap_put_date_time(struct buf *out, int64_t s, int16_t zone);
 void imap_put_envelope(struct buf *out, const struct mime_envelope *e);
 /* extended: BODYSTRUCTURE, else BODY. */
 void imap_put_structure(struct buf *out, const struct mime_structure *s, bool extended);
+/* Part i as BODYSTRUCTURE shows it.  as: of a leaf whose encoding was taken away, what is left of
+ * it; NULL: as it stands. */
+struct imap_decoded {
+	uint64_t	size, lines;
+};
+void imap_put_part(struct buf *out, const struct mime_structure *s, uint32_t i,
+    const struct imap_decoded *as);
 /* "[1.2.HEADER.FIELDS (To)]" */
 void imap_put_section(struct buf *out, const struct imap_section *sec);
 

@@ -224,6 +224,28 @@ read_expiry(struct cursor *c)
 	return s;
 }
 
+/* access = ("submit+" enc-user) / ("user+" enc-user) / "authuser" / "anonymous" */
+static void
+read_access(struct cursor *c, struct imap_url *u)
+{
+	struct cursor who = { .rest = until(c, ":"), .arena = c->arena };
+
+	if (take(&who, "submit+"))
+		u->access = URL_ACCESS_SUBMIT;
+	else if (take(&who, "user+"))
+		u->access = URL_ACCESS_USER;
+	else if (take(&who, "authuser"))
+		u->access = URL_ACCESS_AUTHUSER;
+	else if (take(&who, "anonymous"))
+		u->access = URL_ACCESS_ANONYMOUS;
+	if (u->access == URL_ACCESS_SUBMIT || u->access == URL_ACCESS_USER) {
+		u->access_user = decoded(&who, who.rest);
+		who.bad |= u->access_user.len == 0;
+		who.rest = SPAN_NONE;
+	}
+	c->bad |= who.bad || who.rest.len > 0 || u->access == URL_ACCESS_NONE;
+}
+
 static void
 read_auth(struct cursor *c, struct imap_url *u, struct span whole)
 {
@@ -234,10 +256,8 @@ read_auth(struct cursor *c, struct imap_url *u, struct span whole)
 			c->bad = true;
 		return;
 	}
-	u->access = until(c, ":");
+	read_access(c, u);
 	u->rump = span(whole.p, whole.len - c->rest.len);
-	if (u->access.len == 0)
-		c->bad = true;
 	if (c->rest.len == 0)
 		return;
 	c->rest = span_sub(c->rest, 1, c->rest.len);

@@ -14,6 +14,12 @@
 
 #define IMAP_URL_MAX 4096u	/* bytes of a URL */
 
+/* Whom a URL authorizes (RFC 4467 §3). */
+enum imap_url_access {
+	URL_ACCESS_NONE,		/* no URLAUTH */
+	URL_ACCESS_ANONYMOUS, URL_ACCESS_AUTHUSER, URL_ACCESS_USER, URL_ACCESS_SUBMIT
+};
+
 struct imap_url {
 	bool			absolute;	/* "imap://" */
 	struct span		user, host;	/* decoded; empty: not there */
@@ -29,7 +35,8 @@ struct imap_url {
 	uint64_t		from, length;	/* length 0: to the end */
 	/* URLAUTH: */
 	int64_t			expires_s;	/* INT64_MAX: never */
-	struct span		access;		/* "anonymous", "user+fred"; empty: no URLAUTH */
+	enum imap_url_access	access;
+	struct span		access_user;	/* decoded; of USER and SUBMIT */
 	struct span		rump;		/* the text that the token is over */
 	struct span		mechanism;	/* empty: not authorized yet */
 	struct span		token;		/* hex */

@@ -34,7 +34,7 @@ static const struct ipc_field opened[] = {
 	IPC_U32(store_opened, unseen_first), IPC_U32(store_opened, recent_from),
 	IPC_U32(store_opened, rights), IPC_U8(store_opened, role, 0, MAILBOX_ROLE_MAX),
 	IPC_STR(store_opened, uids, 0, IPC_SIZE_MAX - 65536),
-	IPC_STR(store_opened, keywords, 0, 32768), IPC_END };
+	IPC_STR(store_opened, keywords, 0, 32768), IPC_U64(store_opened, url_reset), IPC_END };
 static const struct ipc_field rows[] = {
 	IPC_U64(store_rows, mailbox), UIDS(store_rows, uids),
 	IPC_U8(store_rows, fields, 0, ROW_ALL), IPC_END };
@@ -76,7 +76,8 @@ static const struct ipc_field changes_are[] = {
 	IPC_STR(store_changes_are, vanished, 0, 2u << 20),
 	IPC_STR(store_changes_are, rows, 0, PART),
 	IPC_STR(store_changes_are, keywords, 0, 32768),
-	IPC_STR(store_changes_are, changed, 0, 2u << 20), IPC_END };
+	IPC_STR(store_changes_are, changed, 0, 2u << 20),
+	IPC_U64(store_changes_are, url_reset), IPC_END };
 static const struct ipc_field touched[] = {
 	IPC_U64(store_touched, since), IPC_END };
 static const struct ipc_field touched_are[] = {
@@ -190,6 +191,24 @@ static const struct ipc_field metadata_set[] = {
 	SEQ(store_metadata_set), IPC_U64(store_metadata_set, mailbox),
 	IPC_STR(store_metadata_set, entries, 1, PART), IPC_END };
 
+static const struct ipc_field url_key_make[] = {
+	SEQ(store_url_key_make), IPC_STR(store_url_key_make, path, 0, STORE_PATH_MAX),
+	IPC_BOOL(store_url_key_make, reset), IPC_END };
+static const struct ipc_field url_keyed[] = {
+	IPC_U64(store_url_keyed, modseq), IPC_END };
+static const struct ipc_field url_sign[] = {
+	IPC_STR(store_url_sign, rump, 1, STORE_URL_MAX), IPC_U64(store_url_sign, who), IPC_END };
+static const struct ipc_field url_signed[] = {
+	IPC_STR(store_url_signed, token, STORE_URL_TOKEN, STORE_URL_TOKEN), IPC_END };
+static const struct ipc_field url_find[] = {
+	IPC_STR(store_url_find, url, 1, STORE_URL_MAX), IPC_END };
+static const struct ipc_field url_found[] = {
+	IPC_U64(store_url_found, size),
+	IPC_STR(store_url_found, structure, 0, STORE_CACHE_MAX), IPC_END };
+static const struct ipc_field url_body[] = {
+	IPC_STR(store_url_body, url, 1, STORE_URL_MAX), IPC_U64(store_url_body, offset),
+	IPC_U32(store_url_body, budget), IPC_END };
+
 #define WORKER	(STORE_ROLE_ACCESS | STORE_ROLE_DELIVER)
 #define ACCESS	STORE_ROLE_ACCESS
 #define DIRECTORY (STORE_ROLE_DIRECTORY | STORE_ROLE_ADMIN)
@@ -279,6 +298,18 @@ static const struct ipc_message messages[] = {
 	{ STORE_METADATA_IS, "metadata-is", REPLY, PART + 64, OF(store_metadata_is, metadata_is) },
 	{ STORE_METADATA_SET, "metadata-set", ACCESS, 0, PART + 64,
 	    OF(store_metadata_set, metadata_set) },
+	{ STORE_URL_KEY_MAKE, "url-key-make", ACCESS, 0, 2048,
+	    OF(store_url_key_make, url_key_make) },
+	{ STORE_URL_KEYED, "url-keyed", REPLY, 16, OF(store_url_keyed, url_keyed) },
+	{ STORE_URL_SIGN, "url-sign", ACCESS, 0, STORE_URL_MAX + 64, OF(store_url_sign, url_sign) },
+	{ STORE_URL_SIGNED, "url-signed", 0, IPC_MSG_REPLY | IPC_MSG_SECRET, 128,
+	    OF(store_url_signed, url_signed) },
+	{ STORE_URL_FIND, "url-find", ACCESS, IPC_MSG_SECRET, STORE_URL_MAX + 64,
+	    OF(store_url_find, url_find) },
+	{ STORE_URL_FOUND, "url-found", REPLY, STORE_CACHE_MAX + 64,
+	    OF(store_url_found, url_found) },
+	{ STORE_URL_BODY, "url-body", ACCESS, IPC_MSG_SECRET, STORE_URL_MAX + 64,
+	    OF(store_url_body, url_body) },
 	{ STORE_QUOTA_NEAR, "quota-near", NOTE, 16, OF(store_quota_near, quota_near) },
 	{ STORE_QUOTA_SET, "quota-set", ACCESS, 0, 64, OF(store_quota_set, quota_set) },
 	{ 0 }

@@ -68,6 +68,8 @@ enum store_no {
 	STORE_TOUCHED = 130, STORE_TOUCHED_ARE = 131,
 	STORE_LEASE = 160, STORE_REMOVE = 161, STORE_REMOVED = 162,
 	STORE_UIDLS = 163, STORE_UIDLS_ARE = 164, STORE_UIDL_PUT = 165,
+	STORE_URL_KEY_MAKE = 170, STORE_URL_KEYED = 171, STORE_URL_SIGN = 172, STORE_URL_SIGNED = 173,
+	STORE_URL_FIND = 174, STORE_URL_FOUND = 175, STORE_URL_BODY = 176,
 	STORE_METADATA_GET = 100, STORE_METADATA_IS = 101, STORE_METADATA_SET = 102,
 	STORE_QUOTA_SET = 103, STORE_QUOTA_NEAR = 104
 };
@@ -114,6 +116,7 @@ struct store_opened {
 	uint8_t		role;
 	struct span	uids;			/* uidset_encode() */
 	struct span	keywords;		/* the account's table: store_keyword... by bit */
+	uint64_t	url_reset;		/* modseq: URLs made before it are void; 0: none */
 };
 
 /* rows -> rows_are in parts.  Absent uids are skipped. */
@@ -172,6 +175,7 @@ struct store_changes_are {
 	struct span	rows;
 	struct span	keywords;		/* the account's table */
 	struct span	changed;		/* uidset_encode(): the rows' uids, with uids_only */
+	uint64_t	url_reset;		/* as in opened */
 };
 
 /* touched -> touched_are: the mailboxes whose messages changed after `since` (a modseq of the
@@ -320,6 +324,25 @@ struct store_metadata_get {
 };
 struct store_metadata_is { struct span entries; uint32_t resume; };	/* store_metadata... */
 struct store_metadata_set { uint64_t seq, acked; uint64_t mailbox; struct span entries; };
+
+/* URLs that authorize (RFC 4467).  The keys never leave stored, which makes and judges the
+ * tokens.
+ * url_key_make -> url_keyed: a new access key for a mailbox that has none; reset: in any case, and URLs
+ * made before are void; path empty: those of all mailboxes are.
+ * url_sign -> url_signed: the token of a rump URL of the channel's own account, which names a
+ * mailbox of it.  who: the account that "user+NAME" in it means.  ST_SYNTAX; ST_NOT_FOUND;
+ * ST_EXPIRED: the mailbox has no key yet. */
+struct store_url_key_make { uint64_t seq, acked; struct span path; bool reset; };
+struct store_url_keyed { uint64_t modseq; };
+struct store_url_sign { struct span rump; uint64_t who; };
+struct store_url_signed { struct span token; };
+/* A URL with its token lets who holds it read one message of the channel's account, on the
+ * strength of nothing else: on a channel attached to that owner.  It is judged for each part of
+ * an answer.  Of whatever is wrong, or not there, the answer is ST_NOT_FOUND.
+ * url_find -> url_found.  url_body -> body_is, as body. */
+struct store_url_find { struct span url; };
+struct store_url_found { uint64_t size; struct span structure; };	/* CACHE_STRUCTURE's blob */
+struct store_url_body { struct span url; uint64_t offset; uint32_t budget; };
 
 extern const struct ipc_protocol store_protocol;
 

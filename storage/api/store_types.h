@@ -37,8 +37,14 @@ enum {
 	RIGHT_LOOKUP = 1, RIGHT_READ = 2, RIGHT_SEEN = 4, RIGHT_WRITE = 8, RIGHT_INSERT = 16,
 	RIGHT_POST = 32, RIGHT_CREATE = 64, RIGHT_DELETE_MAILBOX = 128, RIGHT_DELETE_MSG = 256,
 	RIGHT_EXPUNGE = 512, RIGHT_ADMIN = 1024, RIGHT_ALL = 2047,
-	RIGHT_QUOTA = 2048	/* of a ticket, in no ACL: may set the account's limits */
+	/* Of a ticket, in no ACL: */
+	RIGHT_QUOTA = 2048,	/* may set the account's limits */
+	RIGHT_SUBMIT = 4096	/* submits for others: may use their URLs with "submit+" */
 };
+
+#define STORE_URL_MAX		4096u		/* bytes of a URL */
+#define STORE_URL_KEY		32u		/* bytes of a mailbox access key */
+#define STORE_URL_TOKEN		66u		/* hex digits */
 
 /* Whom an entry of an ACL is about.  Ids are never reused, so neither are rights. */
 enum acl_kind { ACL_USER = 1, ACL_GROUP = 2, ACL_ANYONE = 3 };

@@ -773,6 +773,11 @@ CHANGE(metadata_set, store_metadata_set, STORE_METADATA_SET, 0)
 CHANGE(uidl_put, store_uidl_put, STORE_UIDL_PUT, 0)
 CHANGE(copy, store_copy, STORE_COPY, STORE_COPIED)
 
+CHANGE(url_key_make, store_url_key_make, STORE_URL_KEY_MAKE, STORE_URL_KEYED)
+READ(url_sign, store_url_sign, STORE_URL_SIGN, STORE_URL_SIGNED)
+READ(url_find, store_url_find, STORE_URL_FIND, STORE_URL_FOUND)
+READ(url_body, store_url_body, STORE_URL_BODY, STORE_BODY_IS)
+
 READ(acl, store_acl_get, STORE_ACL, STORE_ACL_IS)
 CHANGE(acl_set, store_acl_set, STORE_ACL_SET, 0)
 READ(shared, store_shared, STORE_SHARED, STORE_SHARED_ARE)

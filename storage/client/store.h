@@ -84,6 +84,10 @@ struct store_call *store_do_acl_set(struct store *s, const struct store_acl_set 
 struct store_call *store_do_shared(struct store *s, const struct store_shared *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_metadata_get(struct store *s, const struct store_metadata_get *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_metadata_set(struct store *s, const struct store_metadata_set *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_url_key_make(struct store *s, const struct store_url_key_make *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_url_sign(struct store *s, const struct store_url_sign *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_url_find(struct store *s, const struct store_url_find *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_url_body(struct store *s, const struct store_url_body *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_quota_set(struct store *s, const struct store_quota_set *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_quota(struct store *s, store_done_fn fn, void *arg);
 /* A staged body that is not wanted any more, or was adopted by an append: its number may

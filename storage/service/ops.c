@@ -3,6 +3,7 @@
 
 #include <stdalign.h>
 
+#include "common/crypto/random.h"
 #include "common/util/mem.h"
 
 #define APPEND_BYTES	(1u << 20)	/* of items in one operation, without the last */
@@ -24,6 +25,7 @@ union any {
 	struct store_acl_set		acl_set;
 	struct store_metadata_set	metadata;
 	struct store_quota_set		quota;
+	struct store_url_key_make	url_key;
 	max_align_t			align;
 	char				room[IPC_STRUCT_MAX];
 };
@@ -411,6 +413,19 @@ admin_target(struct request *rq, uint64_t account)
 	rq->op.head.who = 0;
 }
 
+static void
+prepare_url_key(struct request *rq, const struct store_url_key_make *msg)
+{
+	unsigned char key[STORE_URL_KEY];
+
+	random_bytes(key, sizeof(key));
+	buf_clear(&rq->items);
+	buf_add(&rq->items, key, sizeof(key));
+	mem_wipe(key, sizeof(key));
+	rq->op.kind = OP_URL_KEY;
+	rq->op.u.url_key = (struct op_url_key){ msg->path, msg->reset, buf_span(&rq->items) };
+}
+
 static enum status
 prepare(struct request *rq, const union any *msg, bool *wait)
 {
@@ -463,6 +478,9 @@ prepare(struct request *rq, const union any *msg, bool *wait)
 		op->kind = OP_METADATA;
 		op->u.metadata = (struct op_metadata){ msg->metadata.mailbox,
 		    msg->metadata.entries };
+		return ST_OK;
+	case STORE_URL_KEY_MAKE:
+		prepare_url_key(rq, &msg->url_key);
 		return ST_OK;
 	case STORE_ACL_SET:
 		op->kind = OP_ACL_SET;

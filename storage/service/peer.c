@@ -91,6 +91,10 @@ request_free(struct request *rq)
 	list_remove(&rq->node);
 	if (rq->m != NULL && (rq->m->flags & IPC_MSG_SECRET) != 0)
 		buf_fini_secret(&rq->body);
+	if (rq->op.kind == OP_URL_KEY) {
+		buf_fini_secret(&rq->op_bytes);
+		buf_fini_secret(&rq->items);
+	}
 	buf_fini(&rq->body);
 	buf_fini(&rq->op_bytes);
 	buf_fini(&rq->items);
@@ -513,6 +517,7 @@ rights_needed(const struct ipc_message *m, const void *msg)
 	case STORE_METADATA_GET: case STORE_METADATA_SET: return RIGHT_LOOKUP | RIGHT_READ;
 	case STORE_UIDL_PUT: return RIGHT_WRITE;
 	case STORE_QUOTA_SET: return RIGHT_QUOTA;
+	case STORE_URL_KEY_MAKE: case STORE_URL_SIGN: return RIGHT_LOOKUP | RIGHT_READ;
 	case STORE_REMOVE:
 		switch (((const struct store_remove *)msg)->how) {
 		case REMOVE_FLAG: return RIGHT_WRITE;

@@ -32,6 +32,9 @@ union any {
 	struct store_acl_get	acl;
 	struct store_shared	shared;
 	struct store_metadata_get metadata;
+	struct store_url_sign	url_sign;
+	struct store_url_find	url_find;
+	struct store_url_body	url_body;
 	max_align_t		align;
 	char			room[IPC_STRUCT_MAX];
 };
@@ -48,6 +51,7 @@ read_is(uint16_t no)
 	case STORE_ACL: case STORE_SHARED:
 	case STORE_CHANGES: case STORE_TOUCHED: case STORE_QUOTA: case STORE_DIR_READ: case STORE_UIDLS:
 	case STORE_METADATA_GET:
+	case STORE_URL_SIGN: case STORE_URL_FIND: case STORE_URL_BODY:
 		return true;
 	default:
 		return false;
@@ -244,6 +248,9 @@ read_open(struct request *rq, const struct store_open *msg)
 			st = state_reader_open(rq->svc->state, rq->account->id, by.account, &o);
 		o.recent_from = recent(rq, o.mailbox, o.recent_from, o.uidnext,
 		    msg->claim_recent);
+		if (st == ST_OK && !channel_foreign(rq->chan))
+			st = state_url_reset(rq->svc->state, rq->account->id, o.mailbox,
+			    &o.url_reset);
 	}
 	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_OPENED, &o);
 	buf_fini(&uids);
@@ -424,6 +431,8 @@ read_changes(struct request *rq, const struct store_changes *msg)
 		st = share_rows(rq, msg->mailbox, ROW_FLAGS, &rows);
 	if (st == ST_NOT_FOUND && rq->begun && rq->resume != 0)
 		st = ST_UNAVAILABLE;	/* deleted between two parts: ask again */
+	if (st == ST_OK && !c->gone && !channel_foreign(rq->chan))
+		st = state_url_reset(rq->svc->state, rq->account->id, msg->mailbox, &are.url_reset);
 	are.highestmodseq = c->highestmodseq;
 	are.uidnext = c->uidnext;
 	are.recent_from = c->recent_from;
@@ -586,13 +595,24 @@ plan(struct request *rq, const struct store_body *msg, struct reader_job *job, s
 	return ST_OK;
 }
 
+static bool
+body_budget(const struct request *rq, uint32_t *budget)
+{
+	union any msg;
+
+	if (ipc_decode(rq->m, buf_span(&rq->body), &msg) != ST_OK)
+		return false;
+	*budget = rq->m->no == STORE_URL_BODY ? msg.url_body.budget : msg.body.budget;
+	return true;
+}
+
 static enum step
 send_bodies(struct request *rq, const struct reader_job *job)
 {
 	struct store_body_is is = { 0 };
-	struct store_body msg;
 	struct buf out = { 0 };
 	uint64_t bytes = 0;
+	uint32_t budget;
 	enum step step;
 	bool more;
 
@@ -603,7 +623,7 @@ send_bodies(struct request *rq, const struct reader_job *job)
 		request_answer(rq, job->status == ST_NOT_FOUND ? ST_CORRUPT : job->status, 0, NULL);
 		return STEP_DONE;
 	}
-	if (ipc_decode(rq->m, buf_span(&rq->body), &msg) != ST_OK)
+	if (!body_budget(rq, &budget))
 		return fail(rq, ST_BUG);
 	for (size_t i = 0; i < job->n; i++) {
 		const struct reader_piece *p = &job->pieces[i];
@@ -614,7 +634,7 @@ send_bodies(struct request *rq, const struct reader_job *job)
 		bytes += p->len;
 	}
 	rq->sent += bytes;
-	more = rq->resume != 0 && rq->sent < msg.budget;
+	more = rq->resume != 0 && rq->sent < budget;
 	is.pieces = buf_span(&out);
 	if (!more) {
 		is.resume_uid = rq->resume;
@@ -682,6 +702,94 @@ read_body(struct request *rq, const struct store_body *msg)
 	step = send_bodies(rq, job);
 	reader_job_free(&job);
 	return step;
+}
+
+/* URLs that authorize --------------------------------------------------------------------- */
+
+static enum step
+read_url_sign(struct request *rq, const struct store_url_sign *msg)
+{
+	struct store_url_signed is;
+	struct buf token = { 0 };
+	enum status st = state_url_sign(rq->svc->state, rq->account->id, msg->rump, msg->who, &token);
+	enum step step;
+
+	is.token = buf_span(&token);
+	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_URL_SIGNED, &is);
+	buf_fini_secret(&token);
+	return step;
+}
+
+/* What the URL lets be read; rq->set is that message. */
+static enum status
+judge_url(struct request *rq, struct span url, uint64_t *mailbox)
+{
+	const struct ticket *t = &rq->chan->ticket;
+	const struct state_url_asker by = { t->account, (t->rights & RIGHT_SUBMIT) != 0,
+	    clock_wall_s() };
+	struct state_url u;
+	enum status st = state_url_judge(rq->svc->state, rq->account->id, url, &by, &u);
+
+	if (st == ST_OK) {
+		*mailbox = u.mailbox;
+		uidset_clear(&rq->set);
+		uidset_add(&rq->set, u.uid);
+		rq->begun = true;
+	}
+	return st;
+}
+
+static enum status
+url_row(struct request *rq, uint64_t mailbox, uint64_t *size)
+{
+	struct store_row row;
+	struct buf out = { 0 };
+	struct reader r;
+	uint32_t resume = 0;
+	enum status st = state_rows(rq->svc->state, rq->account->id, mailbox, &rq->set, ROW_SIZE,
+	    PART_BYTES, &resume, &out);
+
+	reader_init(&r, out.data, out.len);
+	if (st == ST_OK && !get_store_row(&r, &row, ROW_SIZE))
+		st = ST_NOT_FOUND;
+	if (st == ST_OK)
+		*size = row.size;
+	buf_fini(&out);
+	return st;
+}
+
+static enum step
+read_url_find(struct request *rq, const struct store_url_find *msg)
+{
+	struct store_url_found found = { 0 };
+	struct store_cache cache = { 0 };
+	struct buf out = { 0 };
+	struct reader r;
+	uint64_t mailbox = 0;
+	uint32_t resume = 0;
+	enum status st = judge_url(rq, msg->url, &mailbox);
+	enum step step;
+
+	if (st == ST_OK)
+		st = url_row(rq, mailbox, &found.size);
+	if (st == ST_OK)
+		st = state_caches(rq->svc->state, rq->account->id, mailbox, &rq->set,
+		    CACHE_STRUCTURE, PART_BYTES, &resume, &out);
+	reader_init(&r, out.data, out.len);
+	if (st == ST_OK && get_store_cache(&r, &cache))
+		found.structure = cache.structure;
+	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_URL_FOUND, &found);
+	buf_fini(&out);
+	return step;
+}
+
+static enum step
+read_url_body(struct request *rq, const struct store_url_body *msg)
+{
+	struct store_body body = { .offset = msg->offset, .budget = msg->budget };
+	enum status st = judge_url(rq, msg->url, &body.mailbox);
+
+	return st != ST_OK ? fail(rq, st) : read_body(rq, &body);
 }
 
 /* The rest ------------------------------------------------------------------------------ */
@@ -814,6 +922,9 @@ read_step(struct request *rq)
 	case STORE_DIR_READ: return read_dir(rq, &msg.dir_read);
 	case STORE_UIDLS: return read_uidls(rq, &msg.uidls);
 	case STORE_METADATA_GET: return read_metadata(rq, &msg.metadata);
+	case STORE_URL_SIGN: return read_url_sign(rq, &msg.url_sign);
+	case STORE_URL_FIND: return read_url_find(rq, &msg.url_find);
+	case STORE_URL_BODY: return read_url_body(rq, &msg.url_body);
 	default: return fail(rq, ST_BUG);
 	}
 }

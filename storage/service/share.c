@@ -48,6 +48,7 @@ share_judge(struct channel *c, const struct ipc_message *m)
 	case STORE_LIST: case STORE_OPEN: case STORE_ROWS: case STORE_CACHE: case STORE_BODY:
 	case STORE_CHANGES: case STORE_COLUMNS: case STORE_MARKS: case STORE_ACL:
 	case STORE_WATCH: case STORE_STAGE_DROP: case STORE_SHARED: case STORE_METADATA_GET:
+	case STORE_URL_FIND: case STORE_URL_BODY:
 		return ST_OK;		/* reads are judged when it is their turn */
 	case STORE_STAGE:
 		return has_any(c, RIGHT_INSERT);
@@ -109,6 +110,7 @@ share_read(struct request *rq, const void *msg)
 	case STORE_METADATA_GET:
 		return judge_id(rq, ((const struct store_metadata_get *)msg)->mailbox, RIGHT_READ);
 	case STORE_LIST: case STORE_SHARED:
+	case STORE_URL_FIND: case STORE_URL_BODY:	/* by the URL alone */
 		return ST_OK;
 	default:
 		return ST_DENIED;

@@ -291,6 +291,21 @@ check_metadata(struct check *k, struct span key, struct span payload, void *arg)
 	return ST_OK;
 }
 
+static enum status
+check_url_key(struct check *k, struct span key, struct span payload, void *arg)
+{
+	struct rec_mailbox m;
+	struct buf value = { 0 };
+	enum status st = st_read_mailbox(k->s, NULL, k->account, get_be64(key.p + 8), &m, &value);
+
+	(void)arg;
+	if (st == ST_NOT_FOUND || payload.len != 16 + STORE_URL_KEY)
+		wrong(k, "mailbox %" PRIx64 ": an access key without a mailbox, or none",
+		    get_be64(key.p + 8));
+	buf_fini(&value);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
 /* ---- what is shared ---- */
 
 static enum status
@@ -430,6 +445,7 @@ check_account(struct check *k, struct span key, struct span payload, void *arg)
 	TRY(check_orphans(k, key));
 	TRY(each(k, TAB_UIDL, key, check_uidl, &uidls));
 	TRY(check_shared(k, key));
+	TRY(each(k, TAB_URLKEY, key, check_url_key, NULL));
 	if (uidls != a.uidls)
 		wrong(k, "unique-ids: %" PRIu64 "/%" PRIu64, a.uidls, uidls);
 	TRY(each(k, TAB_METADATA, key, check_metadata, &metadata));

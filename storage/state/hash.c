@@ -121,6 +121,22 @@ hash_acl(struct state *s, uint64_t account, uint64_t mailbox, struct digest *d)
 	return st;
 }
 
+/* By what its key makes of nothing: what is printed must not hold the key. */
+static enum status
+hash_url_key(struct state *s, uint64_t account, uint64_t mailbox, struct digest *d)
+{
+	unsigned char sum[SHA256_LEN];
+	struct buf b = { 0 };
+	enum status st = state_url_key_sum(s, account, mailbox, sum);
+
+	if (st == ST_OK) {
+		buf_add(&b, sum, sizeof(sum));
+		add(d, &b);
+	}
+	buf_fini(&b);
+	return st == ST_EXPIRED ? ST_OK : st;
+}
+
 static enum status
 hash_mailbox(struct state *s, uint64_t account, uint64_t id, const struct rec_mailbox *m,
     struct digest *root)
@@ -144,6 +160,8 @@ hash_mailbox(struct state *s, uint64_t account, uint64_t id, const struct rec_ma
 		st = hash_table(s, TAB_UIDL, account, id, d);
 	if (st == ST_OK)
 		st = hash_acl(s, account, id, d);
+	if (st == ST_OK)
+		st = hash_url_key(s, account, id, d);
 	if (st == ST_OK)
 		st = hash_table(s, TAB_RSEEN, account, id, d);
 	digest_done(d, leaf);

@@ -25,4 +25,5 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/state.c storage/state/state.h storage/state/state_priv.h \
 	storage/state/thread.c \
 	storage/state/uidl.c \
+	storage/state/urlkey.c \
 	storage/state/uidmap.c

@@ -108,6 +108,8 @@ purge_step(struct apply *ap, struct mbox *m, bool has_work)
 	if (empty)
 		TRY(metadata_drop(ap, m->id));
 	if (empty)
+		TRY(urlkey_drop(ap, m->id));
+	if (empty)
 		return has_work ? st_del(ap->s, TAB_WORK, &k) : ST_OK;
 	if (has_work)
 		return ST_OK;

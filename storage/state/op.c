@@ -57,6 +57,9 @@ static const struct field acl_set[] = { F(SPAN, acl_set, path), F(U8, acl_set, k
 static const struct field metadata[] = { F(VARINT, metadata, mailbox),
 	F(SPAN, metadata, entries), { 0 } };
 
+static const struct field url_key[] = { F(SPAN, url_key, path), F(BOOL, url_key, reset),
+	F(SPAN, url_key, key), { 0 } };
+
 static const struct {
 	const char		*name;
 	const struct field	*fields;
@@ -88,6 +91,7 @@ static const struct {
 	[OP_STAGE_COMMIT] = { "stage-commit", no_fields },
 	[OP_STAGE_END] = { "stage-end", stage_end },
 	[OP_ACL_SET] = { "acl-set", acl_set },
+	[OP_URL_KEY] = { "url-key", url_key },
 };
 
 static const struct field *

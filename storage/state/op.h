@@ -38,7 +38,8 @@ enum op_kind {
 	OP_ACL_SET = 50,
 	OP_METADATA = 60,
 	OP_STAGE_COPY = 80, OP_STAGE_APPEND = 81, OP_STAGE_COMMIT = 82, OP_STAGE_END = 83,
-	OP_REMOVE = 90, OP_UIDL_PUT = 91
+	OP_REMOVE = 90, OP_UIDL_PUT = 91,
+	OP_URL_KEY = 100
 };
 
 struct op_head {
@@ -134,6 +135,9 @@ struct op_acl_set {
 	uint32_t	rights;
 };
 struct op_dir_write { struct span steps; };	/* store_dir_step... */
+/* A mailbox access key (RFC 4467) for who has none; reset: in any case.  path empty: all keys of
+ * the account are void.  key: random, from the service. */
+struct op_url_key { struct span path; bool reset; struct span key; };
 /* Ends what an account has under way: rows of a copy or an append that was not committed
  * go, and the old places of a committed move; at most `rows` of them. */
 struct op_stage_end { uint32_t rows; };
@@ -162,6 +166,7 @@ struct op {
 		struct op_metadata	metadata;
 		struct op_stage_end		stage_end;
 		struct op_acl_set		acl_set;
+		struct op_url_key		url_key;
 	} u;
 };
 

@@ -18,7 +18,7 @@ const char *const state_tables[] = {
 	[TAB_ONCE] = "once", [TAB_DIR] = "dir", [TAB_WORK] = "work",
 	[TAB_UIDL] = "uidl", [TAB_METADATA] = "metadata", [TAB_STAGE] = "stage",
 	[TAB_ACL] = "acl", [TAB_ACLBY] = "aclby", [TAB_RSEEN] = "rseen",
-	[TAB_READER] = "reader", [TAB_MTHREAD] = "mthread",
+	[TAB_READER] = "reader", [TAB_MTHREAD] = "mthread", [TAB_URLKEY] = "urlkey",
 };
 const size_t state_n_tables = TAB_COUNT;
 
@@ -181,6 +181,8 @@ rec_account_put(struct buf *b, const struct rec_account *r)
 	put_varint(b, r->uidls);
 	put_varint(b, r->metadata_bytes);
 	put_u8(b, r->stage);
+	put_varint(b, r->urls_reset);
+	put_varint(b, r->urls_told);
 }
 
 bool
@@ -209,6 +211,8 @@ rec_account_get(struct span p, struct rec_account *a)
 	a->uidls = get_varint(&r);
 	a->metadata_bytes = get_varint(&r);
 	a->stage = get_u8(&r) != 0;
+	a->urls_reset = get_varint(&r);
+	a->urls_told = get_varint(&r);
 	return reader_done(&r) && a->keywords <= KEYWORD_MAX;
 }
 

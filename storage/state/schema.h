@@ -38,6 +38,7 @@
  *	aclby     kind u8, id, account, mailbox     rights: what is shared with whom
  *	rseen     account, mailbox, reader, block   \Seen of another's reader, see reader.c
  *	reader    account, mailbox, reader          highest modseq in those
+ *	urlkey    account, mailbox                  mailbox access key, see urlkey.c
  *
  * Home: the membership a message was appended with; its cold rows stay under that key
  * when it is copied, moved or expunged there, for mailbox ids and uids never return.
@@ -62,6 +63,7 @@ enum tab {
 	TAB_CHANGE, TAB_MCHANGE, TAB_HISTORY, TAB_SUBSCR, TAB_ONCE, TAB_DIR, TAB_WORK,
 	TAB_UIDL, TAB_METADATA, TAB_STAGE,
 	TAB_ACL, TAB_ACLBY, TAB_RSEEN, TAB_READER, TAB_MTHREAD,
+	TAB_URLKEY,
 	TAB_COUNT
 };
 
@@ -133,6 +135,8 @@ struct rec_account {
 	uint64_t	uidls;			/* rows of that table */
 	uint64_t	metadata_bytes;		/* of that table: names and values */
 	bool		stage;			/* has a record of that table */
+	uint64_t	urls_reset;		/* modseq; access keys made before it are none */
+	uint64_t	urls_told;		/* modseq of the last RESETKEY; 0: there was none */
 };
 struct rec_mailbox {
 	uint64_t	parent;			/* 0: top */

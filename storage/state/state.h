@@ -195,6 +195,28 @@ enum status state_touched(struct state *s, uint64_t account, uint64_t since, uin
 enum status state_uidls(struct state *s, uint64_t account, uint64_t mailbox, uint32_t limit,
     size_t budget, uint32_t *resume_uid, struct buf *out);
 
+/* ---- Reading: URLs that authorize (RFC 4467) ---- */
+
+/* Appends the token of a rump URL of this account's.  who: the account that "user+NAME" in it
+ * means.  ST_SYNTAX: it is none; ST_NOT_FOUND: no such mailbox; ST_EXPIRED: that has no key,
+ * OP_URL_KEY makes one. */
+enum status state_url_sign(struct state *s, uint64_t account, struct span rump, uint64_t who,
+    struct buf *token);
+/* Who comes with a URL, and when. */
+struct state_url_asker {
+	uint64_t	account;
+	bool		submits;	/* a message submission entity */
+	int64_t		now_s;
+};
+struct state_url { uint64_t mailbox; uint32_t uid; };
+/* The one message that a URL with its token lets be read; whether it is there is another
+ * thing.  ST_NOT_FOUND: whatever may be wrong. */
+enum status state_url_judge(struct state *s, uint64_t account, struct span url,
+    const struct state_url_asker *by, struct state_url *out);
+/* The modseq of the RESETKEY that made earlier URLs of the mailbox void last; 0: none did. */
+enum status state_url_reset(struct state *s, uint64_t account, uint64_t mailbox,
+    uint64_t *modseq);
+
 /* ---- Reading: what is shared ---- */
 
 /* Who asks: an account, and the groups it is in (u64 big-endian each). */

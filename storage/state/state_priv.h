@@ -270,6 +270,15 @@ enum status uidl_move(struct apply *ap, struct mbox *from, uint32_t uid, struct 
 enum status metadata_drop(struct apply *ap, uint64_t mailbox);
 enum status metadata_copy(struct apply *ap, uint64_t from, uint64_t to);
 bool metadata_name_valid(struct span name);
+
+/* ---- access keys of mailboxes (urlkey.c) ---- */
+
+/* Goes with the mailbox. */
+enum status urlkey_drop(struct apply *ap, uint64_t mailbox);
+/* What tells two keys apart without telling them.  ST_EXPIRED: there is none. */
+enum status state_url_key_sum(struct state *s, uint64_t account, uint64_t mailbox,
+    unsigned char out[32]);
+
 /* ---- what is shared (acl.c, reader.c) ---- */
 
 /* Asked by another than the owner. */
@@ -326,6 +335,7 @@ enum status apply_remove(struct apply *ap);
 enum status apply_uidl_put(struct apply *ap);
 enum status apply_metadata(struct apply *ap);
 enum status apply_acl_set(struct apply *ap);
+enum status apply_url_key(struct apply *ap);
 /* once.c: has its own way to the records. */
 enum status apply_once_purge(struct apply *ap);
 /* *known: result was filled from memory. */

@@ -32,7 +32,7 @@
 #include "t/unit/storage/rig.h"
 
 #define ACCOUNT 17
-#define STEPS 16
+#define STEPS 17
 
 static struct rig rig;
 static struct store *chan;
@@ -226,6 +226,7 @@ ask(unsigned step)
 	const struct store_rename rename = { .from = SPAN_LIT("Work"), .to = SPAN_LIT("Done") };
 	const struct store_delete delete = { .path = SPAN_LIT("Done/Old") };
 	const struct store_subscribe subscribe = { .path = SPAN_LIT("Done"), .on = true };
+	const struct store_url_key_make key = { .path = SPAN_LIT("INBOX"), .reset = true };
 	struct store_expunge expunge = { 0 };
 
 	waiting = (struct wait){ 0 };
@@ -247,7 +248,8 @@ ask(unsigned step)
 	case 12: store_do_delete(chan, &delete, on_done, &waiting); break;
 	case 13: ask_append(0); break;
 	case 14: ask_staged(); break;
-	default: ask_flags(FLAGS_REPLACE, FLAG_ANSWERED, 1, 99); break;
+	case 15: ask_flags(FLAGS_REPLACE, FLAG_ANSWERED, 1, 99); break;
+	default: store_do_url_key_make(chan, &key, on_done, &waiting); break;
 	}
 }
 

@@ -13,14 +13,15 @@ Lines of a transcript:
     C: a1 DELETE Old             sent, with CRLF; C2: on the second connection
     C= a1 APPEND Old {3+}\\r\\nabc   sent as it stands, with \\r \\n \\0 \\\\ and \\xNN read
     S: a1 OK *                   the next line of the server; * stands for anything
-                                 (* OK [MAILBOXID ...] may come unexpected)
+                                 (* OK [MAILBOXID ...] and [URLMECH ...] may come
+                                 unexpected)
     S: <closed>                  the server closes the connection
     wait: 0.2                    seconds
 
     S: * OK [UIDVALIDITY ${v=}] *  keeps a number: later ${v}; ${v-2} is two less;
                                  ${v~} keeps a word
 
-${user}, ${password}, ${plain} (a message of SASL PLAIN), ${plain-other} (one that wants to act
+${user}, ${user-url} and ${other-url} (as URLs write it), ${password}, ${plain} (a message of SASL PLAIN), ${plain-other} (one that wants to act
 for the second account) and ${100} (so many As) are
 replaced.  Connections open with their first line; the
 greeting is expected like any other line unless the connection is in `login`.  --split N
@@ -185,6 +186,8 @@ def play(path, split):
         word, equal, rest = m[1], m[2] == "=", m[3]
         rest = rest.replace("${user}", user(account)).replace("${password}", PASSWORD)
         rest = rest.replace("${other}", user(other))
+        rest = rest.replace("${user-url}", user(account).replace("@", "%40"))
+        rest = rest.replace("${other-url}", user(other).replace("@", "%40"))
         rest = rest.replace("${plain}", plain(account))
         rest = rest.replace("${plain-other}", plain(account, user(other)))
         rest = re.sub(r"\$\{(\d+)\}", lambda r: "A" * int(r[1]), rest)
@@ -233,7 +236,8 @@ def step(connections, word, equal, rest, split, tls, kept, protocol):
         c.send(unescape(rest) if equal else rest.encode() + b"\r\n")
         return
     line = c.line()
-    while line is not None and line.startswith(b"* OK [MAILBOXID ") and "MAILBOXID" not in rest:
+    while line is not None and any(line.startswith(b"* OK [%s " % code.encode()) and
+                                   code not in rest for code in ("MAILBOXID", "URLMECH")):
         line = c.line()
     if rest == "<closed>":
         if line is not None:

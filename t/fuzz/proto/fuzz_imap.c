@@ -1,4 +1,6 @@
 /* The reader of commands and every grammar of arguments: the first byte chooses. */
+#include <stdlib.h>
+
 #include "common/mail/search.h"
 #include "common/proto/imap_args.h"
 #include "common/proto/imap_print.h"
@@ -34,12 +36,29 @@ scan(struct imap_search *q, struct span text, struct arena *arena)
 	search_fini(&p);
 }
 
+/* What a token is over names the same as the whole URL does: one is signed, the other is
+ * judged. */
+static void
+read_url(struct span text, struct arena *arena)
+{
+	struct imap_url url, rump;
+
+	if (!imap_url_parse(text, arena, &url) || url.access == URL_ACCESS_NONE)
+		return;
+	if (url.rump.p != text.p || url.rump.len > text.len ||
+	    !imap_url_parse(url.rump, arena, &rump) || rump.token.len > 0 ||
+	    !span_eq(rump.rump, url.rump) || rump.uid != url.uid || rump.access != url.access ||
+	    rump.uidvalidity != url.uidvalidity || rump.expires_s != url.expires_s ||
+	    !span_eq(rump.mailbox, url.mailbox) || !span_eq(rump.user, url.user) ||
+	    !span_eq(rump.access_user, url.access_user))
+		abort();
+}
+
 static void
 read_arguments(unsigned which, struct span text, struct arena *arena)
 {
 	struct imap_search search = { 0 };
 	struct imap_section sec;
-	struct imap_url url;
 	struct imap_flags flags;
 	struct imap_args a;
 	struct buf out = { 0 };
@@ -86,7 +105,7 @@ read_arguments(unsigned which, struct span text, struct arena *arena)
 		imap_args_nz_number(&a);
 		break;
 	case 8:
-		imap_url_parse(text, arena, &url);
+		read_url(text, arena);
 		break;
 	default:
 		if (text.len % 3 == 0)

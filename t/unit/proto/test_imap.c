@@ -259,11 +259,16 @@ urls_name_messages_and_parts(void **state)
 	assert_true(url_is("imap://j@e.org/INBOX/;uid=20/;section=1.2;expire=2026-11-21T10:00:00.5+01:00;"
 	    "urlauth=submit+fred:internal:91354a473744909de610943775f92038", &u));
 	assert_int_equal(u.expires_s, 1795251600);
-	assert_true(span_eq_str(u.access, "submit+fred") && span_eq_str(u.mechanism, "internal"));
+	assert_true(u.access == URL_ACCESS_SUBMIT && span_eq_str(u.access_user, "fred") &&
+	    span_eq_str(u.mechanism, "internal"));
 	assert_int_equal(u.token.len, 32);
 	assert_true(span_has_prefix(u.rump, "imap://j@e.org/") && u.rump.p[u.rump.len - 1] == 'd');
 	assert_true(url_is("/a/;UID=1;URLAUTH=anonymous", &u) && u.mechanism.len == 0);
-	assert_true(u.expires_s == INT64_MAX);
+	assert_true(u.expires_s == INT64_MAX && u.access == URL_ACCESS_ANONYMOUS);
+	assert_true(url_is("imap://j@h/a/;UID=1;URLAUTH=User+j%40e.org", &u));
+	assert_true(u.access == URL_ACCESS_USER && span_eq_str(u.access_user, "j@e.org"));
+	assert_true(span_eq_str(u.rump, "imap://j@h/a/;UID=1;URLAUTH=User+j%40e.org"));
+	assert_true(url_is("/a/;UID=1;URLAUTH=authuser", &u) && u.access == URL_ACCESS_AUTHUSER);
 }
 
 static void
@@ -278,7 +283,8 @@ what_is_no_url_of_a_message_is_refused(void **state)
 		"/a/;UID=1;EXPIRE=2026-11-21T10:00:00Z", "/a/;UID=1;EXPIRE=yesterday;URLAUTH=anonymous",
 		"/a/;UID=1;EXPIRE=2026-13-21T10:00:00Z;URLAUTH=anonymous", "/a/;UID=1;URLAUTH=",
 		"/a/;UID=1;URLAUTH=anonymous:internal", "/a/;UID=1;URLAUTH=anonymous:internal:1234",
-		"/a/?SUBJECT%20x"
+		"/a/;UID=1;URLAUTH=fred", "/a/;UID=1;URLAUTH=user+", "/a/;UID=1;URLAUTH=anonymous+x",
+		"/a/;UID=1;URLAUTH=submit+%0d", "/a/;UID=1;URLAUTH=userx", "/a/?SUBJECT%20x"
 	};
 	struct imap_url u;
 

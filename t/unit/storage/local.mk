@@ -22,6 +22,10 @@ UNIT_TESTS += t/unit/storage/test_share
 t_unit_storage_test_share_SOURCES = t/unit/storage/test_share.c $(STATEKIT) \
 	t/unit/storage/rig.c t/unit/storage/rig.h
 t_unit_storage_test_share_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/unit/storage/test_url
+t_unit_storage_test_url_SOURCES = t/unit/storage/test_url.c $(STATEKIT) \
+	t/unit/storage/rig.c t/unit/storage/rig.h
+t_unit_storage_test_url_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
 UNIT_TESTS += t/unit/storage/test_service
 t_unit_storage_test_service_SOURCES = t/unit/storage/test_service.c \
 	t/unit/storage/rig.c t/unit/storage/rig.h
