@@ -2,6 +2,7 @@
 #include "config.h"
 #include "imapd/session.h"
 
+#include "imapd/notify.h"
 #include "imapd/sync.h"
 
 static void
@@ -105,6 +106,7 @@ cmd_enable(struct imap_cmd *cmd)
 {
 	struct imap_session *s = cmd->session;
 	struct buf enabled = { 0 };
+	struct span name;
 	struct imap_args check = cmd->args;
 
 	do {
@@ -118,11 +120,13 @@ cmd_enable(struct imap_cmd *cmd)
 	}
 	do {
 		imap_args_sp(&cmd->args);
-		imap_sync_enable(s, imap_args_atom(&cmd->args), &enabled);
+		name = imap_args_atom(&cmd->args);
+		if (!imap_sync_enable(s, name, &enabled))
+			imap_notify_enable(s, name, &enabled);
 	} while (imap_args_peek(&cmd->args, ' '));
 	buf_addf(imap_out(s), "* ENABLED%s\r\n", buf_cstr(&enabled));
 	buf_fini(&enabled);
-	imap_cmd_done(cmd, ST_OK);
+	imap_notify_enabled(cmd);
 }
 
 const struct imap_command imap_cmds_any[] = {

@@ -9,6 +9,7 @@
 #include "imapd/fetch.h"
 #include "imapd/filters.h"
 #include "imapd/names.h"
+#include "imapd/notify.h"
 
 #define DEPTH_ALL 255u
 
@@ -461,7 +462,10 @@ static void
 on_set(void *arg, enum status st, bool more, const void *msg)
 {
 	struct imap_cmd *cmd = arg;
+	const struct imap_metadata *q = cmd->data;
 
+	if (st == ST_OK && q->store == cmd->session->home)
+		imap_notify_own_metadata(cmd->session, q->path, buf_span(&q->entries));
 	if (st == ST_LIMIT)
 		imap_cmd_end(cmd, "NO [METADATA TOOMANY] There are too many annotations");
 	else

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/mail/mailbox_name.h"
+#include "common/proto/imap_print.h"
 #include "common/util/mem.h"
 #include "common/util/table.h"
 #include "imapd/fetch.h"
@@ -19,14 +20,18 @@
 
 enum {
 	EV_NEW = 1, EV_EXPUNGE = 2, EV_FLAG = 4, EV_NAME = 8, EV_SUBSCRIPTION = 16,
+	EV_METADATA = 32, EV_SERVER = 64,
 	EV_MESSAGE = EV_NEW | EV_EXPUNGE | EV_FLAG
 };
 
 static const struct { const char *name; unsigned bit; } event_names[] = {
 	{ "MessageNew", EV_NEW }, { "MessageExpunge", EV_EXPUNGE }, { "FlagChange", EV_FLAG },
-	{ "MailboxName", EV_NAME }, { "SubscriptionChange", EV_SUBSCRIPTION }
+	{ "MailboxName", EV_NAME }, { "SubscriptionChange", EV_SUBSCRIPTION },
+	{ "MailboxMetadataChange", EV_METADATA }, { "ServerMetadataChange", EV_SERVER }
 };
-#define SUPPORTED "MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange"
+#define SUPPORTED "MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange " \
+	"MailboxMetadataChange ServerMetadataChange"
+#define OWN_BYTES_MAX	65536u	/* names of annotations that the session set itself */
 
 enum filter { F_SELECTED, F_DELAYED, F_PERSONAL, F_SUBSCRIBED, F_SUBTREE, F_MAILBOXES };
 
@@ -54,6 +59,10 @@ struct imap_notify {
 	size_t		n_groups;
 	unsigned	selected;	/* events of the selected mailbox */
 	bool		delayed, others;
+	/* Not NOTIFY but ENABLE METADATA: `metadata` is all that is asked for. */
+	bool		passive;
+	unsigned	metadata;	/* EV_METADATA, EV_SERVER: of any group */
+	struct buf	own_noted;	/* put_span() of path and name: set by the session */
 	struct span	atts;		/* "(UID FLAGS)" of new messages; empty: none */
 	uint64_t	mailbox;	/* `fresh` are uids of it */
 	struct uidset	fresh;
@@ -97,26 +106,33 @@ imap_notify_free(struct imap_notify **np)
 	table_fini(&n->by_path, NULL, NULL);
 	uidset_fini(&n->fresh);
 	uidset_fini(&n->own);
+	buf_fini(&n->own_noted);
 	arena_fini(&n->arena);
 	mem_free(np);
+}
+
+static bool
+uses_notify(const struct imap_session *s)
+{
+	return s->notify != NULL && !s->notify->passive;
 }
 
 bool
 imap_notify_silent(const struct imap_session *s)
 {
-	return s->notify != NULL && s->notify->selected == 0;
+	return uses_notify(s) && s->notify->selected == 0;
 }
 
 bool
 imap_notify_flags(const struct imap_session *s)
 {
-	return s->notify == NULL || (s->notify->selected & EV_FLAG) != 0;
+	return !uses_notify(s) || (s->notify->selected & EV_FLAG) != 0;
 }
 
 bool
 imap_notify_expunges(const struct imap_session *s)
 {
-	return s->notify != NULL && !s->notify->delayed;
+	return uses_notify(s) && !s->notify->delayed;
 }
 
 /* RFC 5465 §5.2 */
@@ -471,6 +487,120 @@ tell_all(struct imap_session *s, bool full)
 		tell_known(s, n->all[i]);
 }
 
+/* ---- annotations ---- */
+
+void
+imap_notify_own_metadata(struct imap_session *s, struct span path, struct span entries)
+{
+	struct imap_notify *n = s->notify;
+	struct store_metadata e;
+	struct reader r;
+
+	if (n == NULL || n->metadata == 0 || n->own_noted.len > OWN_BYTES_MAX)
+		return;
+	reader_init(&r, entries.p, entries.len);
+	while (get_store_metadata(&r, &e)) {
+		put_span(&n->own_noted, path);
+		put_span(&n->own_noted, e.name);
+	}
+}
+
+/* true: the session set it itself, and is told of it this once by its own command. */
+static bool
+take_own(struct imap_notify *n, struct span path, struct span name)
+{
+	struct buf left = { 0 };
+	struct reader r;
+	bool found = false;
+
+	reader_init(&r, n->own_noted.data, n->own_noted.len);
+	while (r.p < r.end) {
+		struct span p = get_span(&r), e = get_span(&r);
+
+		if (!found && span_eq(p, path) && span_eq(e, name)) {
+			found = true;
+			continue;
+		}
+		put_span(&left, p);
+		put_span(&left, e);
+	}
+	buf_fini(&n->own_noted);
+	n->own_noted = left;
+	return found;
+}
+
+static bool
+wants_noted(const struct imap_notify *n, struct span path)
+{
+	const struct known *k = table_get(&n->by_path, path);
+
+	if (path.len == 0)
+		return (n->metadata & EV_SERVER) != 0;
+	if (n->passive)
+		return (n->metadata & EV_METADATA) != 0;
+	return (events_of(n, path, k != NULL && k->subscribed) & EV_METADATA) != 0;
+}
+
+static void
+put_entry(struct buf *out, struct span name)
+{
+	bool atom = name.len > 0;
+
+	for (size_t i = 0; i < name.len && atom; i++)
+		atom = imap_is_atom_char((unsigned char)name.p[i]);
+	buf_add_c(out, ' ');
+	if (atom)
+		buf_add_span(out, name);
+	else
+		imap_put_string(out, name);
+}
+
+/* Names alone, no values (RFC 5464 §4.4.2). */
+static void
+tell_noted(struct imap_session *s, struct span path, struct span names)
+{
+	struct imap_notify *n = s->notify;
+	struct buf *out = imap_out(s);
+	bool wanted = wants_noted(n, path), any = false;
+	struct reader r;
+
+	reader_init(&r, names.p, names.len);
+	while (r.p < r.end && !r.bad) {
+		struct span name = get_span(&r);
+
+		if (take_own(n, path, name) || !wanted)
+			continue;
+		if (!any) {
+			buf_add_str(out, "* METADATA ");
+			if (path.len > 0)
+				imap_put_mailbox(s, out, path);
+			else
+				buf_add_str(out, "\"\"");
+		}
+		put_entry(out, name);
+		any = true;
+	}
+	if (any)
+		buf_add_str(out, "\r\n");
+}
+
+static void
+tell_metadata(struct imap_session *s, const struct store_touched_are *are)
+{
+	struct reader r;
+
+	if (s->notify->metadata == 0)
+		return;
+	if (are->not_noted && !s->notify->passive)
+		s->notify->overflow = true;
+	reader_init(&r, are->noted.p, are->noted.len);
+	while (are->noted.len > 0 && r.p < r.end && !r.bad) {
+		struct span path = get_span(&r);
+
+		tell_noted(s, path, get_span(&r));
+	}
+}
+
 /* ---- a round of telling: the selected mailbox, its new messages, the others ---- */
 
 static void
@@ -513,6 +643,13 @@ on_touched(void *arg, enum status st, bool more, const void *msg)
 
 	if (more)
 		return;
+	if (st == ST_OK && are != NULL)
+		tell_metadata(cmd->session, are);
+	if (st == ST_OK && are != NULL && n->passive) {
+		n->modseq = are->modseq;
+		round_end(cmd);
+		return;
+	}
 	if (st == ST_OK && are != NULL && are->all) {
 		n->asked = are->modseq;
 		n->epoch++;
@@ -533,7 +670,7 @@ ask_others(struct imap_cmd *cmd)
 	struct imap_notify *n = cmd->session->notify;
 	struct store_touched rq = { .since = n->modseq };
 
-	if (!n->others) {
+	if (!n->others && !n->passive) {
 		round_end(cmd);
 		return;
 	}
@@ -597,7 +734,11 @@ start_round(struct imap_cmd *cmd)
 
 	n->pending = false;
 	n->running = true;
-	if (s->view != NULL && n->selected != 0 && imap_sync_due(s->view))
+	if (n->passive && (cmd->background || s->view == NULL))
+		ask_others(cmd);
+	else if (n->passive)
+		imap_sync(cmd, ask_others);
+	else if (s->view != NULL && n->selected != 0 && imap_sync_due(s->view))
 		imap_sync(cmd, fetch_new);
 	else
 		fetch_new(cmd);
@@ -638,7 +779,7 @@ imap_notify_note(struct imap_session *s)
 {
 	if (s->notify == NULL)
 		return;
-	s->notify->pending = s->notify->others || (s->notify->selected != 0 && s->view != NULL);
+	s->notify->pending = s->notify->others || s->notify->passive || (s->notify->selected != 0 && s->view != NULL);
 	imap_notify_dirty(s);
 }
 
@@ -829,6 +970,7 @@ read_groups(struct imap_cmd *cmd, struct setting *q)
 		} else {
 			n->n_groups++;
 			n->others |= g->events != 0;
+			n->metadata |= g->events & (EV_METADATA | EV_SERVER);
 		}
 	} while (imap_args_good(a) && imap_args_try(a, ' '));
 }
@@ -900,6 +1042,56 @@ on_first_touched(void *arg, enum status st, bool more, const void *msg)
 	}
 	q->n->modseq = are->modseq;
 	store_do_list(cmd->session->home, &rq, on_first_list, cmd);
+}
+
+/* ---- ENABLE ---- */
+
+void
+imap_notify_enable(struct imap_session *s, struct span name, struct buf *out)
+{
+	unsigned events = span_caseeq_str(name, "METADATA") && imap_cap_on(s, CAP_METADATA) ?
+	    EV_METADATA | EV_SERVER :
+	    span_caseeq_str(name, "METADATA-SERVER") && imap_cap_on(s, CAP_METADATA_SERVER) ?
+	    EV_SERVER : 0;
+
+	if (events == 0 || (s->notify != NULL && (s->notify->metadata & events) == events))
+		return;
+	buf_addf(out, " %s", events & EV_METADATA ? "METADATA" : "METADATA-SERVER");
+	if (s->notify == NULL) {
+		s->notify = mem_zalloc(sizeof(*s->notify));
+		s->notify->passive = true;
+	}
+	if (s->notify->passive)
+		s->notify->metadata |= events;
+}
+
+static void
+on_enabled(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+	const struct store_touched_are *are = msg;
+
+	if (more)
+		return;
+	if (st == ST_OK && are != NULL)
+		cmd->session->notify->modseq = are->modseq;
+	else
+		imap_notify_free(&cmd->session->notify);
+	imap_cmd_done(cmd, st);
+}
+
+void
+imap_notify_enabled(struct imap_cmd *cmd)
+{
+	struct imap_session *s = cmd->session;
+	struct store_touched rq = { 0 };
+
+	if (s->notify == NULL || !s->notify->passive || s->notify->modseq != 0) {
+		imap_cmd_done(cmd, ST_OK);
+		return;
+	}
+	imap_watch(s);
+	store_do_touched(s->home, &rq, on_enabled, cmd);
 }
 
 /* notify = "NOTIFY" SP ("SET" [SP "STATUS"] SP event-groups / "NONE") */

@@ -24,6 +24,13 @@ bool imap_notify_flags(const struct imap_session *s);
 bool imap_notify_expunges(const struct imap_session *s);
 /* Messages that this session itself made in its selected mailbox: EXISTS alone tells them. */
 void imap_notify_own(struct imap_session *s, uint64_t mailbox, const struct uidset *uids);
+/* ENABLE METADATA or METADATA-SERVER: changes of annotations by others are told, as long as
+ * NOTIFY does not say otherwise (RFC 5464 §4.1).  Adds the word if it is one of them. */
+void imap_notify_enable(struct imap_session *s, struct span name, struct buf *out);
+/* The end of ENABLE: the command ends once it is known from where on changes count. */
+void imap_notify_enabled(struct imap_cmd *cmd);
+/* Annotations that this session itself set: put_store_metadata(); path empty: the account's. */
+void imap_notify_own_metadata(struct imap_session *s, struct span path, struct span entries);
 /* Messages above this uid were told with EXISTS. */
 void imap_notify_new(struct imap_session *s, uint32_t above);
 

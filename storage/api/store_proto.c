@@ -82,7 +82,9 @@ static const struct ipc_field touched[] = {
 	IPC_U64(store_touched, since), IPC_END };
 static const struct ipc_field touched_are[] = {
 	IPC_U64(store_touched_are, modseq), IPC_BOOL(store_touched_are, all),
-	IPC_STR(store_touched_are, list, 0, PART), IPC_END };
+	IPC_STR(store_touched_are, list, 0, PART),
+	IPC_STR(store_touched_are, noted, 0, PART), IPC_BOOL(store_touched_are, not_noted),
+	IPC_END };
 static const struct ipc_field watch[] = {
 	IPC_BOOL(store_watch, on), IPC_END };
 static const struct ipc_field dirty[] = {
@@ -285,7 +287,7 @@ static const struct ipc_message messages[] = {
 	{ STORE_MARKS, "marks", ACCESS, 0, 16, OF(store_marks, marks) },
 	{ STORE_MARKS_ARE, "marks-are", REPLY, (3u << 20) + 64, OF(store_marks_are, marks_are) },
 	{ STORE_TOUCHED, "touched", ACCESS, 0, 16, OF(store_touched, touched) },
-	{ STORE_TOUCHED_ARE, "touched-are", REPLY, PART + 64,
+	{ STORE_TOUCHED_ARE, "touched-are", REPLY, 2 * PART + 64,
 	    OF(store_touched_are, touched_are) },
 	{ STORE_LEASE, "lease", ACCESS, 0, 32, OF(store_lease, lease) },
 	{ STORE_REMOVE, "remove", ACCESS, 0, PART + 65536, OF(store_remove, remove_) },

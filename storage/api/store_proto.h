@@ -180,9 +180,16 @@ struct store_changes_are {
 
 /* touched -> touched_are: the mailboxes whose messages changed after `since` (a modseq of the
  * account: attached, dirty, touched_are; 0: none, only the modseq is wanted), as store_mailbox
- * lines whose path is the last part of it alone.  all: ask for the list instead. */
+ * lines whose path is the last part of it alone.  all: ask for the list instead.  noted: whose
+ * annotations changed: put_span() of a path (empty: the account's own), then put_span() of
+ * put_span() of the names; not_noted: there may be more of them that are not known any more. */
 struct store_touched { uint64_t since; };
-struct store_touched_are { uint64_t modseq; bool all; struct span list; };
+struct store_touched_are {
+	uint64_t	modseq;
+	bool		all;
+	struct span	list, noted;
+	bool		not_noted;
+};
 
 /* watch: from now on `dirty` notes for this channel's account: at most one until the next
  * request of the channel. */

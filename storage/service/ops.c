@@ -475,7 +475,7 @@ prepare(struct request *rq, const union any *msg, bool *wait)
 		    msg->quota.messages, msg->quota.mailboxes };
 		return ST_OK;
 	case STORE_METADATA_SET:
-		op->kind = OP_METADATA;
+		op->kind = OP_METADATA_NOTED;
 		op->u.metadata = (struct op_metadata){ msg->metadata.mailbox,
 		    msg->metadata.entries };
 		return ST_OK;

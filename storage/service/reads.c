@@ -451,16 +451,15 @@ read_changes(struct request *rq, const struct store_changes *msg)
 static enum step
 read_touched(struct request *rq, const struct store_touched *msg)
 {
-	struct store_touched_are are = { 0 };
-	struct buf out = { 0 };
+	struct state_touched t;
 	uint64_t since = msg->since > 0 ? msg->since : UINT64_MAX;
 	enum status st = state_touched(rq->svc->state, rq->account->id, since, TOUCHED_ROWS,
-	    &are.modseq, &are.all, &out);
-	enum step step;
+	    &t);
+	const struct store_touched_are are = { t.modseq, t.all, buf_span(&t.list),
+		buf_span(&t.noted), t.not_noted };
+	enum step step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_TOUCHED_ARE, &are);
 
-	are.list = buf_span(&out);
-	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_TOUCHED_ARE, &are);
-	buf_fini(&out);
+	state_touched_fini(&t);
 	return step;
 }
 

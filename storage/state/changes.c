@@ -55,11 +55,21 @@ history_add(struct apply *ap)
 {
 	struct rec_history h = { .kind = (uint8_t)ap->op->kind, .time_ms = ap->op->head.time_ms,
 		.who = ap->op->head.who, .mailboxes = buf_span(&ap->touched) };
+	struct buf names = { 0 };
 	struct key k;
+	enum status st;
+
+	if (ap->op->kind == OP_METADATA_NOTED) {
+		h.noted = ap->op->u.metadata.mailbox;
+		metadata_names(&ap->op->u.metadata, &names);
+		h.names = buf_span(&names);
+	}
 
 	key_2(&k, ap->a->id, ap->modseq);
 	rec_history_put(st_put_start(ap->s), &h);
-	return st_put(ap->s, TAB_HISTORY, &k);
+	st = st_put(ap->s, TAB_HISTORY, &k);
+	buf_fini(&names);
+	return st;
 }
 
 /* ---- forgetting ---- */

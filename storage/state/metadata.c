@@ -1,6 +1,6 @@
 /* Annotations of mailboxes and of an account as a whole (RFC 5464): a row for each entry,
  * by mailbox (0: the account), reader (0: shared, else who sees it) and name.  They are no
- * change that clients synchronise, so they have no modseq. */
+ * change of a mailbox that clients synchronise; the history tells which ones changed. */
 #include "storage/state/state_priv.h"
 
 static const char *const roots[] = { "/shared/", "/private/" };
@@ -25,8 +25,8 @@ metadata_name_valid(struct span name)
 	return rooted;
 }
 
-static bool
-is_private(struct span name)
+bool
+metadata_private(struct span name)
 {
 	return span_has_prefix(name, roots[1]);
 }
@@ -34,7 +34,7 @@ is_private(struct span name)
 static void
 key_of(struct key *k, uint64_t account, uint64_t mailbox, uint64_t who, struct span name)
 {
-	key_3(k, account, mailbox, is_private(name) ? who : 0);
+	key_3(k, account, mailbox, metadata_private(name) ? who : 0);
 	key_add(k, name);
 }
 
@@ -63,7 +63,7 @@ static enum status
 add_up(struct apply *ap, const struct store_metadata *e, struct sums *s)
 {
 	uint64_t who = ap->op->head.who;
-	unsigned side = is_private(e->name) ? 1 : 0;
+	unsigned side = metadata_private(e->name) ? 1 : 0;
 	struct span old;
 	struct key k;
 	enum status st;
@@ -143,7 +143,7 @@ judge_rights(struct apply *ap)
 		return refuse(ap, ST_DENIED);
 	reader_init(&r, p->entries.p, p->entries.len);
 	while (get_store_metadata(&r, &e))
-		if (!is_private(e.name))
+		if (!metadata_private(e.name))
 			need |= RIGHT_WRITE;
 	return ap_need(ap, p->mailbox, need);
 }
@@ -173,6 +173,40 @@ apply_metadata(struct apply *ap)
 		TRY(put(ap, p->mailbox, &e));
 	ap->a->rec.metadata_bytes = ap->a->rec.metadata_bytes + s.add - s.take;
 	ap->a->dirty = true;
+	return ST_OK;
+}
+
+void
+metadata_names(const struct op_metadata *p, struct buf *out)
+{
+	struct store_metadata e;
+	struct reader r;
+
+	reader_init(&r, p->entries.p, p->entries.len);
+	while (get_store_metadata(&r, &e))
+		put_span(out, e.name);
+}
+
+/* The same, with a modseq and a row of history for those who want to hear of it. */
+enum status
+apply_metadata_noted(struct apply *ap)
+{
+	const struct op_metadata *p = &ap->op->u.metadata;
+	struct store_metadata e;
+	struct reader r;
+
+	TRY(apply_metadata(ap));
+	if (ap->r->status != ST_OK)
+		return ST_OK;
+	(void)ap_modseq(ap);
+	ap->r->mailbox = p->mailbox;
+	reader_init(&r, p->entries.p, p->entries.len);
+	while (get_store_metadata(&r, &e)) {
+		if (metadata_private(e.name))
+			ap->reader_changed = true;
+		else
+			ap->shared_changed = true;
+	}
 	return ST_OK;
 }
 

@@ -86,6 +86,7 @@ static const struct {
 	[OP_REMOVE] = { "remove", remove_ },
 	[OP_UIDL_PUT] = { "uidl-put", uidl_put },
 	[OP_METADATA] = { "metadata", metadata },
+	[OP_METADATA_NOTED] = { "metadata-noted", metadata },
 	[OP_STAGE_COPY] = { "stage-copy", copy },
 	[OP_STAGE_APPEND] = { "stage-append", append },
 	[OP_STAGE_COMMIT] = { "stage-commit", no_fields },

@@ -496,6 +496,10 @@ rec_history_put(struct buf *b, const struct rec_history *r)
 	put_u64(b, (uint64_t)r->time_ms);
 	put_varint(b, r->who);
 	put_span(b, r->mailboxes);
+	if (r->kind == OP_METADATA_NOTED) {
+		put_varint(b, r->noted);
+		put_span(b, r->names);
+	}
 }
 
 bool
@@ -508,5 +512,11 @@ rec_history_get(struct span p, struct rec_history *h)
 	h->time_ms = (int64_t)get_u64(&r);
 	h->who = get_varint(&r);
 	h->mailboxes = get_span(&r);
+	h->noted = 0;
+	h->names = SPAN_NONE;
+	if (h->kind == OP_METADATA_NOTED) {
+		h->noted = get_varint(&r);
+		h->names = get_span(&r);
+	}
 	return reader_done(&r) && h->mailboxes.len % 8 == 0;
 }

@@ -222,6 +222,9 @@ struct rec_history {
 	int64_t		time_ms;
 	uint64_t	who;
 	struct span	mailboxes;		/* u64 each: those with change rows */
+	/* Of OP_METADATA_NOTED alone: a mailbox or 0, and put_span() of the entries' names. */
+	uint64_t	noted;
+	struct span	names;
 };
 
 void rec_meta_put(struct buf *b, const struct rec_meta *r);

@@ -496,6 +496,7 @@ static const struct {
 	[OP_STAGE_COMMIT] = { apply_stage_commit, STAGES | SHARED },
 	[OP_STAGE_END] = { apply_stage_end, STAGES | DELETED_TOO },
 	[OP_METADATA] = { apply_metadata, SHARED },
+	[OP_METADATA_NOTED] = { apply_metadata_noted, SHARED },
 	[OP_ACL_SET] = { apply_acl_set, SHARED },
 	[OP_URL_KEY] = { apply_url_key, 0 },
 };

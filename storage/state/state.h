@@ -184,11 +184,20 @@ enum status state_changes(struct state *s, uint64_t account, uint64_t mailbox, u
 enum status state_metadata(struct state *s, uint64_t account, uint64_t reader,
     const struct store_metadata_get *rq, size_t budget, uint32_t *resume, struct buf *out);
 
-/* What changed in an account after `since`: put_store_mailbox(), with the name for the path, of the mailboxes
+/* What changed in an account after `since`: *list has put_store_mailbox(), with the name for the path, of the mailboxes
  * whose messages did.  all: mailboxes came, went or were renamed or subscribed, or too much
- * happened to tell it so (at most about `rows` rows are read): ask for the list. */
+ * happened to tell it so (at most about `rows` rows are read): ask for the list.
+ * noted: put_span() of the path of each mailbox whose annotations changed (empty: the account's
+ * own), then put_span() of put_span() of their names, without private ones of others; not_noted:
+ * there may be more that nobody knows any more. */
+struct state_touched {
+	uint64_t	modseq;
+	bool		all, not_noted;
+	struct buf	list, noted;
+};
+void state_touched_fini(struct state_touched *t);
 enum status state_touched(struct state *s, uint64_t account, uint64_t since, uint32_t rows,
-    uint64_t *modseq, bool *all, struct buf *out);
+    struct state_touched *t);
 
 /* put_store_uidl() of a mailbox's messages that have one, by uid; as state_rows(), and at
  * most `limit`. */

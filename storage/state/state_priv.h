@@ -270,6 +270,9 @@ enum status uidl_move(struct apply *ap, struct mbox *from, uint32_t uid, struct 
 enum status metadata_drop(struct apply *ap, uint64_t mailbox);
 enum status metadata_copy(struct apply *ap, uint64_t from, uint64_t to);
 bool metadata_name_valid(struct span name);
+bool metadata_private(struct span name);
+/* put_span() of the names of its entries. */
+void metadata_names(const struct op_metadata *p, struct buf *out);
 
 /* ---- access keys of mailboxes (urlkey.c) ---- */
 
@@ -334,6 +337,7 @@ enum status apply_dir_write(struct apply *ap);
 enum status apply_remove(struct apply *ap);
 enum status apply_uidl_put(struct apply *ap);
 enum status apply_metadata(struct apply *ap);
+enum status apply_metadata_noted(struct apply *ap);
 enum status apply_acl_set(struct apply *ap);
 enum status apply_url_key(struct apply *ap);
 /* once.c: has its own way to the records. */

@@ -349,10 +349,12 @@ an_append_takes_what_it_replaces_along(void **state)
 	kit_check(k);
 }
 
+static enum op_kind annotate_as = OP_METADATA_NOTED;
+
 static enum status
 annotate(uint64_t mailbox, uint64_t who, const char *name, const char *value, unsigned n)
 {
-	struct op op = kit_op(k, OP_METADATA);
+	struct op op = kit_op(k, annotate_as);
 	struct buf list = { 0 };
 	char text[300];
 	enum status st;
@@ -454,6 +456,79 @@ annotations_belong_to_a_mailbox_and_a_reader(void **state)
 	assert_string_equal(annotations(kit_mailbox(k, "Old"), 8, "/private", 255, 100),
 	    "/private/comment=other's ");
 	assert_string_equal(annotations(in, 8, "/private", 255, 100), "/private/comment=other's ");
+	kit_check(k);
+}
+
+/* "path:name,name path:name" of what changed after a modseq; "?" : and perhaps more. */
+static const char *
+noted_since(uint64_t since, uint32_t rows)
+{
+	static char text[1024];
+	struct state_touched t;
+	struct reader r, names;
+	size_t len = 0;
+
+	text[0] = '\0';
+	OK(state_touched(k->s, 7, since, rows, &t));
+	reader_init(&r, t.noted.data, t.noted.len);
+	while (r.p < r.end) {
+		struct span path = get_span(&r), list = get_span(&r);
+
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%.*s:", (int)path.len,
+		    path.len > 0 ? path.p : "");
+		reader_init(&names, list.p, list.len);
+		while (names.p < names.end) {
+			struct span name = get_span(&names);
+
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%.*s%s",
+			    (int)name.len, name.p, names.p < names.end ? "," : " ");
+		}
+		assert_false(names.bad);
+	}
+	assert_false(r.bad);
+	if (t.not_noted)
+		(void)snprintf(text + len, sizeof(text) - len, "?");
+	state_touched_fini(&t);
+	return text;
+}
+
+static void
+changed_annotations_are_in_the_history_for_those_who_may_know(void **state)
+{
+	uint64_t in = kit_mailbox(k, "INBOX"), low, before;
+
+	OK(kit_create(k, "Work"));
+	OK(kit_create(k, "Work/Low"));
+	low = kit_mailbox(k, "Work/Low");
+	OK(kit_share(k, "INBOX", 8, RIGHT_LOOKUP | RIGHT_READ | RIGHT_WRITE));
+	before = k->r.modseq;
+	assert_string_equal(noted_since(before, 100), "");
+	OK(annotate(low, 7, "/shared/a", "x", 2));
+	assert_true(k->r.modseq > before && k->r.mailbox == low && !k->r.own_only);
+	OK(annotate(0, 7, "/private/b", "x", 1));
+	assert_true(k->r.own_only);
+	OK(annotate(in, 8, "/private/c", "x", 1));
+	OK(annotate(in, 8, "/shared/c", "x", 1));
+	OK(annotate(low, 7, "/shared/a", NULL, 1));
+	assert_string_equal(noted_since(before, 100), "Work/Low:/shared/a,/shared/a/1 :/private/b "
+	    "INBOX:/shared/c Work/Low:/shared/a ");
+	assert_string_equal(noted_since(before, 2),
+	    "Work/Low:/shared/a,/shared/a/1 :/private/b ?");
+	assert_string_equal(noted_since(k->r.modseq, 100), "");
+	/* a refused one is none, and a deleted mailbox has none */
+	before = k->r.modseq;
+	IS(annotate(in, 8, "/shared/a/", "x", 1), ST_SYNTAX);
+	assert_int_equal(k->r.modseq, before);
+	OK(annotate(low, 7, "/private/d", "x", 1));
+	OK(kit_delete(k, "Work/Low"));
+	assert_string_equal(noted_since(before, 100), "");
+	/* as journals tell it from before there was a note */
+	annotate_as = OP_METADATA;
+	before = k->r.modseq;
+	OK(annotate(in, 7, "/shared/e", "x", 1));
+	annotate_as = OP_METADATA_NOTED;
+	assert_int_equal(k->r.modseq, before);
+	assert_string_equal(noted_since(before, 100), "");
 	kit_check(k);
 }
 
@@ -1224,6 +1299,7 @@ main(void)
 		T(append_refuses_without_a_trace),
 		T(an_append_takes_what_it_replaces_along),
 		T(annotations_belong_to_a_mailbox_and_a_reader),
+		T(changed_annotations_are_in_the_history_for_those_who_may_know),
 		T(flags_change_only_what_changes),
 		T(sets_are_cut_to_what_one_operation_may_change),
 		T(expunge_takes_the_deleted_ones_alone),
