@@ -30,6 +30,24 @@ ahead_clear(struct ahead *a)
 	batch_clear(a, &a->batch[0]);
 	batch_clear(a, &a->batch[1]);
 	a->next = a->window = 0;
+	a->watching = false;
+}
+
+void
+ahead_stale(struct ahead *a, bool waits, uint32_t index)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct ahead_batch *b = &a->batch[i];
+
+		if (!waits || !b->coming || index < b->from || index >= b->to) {
+			batch_clear(a, b);
+			continue;
+		}
+		b->to = index + 1;
+		while (b->n > 0 && b->items[b->n - 1].index >= b->to)
+			b->n--;
+	}
+	a->next = a->window = 0;
 }
 
 static uint32_t
@@ -117,6 +135,11 @@ on_bodies(void *arg, enum status st, bool more, const void *msg)
 	a->came(a->arg);
 }
 
+static void
+on_watching(void *arg, enum status st, bool more, const void *msg)
+{
+}
+
 /* Asks for messages from `from` on: of one mailbox, not more than the window, and about
  * the bytes that are allowed. */
 static void
@@ -131,6 +154,10 @@ ask(struct ahead *a, struct ahead_batch *b, const struct ahead_limits *lim, uint
 	uint32_t i = from;
 
 	batch_clear(a, b);
+	if (!a->watching) {
+		store_do_watch(a->store, &(struct store_watch){ true }, on_watching, NULL);
+		a->watching = true;
+	}
 	if (*a->total >= lim->worker)
 		a->window = 1;
 	if (half > rq.budget && a->window > 1)
@@ -208,6 +235,14 @@ item_of(const struct ahead_batch *b, uint32_t index)
 			hi = mid;
 	}
 	return lo < b->n && b->items[lo].index == index ? &b->items[lo] : NULL;
+}
+
+bool
+ahead_has(struct ahead *a, uint32_t index)
+{
+	struct ahead_batch *b = batch_of(a, index);
+
+	return b != NULL && !b->coming && b->status == ST_OK;
 }
 
 enum status

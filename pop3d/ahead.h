@@ -2,7 +2,8 @@
  * Stored bodies on their way to a client that fetches one message after the other: asked
  * for many at a time, since it is the question that costs, and kept as they are stored
  * until their turn.  Two batches: one being used, the next one coming.  What they may
- * hold is bounded for a session, and for all of a worker. */
+ * hold is bounded for a session, and for all of a worker; the owner forgets it when the
+ * client rests, and what came before a change in the account (ahead_stale()). */
 #ifndef POP3D_AHEAD_H
 #define POP3D_AHEAD_H
 
@@ -36,6 +37,7 @@ struct ahead {				/* zeroed: nothing */
 	struct ahead_batch	batch[2];
 	uint32_t		next;		/* index behind the last one asked for */
 	uint32_t		window;		/* messages of a batch */
+	bool			watching;	/* the store tells of changes */
 };
 
 struct ahead_limits {
@@ -49,6 +51,10 @@ struct ahead_limits {
  * store could not read it. */
 enum status ahead_find(struct ahead *a, const struct ahead_limits *lim, uint32_t index,
     struct span *bytes, uint64_t *stored_size);
+/* Its bytes are here: ahead_find() asks for nothing that it is not asked for. */
+bool ahead_has(struct ahead *a, uint32_t index);
+/* Messages may be gone by now: forgets all but the one that is waited for, if there is one. */
+void ahead_stale(struct ahead *a, bool waits, uint32_t index);
 /* Forgets all and cancels what was asked. */
 void ahead_clear(struct ahead *a);
 

@@ -109,9 +109,12 @@ on_store_event(void *arg, enum store_event ev, uint64_t modseq)
 
 	if (s->ending)
 		return;
-	if (ev == STORE_EV_REVOKED)
+	if (ev == STORE_EV_REVOKED) {
 		pop3_session_end(s);
-	else if (ev == STORE_EV_LOST && s->state == POP3_IN_TRANS)
+		return;
+	}
+	pop3_retr_stale(s);
+	if (ev == STORE_EV_LOST && s->state == POP3_IN_TRANS)
 		pop3_lease_again(s);
 }
 

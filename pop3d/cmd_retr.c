@@ -1,6 +1,7 @@
 /* RETR and TOP.  A message that is not large comes out of what was read ahead and goes
  * out in one write; a large one passes through piece by piece, as fast as the client
- * reads. */
+ * reads.  While a client that fetches one message after the other reads one, the answer
+ * to its next RETR is made. */
 #include "pop3d/session.h"
 
 #include "common/util/mem.h"
@@ -9,8 +10,13 @@
 #define AT_ONCE		(1u << 20)	/* octets of a message that is unpacked as a whole */
 #define PIECE		(256u << 10)	/* stored bytes asked for at a time */
 #define STEP		(64u << 10)	/* octets unpacked at a time */
+#define READY		(64u << 10)	/* octets of a message whose answer is made ahead */
+#define READY_SKIP	64u		/* messages marked as deleted that are passed over for it */
+#define ANSWER_MORE	128u		/* of an answer, beside the message; dots come on top */
+#define REST_MS		10000		/* without RETR: nothing is kept */
 
 static void fetch_on(struct pop3_session *s);
+static void make_ready(void *arg);
 static void stream_on(struct pop3_session *s);
 
 void
@@ -22,12 +28,15 @@ pop3_stream_end(struct pop3_session *s)
 }
 
 static void
-put_first_line(struct pop3_session *s)
+put_first_line(const struct pop3_session *s, uint32_t index, bool top, struct buf *out)
 {
-	if (s->top)
-		buf_add_str(pop3_out(s), "+OK The top of the message follows\r\n");
-	else
-		buf_addf(pop3_out(s), "+OK %u octets\r\n", (unsigned)s->drop.size[s->at]);
+	if (top) {
+		buf_add_str(out, "+OK The top of the message follows\r\n");
+		return;
+	}
+	buf_add_str(out, "+OK ");
+	buf_add_u64(out, s->drop.size[index]);
+	buf_add_str(out, " octets\r\n");
 }
 
 static void
@@ -48,10 +57,9 @@ count(struct pop3_session *s)
 /* RFC 6856 §2.1: what a client that did not say UTF8 gets of a header that needs it.
  * false: refused. */
 static bool
-suit_header(struct pop3_session *s, size_t from, bool first)
+suit_header(struct pop3_session *s, struct buf *out, size_t from, bool first)
 {
 	struct pop3_stream *x = &s->stream;
-	struct buf *out = pop3_out(s);
 	struct span raw = span(out->data + from, out->len - from);
 	size_t n;
 
@@ -70,14 +78,13 @@ suit_header(struct pop3_session *s, size_t from, bool first)
 
 /* Raw octets at the end of the output, from `from` on, made what is sent. */
 static bool
-suit(struct pop3_session *s, size_t from, bool first)
+suit(struct pop3_session *s, struct buf *out, size_t from, bool top, bool first)
 {
 	struct pop3_stream *x = &s->stream;
-	struct buf *out = pop3_out(s);
 
-	if (out->len > from && !suit_header(s, from, first))
+	if (out->len > from && !suit_header(s, out, from, first))
 		return false;
-	if (s->top)
+	if (top)
 		buf_cut(out, from + pop3_top_take(&x->top, span(out->data + from, out->len - from)));
 	pop3_stuff(&x->stuffer, out, from);
 	return true;
@@ -98,27 +105,158 @@ begin(struct pop3_session *s)
 	s->stream.top.lines = s->top_lines;
 }
 
-static void
-send_at_once(struct pop3_session *s, struct span stored)
+/* Appends a whole answer.  ST_UNSUPPORTED: it needs UTF8; out is as it was then, and after
+ * any failure. */
+static enum status
+put_answer(struct pop3_session *s, uint32_t index, bool top, struct span stored,
+    struct buf *out)
 {
-	struct buf *out = pop3_out(s);
 	size_t mark = out->len, from;
 	enum status st;
 
 	begin(s);
-	put_first_line(s);
+	buf_reserve(out, (size_t)s->drop.size[index] + ANSWER_MORE);
+	put_first_line(s, index, top, out);
 	from = out->len;
-	st = body_unpack(stored, s->drop.size[s->at], out);
-	if (st != ST_OK) {
-		buf_cut(out, mark);
-		pop3_fail(s, st);
-	} else if (!suit(s, from, true)) {
-		refuse_utf8(s, mark);
-	} else {
+	st = body_unpack(stored, s->drop.size[index], out);
+	/* nearly all are ASCII: their headers need not be looked for */
+	if (st == ST_OK && pop3_is_ascii(span(out->data + from, out->len - from)))
+		s->stream.header.over = true;
+	if (st == ST_OK && !suit(s, out, from, top, true))
+		st = ST_UNSUPPORTED;
+	if (st == ST_OK)
 		pop3_stuff_end(&s->stream.stuffer, out);
-		count(s);
-		pop3_done(s);
+	else
+		buf_cut(out, mark);
+	return st;
+}
+
+static void
+sent(struct pop3_session *s)
+{
+	count(s);
+	if (s->ready.next == s->at && !s->top)
+		loop_task_post(s->ready.make);
+	if (!s->top)
+		s->ready.next = s->at + 1;
+	pop3_done(s);
+}
+
+static void
+send_at_once(struct pop3_session *s, struct span stored)
+{
+	struct buf *out = pop3_out(s);
+	enum status st = put_answer(s, s->at, s->top, stored, out);
+
+	if (st == ST_UNSUPPORTED)
+		refuse_utf8(s, out->len);
+	else if (st != ST_OK)
+		pop3_fail(s, st);
+	else
+		sent(s);
+}
+
+/* ---- the next one ---- */
+
+static void
+ready_drop(struct pop3_session *s)
+{
+	s->srv->ahead_bytes -= s->ready.answer.room;
+	buf_fini(&s->ready.answer);
+}
+
+/* The message that RETR would want next, as far as it is near. */
+static uint32_t
+next_wanted(const struct pop3_session *s)
+{
+	uint32_t i = s->ready.next, end = i + READY_SKIP;
+
+	while (i < s->drop.n && i < end && maildrop_is_deleted(&s->drop, i))
+		i++;
+	return i < end ? i : s->drop.n;
+}
+
+/* Runs when the last answer was written, and nothing is to be done. */
+static void
+make_ready(void *arg)
+{
+	struct pop3_session *s = arg;
+	const struct ahead_limits lim = { s->srv->conf->read_ahead_bytes,
+		s->srv->conf->read_ahead_total_bytes };
+	struct pop3_ready *r = &s->ready;
+	uint32_t index = next_wanted(s);
+	uint64_t stored_size;
+	struct span stored;
+
+	if (s->busy || r->answer.len > 0 || conn_in(s->conn)->len > 0 || index >= s->drop.n ||
+	    s->drop.size[index] > READY || !ahead_has(&s->ahead, index) ||
+	    ahead_find(&s->ahead, &lim, index, &stored, &stored_size) != ST_OK ||
+	    stored.len < stored_size)
+		return;
+	/* what is wrong with it is told when it is asked for */
+	if (put_answer(s, index, false, stored, &r->answer) != ST_OK)
+		buf_fini(&r->answer);
+	s->srv->ahead_bytes += r->answer.room;
+	r->index = index;
+	r->utf8 = s->utf8;
+}
+
+/* false: it is not the one that was made. */
+static bool
+send_ready(struct pop3_session *s)
+{
+	struct pop3_ready *r = &s->ready;
+	struct buf *out;
+
+	if (r->answer.len == 0)
+		return false;
+	if (s->top || r->index != s->at || r->utf8 != s->utf8) {
+		ready_drop(s);
+		return false;
 	}
+	out = pop3_out(s);
+	s->srv->ahead_bytes -= r->answer.room;
+	if (out->len == 0) {
+		buf_fini(out);
+		*out = r->answer;
+		buf_init(&r->answer);
+	} else {
+		buf_add_span(out, buf_span(&r->answer));
+		buf_fini(&r->answer);
+	}
+	r->next = s->at;	/* skipped ones do not end the row */
+	sent(s);
+	return true;
+}
+
+void
+pop3_retr_stale(struct pop3_session *s)
+{
+	ready_drop(s);
+	ahead_stale(&s->ahead, s->fetching, s->at);
+}
+
+static void
+on_rest(void *arg)
+{
+	struct pop3_session *s = arg;
+
+	if (s->fetching) {
+		loop_timer_set(s->rest, REST_MS);
+		return;
+	}
+	ready_drop(s);
+	ahead_clear(&s->ahead);
+}
+
+void
+pop3_retr_end(struct pop3_session *s)
+{
+	pop3_stream_end(s);
+	ready_drop(s);
+	ahead_clear(&s->ahead);
+	loop_timer_free(&s->rest);
+	loop_task_free(&s->ready.make);
 }
 
 /* ---- large ones ---- */
@@ -195,7 +333,7 @@ stream_step(struct pop3_session *s)
 	bool first = !x->begun;
 
 	if (first)
-		put_first_line(s);
+		put_first_line(s, s->at, s->top, out);
 	from = out->len;
 	if (body_reader_take(x->reader, &stored, STEP, out) != ST_OK) {
 		buf_cut(out, mark);
@@ -207,7 +345,7 @@ stream_step(struct pop3_session *s)
 		buf_cut(out, mark);
 		return true;
 	}
-	if (!suit(s, from, first)) {
+	if (!suit(s, out, from, s->top, first)) {
 		refuse_utf8(s, mark);
 		return false;
 	}
@@ -237,8 +375,7 @@ stream_on(struct pop3_session *s)
 	}
 	pop3_stuff_end(&x->stuffer, pop3_out(s));
 	pop3_stream_end(s);
-	count(s);
-	pop3_done(s);
+	sent(s);
 }
 
 static void
@@ -291,10 +428,16 @@ fetch_on(struct pop3_session *s)
 static void
 fetch(struct pop3_session *s)
 {
-	s->ahead.came = on_came;
-	s->ahead.arg = s;
+	if (s->rest == NULL) {
+		s->ahead.came = on_came;
+		s->ahead.arg = s;
+		s->rest = loop_timer_new(s->srv->loop, on_rest, s);
+		s->ready.make = loop_task_new(s->srv->loop, make_ready, s);
+	}
+	loop_timer_set(s->rest, REST_MS);
 	s->tried = false;
-	fetch_on(s);
+	if (!send_ready(s))
+		fetch_on(s);
 }
 
 static void

@@ -21,8 +21,7 @@ end_session(struct pop3_session *s)
 	s->busy = s->answering = false;
 	s->drained = NULL;
 	auth_exchange_cancel(&s->exchange);
-	pop3_stream_end(s);
-	ahead_clear(&s->ahead);
+	pop3_retr_end(s);
 	uidls_fini(&s->uidls);
 	store_close(&s->store);
 	drop_load_fini(&s->load);

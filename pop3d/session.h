@@ -63,6 +63,16 @@ struct pop3_stream {
 	bool			begun;		/* the answer has begun */
 };
 
+/* The answer to the next RETR, made while a client that fetches one message after the
+ * other reads the last one. */
+struct pop3_ready {
+	struct buf		answer;		/* empty: none */
+	uint32_t		index;
+	bool			utf8;		/* for a client that said UTF8 */
+	uint32_t		next;		/* index of what would come next, of RETR alone */
+	struct loop_task	*make;
+};
+
 struct pop3_session {
 	struct list		node;
 	struct pop3_server	*srv;
@@ -94,6 +104,8 @@ struct pop3_session {
 	struct drop_load	load;
 	struct uidls		uidls;
 	struct ahead		ahead;
+	struct pop3_ready	ready;
+	struct loop_timer	*rest;		/* what was read ahead is forgotten */
 	struct pop3_stream	stream;
 	uint32_t		at;		/* of a listing, of a message fetched, of QUIT */
 	uint32_t		top_lines;
@@ -161,5 +173,9 @@ void pop3_lease_again(struct pop3_session *s);
 bool pop3_message(struct pop3_session *s, struct span *rest, uint32_t *index);
 /* cmd_retr.c */
 void pop3_stream_end(struct pop3_session *s);
+/* Another session changed something: no message that is gone may be sent. */
+void pop3_retr_stale(struct pop3_session *s);
+/* The end of the session. */
+void pop3_retr_end(struct pop3_session *s);
 
 #endif

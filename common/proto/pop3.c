@@ -169,6 +169,21 @@ pop3_header_take(struct pop3_header *h, struct span raw)
 	return at;
 }
 
+/* Written for the compiler to take many bytes at a time. */
+bool
+pop3_is_ascii(struct span s)
+{
+	unsigned char any = 0;
+	size_t i = 0;
+
+	for (; i + BLOCK <= s.len; i += BLOCK)
+		for (size_t k = 0; k < BLOCK; k++)
+			any |= (unsigned char)s.p[i + k];
+	for (; i < s.len; i++)
+		any |= (unsigned char)s.p[i];
+	return any < 0x80;
+}
+
 /* Length of the well-formed sequence at p (RFC 3629 §4), 0: none. */
 static size_t
 utf8_sequence(const unsigned char *p, size_t n)

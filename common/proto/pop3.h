@@ -53,6 +53,7 @@ struct pop3_header {
 };
 /* How many of these bytes belong to the header, with the blank line. */
 size_t pop3_header_take(struct pop3_header *h, struct span raw);
+bool pop3_is_ascii(struct span s);
 /* UTF-8 that is not ASCII alone, well-formed. */
 bool pop3_is_utf8(struct span s);
 /* Makes '?' of each byte above 0x7f. */

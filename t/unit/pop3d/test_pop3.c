@@ -137,6 +137,22 @@ only_the_header_is_made_ascii(void **state)
 }
 
 static void
+one_byte_above_ascii_is_seen_wherever_it_stands(void **state)
+{
+	char text[200];
+
+	memset(text, 0x7f, sizeof(text));
+	for (size_t n = 0; n <= sizeof(text); n++)
+		assert_true(pop3_is_ascii(span(text, n)));
+	for (size_t i = 0; i < sizeof(text); i++) {
+		text[i] = (char)0x80;
+		for (size_t n = 0; n <= sizeof(text); n++)
+			assert_true(pop3_is_ascii(span(text, n)) == (n <= i));
+		text[i] = 0;
+	}
+}
+
+static void
 unique_ids_follow_the_format(void **state)
 {
 	const struct uidl_numbers n = { .mailbox = 0x1000000000005, .email = 77,
@@ -253,6 +269,7 @@ main(void)
 		cmocka_unit_test(dots_are_doubled_on_every_split),
 		cmocka_unit_test(top_is_exact_on_every_split),
 		cmocka_unit_test(only_the_header_is_made_ascii),
+		cmocka_unit_test(one_byte_above_ascii_is_seen_wherever_it_stands),
 		cmocka_unit_test(unique_ids_follow_the_format),
 		cmocka_unit_test(a_folder_is_cut_out_of_the_login),
 		cmocka_unit_test(marked_messages_are_named_by_mailbox_and_in_parts),
