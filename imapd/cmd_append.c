@@ -46,6 +46,7 @@ struct append {
 	struct imap_url		url;
 	struct url_source	*source;	/* its bytes are on their way */
 	bool			checked, checking;	/* the mailbox is there */
+	bool			bad_url;
 	bool			binary;		/* the message is a literal8 */
 	enum header_at		header;		/* of the message */
 };
@@ -291,18 +292,55 @@ accept_literal(struct imap_cmd *cmd)
 	imap_reader_stream(&s->reader);
 }
 
+/* Is the mailbox there at all?  Then it is the URL that is wrong. */
+static void
+on_there(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+	struct append *q = cmd->data;
+	const struct store_mailboxes *part = msg;
+	struct store_mailbox m;
+	struct reader r;
+
+	if (st == ST_OK && part != NULL && part->list.len > 0) {
+		reader_init(&r, part->list.p, part->list.len);
+		q->checked |= get_store_mailbox(&r, &m) && m.id != 0;
+	}
+	if (more)
+		return;
+	if (st != ST_OK || !q->checked) {
+		q->to.refused = NULL;
+		q->to.failed = st != ST_OK ? st : ST_NOT_FOUND;
+	}
+	q->to.whole = true;
+	appending_commit(cmd);
+}
+
+/* All is read that will be. */
+static void
+commit(struct imap_cmd *cmd)
+{
+	struct append *q = cmd->data;
+	struct store_list rq = { .path = q->to.path };
+
+	cmd->input = NULL;
+	if (q->bad_url && !q->checked) {
+		imap_list(cmd, &rq, on_there);
+		return;
+	}
+	q->to.whole = true;
+	appending_commit(cmd);
+}
+
 /* A literal that is not wanted: one that the client waits with ends the command here. */
 static void
 reject_literal(struct imap_cmd *cmd)
 {
 	struct imap_session *s = cmd->session;
-	struct append *q = cmd->data;
 
 	if (s->reader.literal.sync) {
 		/* Chunks of the messages before it may still be on their way. */
-		q->to.whole = true;
-		cmd->input = NULL;
-		appending_commit(cmd);
+		commit(cmd);
 	} else if (s->reader.literal.size > SKIP_MAX) {
 		imap_session_bye(s, "[TOOBIG] The message is too large");
 	} else {
@@ -425,6 +463,7 @@ refuse_url(struct imap_cmd *cmd)
 	}
 	buf_add_str(&text, "] There is nothing at this URL");
 	q->to.refused = arena_strndup(&cmd->arena, text.data, text.len);
+	q->bad_url = true;
 	buf_fini(&text);
 }
 
@@ -500,9 +539,7 @@ end_chunk(struct imap_cmd *cmd)
 		if (!appending_refused(&q->to) && is_replace(q) &&
 		    appending_target(cmd) != cmd->session->store)
 			q->to.refused = NOT_ACROSS;
-		q->to.whole = true;
-		cmd->input = NULL;
-		appending_commit(cmd);
+		commit(cmd);
 	} else {
 		judge(cmd);
 	}

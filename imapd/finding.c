@@ -447,9 +447,10 @@ put_item(struct imap_cmd *cmd)
 		if (!(f->q.wants & IMAP_RETURN_PARTIAL))
 			return true;
 		if (begins) {
-			buf_add_str(out, " PARTIAL (");
-			buf_add_span(out, f->q.partial.text);
-			buf_add_c(out, ' ');
+			const char *minus = f->q.partial.from_end ? "-" : "";
+
+			buf_addf(out, " PARTIAL (%s%u:%s%u ", minus, f->q.partial.lo, minus,
+			    f->q.partial.hi);
 			f->at = from;
 		}
 		over = put_set(cmd, to);

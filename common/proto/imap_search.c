@@ -348,14 +348,12 @@ partial_number(struct imap_args *a, bool minus)
 void
 imap_args_partial_range(struct imap_args *a, struct imap_partial *p)
 {
-	const char *from = a->p;
 	uint32_t swap;
 
 	p->from_end = imap_args_peek(a, '-');
 	p->lo = partial_number(a, p->from_end);
 	imap_args_expect(a, ':');
 	p->hi = partial_number(a, p->from_end);
-	p->text = span(from, (size_t)(a->p - from));
 	if (p->lo > p->hi) {
 		swap = p->lo;
 		p->lo = p->hi;

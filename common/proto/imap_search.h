@@ -24,11 +24,10 @@ enum {
 	IMAP_SEARCH_UID_BOUNDS = 8192	/* UIDAFTER, UIDBEFORE */
 };
 
-/* "1:100", or "-1:-100" from the end. */
+/* "1:100", or "-1:-100" from the end; "100:1" is the same (RFC 9394 §4). */
 struct imap_partial {
 	bool		from_end;
 	uint32_t	lo, hi;
-	struct span	text;		/* as it was asked for */
 };
 
 enum imap_sort_key {

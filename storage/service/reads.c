@@ -196,35 +196,22 @@ read_list(struct request *rq, const struct store_list *msg)
 static void
 recent_kept(struct request *rq, const struct state_result *res)
 {
-	uint64_t mailbox = rq->op.u.recent.mailbox;
-	uint32_t *from = table_get_u64(&rq->svc->recent, mailbox);
-
-	/* The record says it now. */
-	if (from != NULL && *from == rq->op.u.recent.below) {
-		table_del_u64(&rq->svc->recent, mailbox);
-		mem_free(&from);
-	}
+	state_recent_kept(rq->svc->state, rq->op.u.recent.mailbox, rq->op.u.recent.below);
 }
 
-/* The first uid that is recent for who asks; claimed, it is so for nobody else.  In
- * memory at once, in the journal a tick later. */
+/* The first uid that is recent for who asks; claimed, it is so for nobody else: at once, and
+ * in the journal a tick later. */
 static uint32_t
 recent(struct request *rq, uint64_t mailbox, uint32_t from, uint32_t uidnext, bool claim)
 {
 	struct service *svc = rq->svc;
-	uint32_t *claimed = table_get_u64(&svc->recent, mailbox);
 
-	if (claimed != NULL && *claimed > from)
-		from = *claimed;
+	from = state_recent(svc->state, mailbox, from);
 	if (claim && from < uidnext) {
 		struct op op = { .kind = OP_RECENT, .head.account = rq->account->id,
 		    .u.recent = { mailbox, uidnext } };
 
-		if (claimed == NULL) {
-			claimed = mem_zalloc(sizeof(*claimed));
-			table_put_u64(&svc->recent, mailbox, claimed);
-		}
-		*claimed = uidnext;
+		state_recent_claim(svc->state, mailbox, uidnext);
 		tick_own(svc, &op, recent_kept);
 	}
 	return from;

@@ -334,7 +334,6 @@ service_close(struct service **svcp)
 		mem_free(&db);
 	}
 	table_fini(&svc->accounts, free_account, NULL);
-	table_fini(&svc->recent, free_account, NULL);
 	leases_fini(svc);
 	buf_fini(&svc->outcomes);
 	service_conf_fini(&svc->cf);

@@ -145,7 +145,6 @@ struct service {
 	struct list		 reads;		/* long reads, in turn */
 	struct loop_task	*reads_task;
 	struct readers		*readers;
-	struct table		 recent;	/* mailbox -> first uid nobody claimed */
 	struct table		 leased;	/* account, lease -> when, where that matters */
 	/* tickets */
 	struct ticket_keys	 keys;

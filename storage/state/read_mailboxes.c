@@ -186,15 +186,60 @@ load(struct state *s, uint64_t account, struct lines *ls)
 	return ST_OK;
 }
 
+/* ---- recent messages ---- */
+
+uint32_t
+state_recent(struct state *s, uint64_t mailbox, uint32_t from)
+{
+	uint32_t *claimed;
+
+	pthread_mutex_lock(&s->lock);
+	claimed = table_get_u64(&s->recent, mailbox);
+	if (claimed != NULL && *claimed > from)
+		from = *claimed;
+	pthread_mutex_unlock(&s->lock);
+	return from;
+}
+
+void
+state_recent_claim(struct state *s, uint64_t mailbox, uint32_t below)
+{
+	uint32_t *claimed;
+
+	pthread_mutex_lock(&s->lock);
+	claimed = table_get_u64(&s->recent, mailbox);
+	if (claimed == NULL) {
+		claimed = mem_alloc(sizeof(*claimed));
+		table_put_u64(&s->recent, mailbox, claimed);
+	}
+	*claimed = below;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+state_recent_kept(struct state *s, uint64_t mailbox, uint32_t below)
+{
+	uint32_t *claimed;
+
+	pthread_mutex_lock(&s->lock);
+	claimed = table_get_u64(&s->recent, mailbox);
+	if (claimed != NULL && *claimed == below) {
+		table_del_u64(&s->recent, mailbox);
+		mem_free(&claimed);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
 static enum status
 count_recent(struct state *s, uint64_t account, struct line *l)
 {
-	const struct uidrange r = { l->recent_from, UINT32_MAX };
+	const uint32_t from = state_recent(s, l->m.id, l->recent_from);
+	const struct uidrange r = { from, UINT32_MAX };
 	const struct uidset among = { (struct uidrange *)(uintptr_t)&r, 1, 1 };
 	struct uidset found = { 0 };
 	enum status st;
 
-	if (l->m.id == 0 || l->recent_from >= l->m.uidnext || l->m.messages == 0)
+	if (l->m.id == 0 || from >= l->m.uidnext || l->m.messages == 0)
 		return ST_OK;
 	st = state_first_uids(s, account, l->m.id, STATE_ALL, &among, UINT32_MAX, &found);
 	l->m.recent = (uint32_t)uidset_count(&found);

@@ -335,6 +335,12 @@ state_open(struct engine *e, uint16_t shard, struct state **out)
 	return ST_OK;
 }
 
+static void
+free_claim(void *value, void *arg)
+{
+	mem_free(&value);
+}
+
 void
 state_close(struct state **sp)
 {
@@ -348,6 +354,7 @@ state_close(struct state **sp)
 	message_fini(&s->msg);
 	buf_fini(&s->value);
 	buf_fini(&s->out);
+	table_fini(&s->recent, free_claim, NULL);
 	pthread_mutex_destroy(&s->lock);
 	mem_free(sp);
 }

@@ -176,6 +176,12 @@ struct state_changes {			/* zeroed before the first use */
 	struct uidset	changed, vanished;
 };
 void state_changes_fini(struct state_changes *c);
+/* Recent messages are those from recent_from on.  Who claims them makes them recent for nobody
+ * else: at once, for all that is read here, and in the record when OP_RECENT was applied.
+ * state_recent: the first that is recent, of what the record says. */
+uint32_t state_recent(struct state *s, uint64_t mailbox, uint32_t from);
+void state_recent_claim(struct state *s, uint64_t mailbox, uint32_t below);
+void state_recent_kept(struct state *s, uint64_t mailbox, uint32_t below);
 enum status state_changes(struct state *s, uint64_t account, uint64_t mailbox, uint64_t since,
     uint32_t rows, struct state_changes *c);
 

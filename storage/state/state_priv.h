@@ -73,6 +73,7 @@ struct state {
 	pthread_mutex_t		lock;		/* guards what follows */
 	char			damage[200];
 	struct rec_meta		committed;	/* what readers see of meta */
+	struct table		recent;		/* mailbox -> first uid that nobody claimed */
 };
 
 /* See reader.c: modseq 0: never changed. */
