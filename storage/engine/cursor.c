@@ -8,7 +8,7 @@
 #include "common/util/mem.h"
 #include "storage/engine/engine_bdb.h"
 
-#define FETCH_FIRST	4096u		/* at least a page: the bulk interface asks for it */
+#define FETCH_LEAST	4096u
 #define FETCH_MOST	(256u << 10)
 #define FETCH_LIMIT	(2 * ENGINE_VALUE_MAX)
 #define BACK_ROWS	64u		/* fetched at a time backwards */
@@ -26,6 +26,7 @@ struct engine_cursor {
 	struct buf		prefix, at;	/* at: where the cursor stands */
 	bool			after;		/* stands behind the row `at`, else before it */
 	bool			end;		/* behind the last row; at means nothing */
+	size_t			first;		/* a page: the bulk interface asks for so much */
 	size_t			bulk, fetch;	/* set by the caller; the next fetch */
 	uint64_t		writes;		/* of txn when fetched */
 	enum fetched		fetched;
@@ -43,6 +44,15 @@ struct engine_cursor {
 	bool			on;
 };
 
+static size_t
+page_of(DB *db)
+{
+	u_int32_t n = 0;
+
+	(void)db->get_pagesize(db, &n);
+	return n < FETCH_LEAST ? FETCH_LEAST : n;
+}
+
 enum status
 engine_cursor_open(struct engine *e, struct engine_txn *txn, unsigned table,
     struct span prefix, struct engine_cursor **out)
@@ -58,7 +68,7 @@ engine_cursor_open(struct engine *e, struct engine_txn *txn, unsigned table,
 	c->e = e;
 	c->txn = txn;
 	c->db = engine_table(e, table);
-	c->fetch = FETCH_FIRST;
+	c->fetch = c->first = page_of(c->db);
 	buf_add_span(&c->prefix, prefix);
 	buf_add_span(&c->at, prefix);
 	*out = c;
@@ -82,7 +92,7 @@ engine_cursor_close(struct engine_cursor **cp)
 void
 engine_cursor_bulk(struct engine_cursor *c, size_t bytes)
 {
-	bytes = bytes < FETCH_FIRST ? FETCH_FIRST : bytes;
+	bytes = bytes < c->first ? c->first : bytes;
 	bytes = bytes > FETCH_LIMIT ? FETCH_LIMIT : bytes;
 	c->bulk = bytes - bytes % 1024;		/* as the bulk interface wants it */
 }
@@ -116,7 +126,7 @@ engine_cursor_seek(struct engine_cursor *c, struct span key)
 	buf_fini(&c->at);
 	c->at = copy;
 	c->after = c->end = false;
-	c->fetch = FETCH_FIRST;
+	c->fetch = c->first;
 }
 
 void
@@ -125,7 +135,7 @@ engine_cursor_seek_end(struct engine_cursor *c)
 	c->on = false;
 	forget_rows(c);
 	c->end = true;
-	c->fetch = FETCH_FIRST;
+	c->fetch = c->first;
 }
 
 static bool
@@ -264,7 +274,7 @@ engine_cursor_next(struct engine_cursor *c, struct span *key, struct span *value
 		return ST_CORRUPT;
 	/* A loop that changes what it reads fetches for each row: a little. */
 	if (c->fetched == FETCHED_AHEAD && stale(c, FETCHED_AHEAD))
-		c->fetch = FETCH_FIRST;
+		c->fetch = c->first;
 	if (stale(c, FETCHED_AHEAD) || !take_ahead(c, &k, &v)) {
 		st = fetch_ahead(c);
 		if (st != ST_OK)

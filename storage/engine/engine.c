@@ -261,6 +261,7 @@ env_configure(struct engine *e)
 static int
 table_open(struct engine *e, size_t i)
 {
+	uint32_t page = e->opts.page_bytes != NULL ? e->opts.page_bytes[i] : 0;
 	char name[80];
 	DB *db;
 	int rc;
@@ -271,7 +272,7 @@ table_open(struct engine *e, size_t i)
 		return rc;
 	rc = db->set_flags(db, DB_CHKSUM);
 	if (rc == 0)
-		rc = db->set_pagesize(db, PAGE_BYTES);
+		rc = db->set_pagesize(db, page != 0 ? page : PAGE_BYTES);
 	if (rc == 0)
 		rc = db->open(db, NULL, name, NULL, DB_BTREE,
 		    DB_CREATE | DB_AUTO_COMMIT | DB_THREAD, 0600);

@@ -42,6 +42,9 @@ struct engine_opts {
 	 * the order and so the numbers are not. */
 	const char *const	*tables;
 	size_t			n_tables;
+	/* Of the pages of each table, when it is made; NULL or 0: 4 KiB, which a disk writes whole
+	 * or not at all.  A table that is there keeps what it has. */
+	const uint32_t		*page_bytes;
 	uint64_t		cache_bytes;		/* default 64 MiB */
 	uint32_t		checkpoint_bytes;	/* of log; default 32 MiB */
 	uint32_t		checkpoint_s;		/* default 60 */
