@@ -1,6 +1,4 @@
-/* Each message is a row of keys; a key is eight bytes that decide most comparisons, and for a text
- * where the whole of it is.  The first criterion's eight bytes are sorted by radix, what is
- * equal there by merging with whole comparisons.  Both keep the mailbox's order among equals.
+/* Each message is a row of keys (order.h); what is equal stays in the mailbox's order.
  *
  * Texts come from columns and may be cut there: where that could matter, the LIST blobs
  * give the whole ones before anything is sorted. */
@@ -12,14 +10,13 @@
 #include "common/util/mem.h"
 #include "common/util/table.h"
 #include "imapd/columns.h"
-
-struct sort_text {
-	uint32_t	at, len;	/* in the sorter's texts */
-};
+#include "imapd/order.h"
 
 struct sorter {
 	struct sort_job		job;
 	struct imap_sort_criterion criteria[IMAP_SORT_KEYS];
+	enum mime_column	column[IMAP_SORT_KEYS];	/* where they are */
+	bool			is_text[IMAP_SORT_KEYS], reverse[IMAP_SORT_KEYS];
 	void			(*done)(void *arg, enum status st);
 	void			*arg;
 	struct loop_task	*task;
@@ -32,18 +29,14 @@ struct sorter {
 	bool			*here;		/* the store still has it */
 	/* nc of each for every message */
 	uint64_t		*prefix;
-	struct sort_text	*text;
+	struct order_text	*text;
 	bool			*cut;
 	struct buf		texts;
 	struct uidset		undated;	/* no valid Date: INTERNALDATE is read for them */
 	bool			whole;		/* the second reading: LIST blobs */
 	bool			dating;		/* the last reading: rows of the undated */
 	bool			over;		/* too much to hold */
-	/* sorting */
-	uint32_t		*order, *other;
-	unsigned		pass;
-	uint32_t		counts[8][256];
-	size_t			group, group_end, width, lo;
+	struct order		*order;
 };
 
 static void
@@ -117,10 +110,14 @@ key_column(enum imap_sort_key key)
 	}
 }
 
-static bool
-is_text(enum imap_sort_key key)
+static void
+know_criteria(struct sorter *s)
 {
-	return key_column(key) != MIME_COLUMNS && key != IMAP_SORT_DATE;
+	for (size_t c = 0; c < s->nc; c++) {
+		s->column[c] = key_column(s->criteria[c].key);
+		s->is_text[c] = s->column[c] != MIME_COLUMNS && s->criteria[c].key != IMAP_SORT_DATE;
+		s->reverse[c] = s->criteria[c].reverse;
+	}
 }
 
 static bool
@@ -181,7 +178,7 @@ take_list(struct sorter *s, size_t i, const struct mime_list *l)
 			s->prefix[k] = ordered(l->sent_s);
 		else if (key == IMAP_SORT_DATE)
 			uidset_add(&s->undated, s->uids[i]);
-		if (!is_text(key))
+		if (!s->is_text[c])
 			continue;
 		list_text(s, key, l, &text);
 		set_text(s, k, buf_span(&text), false);
@@ -205,8 +202,8 @@ take_columns(struct sorter *s, size_t i, const struct span *col)
 				s->prefix[k] = ordered(sent_s);
 			else
 				uidset_add(&s->undated, s->uids[i]);
-		} else if (is_text(key)) {
-			mime_column_text(col[key_column(key)], &text, &cut);
+		} else if (s->is_text[c]) {
+			mime_column_text(col[s->column[c]], &text, &cut);
 			set_text(s, k, text, cut);
 		}
 	}
@@ -274,21 +271,6 @@ text_at(const struct sorter *s, size_t k)
 	return span_sub(buf_span(&s->texts), s->text[k].at, s->text[k].len);
 }
 
-static int
-compare(const struct sorter *s, uint32_t a, uint32_t b)
-{
-	for (size_t c = 0; c < s->nc; c++) {
-		size_t x = a * s->nc + c, y = b * s->nc + c;
-		int d = s->prefix[x] < s->prefix[y] ? -1 : s->prefix[x] > s->prefix[y];
-
-		if (d == 0 && is_text(s->criteria[c].key))
-			d = span_cmp(text_at(s, x), text_at(s, y));
-		if (d != 0)
-			return s->criteria[c].reverse ? -d : d;
-	}
-	return a < b ? -1 : a > b;
-}
-
 static void
 end(struct sorter *s)
 {
@@ -297,11 +279,13 @@ end(struct sorter *s)
 	unsigned char *scores = s->scores != NULL ? mem_alloc(s->n + 1) : NULL;
 
 	for (size_t i = 0; i < s->n; i++) {
-		if (!s->here[s->order[i]])
+		size_t row = order_at(s->order, i);
+
+		if (!s->here[row])
 			continue;
 		if (scores != NULL)
-			scores[n] = s->scores[s->order[i]];
-		uids[n++] = s->uids[s->order[i]];
+			scores[n] = s->scores[row];
+		uids[n++] = s->uids[row];
 	}
 	mem_free(&s->uids);
 	mem_free(&s->scores);
@@ -311,143 +295,23 @@ end(struct sorter *s)
 	s->done(s->arg, ST_OK);
 }
 
-static uint64_t
-first_key(const struct sorter *s, uint32_t i)
-{
-	uint64_t v = s->prefix[i * s->nc];
-
-	return s->criteria[0].reverse ? ~v : v;
-}
-
-/* Merges runs of s->width of the group, from s->lo on.  false: the slice is over. */
-static bool
-merge_group(struct sorter *s, uint64_t until_us)
-{
-	size_t n = s->group_end - s->group;
-	uint32_t *from = s->order + s->group, *to = s->other + s->group;
-
-	while (s->width < n) {
-		while (s->lo < n) {
-			size_t mid = s->lo + s->width < n ? s->lo + s->width : n;
-			size_t hi = mid + s->width < n ? mid + s->width : n;
-			size_t i = s->lo, j = mid, k = s->lo;
-
-			while (i < mid && j < hi)
-				to[k++] = compare(s, from[j], from[i]) < 0 ? from[j++] : from[i++];
-			while (i < mid)
-				to[k++] = from[i++];
-			while (j < hi)
-				to[k++] = from[j++];
-			s->lo = hi;
-			if (clock_mono_us() >= until_us)
-				return false;
-		}
-		memcpy(from, to, n * sizeof(*from));
-		s->lo = 0;
-		s->width *= 2;
-	}
-	return true;
-}
-
-/* Small groups at once, in place. */
 static void
-insert_group(struct sorter *s)
+put_in_order(struct sorter *s)
 {
-	uint32_t *v = s->order + s->group;
-
-	for (size_t i = 1; i < s->group_end - s->group; i++) {
-		uint32_t x = v[i];
-		size_t j = i;
-
-		for (; j > 0 && compare(s, x, v[j - 1]) < 0; j--)
-			v[j] = v[j - 1];
-		v[j] = x;
-	}
+	if (order_run(s->order, clock_mono_us() + SEARCH_SLICE_US))
+		end(s);
+	else
+		later(s, put_in_order);
 }
 
 static void
-sort_groups(struct sorter *s)
+start_order(struct sorter *s)
 {
-	uint64_t until_us = clock_mono_us() + SEARCH_SLICE_US;
-	bool more_keys = s->nc > 1 || is_text(s->criteria[0].key);
+	const struct order_keys keys = { s->n, s->nc, s->prefix, s->text, s->texts.data,
+	    s->is_text, s->reverse };
 
-	for (unsigned n = 0; s->group < s->n; s->group = s->group_end, n++) {
-		uint64_t key = first_key(s, s->order[s->group]);
-
-		if (s->group_end <= s->group) {
-			s->group_end = s->group + 1;
-			while (s->group_end < s->n && first_key(s, s->order[s->group_end]) == key)
-				s->group_end++;
-			s->width = 1;
-			s->lo = 0;
-		}
-		if (more_keys && s->group_end - s->group <= 8) {
-			insert_group(s);
-		} else if (more_keys && !merge_group(s, until_us)) {
-			later(s, sort_groups);
-			return;
-		}
-		if (n % 1024 == 1023 && clock_mono_us() >= until_us) {
-			s->group = s->group_end;
-			later(s, sort_groups);
-			return;
-		}
-	}
-	end(s);
-}
-
-/* How often each byte of the first key has each value; and what is in order needs no pass. */
-static void
-count_bytes(struct sorter *s)
-{
-	bool rising = true;
-
-	for (size_t i = 0; i < s->n; i++) {
-		uint64_t key = first_key(s, (uint32_t)i);
-
-		rising &= i == 0 || key >= first_key(s, (uint32_t)i - 1);
-		for (unsigned b = 0; b < 8; b++)
-			s->counts[b][key >> b * 8 & 255]++;
-	}
-	if (rising)
-		s->pass = 8;
-}
-
-/* One byte of the first key a pass; those in which all agree are free. */
-static void
-radix_pass(struct sorter *s)
-{
-	uint32_t *counts = s->counts[s->pass], at = 0, *swap;
-	unsigned shift = s->pass++ * 8;
-
-	if (s->n == 0 || counts[first_key(s, s->order[0]) >> shift & 255] == s->n)
-		return;
-	for (unsigned b = 0; b < 256; b++) {
-		uint32_t n = counts[b];
-
-		counts[b] = at;
-		at += n;
-	}
-	for (size_t i = 0; i < s->n; i++)
-		s->other[counts[first_key(s, s->order[i]) >> shift & 255]++] = s->order[i];
-	swap = s->order;
-	s->order = s->other;
-	s->other = swap;
-}
-
-static void
-radix(struct sorter *s)
-{
-	uint64_t until_us = clock_mono_us() + SEARCH_SLICE_US;
-
-	while (s->pass < 8) {
-		radix_pass(s);
-		if (s->pass < 8 && clock_mono_us() >= until_us) {
-			later(s, radix);
-			return;
-		}
-	}
-	later(s, sort_groups);
+	s->order = order_new(&keys);
+	later(s, put_in_order);
 }
 
 /* ---- cut texts ---- */
@@ -522,7 +386,7 @@ on_read(void *arg, enum status st)
 		return;
 	}
 	for (size_t c = 0; c < s->nc && !s->whole && !s->dating; c++) {
-		if (is_text(s->criteria[c].key))
+		if (s->is_text[c])
 			find_cut(s, c, &cut);
 	}
 	if (!uidset_empty(&cut)) {
@@ -530,10 +394,7 @@ on_read(void *arg, enum status st)
 	} else if (!uidset_empty(&s->undated) && !s->dating) {
 		read_dates(s);
 	} else {
-		for (size_t i = 0; i < s->n; i++)
-			s->order[i] = (uint32_t)i;
-		count_bytes(s);
-		later(s, radix);
+		start_order(s);
 	}
 	uidset_fini(&cut);
 }
@@ -557,11 +418,11 @@ read_keys(struct sorter *s, const struct uidset *uids)
 	for (size_t c = 0; c < s->nc; c++) {
 		enum imap_sort_key key = s->criteria[c].key;
 
-		texts |= is_text(key);
+		texts |= s->is_text[c];
 		if (key == IMAP_SORT_ARRIVAL || key == IMAP_SORT_SIZE)
 			job.fields |= ROW_SIZE;
-		if (key_column(key) != MIME_COLUMNS)
-			job.want |= 1u << key_column(key);
+		if (s->column[c] != MIME_COLUMNS)
+			job.want |= 1u << s->column[c];
 	}
 	job.lists = texts && s->job.collation != SEARCH_UNICODE_CASEMAP;
 	s->whole = job.lists;
@@ -578,10 +439,11 @@ sorter_start(const struct sort_job *job, const struct search_found *found,
 	s->job = *job;
 	s->nc = job->n_criteria;
 	memcpy(s->criteria, job->criteria, s->nc * sizeof(*s->criteria));
+	know_criteria(s);
 	s->done = done;
 	s->arg = arg;
 	s->task = loop_task_new(job->loop, on_task, s);
-	if (n > SORT_BYTES_MAX / (s->nc * 20 + 16)) {
+	if (n > SORT_BYTES_MAX / (s->nc * 20 + 8 + ORDER_ROW_BYTES)) {
 		later(s, refuse);
 		return s;
 	}
@@ -591,8 +453,6 @@ sorter_start(const struct sort_job *job, const struct search_found *found,
 	s->prefix = mem_array(n * s->nc + 1, sizeof(*s->prefix));
 	s->text = mem_array(n * s->nc + 1, sizeof(*s->text));
 	s->cut = mem_array(n * s->nc + 1, sizeof(*s->cut));
-	s->order = mem_array(n + 1, sizeof(*s->order));
-	s->other = mem_array(n + 1, sizeof(*s->other));
 	for (size_t i = 0; i < found->uids.n; i++) {
 		const struct uidrange *r = &found->uids.r[i];
 
@@ -628,8 +488,7 @@ sorter_free(struct sorter **sp)
 	mem_free(&s->text);
 	mem_free(&s->cut);
 	buf_fini(&s->texts);
-	mem_free(&s->order);
-	mem_free(&s->other);
+	order_free(&s->order);
 	mem_free(&s);
 }
 

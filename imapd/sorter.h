@@ -1,6 +1,6 @@
 /* imapd/sorter.h
  * Puts messages of a mailbox in the order of SORT's criteria (RFC 5256 §3, RFC 5957, RFC 6203 §6),
- * in slices between which the loop runs.  Memory: a message costs its keys, some 40
+ * in slices between which the loop runs.  Memory: a message costs its keys, some 60
  * bytes and the texts that are compared; above SORT_BYTES_MAX of them it fails with ST_LIMIT. */
 #ifndef IMAPD_SORTER_H
 #define IMAPD_SORTER_H
