@@ -79,8 +79,7 @@ imap_search_resolve(struct search_program *p, const struct imap_view *v)
 void
 imap_search_universe(const struct imap_view *v, struct uidset *uids)
 {
-	for (size_t i = 0; i < v->n; i++)
-		uidset_add_range(uids, v->r[i].lo, v->r[i].hi);
+	imap_view_add_uids(v, 1, UINT32_MAX, uids);
 	uidset_remove_set(uids, &v->expunged);
 }
 

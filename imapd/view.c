@@ -4,23 +4,118 @@
 #include <assert.h>
 
 #include "common/util/mem.h"
+#include "common/util/table.h"
 #include "imapd/context.h"
 
 #define OWN_MAX 64	/* own modseqs remembered; older ones are told twice, which harms nobody */
 
+#define SHARED_RUNS 32u	/* fewer are not worth looking for others that have the same */
+
+/* A run of uids and the sequence number of its first. */
+struct view_range {
+	uint32_t	lo, hi, seq;
+};
+
+struct view_uids {
+	uint64_t		mailbox;	/* it is what `shelf` has for it; 0: it is not */
+	uint32_t		refs;		/* views */
+	uint32_t		count, n, room;
+	struct view_range	r[];
+};
+
+/* By mailbox (their ids are unique over the installation): the set that was shown last. */
+static struct table shelf;
+
+static struct view_uids *
+uids_new(uint32_t room)
+{
+	struct view_uids *u = mem_alloc(sizeof(*u) + room * sizeof(u->r[0]));
+
+	*u = (struct view_uids){ .refs = 1, .room = room };
+	return u;
+}
+
+static void
+off_the_shelf(struct view_uids *u)
+{
+	if (u->mailbox != 0)
+		table_del_u64(&shelf, u->mailbox);
+	u->mailbox = 0;
+	if (shelf.count == 0)
+		table_fini(&shelf, NULL, NULL);
+}
+
+static void
+uids_drop(struct view_uids **up)
+{
+	struct view_uids *u = *up;
+
+	*up = NULL;
+	if (--u->refs > 0)
+		return;
+	off_the_shelf(u);
+	mem_free(&u);
+}
+
+/* What v may change: nobody else's, and not to be found. */
+static void
+make_own(struct imap_view *v)
+{
+	struct view_uids *u = v->u, *copy;
+
+	if (u->refs == 1) {
+		off_the_shelf(u);
+		return;
+	}
+	copy = uids_new(u->n + 1);
+	copy->n = u->n;
+	copy->count = u->count;
+	memcpy(copy->r, u->r, u->n * sizeof(u->r[0]));
+	uids_drop(&v->u);
+	v->u = copy;
+}
+
+/* The same that another view has, or what others may have. */
+static void
+share(struct imap_view *v)
+{
+	struct view_uids *u = v->u, *have;
+
+	if (u->n < SHARED_RUNS || u->mailbox != 0)
+		return;
+	have = table_get_u64(&shelf, v->mailbox);
+	if (have != NULL && have->n == u->n &&
+	    memcmp(have->r, u->r, u->n * sizeof(u->r[0])) == 0) {
+		uids_drop(&v->u);
+		have->refs++;
+		v->u = have;
+		return;
+	}
+	if (have != NULL)
+		have->mailbox = 0;
+	table_put_u64(&shelf, v->mailbox, u);
+	u->mailbox = v->mailbox;
+}
+
+/* v->u is its own. */
 static void
 add_run(struct imap_view *v, uint32_t lo, uint32_t hi)
 {
-	if (v->n > 0 && v->r[v->n - 1].hi + 1 == lo) {
-		v->r[v->n - 1].hi = hi;
+	struct view_uids *u = v->u;
+
+	if (u->n > 0 && u->r[u->n - 1].hi + 1 == lo) {
+		u->r[u->n - 1].hi = hi;
 	} else {
-		if (v->n == v->room) {
-			v->room = v->room > 0 ? v->room * 2 : 1;
-			v->r = mem_realloc_array(v->r, v->room, sizeof(*v->r));
+		if (u->n == u->room) {
+			uint32_t room = u->room * 2;
+
+			v->u = u = mem_realloc(u, sizeof(*u) + room * sizeof(u->r[0]));
+			u->room = room;
 		}
-		v->r[v->n++] = (struct view_range){ lo, hi, v->count + 1 };
+		u->r[u->n++] = (struct view_range){ lo, hi, u->count + 1 };
 	}
-	v->count += hi - lo + 1;
+	u->count += hi - lo + 1;
+	v->count = u->count;
 }
 
 struct imap_view *
@@ -40,9 +135,11 @@ imap_view_new(const struct store_opened *o, struct span path, bool readonly)
 	reader_init(&r, o->uids.p, o->uids.len);
 	if (o->uids.len > 0)
 		uidset_decode(&set, &r, SIZE_MAX);
+	v->u = uids_new(set.n > 0 ? (uint32_t)set.n : 1);
 	for (size_t i = 0; i < set.n; i++)
 		add_run(v, set.r[i].lo, set.r[i].hi);
 	uidset_fini(&set);
+	share(v);
 	if (o->recent_from > 0 && o->recent_from < o->uidnext)
 		uidset_add_range(&v->recent, o->recent_from, o->uidnext - 1);
 	imap_view_keywords(v, o->keywords);
@@ -63,21 +160,27 @@ imap_view_free(struct imap_view **v)
 	uidset_fini(&(*v)->expunged);
 	uidset_fini(&(*v)->recent);
 	uidset_fini(&(*v)->changed);
-	mem_free(&(*v)->r);
+	uids_drop(&(*v)->u);
 	forget_own(*v);
 	mem_free(v);
+}
+
+uint32_t
+imap_view_sharers(const struct imap_view *v)
+{
+	return v->u->refs;
 }
 
 /* Index of the first run that ends at or behind uid. */
 static size_t
 run_of_uid(const struct imap_view *v, uint32_t uid)
 {
-	size_t lo = 0, hi = v->n;
+	size_t lo = 0, hi = v->u->n;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (v->r[mid].hi < uid)
+		if (v->u->r[mid].hi < uid)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -90,20 +193,20 @@ imap_view_seq(const struct imap_view *v, uint32_t uid)
 {
 	size_t i = run_of_uid(v, uid);
 
-	if (i == v->n || v->r[i].lo > uid)
+	if (i == v->u->n || v->u->r[i].lo > uid)
 		return 0;
-	return v->r[i].seq + (uid - v->r[i].lo);
+	return v->u->r[i].seq + (uid - v->u->r[i].lo);
 }
 
 static size_t
 run_of_seq(const struct imap_view *v, uint32_t seq)
 {
-	size_t lo = 0, hi = v->n;
+	size_t lo = 0, hi = v->u->n;
 
 	while (lo + 1 < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (v->r[mid].seq <= seq)
+		if (v->u->r[mid].seq <= seq)
 			lo = mid;
 		else
 			hi = mid;
@@ -118,22 +221,24 @@ imap_view_uid(const struct imap_view *v, uint32_t seq)
 
 	if (seq == 0 || seq > v->count)
 		return 0;
-	r = &v->r[run_of_seq(v, seq)];
+	r = &v->u->r[run_of_seq(v, seq)];
 	return r->lo + (seq - r->seq);
 }
 
 uint32_t
 imap_view_last_uid(const struct imap_view *v)
 {
-	return v->n > 0 ? v->r[v->n - 1].hi : 0;
+	return v->u->n > 0 ? v->u->r[v->u->n - 1].hi : 0;
 }
 
 void
 imap_view_add_uids(const struct imap_view *v, uint32_t lo, uint32_t hi, struct uidset *out)
 {
-	for (size_t i = run_of_uid(v, lo); i < v->n && v->r[i].lo <= hi; i++) {
-		uint32_t from = v->r[i].lo > lo ? v->r[i].lo : lo;
-		uint32_t to = v->r[i].hi < hi ? v->r[i].hi : hi;
+	const struct view_uids *u = v->u;
+
+	for (size_t i = run_of_uid(v, lo); i < u->n && u->r[i].lo <= hi; i++) {
+		uint32_t from = u->r[i].lo > lo ? u->r[i].lo : lo;
+		uint32_t to = u->r[i].hi < hi ? u->r[i].hi : hi;
 
 		uidset_add_range(out, from, to);
 	}
@@ -152,37 +257,38 @@ imap_view_add_seqs(const struct imap_view *v, uint32_t lo, uint32_t hi, struct u
 void
 imap_view_append(struct imap_view *v, uint32_t uid)
 {
-	if (uid > imap_view_last_uid(v))
-		add_run(v, uid, uid);
+	if (uid <= imap_view_last_uid(v))
+		return;
+	make_own(v);
+	add_run(v, uid, uid);
 }
 
 void
 imap_view_remove(struct imap_view *v, const struct uidset *uids)
 {
-	struct view_range *old = v->r;
-	size_t n = v->n, k = 0;
+	struct view_uids *old = v->u;
+	size_t k = 0;
 
 	if (uidset_empty(uids))
 		return;
-	v->r = NULL;
-	v->n = v->room = 0;
+	v->u = uids_new(old->n > 0 ? old->n : 1);
 	v->count = 0;
-	for (size_t i = 0; i < n; i++) {
-		uint32_t lo = old[i].lo;
+	for (size_t i = 0; i < old->n; i++) {
+		uint32_t lo = old->r[i].lo, hi = old->r[i].hi;
 
 		while (k < uids->n && uids->r[k].hi < lo)
 			k++;
-		for (size_t j = k; j < uids->n && uids->r[j].lo <= old[i].hi; j++) {
+		for (size_t j = k; j < uids->n && uids->r[j].lo <= hi; j++) {
 			if (uids->r[j].lo > lo)
 				add_run(v, lo, uids->r[j].lo - 1);
 			lo = uids->r[j].hi + 1;
-			if (lo == 0 || lo > old[i].hi)
+			if (lo == 0 || lo > hi)
 				break;
 		}
-		if (lo != 0 && lo <= old[i].hi)
-			add_run(v, lo, old[i].hi);
+		if (lo != 0 && lo <= hi)
+			add_run(v, lo, hi);
 	}
-	mem_free(&old);
+	uids_drop(&old);
 	uidset_remove_set(&v->saved, uids);
 	uidset_remove_set(&v->recent, uids);
 	uidset_remove_set(&v->changed, uids);
@@ -511,8 +617,10 @@ imap_view_tell(struct imap_view *v, bool expunges, bool vanished, struct buf *ou
 		imap_view_tell_expunged(v, &gone, vanished, out);
 		uidset_fini(&gone);
 	}
-	if (uidset_empty(&v->expunged))
+	if (uidset_empty(&v->expunged)) {
 		v->safe = v->modseq;
+		share(v);
+	}
 	if (v->told_keywords < v->n_keywords)
 		imap_view_tell_keywords(v, true, out);
 	recent = imap_view_recent(v);

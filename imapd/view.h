@@ -1,7 +1,11 @@
 /* imapd/view.h
  * What the client knows of the selected mailbox: which uid each sequence number
  * means.  Changes by others are merged here first and told when the protocol lets us;
- * until then numbers keep their meaning. */
+ * until then numbers keep their meaning.
+ *
+ * Uids are kept as runs.  Where there are many, the views of a mailbox in this process that know
+ * the same uids have them in common: the set is never changed while more than one view holds it,
+ * and one that went ways of its own joins the others again when it has been told what they know. */
 #ifndef IMAPD_VIEW_H
 #define IMAPD_VIEW_H
 
@@ -15,10 +19,7 @@
 struct imap_session;
 struct imap_contexts;
 
-/* A run of uids and the sequence number of its first. */
-struct view_range {
-	uint32_t	lo, hi, seq;
-};
+struct view_uids;	/* the uids: sessions on the same mailbox share them while they agree */
 
 /* The question that UIDBATCHES answered last, and the mailbox then. */
 struct view_batches {
@@ -36,8 +37,7 @@ struct imap_view {
 	bool			no_recent;	/* IMAP4rev2 knows nothing of it */
 	bool			dirty;		/* the store said that something changed */
 	bool			gone;		/* the mailbox was deleted */
-	struct view_range	*r;
-	size_t			n, room;
+	struct view_uids	*u;
 	uint32_t		count;
 	struct uidset		expunged;	/* by others, not told yet */
 	struct uidset		recent;
@@ -61,6 +61,8 @@ struct imap_view {
 
 struct imap_view *imap_view_new(const struct store_opened *o, struct span path, bool readonly);
 void imap_view_free(struct imap_view **v);
+/* How many views hold the set of uids that v holds, v among them. */
+uint32_t imap_view_sharers(const struct imap_view *v);
 
 /* 0: not in the view / no such number. */
 uint32_t imap_view_seq(const struct imap_view *v, uint32_t uid);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "imapd/view.h"
 
@@ -141,6 +142,107 @@ own_changes_are_no_news(void **state)
 	uidset_fini(&set);
 }
 
+#define SHARING 4u		/* sessions on the same mailbox */
+#define UIDS	400u
+
+/* A session and what it must show. */
+struct seer {
+	struct imap_view	*v;
+	bool			here[UIDS + 1];
+	uint32_t		known;		/* changes of the mailbox it was told of */
+};
+
+struct event {
+	uint32_t	appeared, vanished;
+};
+
+static void
+look(const struct seer *s)
+{
+	uint32_t seq = 0;
+
+	for (uint32_t uid = 1; uid <= UIDS; uid++) {
+		assert_int_equal(imap_view_seq(s->v, uid), s->here[uid] ? seq + 1 : 0);
+		if (s->here[uid])
+			assert_int_equal(imap_view_uid(s->v, ++seq), uid);
+	}
+	assert_int_equal(s->v->count, seq);
+}
+
+static void
+open_view(struct seer *s, const bool *here, uint32_t uidnext, uint32_t known)
+{
+	struct uidset set = { 0 };
+
+	for (uint32_t uid = 1; uid < uidnext; uid++) {
+		if (here[uid])
+			uidset_add(&set, uid);
+	}
+	imap_view_free(&s->v);
+	s->v = make_view(&set, uidnext);
+	memcpy(s->here, here, sizeof(s->here));
+	s->known = known;
+	uidset_fini(&set);
+}
+
+/* All up to now is merged; told, it is seen. */
+static void
+catch_up(struct seer *s, const struct event *events, uint32_t n, bool expunges)
+{
+	struct buf out = { 0 };
+
+	for (; s->known < n; s->known++) {
+		merge(s->v, events[s->known].appeared, events[s->known].vanished);
+		if (events[s->known].appeared != 0)
+			s->here[events[s->known].appeared] = true;
+	}
+	imap_view_tell(s->v, expunges, false, &out);
+	for (uint32_t i = 0; expunges && i < n; i++)
+		s->here[events[i].vanished] = false;
+	buf_fini(&out);
+}
+
+static void
+sessions_that_share_uids_do_not_see_what_another_was_told(void **state)
+{
+	static struct event events[4000];
+	struct seer seers[SHARING] = { 0 };
+	bool here[UIDS + 1] = { false };
+	uint32_t n = 0, uidnext = 201, shared = 0;
+
+	srand(5);
+	for (uint32_t uid = 1; uid < uidnext; uid++)
+		here[uid] = uid % 2 == 0;	/* many runs */
+	for (unsigned i = 0; i < SHARING; i++)
+		open_view(&seers[i], here, uidnext, 0);
+	assert_int_equal(imap_view_sharers(seers[0].v), SHARING);
+	for (int step = 0; step < 3000; step++) {
+		struct seer *s = &seers[rand() % SHARING];
+		uint32_t uid = 1 + (uint32_t)rand() % (uidnext - 1);
+
+		if (rand() % 4 == 0 && uidnext < UIDS) {
+			here[uidnext] = true;
+			events[n++].appeared = uidnext++;
+		} else if (rand() % 4 == 0 && here[uid] && uid > 20) {
+			here[uid] = false;
+			events[n++].vanished = uid;
+		} else if (rand() % 30 == 0) {
+			open_view(s, here, uidnext, n);
+		} else {
+			catch_up(s, events, n, rand() % 2 == 0);
+		}
+		for (unsigned i = 0; i < SHARING; i++)
+			look(&seers[i]);
+		shared += imap_view_sharers(s->v) > 1;
+	}
+	assert_true(shared > 0);
+	for (unsigned i = 0; i < SHARING; i++)
+		catch_up(&seers[i], events, n, true);
+	assert_int_equal(imap_view_sharers(seers[0].v), SHARING);
+	for (unsigned i = 0; i < SHARING; i++)
+		imap_view_free(&seers[i].v);
+}
+
 int
 main(void)
 {
@@ -149,6 +251,7 @@ main(void)
 		cmocka_unit_test(expunges_wait_until_they_may_be_told),
 		cmocka_unit_test(what_came_and_went_untold_was_never_there),
 		cmocka_unit_test(own_changes_are_no_news),
+		cmocka_unit_test(sessions_that_share_uids_do_not_see_what_another_was_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
