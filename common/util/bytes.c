@@ -129,6 +129,14 @@ crc_sse(uint32_t crc, const unsigned char *p, size_t len)
 		p += 8;
 		len -= 8;
 	}
+	if (len >= 4) {
+		uint32_t v;
+
+		memcpy(&v, p, 4);
+		c = _mm_crc32_u32((uint32_t)c, v);
+		p += 4;
+		len -= 4;
+	}
 	while (len-- > 0)
 		c = _mm_crc32_u8((uint32_t)c, *p++);
 	return (uint32_t)c;

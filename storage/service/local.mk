@@ -8,7 +8,7 @@ storage_service_libservice_a_SOURCES = \
 	storage/service/reads.c \
 	storage/service/record.c storage/service/record.h \
 	storage/service/replay.c \
-	storage/service/share.c \
+	storage/service/opened.c storage/service/share.c \
 	storage/service/service.c storage/service/service.h storage/service/service_priv.h \
 	storage/service/tick.c \
 	storage/service/tickets.c

@@ -222,10 +222,12 @@ read_open(struct request *rq, const struct store_open *msg)
 {
 	struct store_opened o = { 0 };
 	struct buf uids = { 0 }, keywords = { 0 };
-	enum status st = state_open_mailbox(rq->svc->state, rq->account->id, msg->path, &o,
-	    &uids, &keywords);
+	uint64_t mailbox;
+	enum status st = state_find_mailbox(rq->svc->state, rq->account->id, msg->path, &mailbox);
 	enum step step;
 
+	if (st == ST_OK)
+		st = opened_mailbox(rq->svc, rq->account->id, mailbox, &o, &uids, &keywords);
 	if (st == ST_OK) {
 		const struct state_asker by = channel_asker(rq->chan);
 

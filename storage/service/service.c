@@ -134,6 +134,7 @@ static enum status
 open_engine(struct service *svc, const char *db)
 {
 	const struct engine_opts opts = { .tables = state_tables, .n_tables = state_n_tables,
+		.page_bytes = state_page_bytes,
 	    .cache_bytes = svc->cf.cache_bytes, .checkpoint_bytes = svc->cf.checkpoint_bytes,
 	    .checkpoint_s = svc->cf.checkpoint_s, .small = svc->cf.small };
 	enum status st = engine_open(db, &opts, &svc->engine);
@@ -257,6 +258,7 @@ service_open(struct loop *l, const struct service_conf *cf, const char *dir,
 	list_init(&svc->peers);
 	list_init(&svc->ready);
 	list_init(&svc->tick);
+	list_init(&svc->opened);
 	list_init(&svc->reads);
 	voids_init(&svc->voids, VOIDS_MAX);
 	if (make_dir(db) && make_dir(jpath))
@@ -334,6 +336,7 @@ service_close(struct service **svcp)
 		mem_free(&db);
 	}
 	table_fini(&svc->accounts, free_account, NULL);
+	opened_fini(svc);
 	leases_fini(svc);
 	buf_fini(&svc->outcomes);
 	service_conf_fini(&svc->cf);

@@ -145,6 +145,8 @@ struct service {
 	struct list		 reads;		/* long reads, in turn */
 	struct loop_task	*reads_task;
 	struct readers		*readers;
+	struct list		 opened;	/* opened.c */
+	size_t			 n_opened, opened_runs;
 	struct table		 leased;	/* account, lease -> when, where that matters */
 	/* tickets */
 	struct ticket_keys	 keys;
@@ -243,6 +245,11 @@ void read_begin(struct request *rq);
 /* The request is over without its answer. */
 void read_drop(struct request *rq);
 void reads_run(void *arg);
+
+/* opened.c: state_open_mailbox() */
+enum status opened_mailbox(struct service *svc, uint64_t account, uint64_t mailbox,
+    struct store_opened *o, struct buf *uids, struct buf *keywords);
+void opened_fini(struct service *svc);
 
 /* chores.c */
 void chores_start(struct service *svc);

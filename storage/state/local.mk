@@ -20,7 +20,7 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/reader.c \
 	storage/state/remove.c \
 	storage/state/read.c \
-	storage/state/read_mailboxes.c storage/state/read_touched.c \
+	storage/state/open.c storage/state/read_mailboxes.c storage/state/read_touched.c \
 	storage/state/schema.c storage/state/schema.h \
 	storage/state/state.c storage/state/state.h storage/state/state_priv.h \
 	storage/state/thread.c \

@@ -34,6 +34,7 @@ struct state;
 /* For engine_opts.tables. */
 extern const char *const state_tables[];
 extern const size_t state_n_tables;
+extern const uint32_t state_page_bytes[];
 
 /* The engine stays the caller's.  An empty engine becomes shard `shard`; another one must
  * be it (ST_CONFLICT).  *s is NULL unless ST_OK. */
@@ -112,9 +113,18 @@ enum status state_mailboxes(struct state *s, uint64_t account, struct span path,
     size_t budget, uint32_t *resume, struct buf *out);
 enum status state_find_mailbox(struct state *s, uint64_t account, struct span path,
     uint64_t *mailbox);
-/* Fills o but for rights; o->uids and o->keywords point into the two buffers. */
-enum status state_open_mailbox(struct state *s, uint64_t account, struct span path,
-    struct store_opened *o, struct buf *uids, struct buf *keywords);
+/* The uids of a mailbox as they were once; zeroed: not known.  What changed since is read, not
+ * all of them. */
+struct state_known {
+	uint64_t	mailbox, modseq;
+	uint32_t	uidvalidity, uidnext, unseen_first;
+	struct uidset	uids;
+};
+void state_known_fini(struct state_known *k);
+/* Fills o but for rights; o->uids and o->keywords point into the two buffers.  Brings k up to
+ * date; on an error it is as if zeroed. */
+enum status state_open_mailbox(struct state *s, uint64_t account, uint64_t mailbox,
+    struct state_known *k, struct store_opened *o, struct buf *uids, struct buf *keywords);
 /* Uids of a mailbox, those alone that have the flags asked for. */
 enum state_which { STATE_ALL, STATE_UNSEEN, STATE_DELETED };
 enum status state_uids(struct state *s, uint64_t account, uint64_t mailbox,

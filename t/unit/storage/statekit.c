@@ -19,6 +19,7 @@ static void
 open_engine(struct kit *k)
 {
 	const struct engine_opts o = { .tables = state_tables, .n_tables = state_n_tables,
+		.page_bytes = state_page_bytes,
 		.small = true, .manual = true };
 
 	OK(engine_open(k->dir, &o, &k->e));

@@ -263,6 +263,7 @@ static void
 append_gives_uids_and_rows_and_counts(void **state)
 {
 	struct store_appended a;
+	struct state_known known = { 0 };
 	struct store_opened o;
 	struct buf u = { 0 }, w = { 0 };
 	struct store_row x;
@@ -281,7 +282,8 @@ append_gives_uids_and_rows_and_counts(void **state)
 	x = row(in, 2);
 	assert_true(x.size == 100 && x.received_s == 1600000001 && x.received_zone == 60);
 	assert_true(flags_has_keyword(x.flags, 0) && x.saved_s > 1700000000 && x.thread != 0);
-	OK(state_open_mailbox(k->s, 7, SPAN_LIT("INBOX"), &o, &u, &w));
+	OK(state_open_mailbox(k->s, 7, in, &known, &o, &u, &w));
+	state_known_fini(&known);
 	assert_true(o.mailbox == in && o.uidnext == 4 && o.unseen_first == 1);
 	assert_true(o.highestmodseq == k->r.modseq && o.keywords.len == 6);
 	expect_uids(in, STATE_UNSEEN, "1:2");

@@ -40,6 +40,7 @@ struct box {
 };
 
 static struct box boxes[MAILBOXES];
+static struct state_known known[MAILBOXES];	/* also of one that is gone by now */
 static uint64_t modseq;
 static uint64_t rnd_state;
 static struct kit K, *k = &K;
@@ -327,6 +328,26 @@ compare_changes(struct box *b)
 	state_changes_fini(&c);
 }
 
+/* What is known of the uids and brought up to date, now and then. */
+static void
+compare_known(const struct box *b, struct state_known *kn)
+{
+	struct store_opened o;
+	struct buf uids = { 0 }, words = { 0 };
+	uint32_t unseen = 0;
+
+	OK(state_open_mailbox(k->s, 7, b->id, kn, &o, &uids, &words));
+	assert_true(o.highestmodseq == b->highestmodseq && o.uidnext == b->uidnext);
+	for (uint32_t u = 1; u < b->uidnext; u++) {
+		assert_int_equal(uidset_has(&kn->uids, u), b->rows[u].here);
+		if (unseen == 0 && b->rows[u].here && !(b->rows[u].system & FLAG_SEEN))
+			unseen = u;
+	}
+	assert_int_equal(o.unseen_first, unseen);
+	buf_fini(&uids);
+	buf_fini(&words);
+}
+
 static void
 step(void)
 {
@@ -354,6 +375,8 @@ step(void)
 		compare_rows(b);
 	if (b->here && rnd(10) == 0)
 		compare_changes(b);
+	if (b->here && rnd(5) == 0)
+		compare_known(b, &known[i]);
 }
 
 static uint64_t
@@ -393,6 +416,8 @@ random_operations_agree_with_a_model_and_with_their_replay(void **state)
 		k->head.acked = k->seq - 1;
 		step();
 	}
+	for (int i = 0; i < MAILBOXES; i++)
+		state_known_fini(&known[i]);
 	kit_check(k);
 	kit_open(&other);
 	kit_replay(&other, k, 37);
