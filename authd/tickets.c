@@ -243,7 +243,7 @@ tickets_ask(struct tickets *t, const struct ticket_holder *h, struct span ticket
 		return ST_DENIED;
 	/* That of the authd before is renewed one day. */
 	l = table_get(&t->by_id, id_span(k.id));
-	if (l != NULL && !ask_paced(&l->asked_until_ms, now_ms, n, ASK_BURST, ASK_RATE))
+	if (l != NULL && !l->submits && !ask_paced(&l->asked_until_ms, now_ms, n, ASK_BURST, ASK_RATE))
 		return ST_LIMIT;
 	return ST_OK;
 }

@@ -9,7 +9,7 @@
 #include "common/proto/imap_print.h"
 #include "common/util/mem.h"
 #include "common/util/table.h"
-#include "imapd/fetch.h"
+#include "imapd/beside.h"
 #include "imapd/sync.h"
 
 #define GROUPS_MAX	100u
@@ -69,11 +69,6 @@ struct imap_notify {
 	struct uidset	own;		/* not fetched: the client made them */
 	bool		pending, running;
 	void		(*done)(struct imap_cmd *cmd);
-	/* of the command that is interrupted */
-	void		*data;
-	void		(*release)(struct imap_cmd *cmd);
-	bool		(*input)(struct imap_cmd *cmd);
-	bool		uid;
 	/* other mailboxes */
 	uint64_t	modseq;		/* of the account: told up to it */
 	uint64_t	asked;
@@ -682,48 +677,16 @@ ask_others(struct imap_cmd *cmd)
 }
 
 static void
-new_fetched(struct imap_cmd *cmd)
-{
-	struct imap_session *s = cmd->session;
-	struct imap_notify *n = s->notify;
-
-	cmd->release(cmd);
-	cmd->data = n->data;
-	cmd->release = n->release;
-	cmd->input = n->input;
-	cmd->uid = n->uid;
-	ask_others(cmd);	/* may be the end of the command */
-	if (!s->ending)
-		imap_session_kick(s);
-}
-
-static void
 fetch_new(struct imap_cmd *cmd)
 {
 	struct imap_session *s = cmd->session;
 	struct imap_notify *n = s->notify;
-	struct imap_args a;
-	struct fetch *f;
 
 	if (s->view == NULL || n->mailbox != s->view->mailbox)
 		uidset_clear(&n->fresh);
-	if (uidset_empty(&n->fresh)) {
+	if (uidset_empty(&n->fresh) ||
+	    !imap_beside_fetch(cmd, n->atts, true, &n->fresh, ask_others))
 		ask_others(cmd);
-		return;
-	}
-	f = arena_zalloc(&cmd->arena, sizeof(*f));
-	imap_args_init(&a, n->atts, &cmd->arena);
-	fetch_parse(&a, f, true);
-	f->todo = n->fresh;
-	n->fresh = (struct uidset){ 0 };
-	n->data = cmd->data;
-	n->release = cmd->release;
-	n->input = cmd->input;
-	n->uid = cmd->uid;
-	cmd->input = NULL;
-	cmd->uid = true;
-	cmd->after = new_fetched;
-	fetch_start(cmd, f);
 }
 
 static void
@@ -796,49 +759,18 @@ setting_release(struct imap_cmd *cmd)
 	imap_notify_free(&((struct setting *)cmd->data)->n);
 }
 
-/* "{3}" CRLF and three bytes; end where it is none. */
-static const char *
-behind_literal(const char *p, const char *end)
-{
-	size_t n = 0;
-
-	for (p++; p < end && *p >= '0' && *p <= '9' && n <= FETCH_TEXT_MAX; p++)
-		n = n * 10 + (size_t)(*p - '0');
-	if (p < end && *p == '+')
-		p++;
-	if ((size_t)(end - p) < 3 + n || memcmp(p, "}\r\n", 3) != 0)
-		return end;
-	return p + 3 + n;
-}
-
 /* "(" fetch-att *(SP fetch-att) ")": kept as text, tried here. */
 static void
 read_atts(struct imap_cmd *cmd, struct imap_notify *n)
 {
 	struct imap_args *a = &cmd->args;
 	struct fetch *f = arena_zalloc(&cmd->arena, sizeof(*f));
+	struct span text = imap_args_parenthesized(a, FETCH_TEXT_MAX);
 	struct imap_args sub;
-	const char *p = a->p;
-	unsigned depth = 0;
-	bool quoted = false;
 
-	for (; p < a->end; p++) {
-		if (*p == '"')
-			quoted = !quoted;
-		else if (quoted && *p == '\\' && p + 1 < a->end)
-			p++;
-		else if (!quoted && *p == '{')
-			p = behind_literal(p, a->end) - 1;
-		else if (!quoted && *p == '(')
-			depth++;
-		else if (!quoted && *p == ')' && --depth == 0)
-			break;
-	}
-	if (p >= a->end || *p != ')' || (size_t)(p - a->p) >= FETCH_TEXT_MAX) {
-		imap_args_fail(a, "Malformed items of new messages");
+	if (!imap_args_good(a))
 		return;
-	}
-	n->atts = arena_span(&n->arena, span(a->p, (size_t)(p + 1 - a->p)));
+	n->atts = arena_span(&n->arena, text);
 	imap_args_init(&sub, n->atts, &cmd->arena);
 	fetch_parse(&sub, f, true);
 	if (!imap_args_end(&sub))
@@ -847,7 +779,6 @@ read_atts(struct imap_cmd *cmd, struct imap_notify *n)
 		if (f->items[i].kind == FETCH_MODSEQ)
 			imap_condstore(cmd->session);
 	}
-	a->p = p + 1;
 }
 
 static unsigned

@@ -2,8 +2,10 @@
 
 #include "common/util/clock.h"
 #include "common/util/mem.h"
+#include "imapd/beside.h"
 #include "imapd/finding.h"
 #include "imapd/sorter.h"
+#include "imapd/sync.h"
 
 struct context {
 	char			*tag;
@@ -20,11 +22,11 @@ struct context {
 struct imap_contexts {
 	struct context	*v[CONTEXTS_MAX];
 	size_t		n;
-	struct uidset	touched;
+	struct uidset	touched, fresh;	/* fresh: those of them that are new */
 	/* an update under way */
 	struct imap_cmd	*cmd;
 	void		(*done)(struct imap_cmd *cmd);
-	struct uidset	todo, added;
+	struct uidset	todo, fresh_todo, added;
 	size_t		at;
 	struct searcher	*searcher;
 	struct sorter	*sorter;
@@ -54,7 +56,9 @@ imap_contexts_free(struct imap_contexts **cp)
 	for (size_t i = 0; i < c->n; i++)
 		context_free(c->v[i]);
 	uidset_fini(&c->touched);
+	uidset_fini(&c->fresh);
 	uidset_fini(&c->todo);
+	uidset_fini(&c->fresh_todo);
 	uidset_fini(&c->added);
 	mem_free(cp);
 }
@@ -71,15 +75,36 @@ find_tag(const struct imap_contexts *c, struct span tag)
 	return i;
 }
 
+/* What is to be told of new messages must be items of FETCH. */
+static void
+judge_items(struct imap_cmd *cmd, const struct imap_finding *f)
+{
+	struct fetch *items;
+
+	if (f->q.update_items.len == 0)
+		return;
+	items = imap_beside_items(cmd->session, f->q.update_items, f->uid, &cmd->arena);
+	if (items == NULL)
+		imap_args_fail(&cmd->args, "Malformed items behind UPDATE");
+	for (size_t i = 0; items != NULL && i < items->n_items; i++) {
+		if (items->items[i].kind == FETCH_MODSEQ)
+			imap_condstore(cmd->session);
+	}
+}
+
 bool
 imap_context_allowed(struct imap_cmd *cmd)
 {
 	const struct imap_finding *f = cmd->data;
 	const struct imap_contexts *c = cmd->session->view->contexts;
 
-	if (!(f->q.wants & IMAP_RETURN_UPDATE) || c == NULL || find_tag(c, cmd->tag) == c->n)
+	if (!(f->q.wants & IMAP_RETURN_UPDATE))
 		return true;
-	imap_args_fail(&cmd->args, "The tag is used by another search with UPDATE");
+	if (c != NULL && find_tag(c, cmd->tag) < c->n)
+		imap_args_fail(&cmd->args, "The tag is used by another search with UPDATE");
+	judge_items(cmd, f);
+	if (imap_args_good(&cmd->args))
+		return true;
 	imap_cmd_syntax(cmd);
 	return false;
 }
@@ -314,6 +339,13 @@ imap_contexts_touch(struct imap_contexts *c, uint32_t uid)
 		uidset_add(&c->touched, uid);
 }
 
+void
+imap_contexts_new(struct imap_contexts *c, uint32_t uid)
+{
+	if (c != NULL && c->n > 0)
+		uidset_add(&c->fresh, uid);
+}
+
 bool
 imap_contexts_due(const struct imap_contexts *c)
 {
@@ -359,13 +391,35 @@ sort_anew(struct imap_contexts *c)
 }
 
 static void
+tell_added(struct imap_contexts *c)
+{
+	struct imap_session *s = c->cmd->session;
+	struct context *x = c->v[c->at];
+
+	if (!uidset_empty(&c->added) && x->q.n_criteria > 0) {
+		sort_anew(c);
+		return;
+	}
+	put_change(s->view, x, "ADDTO", &c->added, imap_out(s));
+	uidset_clear(&c->added);
+	c->at++;
+	next_context(c);
+}
+
+static void
+on_fetched(struct imap_cmd *cmd)
+{
+	tell_added(cmd->session->view->contexts);
+}
+
+static void
 on_judged(void *arg, enum status st)
 {
 	struct imap_contexts *c = arg;
 	struct imap_session *s = c->cmd->session;
 	struct context *x = c->v[c->at];
 	struct search_found now = { 0 };
-	struct uidset gone = { 0 };
+	struct uidset gone = { 0 }, fresh = { 0 };
 
 	if (st == ST_OK)
 		searcher_take(c->searcher, &now);
@@ -381,14 +435,12 @@ on_judged(void *arg, enum status st)
 	}
 	search_found_fini(&now);
 	uidset_fini(&gone);
-	if (!uidset_empty(&c->added) && x->q.n_criteria > 0) {
-		sort_anew(c);
-		return;
-	}
-	put_change(s->view, x, "ADDTO", &c->added, imap_out(s));
-	uidset_clear(&c->added);
-	c->at++;
-	next_context(c);
+	uidset_copy(&fresh, &c->added);
+	uidset_intersect(&fresh, &c->fresh_todo);
+	if (x->q.update_items.len == 0 || uidset_empty(&fresh) ||
+	    !imap_beside_fetch(c->cmd, x->q.update_items, x->uid, &fresh, on_fetched))
+		tell_added(c);
+	uidset_fini(&fresh);
 }
 
 static void
@@ -429,6 +481,8 @@ imap_contexts_update(struct imap_cmd *cmd, void (*done)(struct imap_cmd *cmd))
 	uidset_fini(&all);
 	uidset_copy(&c->todo, &c->touched);
 	uidset_clear(&c->touched);
+	uidset_copy(&c->fresh_todo, &c->fresh);
+	uidset_clear(&c->fresh);
 	c->cmd = cmd;
 	c->done = done;
 	c->at = 0;

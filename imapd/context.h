@@ -12,12 +12,14 @@
 struct imap_contexts;
 void imap_contexts_free(struct imap_contexts **c);
 
-/* The command's tag may be used; false: the command was ended. */
+/* The command's tag may be used, and so may what it wants to be told of new messages; false:
+ * the command was ended. */
 bool imap_context_allowed(struct imap_cmd *cmd);
 /* UPDATE was asked for: keeps the finding's program and result, or tells NOUPDATE. */
 void imap_context_add(struct imap_cmd *cmd);
-/* The message is new or its flags changed. */
+/* The message's flags changed, or it is new. */
 void imap_contexts_touch(struct imap_contexts *c, uint32_t uid);
+void imap_contexts_new(struct imap_contexts *c, uint32_t uid);
 /* Before EXPUNGE is told. */
 void imap_contexts_expunged(const struct imap_view *v, const struct uidset *uids, struct buf *out);
 bool imap_contexts_due(const struct imap_contexts *c);

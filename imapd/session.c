@@ -10,6 +10,7 @@
 #include "common/util/mem.h"
 #include "imapd/limits.h"
 #include "imapd/names.h"
+#include "imapd/beside.h"
 #include "imapd/notify.h"
 #include "imapd/progress.h"
 #include "imapd/sync.h"
@@ -53,6 +54,7 @@ drop_cmd(struct imap_session *s)
 	if (cmd == NULL)
 		return;
 	s->cmd = NULL;
+	imap_beside_free(s);
 	imap_names_stop(s);
 	if (cmd->release != NULL)
 		cmd->release(cmd);
@@ -260,7 +262,7 @@ imap_cmd_done(struct imap_cmd *cmd, enum status st)
 	else
 		buf_addf(&cmd->result, "NO %s", imap_status_text(st));
 	if (st == ST_BUG || st == ST_CORRUPT)
-		LOG(&cmd->session->log, ERROR, "imap.command", KV_STR("name", cmd->def->name),
+		LOG(&cmd->session->log, ERROR, "imap.command", KV_STR("name", cmd->def != NULL ? cmd->def->name : "none"),
 		    KV_STATUS(st));
 	finish(cmd);
 }

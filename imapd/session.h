@@ -140,6 +140,7 @@ struct imap_session {
 	uint64_t		dirty_modseq;	/* of the store's last note */
 	struct imap_view	*view;		/* NULL: nothing selected */
 	struct imap_notify	*notify;	/* NULL: NOTIFY was not used */
+	struct imap_beside	*beside;	/* beside.h; NULL: none under way */
 	uint32_t		bad_commands, failed_logins, bad_urls;
 	uint64_t		quota_near;	/* per cent to tell of; 0: nothing */
 	uint32_t		next_stage;

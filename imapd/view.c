@@ -473,6 +473,8 @@ merge_rows(struct imap_view *v, struct span rows)
 	while (rows.len > 0 && get_store_row(&r, &row, ROW_FLAGS)) {
 		imap_contexts_touch(v->contexts, row.uid);
 		if (row.uid > known)
+			imap_contexts_new(v->contexts, row.uid);
+		if (row.uid > known)
 			imap_view_append(v, row.uid);
 		else if (!is_own(v, &row) && imap_view_seq(v, row.uid) != 0)
 			uidset_add(&v->changed, row.uid);

@@ -636,3 +636,46 @@ imap_args_partial(struct imap_args *a, uint64_t *from, uint64_t *length)
 	imap_args_expect(a, '>');
 	return imap_args_good(a);
 }
+
+/* "{3}" CRLF and three bytes; end where it is none. */
+static const char *
+behind_literal(const char *p, const char *end)
+{
+	size_t n = 0, room = (size_t)(end - p);
+
+	for (p++; p < end && ascii_isdigit(*p) && n <= room; p++)
+		n = n * 10 + (size_t)(*p - '0');
+	if (p < end && *p == '+')
+		p++;
+	if (n > room || (size_t)(end - p) < 3 + n || memcmp(p, "}\r\n", 3) != 0)
+		return end;
+	return p + 3 + n;
+}
+
+struct span
+imap_args_parenthesized(struct imap_args *a, size_t max)
+{
+	const char *from = a->p, *p = from;
+	unsigned depth = 0;
+	bool quoted = false;
+
+	for (; p < a->end; p++) {
+		if (*p == '"')
+			quoted = !quoted;
+		else if (quoted && *p == '\\' && p + 1 < a->end)
+			p++;
+		else if (!quoted && *p == '{')
+			p = behind_literal(p, a->end) - 1;
+		else if (!quoted && *p == '(')
+			depth++;
+		else if (!quoted && *p == ')' && --depth == 0)
+			break;
+	}
+	if (!imap_args_good(a) || from == a->end || *from != '(' || p >= a->end ||
+	    (size_t)(p - from) >= max) {
+		imap_args_fail(a, "Malformed list in parentheses");
+		return SPAN_NONE;
+	}
+	a->p = p + 1;
+	return span(from, (size_t)(a->p - from));
+}

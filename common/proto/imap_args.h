@@ -105,6 +105,10 @@ void imap_args_section(struct imap_args *a, bool numbers, struct imap_section *s
 /* "<" from "." length ">", or for BINARY and BODY nothing: false. */
 bool imap_args_partial(struct imap_args *a, uint64_t *from, uint64_t *length);
 
+/* "(" ... ")" with what is nested in it, strings and literals passed over: the text of it, for
+ * who reads it later; at most `max` bytes. */
+struct span imap_args_parenthesized(struct imap_args *a, size_t max);
+
 /* Bytes of the character classes, for others that print or read tokens. */
 bool imap_is_atom_char(unsigned char c);
 

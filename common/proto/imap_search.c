@@ -377,6 +377,17 @@ static const struct option {
 	{ "RELEVANCY", IMAP_RETURN_RELEVANCY, IMAP_SEARCH_FUZZY }
 };
 
+/* ["(" fetch-att *(SP fetch-att) ")"]: with a blank before it in the RFC's example, without
+ * one in its grammar (RFC 5465 §7, §8). */
+static void
+update_items(struct imap_args *a, struct imap_search *s)
+{
+	if (a->end - a->p > 1 && a->p[0] == ' ' && a->p[1] == '(')
+		a->p++;
+	if (imap_args_peek(a, '('))
+		s->update_items = imap_args_parenthesized(a, IMAP_UPDATE_ITEMS_MAX);
+}
+
 static void
 one_option(struct imap_args *a, struct imap_search *s)
 {
@@ -392,6 +403,8 @@ one_option(struct imap_args *a, struct imap_search *s)
 			if (s->partial.from_end && (s->off & IMAP_SEARCH_PARTIAL))
 				imap_args_fail(a, "Malformed PARTIAL");
 		}
+		if (options[i].bit == IMAP_RETURN_UPDATE && !(s->off & IMAP_SEARCH_UPDATE_ITEMS))
+			update_items(a, s);
 		return;
 	}
 	imap_args_fail(a, "No such return option");

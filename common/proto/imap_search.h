@@ -21,7 +21,8 @@ enum {
 	IMAP_SEARCH_OBJECTID = 64, IMAP_SEARCH_CONDSTORE = 128, IMAP_SEARCH_EXTENDED = 256,
 	IMAP_SEARCH_DISPLAY = 512, IMAP_SEARCH_ORDEREDSUBJECT = 1024,
 	IMAP_SEARCH_REFERENCES = 2048, IMAP_SEARCH_FILTERS_KEY = 4096,
-	IMAP_SEARCH_UID_BOUNDS = 8192	/* UIDAFTER, UIDBEFORE */
+	IMAP_SEARCH_UID_BOUNDS = 8192,	/* UIDAFTER, UIDBEFORE */
+	IMAP_SEARCH_UPDATE_ITEMS = 16384	/* behind UPDATE, RFC 5465 §7 */
 };
 
 /* "1:100", or "-1:-100" from the end; "100:1" is the same (RFC 9394 §4). */
@@ -42,6 +43,7 @@ struct imap_sort_criterion {
 
 enum imap_thread_by { IMAP_THREAD_ORDEREDSUBJECT, IMAP_THREAD_REFERENCES };
 
+#define IMAP_UPDATE_ITEMS_MAX 4096u	/* bytes of update_items */
 #define IMAP_SEARCH_FILTERS 16u	/* FILTER keys in one search */
 struct imap_search_filter {
 	struct span	name;
@@ -55,6 +57,7 @@ struct imap_search {
 	bool			extended;	/* RETURN stood there */
 	unsigned		wants;		/* IMAP_RETURN_... */
 	struct imap_partial	partial;
+	struct span		update_items;	/* "(" fetch-att ... ")"; empty: none */
 	bool			bad_charset;
 	struct span		charset;	/* as given; empty: none */
 	struct imap_search_filter filters[IMAP_SEARCH_FILTERS];	/* in the text's order */

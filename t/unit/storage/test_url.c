@@ -276,7 +276,7 @@ no_event(void *arg, enum store_event ev, uint64_t modseq)
 {
 }
 
-/* A channel to an owner's account, asked by another. */
+/* A channel to an owner's account, asked by another, whose own lies on another shard. */
 static struct store *
 visitor(uint64_t who, uint64_t owner, uint32_t rights)
 {
@@ -284,6 +284,7 @@ visitor(uint64_t who, uint64_t owner, uint32_t rights)
 	struct ticket t = rig_ticket(&rig, who);
 
 	t.rights = rights;
+	t.shard = RIG_SHARD + 1;
 	return store_open_shared(rig.pool, RIG_SHARD, rig_sign(&rig, &t, bytes), owner, no_event,
 	    NULL);
 }
