@@ -172,7 +172,9 @@ put_who(struct buf *out, uint64_t id, uint32_t shard, const char *kind, struct s
 static void
 put_account(struct buf *out, bool found, const struct dir_account *a)
 {
-	put_who(out, found ? a->id : 0, found ? a->shard : 0, "", found ? a->address : SPAN_NONE);
+	uint32_t shard = !found ? 0 : a->shared ? a->shard | AUTH_WHO_SHARED : a->shard;
+
+	put_who(out, found ? a->id : 0, shard, "", found ? a->address : SPAN_NONE);
 }
 
 /* false: a record is not here yet. */

@@ -10,6 +10,7 @@ const struct ctl_command *const ctl_families[] = {
 	ctl_cmds_domain,
 	ctl_cmds_group,
 	ctl_cmds_mailbox,
+	ctl_cmds_acl,
 	ctl_cmds_pop3,
 	ctl_cmds_config,
 	NULL

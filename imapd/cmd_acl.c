@@ -260,16 +260,19 @@ put_acl(struct acl_cmd *q, struct span found)
 	struct buf *out = imap_out(q->cmd->session);
 	struct reader names, entries;
 	struct store_acl e;
+	struct span owner;
 	uint64_t id;
+	bool nobodys;
 
 	buf_add_str(out, "* ACL");
 	put_astring(q->cmd, out, q->path);
 	reader_init(&names, found.p, found.len);
 	reader_init(&entries, q->entries.data, q->entries.len);
 	id = get_u64(&names);
-	get_u32(&names);
-	put_entry(q->cmd, out, id != 0 ? get_span(&names) : (get_span(&names), SPAN_LIT("owner")),
-	    RIGHT_ALL, "");
+	nobodys = (get_u32(&names) & AUTH_WHO_SHARED) != 0;
+	owner = get_span(&names);
+	if (!nobodys)
+		put_entry(q->cmd, out, id != 0 ? owner : SPAN_LIT("owner"), RIGHT_ALL, "");
 	while (get_store_acl(&entries, &e)) {
 		struct span name = SPAN_LIT("anyone");
 

@@ -197,15 +197,31 @@ cmd_unsubscribe(struct imap_cmd *cmd)
 }
 
 static void
+put_namespace(struct imap_session *s, bool shared)
+{
+	struct span prefix = imap_namespace(s, shared);
+
+	if (prefix.len == 0 || !imap_cap_on(s, CAP_ACL)) {
+		buf_add_str(imap_out(s), " NIL");
+		return;
+	}
+	buf_add_str(imap_out(s), " ((\"");
+	buf_add_span(imap_out(s), prefix);
+	buf_add_str(imap_out(s), "/\" \"/\"))");
+}
+
+/* RFC 2342 */
+static void
 cmd_namespace(struct imap_cmd *cmd)
 {
 	if (!imap_args_end(&cmd->args)) {
 		imap_cmd_syntax(cmd);
 		return;
 	}
-	buf_add_str(imap_out(cmd->session), imap_cap_on(cmd->session, CAP_ACL) ?
-	    "* NAMESPACE ((\"\" \"/\")) ((\"" IMAP_OTHERS "\" \"/\")) NIL\r\n" :
-	    "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+	buf_add_str(imap_out(cmd->session), "* NAMESPACE ((\"\" \"/\"))");
+	put_namespace(cmd->session, false);
+	put_namespace(cmd->session, true);
+	buf_add_str(imap_out(cmd->session), "\r\n");
 	imap_cmd_done(cmd, ST_OK);
 }
 

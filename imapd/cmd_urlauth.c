@@ -97,7 +97,7 @@ on_named(void *arg, enum status st, struct span found)
 	}
 	reader_init(&r, found.p, found.len);
 	id = get_u64(&r);
-	shard = get_u32(&r);
+	shard = get_u32(&r) & ~AUTH_WHO_SHARED;
 	q->named(q, r.bad || id == 0 ? IMAP_NOBODY : id, shard);
 }
 

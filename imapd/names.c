@@ -17,6 +17,7 @@ struct imap_owner {
 	struct buf		name;
 	uint64_t		id;
 	struct store		*store;
+	bool			shared;		/* belongs to nobody */
 	bool			listed;		/* shares something that may be looked up */
 	bool			visited;	/* for one URL: has no name */
 };
@@ -80,6 +81,8 @@ owner_add(struct imap_session *s, uint64_t id, uint32_t shard, struct span name)
 	o = mem_zalloc(sizeof(*o));
 	o->s = s;
 	o->id = id;
+	o->shared = id != NOBODY && (shard & AUTH_WHO_SHARED) != 0;
+	shard &= ~AUTH_WHO_SHARED;
 	buf_add_span(&o->name, name);
 	o->store = id == s->account ? s->home : store_open_shared(s->srv->stores, shard,
 	    login_ticket(&s->login), id, on_event, o);
@@ -164,23 +167,46 @@ imap_names_select(struct imap_session *s, struct store *at)
 
 /* ---- paths ---- */
 
-/* The name behind the prefix; *rest: what follows it. */
-static bool
-split(struct span path, struct span *name, struct span *rest)
+enum space { OWN, OTHERS, SHARED };
+
+static enum space
+space_of(const struct imap_session *s, struct span path)
 {
+	for (unsigned shared = 0; shared < 2; shared++) {
+		struct span top = imap_namespace(s, shared != 0);
+
+		if (top.len > 0 && path.len >= top.len &&
+		    span_eq(span_sub(path, 0, top.len), top) &&
+		    (path.len == top.len || path.p[top.len] == MAILBOX_DELIMITER))
+			return shared != 0 ? SHARED : OTHERS;
+	}
+	return OWN;
+}
+
+/* The name behind the prefix; *rest: what follows it. */
+static enum space
+split(const struct imap_session *s, struct span path, struct span *name, struct span *rest)
+{
+	enum space space = space_of(s, path);
 	size_t n;
 
-	if (span_eq(path, span(IMAP_OTHERS, sizeof(IMAP_OTHERS) - 2))) {
-		*name = *rest = SPAN_NONE;
-		return true;
-	}
-	if (!span_has_prefix(path, IMAP_OTHERS))
-		return false;
-	*rest = span_sub(path, sizeof(IMAP_OTHERS) - 1, path.len);
+	*name = *rest = SPAN_NONE;
+	if (space == OWN)
+		return OWN;
+	*rest = span_sub(path, imap_namespace(s, space == SHARED).len + 1, path.len);
 	n = span_find(*rest, MAILBOX_DELIMITER);
 	*name = span_sub(*rest, 0, n);
 	*rest = n < rest->len ? span_sub(*rest, n + 1, rest->len) : SPAN_NONE;
-	return true;
+	return space;
+}
+
+/* NULL: nobody of this name in this namespace. */
+static struct imap_owner *
+owner_in(struct imap_session *s, enum space space, struct span name)
+{
+	struct imap_owner *o = name.len > 0 ? owner_by_name(s, name) : NULL;
+
+	return o != NULL && o->id != NOBODY && o->shared == (space == SHARED) ? o : NULL;
 }
 
 struct store *
@@ -188,11 +214,12 @@ imap_route(struct imap_session *s, struct span *path)
 {
 	struct span name, rest;
 	struct imap_owner *o;
+	enum space space = split(s, *path, &name, &rest);
 
-	if (!imap_cap_on(s, CAP_ACL) || !split(*path, &name, &rest))
+	if (!imap_cap_on(s, CAP_ACL) || space == OWN)
 		return s->home;
-	o = name.len > 0 && rest.len > 0 ? owner_by_name(s, name) : NULL;
-	if (o == NULL || o->id == NOBODY) {
+	o = rest.len > 0 ? owner_in(s, space, name) : NULL;
+	if (o == NULL) {
 		*path = SPAN_LIT("INBOX");	/* of nobody */
 		return nobody(s);
 	}
@@ -205,10 +232,11 @@ imap_route_owner(struct imap_session *s, struct span path)
 {
 	struct span name, rest;
 	struct imap_owner *o;
+	enum space space = split(s, path, &name, &rest);
 
-	if (!split(path, &name, &rest))
+	if (space == OWN)
 		return s->account;
-	o = owner_by_name(s, name);
+	o = owner_in(s, space, name);
 	return o != NULL ? o->id : NOBODY;
 }
 
@@ -373,9 +401,6 @@ name_in_utf8(const struct imap_session *s, struct span given, struct buf *out)
 		buf_clear(out);
 }
 
-/* The prefix as commands write it, and as URLs do. */
-#define OTHERS_URL "Other%20Users/"
-
 static void
 url_decode(struct span in, struct buf *out)
 {
@@ -400,30 +425,64 @@ add_name(struct imap_session *s, struct span name, struct buf *names)
 		put_span(names, name);
 }
 
-/* Names behind the prefix, wherever in the text they stand; what is no name of anybody
+/* The name behind a prefix at the start of `text`, if that stands there, as commands write
+ * them or as URLs do. */
+static void
+collect_at(struct imap_cmd *cmd, struct span text, struct span prefix, bool url, struct buf *names)
+{
+	struct buf name = { 0 };
+	struct span word;
+	size_t end;
+
+	if (prefix.len == 0 || text.len <= prefix.len ||
+	    text.p[prefix.len] != MAILBOX_DELIMITER ||
+	    !span_eq(span_sub(text, 0, prefix.len), prefix))
+		return;
+	word = span_sub(text, prefix.len + 1, text.len);
+	for (end = 0; end < word.len; end++)
+		if (strchr(url ? "/\"\r\n() " : "/\"\r\n%*() ", word.p[end]) != NULL)
+			break;
+	word = span_sub(word, 0, end);
+	if (url)
+		url_decode(word, &name);
+	else
+		name_in_utf8(cmd->session, word, &name);
+	if (unicode_is_utf8(buf_span(&name)))
+		add_name(cmd->session, buf_span(&name), names);
+	buf_fini(&name);
+}
+
+/* Of a configured prefix only blanks are written otherwise in URLs. */
+static void
+url_encode(struct span prefix, struct buf *out)
+{
+	for (size_t i = 0; i < prefix.len; i++) {
+		if (prefix.p[i] == ' ')
+			buf_add_str(out, "%20");
+		else
+			buf_add_c(out, prefix.p[i]);
+	}
+}
+
+/* Names behind the prefixes, wherever in the text they stand; what is no name of anybody
  * does no harm. */
 static void
 collect(struct imap_cmd *cmd, struct span text, struct buf *names)
 {
-	for (size_t i = 0; i < text.len; i++) {
-		struct span rest = span_sub(text, i, text.len), word;
-		bool url = span_has_prefix(rest, OTHERS_URL);
-		size_t from = url ? sizeof(OTHERS_URL) - 1 : sizeof(IMAP_OTHERS) - 1, end = from;
-		struct buf name = { 0 };
+	for (unsigned shared = 0; shared < 2; shared++) {
+		struct span prefix = imap_namespace(cmd->session, shared != 0);
+		struct buf as_url = { 0 };
 
-		if (!url && !span_has_prefix(rest, IMAP_OTHERS))
-			continue;
-		while (end < rest.len &&
-		    strchr(url ? "/\"\r\n() " : "/\"\r\n%*() ", rest.p[end]) == NULL)
-			end++;
-		word = span_sub(rest, from, end - from);
-		if (url)
-			url_decode(word, &name);
-		else
-			name_in_utf8(cmd->session, word, &name);
-		if (unicode_is_utf8(buf_span(&name)))
-			add_name(cmd->session, buf_span(&name), names);
-		buf_fini(&name);
+		url_encode(prefix, &as_url);
+		for (size_t i = 0; prefix.len > 0 && i < text.len; i++) {
+			struct span rest = span_sub(text, i, text.len);
+
+			if (text.p[i] != prefix.p[0])
+				continue;
+			collect_at(cmd, rest, prefix, false, names);
+			collect_at(cmd, rest, buf_span(&as_url), true, names);
+		}
+		buf_fini(&as_url);
 	}
 }
 
@@ -478,6 +537,7 @@ struct listing {
 	store_done_fn		fn;
 	struct span		path;
 	struct list		*at;		/* of session->owners */
+	bool			shared;		/* of the two namespaces the second is told */
 };
 
 static void
@@ -575,32 +635,54 @@ on_owner_list(void *arg, enum status st, bool more, const void *msg)
 		next_owner(l);
 }
 
-static void
-next_owner(struct listing *l)
+/* The next one of the namespace that is told; NULL: that was all of them. */
+static struct imap_owner *
+take_owner(struct listing *l)
 {
 	struct imap_session *s = l->cmd->session;
-	const struct store_list rq = { SPAN_NONE };
-	struct buf out = { 0 };
 
 	while (l->at != &s->owners) {
 		struct imap_owner *o = list_entry(l->at, struct imap_owner, node);
 
 		l->at = l->at->next;
-		if (!o->listed || o->store == s->home)
-			continue;
-		if (l->cmd->session->list_prefix.len == 0)
-			put_root(&out, span(IMAP_OTHERS, sizeof(IMAP_OTHERS) - 2));
-		buf_clear(&l->cmd->session->list_prefix);
-		buf_add_str(&l->cmd->session->list_prefix, IMAP_OTHERS);
-		buf_add_span(&l->cmd->session->list_prefix, buf_span(&o->name));
-		put_root(&out, buf_span(&l->cmd->session->list_prefix));
-		tell(l, &out, true);
-		buf_fini(&out);
-		buf_add_c(&l->cmd->session->list_prefix, MAILBOX_DELIMITER);
-		store_do_list(o->store, &rq, on_owner_list, l);
-		return;
+		if (o->listed && o->store != s->home && o->shared == l->shared)
+			return o;
 	}
-	listing_end(l);
+	return NULL;
+}
+
+static void
+next_owner(struct listing *l)
+{
+	struct imap_session *s = l->cmd->session;
+	const struct store_list rq = { SPAN_NONE };
+	struct imap_owner *o = NULL;
+	struct buf out = { 0 };
+
+	while (o == NULL) {
+		if (imap_namespace(s, l->shared).len > 0)
+			o = take_owner(l);
+		if (o == NULL && l->shared) {
+			listing_end(l);
+			return;
+		}
+		if (o == NULL) {
+			l->shared = true;
+			l->at = s->owners.next;
+			buf_clear(&s->list_prefix);
+		}
+	}
+	if (s->list_prefix.len == 0)
+		put_root(&out, imap_namespace(s, l->shared));
+	buf_clear(&s->list_prefix);
+	buf_add_span(&s->list_prefix, imap_namespace(s, l->shared));
+	buf_add_c(&s->list_prefix, MAILBOX_DELIMITER);
+	buf_add_span(&s->list_prefix, buf_span(&o->name));
+	put_root(&out, buf_span(&s->list_prefix));
+	tell(l, &out, true);
+	buf_fini(&out);
+	buf_add_c(&s->list_prefix, MAILBOX_DELIMITER);
+	store_do_list(o->store, &rq, on_owner_list, l);
 }
 
 static void
@@ -615,7 +697,7 @@ on_own_list(void *arg, enum status st, bool more, const void *msg)
 	if (st == ST_OK && are != NULL) {
 		reader_init(&r, are->list.p, are->list.len);
 		while (are->list.len > 0 && get_store_mailbox(&r, &m)) {
-			if (m.id == 0 && span_has_prefix(m.path, IMAP_OTHERS))
+			if (m.id == 0 && space_of(l->cmd->session, m.path) != OWN)
 				put_span(&l->cmd->session->list_subscribed, m.path);
 			else
 				put_store_mailbox(&out, &m);

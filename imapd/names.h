@@ -1,6 +1,7 @@
 /* imapd/names.h
  * Names of mailboxes that are not the session's own: "Other Users/ADDRESS/PATH" is PATH in
- * that account.
+ * that account, "Shared/ADDRESS/PATH" in an account that belongs to nobody.  What the two
+ * namespaces are called is configured.
  *
  * Who stands in a command's text is looked up before the command runs, so that commands
  * find the store of a path at once with imap_route().  A name that nobody has leads to a
@@ -11,8 +12,6 @@
 
 #include "imapd/session.h"
 
-#define IMAP_OTHERS "Other Users/"
-
 /* Looks up what a command's text names.  true: `then` runs later, unless the command ended;
  * where one still reads its input it runs always, and s->naming_failed says how it went. */
 bool imap_names_prepare(struct imap_cmd *cmd, void (*then)(struct imap_cmd *cmd));
@@ -20,6 +19,12 @@ bool imap_names_prepare(struct imap_cmd *cmd, void (*then)(struct imap_cmd *cmd)
 void imap_names_stop(struct imap_session *s);
 /* The store of a path, which becomes the path there. */
 struct store *imap_route(struct imap_session *s, struct span *path);
+/* The names of the namespaces, without delimiter; "": there is none. */
+static inline struct span
+imap_namespace(const struct imap_session *s, bool shared)
+{
+	return span_str(shared ? s->srv->conf->shared_prefix : s->srv->conf->other_users_prefix);
+}
 /* Whose account it lies in. */
 uint64_t imap_route_owner(struct imap_session *s, struct span path);
 /* The store of an account that a URL names, whatever it shares; id IMAP_NOBODY: of one that

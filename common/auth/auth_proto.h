@@ -130,9 +130,11 @@ struct auth_admin_is { struct span result; };
 /* who -> who_is: accounts by address (as for a login), groups by AUTH_WHO_GROUP and their name,
  * both by id.  names: put_span() each; ids: u64 each; ticket: of the login that wants to know
  * (admind needs none).  found: for each of them in turn u64 id (0: none of that name or id), u32
- * shard, put_span() of the address.  How many one login (but one that submits for others) and
- * one worker may ask about in a time is bounded, so that the directory cannot be read out: ST_LIMIT; ST_DENIED: no such ticket. */
+ * shard (with AUTH_WHO_SHARED for an account that belongs to nobody), put_span() of the address.
+ * How many one login (but one that submits for others) and one worker may ask about in a time is
+ * bounded, so that the directory cannot be read out: ST_LIMIT; ST_DENIED: no such ticket. */
 #define AUTH_WHO_GROUP "group:"
+#define AUTH_WHO_SHARED 0x80000000u
 struct auth_who { struct span names, ids, ticket; };
 struct auth_who_is { struct span found; };
 

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "common/conf/settings_priv.h"
@@ -207,6 +208,49 @@ check_pop3(const struct mansio_conf *c, struct conf_errors *err)
 		complain(err, s, p, "trash", "must not be empty");
 }
 
+/* What stands in names as it is, in all encodings of them. */
+static bool
+is_namespace(const char *p)
+{
+	size_t n = strlen(p);
+
+	if (n > 64 || p[0] == ' ' || (n > 0 && p[n - 1] == ' ') || strcasecmp(p, "INBOX") == 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!ascii_isalnum(p[i]) && strchr(" ._-#", p[i]) == NULL)
+			return false;
+	return n == 0 || (strcmp(p, ".") != 0 && strcmp(p, "..") != 0);
+}
+
+static void
+check_namespace(const struct mansio_conf *c, const char *key, const char *prefix,
+    struct conf_errors *err)
+{
+	const struct conf_section *s = section_named("imap");
+	size_t n = strlen(prefix);
+
+	if (!is_namespace(prefix))
+		complain(err, s, &c->imap, key, "not a name; allowed: letters, digits, blank . _ - # "
+		    "inside, up to 64, not INBOX");
+	for (size_t i = 0; n > 0 && i < c->imap.default_folders.n; i++) {
+		const char *f = c->imap.default_folders.v[i].name;
+
+		if (strncmp(f, prefix, n) == 0 && (f[n] == '\0' || f[n] == '/'))
+			complain(err, s, &c->imap, key, "the same as one of default-folders");
+	}
+}
+
+static void
+check_namespaces(const struct mansio_conf *c, struct conf_errors *err)
+{
+	check_namespace(c, "other-users-prefix", c->imap.other_users_prefix, err);
+	check_namespace(c, "shared-prefix", c->imap.shared_prefix, err);
+	if (c->imap.shared_prefix[0] != '\0' &&
+	    strcasecmp(c->imap.shared_prefix, c->imap.other_users_prefix) == 0)
+		complain(err, section_named("imap"), &c->imap, "shared-prefix",
+		    "the same as other-users-prefix");
+}
+
 void
 conf_check(const struct mansio_conf *c, struct conf_errors *err)
 {
@@ -216,6 +260,7 @@ conf_check(const struct mansio_conf *c, struct conf_errors *err)
 	check_listeners(c, err);
 	check_shards(c, err);
 	check_pop3(c, err);
+	check_namespaces(c, err);
 	if (c->global.state_dir[0] == '\0')
 		complain(err, section_named(""), &c->global, "state-dir", "must not be empty");
 	if (c->global.run_dir[0] == '\0')

@@ -56,6 +56,12 @@ const struct conf_field conf_imap_fields[] = {
 	    "as the annotation /shared/admin (RFC 5464, 6.2.2)."),
 	CONF_STRING(conf_imap, server_comment, "", CONF_RELOAD,
 	    "A note on the server, which clients read as the annotation /shared/comment."),
+	CONF_STRING(conf_imap, other_users_prefix, "Other Users", CONF_RELOAD,
+	    "Below this name are the mailboxes that other users share, as "
+	    "\"Other Users/ADDRESS/PATH\"; one's own mailbox of this name is out of reach.  "
+	    "Subscriptions are kept by name.  Empty: they are not shown."),
+	CONF_STRING(conf_imap, shared_prefix, "Shared", CONF_RELOAD,
+	    "The same for accounts that belong to nobody (mansioctl account add --shared)."),
 	CONF_FOLDERS(conf_imap, default_folders,
 	    "Drafts:drafts, Sent:sent, Junk:junk, Trash:trash, Archive:archive", CONF_RELOAD,
 	    "Folders that a new account starts with, subscribed, and their special use."),
