@@ -239,18 +239,24 @@ next_frame(struct body_reader *r)
 	r->field = r->known && r->left == 0 ? AT_END : AT_FRAME_RAW;
 }
 
+/* A frame that is wanted as a whole goes where it is wanted at once. */
 static void
-unpack(struct body_reader *r, struct buf *out)
+unpack(struct body_reader *r, struct span packed, struct buf *out)
 {
-	struct buf raw = { 0 };
+	bool whole = r->at >= r->from && r->frame_raw <= r->to - r->at;
+	struct buf raw = { 0 }, *to = whole ? out : &raw;
+	size_t before = to->len;
 
-	if (zstd_decompress(buf_span(&r->packed), BODY_FRAME_RAW, NULL, &raw) != ST_OK ||
-	    raw.len != r->frame_raw)
+	if (zstd_decompress(packed, (size_t)r->frame_raw, NULL, to) != ST_OK ||
+	    to->len - before != r->frame_raw) {
 		r->bad = true;
-	else
+		buf_cut(to, before);
+	} else if (whole) {
+		r->at += r->frame_raw;
+	} else {
 		pass(r, buf_span(&raw), out);
+	}
 	buf_fini(&raw);
-	buf_clear(&r->packed);
 }
 
 static void
@@ -259,14 +265,18 @@ take_packed(struct body_reader *r, struct span *in, struct buf *out)
 	bool wanted = frame_wanted(r);
 	struct span got = take(r, in);
 
-	if (wanted)
+	/* a frame that came in one piece need not be gathered */
+	if (wanted && (r->need > 0 || r->packed.len > 0)) {
 		buf_add_span(&r->packed, got);
+		got = buf_span(&r->packed);
+	}
 	if (r->need > 0)
 		return;
 	if (wanted)
-		unpack(r, out);
+		unpack(r, got, out);
 	else
 		r->at += r->frame_raw;
+	buf_clear(&r->packed);
 	next_frame(r);
 }
 
