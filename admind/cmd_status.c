@@ -1,6 +1,7 @@
 /* The server as a whole:
  *   status   ready version pid processes workers listeners certificates shards: what
- *            the monitor, the master and every shard tell of themselves
+ *            the monitor, the master and every shard tell of themselves; outward: what was
+ *            fetched from elsewhere
  *   stats    the counters of every process: processes, workers, shards, authd
  *   reload   text: settings that wait for a restart; ST_SYNTAX with the reasons
  * Who does not answer within a few seconds is told to be away. */
@@ -131,6 +132,16 @@ put_shards(struct json_writer *w, struct gather *g)
 	return all;
 }
 
+/* {"outward":[...]} as a member of ours. */
+static void
+put_outward(struct json_writer *w, struct span authd)
+{
+	if (span_has_prefix(authd, "{\"outward\":") && authd.len > 12) {
+		json_key(w, "outward");
+		json_raw(w, span_sub(authd, 11, authd.len - 12));
+	}
+}
+
 static void
 answer(struct gather *g)
 {
@@ -145,6 +156,7 @@ answer(struct gather *g)
 	ready = put_shards(&w, g) && ready;
 	if (status) {
 		put_certificates(&w, rq->admind->conf);
+		put_outward(&w, buf_span(&g->authd));
 	} else {
 		json_key(&w, "authd");
 		if (g->authd.len > 0)
@@ -227,10 +239,9 @@ gather(struct request *rq)
 		g->shards[i].ask = store_ask_stats(a->pool, g->shards[i].no, on_shard,
 		    &g->shards[i]);
 	}
-	if (strcmp(rq->command->name, "stats") == 0) {
-		g->waiting++;
-		ask_authd(rq, "stats", SPAN_LIT("{}"), on_authd);
-	}
+	g->waiting++;
+	ask_authd(rq, strcmp(rq->command->name, "stats") == 0 ? "stats" : "outward", SPAN_LIT("{}"),
+	    on_authd);
 }
 
 /* Reload --------------------------------------------------------------------- */

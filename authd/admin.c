@@ -212,7 +212,7 @@ static enum status
 run_flush(struct dir_job *job, struct admin_rq *rq)
 {
 	json_kv_uint(&rq->w, "flushed", login_cache_flush(rq->a->cache) +
-	    directory_cached(rq->a->dir));
+	    directory_cached(rq->a->dir) + bearer_flush(rq->a->bearer));
 	directory_flush(rq->a->dir);
 	return ST_OK;
 }
@@ -239,11 +239,20 @@ run_stats(struct dir_job *job, struct admin_rq *rq)
 	return ST_OK;
 }
 
+static enum status
+run_outward(struct dir_job *job, struct admin_rq *rq)
+{
+	json_key(&rq->w, "outward");
+	bearer_report(rq->a->bearer, &rq->w);
+	return ST_OK;
+}
+
 static const struct admin_command own_commands[] = {
 	{ "who", " user ", run_who, false, false, NULL },
 	{ "kick", " user account conn peer ", run_kick, false, false, NULL },
 	{ "flush-cache", " ", run_flush, false, false, NULL },
 	{ "stats", " ", run_stats, false, false, NULL },
+	{ "outward", " ", run_outward, false, false, NULL },
 	{ 0 }
 };
 

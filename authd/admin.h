@@ -66,6 +66,9 @@
  *   kick                 user? account? conn? peer?              kicked  (all that are given
  *                                                                must match; one is needed)
  *   flush-cache                                                  flushed
+ *   outward                                                      outward: [{what url tried ok
+ *                                                                result? since age? keys? asked?}]
+ *                                                                (what outd fetched for us last)
  *   stats                                                        counters, see stats in admin.c
  *
  * An account in a result: id (16 hex digits: as a string), address, description, shard,

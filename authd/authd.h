@@ -4,6 +4,7 @@
 #ifndef AUTHD_AUTHD_H
 #define AUTHD_AUTHD_H
 
+#include "authd/bearer.h"
 #include "authd/directory.h"
 #include "authd/login_cache.h"
 #include "authd/passwd_file.h"
@@ -29,7 +30,7 @@ struct authd {
 	struct directory	*dir;
 	struct pool		*hashers, *pam;	/* pam NULL: not configured */
 	struct passwd_file	*passwd;	/* NULL: not configured */
-	struct key_file		*oauth_keys;	/* NULL: not used yet */
+	struct bearer		*bearer;	/* judges tokens */
 	struct login_cache	*cache;
 	struct throttle		*throttle;
 	struct tickets		*tickets;
@@ -48,10 +49,6 @@ struct authd {
 	void			(*ready)(void *arg);	/* the directory answered */
 	void			*ready_arg;
 };
-
-/* Keys that prove bearer tokens (mech_bearer.c). */
-struct key_file;
-void key_file_free(struct key_file **f);
 
 struct exchange_replies;
 

@@ -13,15 +13,15 @@
 static const struct mechanism mechanisms[] = {
 	{ .name = "EXTERNAL", .conf = CONF_MECH_EXTERNAL, .certificate = true, .take = mech_external },
 	{ .name = "SCRAM-SHA-256-PLUS", .conf = CONF_MECH_SCRAM_SHA_256_PLUS, .plus = true,
-	    .alg = DIGEST_SHA256, .take = mech_scram },
+	    .alg = DIGEST_SHA256, .take = mech_scram, .later = scram_delay_over },
 	{ .name = "SCRAM-SHA-256", .conf = CONF_MECH_SCRAM_SHA_256, .alg = DIGEST_SHA256,
-	    .take = mech_scram },
+	    .take = mech_scram, .later = scram_delay_over },
 	{ .name = "SCRAM-SHA-1", .conf = CONF_MECH_SCRAM_SHA_1, .alg = DIGEST_SHA1,
-	    .take = mech_scram },
+	    .take = mech_scram, .later = scram_delay_over },
 	{ .name = "OAUTHBEARER", .conf = CONF_MECH_OAUTHBEARER, .shows_password = true,
-	    .take = mech_bearer },
+	    .take = mech_bearer, .later = bearer_ask_now },
 	{ .name = "XOAUTH2", .conf = CONF_MECH_XOAUTH2, .shows_password = true,
-	    .take = mech_bearer },
+	    .take = mech_bearer, .later = bearer_ask_now },
 	{ .name = "PLAIN", .conf = CONF_MECH_PLAIN, .shows_password = true, .take = mech_plain },
 	{ .name = "LOGIN", .conf = CONF_MECH_LOGIN, .shows_password = true, .server_first = true,
 	    .take = mech_login },
@@ -80,7 +80,7 @@ exchange_has_mechanism(const struct authd *a, uint8_t conf)
 	if (conf == CONF_MECH_EXTERNAL)
 		return a->conf->tls.client_ca[0] != '\0';
 	if (conf == CONF_MECH_OAUTHBEARER || conf == CONF_MECH_XOAUTH2)
-		return a->conf->oauth.jwks_file[0] != '\0';
+		return conf_has_bearer(a->conf);
 	return a->conf->auth.scram == CONF_SCRAM_ALWAYS ||
 	    (b->n == 1 && b->v[0] == CONF_BACKEND_INTERNAL);
 }
@@ -111,6 +111,7 @@ exchange_free(struct exchange *x)
 	dir_job_cancel(&x->dir);
 	loop_timer_free(&x->timer);
 	scram_fini(&x->scram);
+	bearer_fini(x);
 	found_fini(&x->found);
 	buf_fini(&x->conn);
 	buf_fini(&x->peer);
@@ -133,7 +134,7 @@ on_timer(void *arg)
 
 	if (x->waits) {
 		x->waits = false;
-		scram_delay_over(x);
+		x->mech->later(x);
 	} else {
 		exchange_free(x);
 	}

@@ -17,6 +17,8 @@ struct mechanism {
 	enum digest_alg		alg;
 	/* What the client said. */
 	void			(*take)(struct exchange *x, struct span data);
+	/* The delay that take() set is over. */
+	void			(*later)(struct exchange *x);
 };
 
 struct scram {
@@ -42,6 +44,9 @@ struct exchange {
 	struct buf		acts_as;	/* the address of the master user who does; or empty */
 	bool			not_master, throttled;
 	bool			bearer_refused;	/* the client has been told why */
+	bool			bearer_paced;	/* its address is counted as one that waits */
+	struct bearer_ask	*bearer;
+	struct buf		token;
 	struct verify		*verify;
 	struct dir_job		*dir;
 	struct loop_timer	*timer;		/* the client's patience, or ours */
@@ -65,6 +70,8 @@ void mech_login(struct exchange *x, struct span data);
 void mech_external(struct exchange *x, struct span data);
 void mech_scram(struct exchange *x, struct span data);
 void mech_bearer(struct exchange *x, struct span data);
+void bearer_ask_now(struct exchange *x);
+void bearer_fini(struct exchange *x);
 void scram_delay_over(struct exchange *x);
 void scram_fini(struct scram *s);
 

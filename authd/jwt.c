@@ -117,29 +117,30 @@ jwk_set_count(const struct jwk_set *set)
 
 /* What the header says decides which key is tried, never how far it is trusted: a key serves
  * algorithms of its own kind alone, and there is none for "none". */
-static bool
-signature_good(const struct jwk_set *set, const struct json *header, struct span data,
+static enum jwt_verdict
+prove(const struct jwk_set *set, const struct json *header, struct span data,
     struct span signature)
 {
 	struct span name, kid = SPAN_NONE;
 	enum jws_alg alg;
-	bool named = json_get_string(header, "kid", &kid);
+	bool named = json_get_string(header, "kid", &kid), known = false;
 
 	/* RFC 7515 §4.1.11: what must be understood and is not. */
 	if (json_member(header, "crit") != NULL || !json_get_string(header, "alg", &name) ||
 	    !jws_alg_parse(name, &alg))
-		return false;
+		return JWT_UNSIGNED;
 	for (size_t i = 0; i < set->n; i++) {
 		const struct set_key *k = &set->keys[i];
 
 		if (named && k->kid.len > 0 && !span_eq(buf_span(&k->kid), kid))
 			continue;
+		known = known || (named && k->kid.len > 0);
 		if (k->alg >= 0 && k->alg != (int)alg)
 			continue;
 		if (jwk_verify(k->key, alg, data, signature))
-			return true;
+			return JWT_GOOD;
 	}
-	return false;
+	return known ? JWT_UNSIGNED : JWT_UNKNOWN_KEY;
 }
 
 static bool
@@ -188,19 +189,21 @@ scopes_fit(const struct json *claims, const struct conf_strings *wanted)
 	return true;
 }
 
-static enum jwt_verdict
-judge(const struct json *claims, const struct jwt_rules *r, struct buf *user)
+enum jwt_verdict
+jwt_judge(const struct json *claims, const struct jwt_rules *r, bool told, struct buf *user)
 {
 	struct span s;
 	int64_t t;
 
-	if (!json_get_int(claims, "exp", &t))
+	if (json_member(claims, "exp") == NULL && told)
+		t = r->now_s;
+	else if (!json_get_int(claims, "exp", &t))
 		return JWT_MALFORMED;
 	if (t < r->now_s - r->leeway_s)
 		return JWT_EXPIRED;
 	if (json_get_int(claims, "nbf", &t) && t > r->now_s + r->leeway_s)
 		return JWT_NOT_YET;
-	if (r->issuer[0] != '\0' &&
+	if (r->issuer[0] != '\0' && !(told && json_member(claims, "iss") == NULL) &&
 	    (!json_get_string(claims, "iss", &s) || !span_eq_str(s, r->issuer)))
 		return JWT_OTHERS;
 	if (!audience_fits(claims, r->audience))
@@ -211,6 +214,17 @@ judge(const struct json *claims, const struct jwt_rules *r, struct buf *user)
 		return JWT_NO_USER;
 	buf_add_span(user, s);
 	return JWT_GOOD;
+}
+
+bool
+jwt_is_one(struct span token)
+{
+	struct span rest = token;
+
+	(void)span_cut(&rest, '.');
+	if (rest.p != NULL)
+		(void)span_cut(&rest, '.');
+	return rest.p != NULL && span_find(rest, '.') == rest.len;
 }
 
 enum jwt_verdict
@@ -229,11 +243,10 @@ jwt_check(const struct jwk_set *set, struct span token, const struct jwt_rules *
 	    base64url_decode(rest, JWT_MAX, &signature) &&
 	    json_parse(buf_span(&head), JWT_MAX, &header) == ST_OK &&
 	    json_parse(buf_span(&body), JWT_MAX, &claims) == ST_OK) {
-		if (!signature_good(set, json_root(header),
-		    span(token.p, one.len + 1 + two.len), buf_span(&signature)))
-			v = JWT_UNSIGNED;
-		else
-			v = judge(json_root(claims), rules, user);
+		v = prove(set, json_root(header), span(token.p, one.len + 1 + two.len),
+		    buf_span(&signature));
+		if (v == JWT_GOOD)
+			v = jwt_judge(json_root(claims), rules, false, user);
 	}
 	json_free(&header);
 	json_free(&claims);
@@ -249,7 +262,8 @@ jwt_verdict_name(enum jwt_verdict v)
 	static const char *const names[] = {
 		[JWT_GOOD] = "good", [JWT_MALFORMED] = "malformed", [JWT_UNSIGNED] = "signature",
 		[JWT_EXPIRED] = "expired", [JWT_NOT_YET] = "not-yet", [JWT_OTHERS] = "audience",
-		[JWT_SCOPE] = "scope", [JWT_NO_USER] = "no-user"
+		[JWT_SCOPE] = "scope", [JWT_NO_USER] = "no-user",
+		[JWT_UNKNOWN_KEY] = "unknown-key", [JWT_INACTIVE] = "inactive"
 	};
 
 	return names[v];

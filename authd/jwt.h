@@ -15,6 +15,7 @@
 #define JWKS_KEYS_MAX	64u
 #define JWT_MAX		8192u		/* bytes of a token */
 
+struct json;
 struct jwk_set;
 
 /* Keys that are not for signatures, symmetric ones and those of kinds that we do not know are
@@ -33,12 +34,19 @@ struct jwt_rules {
 	int64_t				now_s, leeway_s;
 };
 enum jwt_verdict {
-	JWT_GOOD, JWT_MALFORMED, JWT_UNSIGNED /* or by a key that we do not know */, JWT_EXPIRED,
-	JWT_NOT_YET, JWT_OTHERS /* another issuer or audience */, JWT_SCOPE, JWT_NO_USER
+	JWT_GOOD, JWT_MALFORMED, JWT_UNSIGNED, JWT_EXPIRED,
+	JWT_NOT_YET, JWT_OTHERS /* another issuer or audience */, JWT_SCOPE, JWT_NO_USER,
+	JWT_UNKNOWN_KEY /* newer keys might prove it */, JWT_INACTIVE /* says who was asked */
 };
 /* user: the claim's text. */
 enum jwt_verdict jwt_check(const struct jwk_set *set, struct span token,
     const struct jwt_rules *rules, struct buf *user);
+/* Has the form of one: three parts.  No word about what is in it. */
+bool jwt_is_one(struct span token);
+/* What is said of a token alone.  told: by a server that was asked about it, which may leave out
+ * when it expires and who issued it (RFC 7662 §2.2). */
+enum jwt_verdict jwt_judge(const struct json *claims, const struct jwt_rules *rules, bool told,
+    struct buf *user);
 const char *jwt_verdict_name(enum jwt_verdict v);
 
 #endif

@@ -2,11 +2,12 @@ noinst_LIBRARIES += authd/libauthd.a
 authd_libauthd_a_SOURCES = \
 	authd/admin.c authd/admin.h authd/admin_account.c authd/admin_domain.c authd/admin_group.c \
 	authd/admin_priv.h \
-	authd/authd.h authd/server.c \
+	authd/authd.h authd/server.c authd/bearer.c authd/bearer.h \
 	authd/directory.c authd/directory.h authd/resolve.c \
 	authd/dovecot.c authd/dovecot.h \
 	authd/exchange.c authd/exchange.h authd/exchange_priv.h authd/mech_bearer.c \
 	authd/mech_external.c authd/mech_scram.c \
+	authd/introspect.c authd/introspect.h authd/key_file.c authd/key_file.h \
 	authd/jwt.c authd/jwt.h authd/login_cache.c authd/login_cache.h \
 	authd/pam.c authd/pam.h \
 	authd/passwd_file.c authd/passwd_file.h \

@@ -194,6 +194,10 @@ on_control(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 			directory_set(c->a->dir, fd);
 			fd = -1;
 		}
+		if (((const struct control_server *)msg)->program == PROGRAM_OUTD && make(c)) {
+			bearer_connect(c->a->bearer, fd);
+			fd = -1;
+		}
 		break;
 	case CONTROL_LISTENER:
 		if (make(c)) {

@@ -1,95 +1,10 @@
-/* OAUTHBEARER (RFC 7628) and XOAUTH2: a token that somebody else gave, here a JSON Web Token
- * which the configured keys prove.  The key file is read again when it changed. */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-
+/* OAUTHBEARER (RFC 7628) and XOAUTH2: a token that somebody else gave (authd/bearer.h). */
+#include "authd/bearer.h"
 #include "authd/exchange_priv.h"
-#include "authd/jwt.h"
 #include "authd/saslprep.h"
 #include "common/proto/sasl.h"
 #include "common/util/clock.h"
-#include "common/util/fd.h"
 #include "common/util/log.h"
-#include "common/util/mem.h"
-
-#define LOOK_MS 1000
-
-struct key_file {
-	struct jwk_set	*set;		/* NULL: none that can be used */
-	char		*path;
-	uint64_t	looked_ms;
-	struct stat	st;
-	bool		looked;
-};
-
-void
-key_file_free(struct key_file **fp)
-{
-	struct key_file *f = *fp;
-
-	if (f == NULL)
-		return;
-	jwk_set_free(&f->set);
-	mem_free(&f->path);
-	mem_free(fp);
-}
-
-/* A file that went bad leaves the keys in force, and a line in the log. */
-static void
-load(struct key_file *f)
-{
-	struct jwk_set *fresh = NULL;
-	enum status st;
-	char *text;
-	size_t len;
-
-	if (!fd_slurp_path(f->path, JWKS_MAX, &text, &len)) {
-		LOG(NULL, ERROR, "auth.jwks-file", KV_STR("file", f->path), KV_ERRNO(errno));
-		return;
-	}
-	st = jwk_set_parse(span(text, len), &fresh);
-	free(text);
-	if (st != ST_OK) {
-		LOG(NULL, ERROR, "auth.jwks-file", KV_STR("file", f->path),
-		    KV_STR("error", st == ST_SYNTAX ? "not a JSON Web Key set" : "no usable key"));
-		return;
-	}
-	jwk_set_free(&f->set);
-	f->set = fresh;
-	LOG(NULL, INFO, "auth.jwks-file.read", KV_STR("file", f->path),
-	    KV_UINT("keys", jwk_set_count(fresh)));
-}
-
-static const struct jwk_set *
-keys(struct authd *a)
-{
-	uint64_t now = clock_mono_ms();
-	struct stat st = { 0 };
-	struct key_file *f = a->oauth_keys;
-
-	if (f != NULL && strcmp(f->path, a->conf->oauth.jwks_file) != 0)
-		key_file_free(&a->oauth_keys);
-	if (a->oauth_keys == NULL) {
-		f = a->oauth_keys = mem_zalloc(sizeof(*f));
-		f->path = mem_strdup(a->conf->oauth.jwks_file);
-	}
-	if (f->looked && now - f->looked_ms < LOOK_MS)
-		return f->set;
-	f->looked_ms = now;
-	if (stat(f->path, &st) == 0 && f->looked && st.st_ino == f->st.st_ino &&
-	    st.st_dev == f->st.st_dev && st.st_size == f->st.st_size &&
-	    st.st_mtim.tv_sec == f->st.st_mtim.tv_sec &&
-	    st.st_mtim.tv_nsec == f->st.st_mtim.tv_nsec)
-		return f->set;
-	f->looked = true;
-	f->st = st;
-	load(f);
-	return f->set;
-}
-
-/* ---- the exchange ---- */
 
 /* The client is told what was wrong, answers with a lone ^A, and then it is over (RFC 7628
  * §3.2.2, §3.2.3). */
@@ -149,29 +64,78 @@ end_user(void *arg, enum status st)
 }
 
 static void
+pace_end(struct exchange *x, enum throttle_end how)
+{
+	if (x->bearer_paced)
+		throttle_end(x->o->a->throttle, clock_mono_ms(), SPAN_NONE, buf_span(&x->peer), how);
+	x->bearer_paced = false;
+}
+
+void
+bearer_fini(struct exchange *x)
+{
+	bearer_cancel(&x->bearer);
+	pace_end(x, THROTTLE_NEITHER);
+	buf_fini_secret(&x->token);
+}
+
+static void
+judged(void *arg, const struct bearer_result *r)
+{
+	struct exchange *x = arg;
+
+	x->bearer = NULL;
+	buf_fini_secret(&x->token);
+	pace_end(x, r->st != ST_OK ? THROTTLE_NEITHER :
+	    r->verdict == JWT_GOOD ? THROTTLE_OK : THROTTLE_FAILED);
+	if (r->st != ST_OK) {
+		exchange_fail(x, ST_UNAVAILABLE, AUTH_WHY_BACKEND, SPAN_NONE);
+	} else if (r->verdict != JWT_GOOD) {
+		refuse(x, r->verdict);
+	} else if (r->user.len > AUTH_NAME_MAX) {
+		refuse(x, JWT_NO_USER);
+	} else {
+		/* From here on the name is the one that was proven. */
+		exchange_name(x, r->user);
+		x->dir = dir_job_start(x->o->a->dir, run_user, end_user, x);
+	}
+}
+
+void
+bearer_ask_now(struct exchange *x)
+{
+	struct bearer_result now = { 0 };
+	struct buf user = { 0 };
+
+	x->bearer = bearer_ask(x->o->a->bearer, buf_span(&x->token), judged, x, &now, &user);
+	if (x->bearer == NULL)
+		judged(x, &now);
+	buf_fini(&user);
+}
+
+/* Each token that a server must be asked about costs somebody else something: an address that
+ * sends bad ones waits longer and longer. */
+static void
 check_token(struct exchange *x, struct span token)
 {
 	struct authd *a = x->o->a;
-	const struct conf_oauth *c = &a->conf->oauth;
-	const struct jwt_rules rules = { c->issuer, &c->audience, &c->scopes, c->user_claim,
-		clock_wall_s(), c->leeway_s };
-	const struct jwk_set *set = keys(a);
-	struct buf user = { 0 };
-	enum jwt_verdict v;
+	uint64_t delay = 0;
 
-	if (set == NULL) {
-		exchange_fail(x, ST_UNAVAILABLE, AUTH_WHY_BACKEND, SPAN_NONE);
-		return;
+	buf_add_span(&x->token, token);
+	if (bearer_asks_server(a->bearer, token)) {
+		x->bearer_paced = throttle_begin(a->throttle, clock_mono_ms(), SPAN_NONE,
+		    buf_span(&x->peer), &delay);
+		if (!x->bearer_paced) {
+			exchange_fail(x, ST_LIMIT, AUTH_WHY_THROTTLED, SPAN_NONE);
+			return;
+		}
 	}
-	v = jwt_check(set, token, &rules, &user);
-	if (v == JWT_GOOD) {
-		/* From here on the name is the one that was proven. */
-		exchange_name(x, buf_span(&user));
-		x->dir = dir_job_start(a->dir, run_user, end_user, x);
+	if (delay > 0) {
+		x->waits = true;
+		loop_timer_set(x->timer, delay);
 	} else {
-		refuse(x, v);
+		bearer_ask_now(x);
 	}
-	buf_fini(&user);
 }
 
 void

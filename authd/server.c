@@ -783,6 +783,7 @@ authd_new(struct loop *l, struct mansio_conf *conf, uint64_t epoch, bool exec, s
 	a->cache = login_cache_new(conf->auth.cache_time_s * 1000ull);
 	a->throttle = throttle_new(&thc);
 	a->dir = directory_new(&dc);
+	a->bearer = bearer_new(l, conf);
 	open_passwd_file(a);
 	return a;
 }
@@ -806,6 +807,7 @@ authd_configure(struct authd *a, struct mansio_conf *conf)
 		pool_set_queue(a->pam, conf->auth.queue);
 	pool_cancel(&a->dummy_job);
 	make_dummy(a);
+	bearer_configure(a->bearer, conf);
 	conf_free(&old);
 	list_each(n, tmp, &a->peers) {
 		struct peer *p = list_entry(n, struct peer, in);
@@ -833,7 +835,7 @@ authd_free(struct authd **ap)
 	pool_free(&a->pam);
 	spawner_free(&a->spawner);
 	directory_free(&a->dir);
-	key_file_free(&a->oauth_keys);
+	bearer_free(&a->bearer);
 	passwd_file_free(&a->passwd);
 	login_cache_free(&a->cache);
 	throttle_free(&a->throttle);

@@ -110,6 +110,11 @@ print_status(struct buf *out, const struct json *v, bool ready)
 		{ "shard", "SHARD", CTL_CELL_TEXT }, { "disk_free", "DISK FREE", CTL_CELL_SIZE },
 		{ "disk_total", "OF", CTL_CELL_SIZE }, { "available", "ANSWERS", CTL_CELL_YES },
 		{ NULL, NULL, CTL_CELL_TEXT }
+	}, outward[] = {
+		{ "what", "FETCHED", CTL_CELL_TEXT }, { "tried", "LAST TRY", CTL_CELL_TIME },
+		{ "result", "RESULT", CTL_CELL_TEXT }, { "age", "AGE (S)", CTL_CELL_NUMBER },
+		{ "keys", "KEYS", CTL_CELL_NUMBER }, { "error", "ERROR", CTL_CELL_TEXT },
+		{ NULL, NULL, CTL_CELL_TEXT }
 	};
 	struct span version = SPAN_LIT("?");
 	uint64_t pid = 0;
@@ -123,6 +128,7 @@ print_status(struct buf *out, const struct json *v, bool ready)
 	put_section(out, listeners, v, "listeners");
 	put_section(out, certificates, v, "certificates");
 	put_section(out, shards, v, "shards");
+	put_section(out, outward, v, "outward");
 }
 
 /* Exit code 0 only when all is ready: scripts wait for that. */

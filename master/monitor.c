@@ -35,6 +35,10 @@
 #define KEY_ROTATE_MS	(3600u * 1000)
 #define STOP_LIMIT_MS	(30u * 1000)
 #define PEM_MAX		(256u << 10)
+#define CA_MAX		(2u << 20)
+#define SECRET_MAX	4096
+#define OUTD_FDS	256
+#define OUTD_MEMORY	(256u << 20)
 #define SHARDS_MAX	64
 
 /* One bound address of a listener. */
@@ -63,15 +67,17 @@ struct monitor {
 	struct mansio_conf	*conf;
 	struct mansio_conf	*started;	/* what needs a restart is as it says; may be conf */
 	int			config_fd, certs_fd, log_fd;
+	int			secrets_fd;	/* of outd; -1: it is not needed */
 	struct control_log	log;
 	bool			root;
-	struct child_user	worker_user, store_user, auth_user, admin_user;
+	struct child_user	worker_user, store_user, auth_user, admin_user, out_user;
 	struct list		doors;
 	int			admin_fd;	/* the admin socket, kept for every admind */
 	struct net_addr		admin_addr;
-	struct helper		helpers[SHARDS_MAX + 4];	/* stored ..., authd, admind, master */
+	struct helper		helpers[SHARDS_MAX + 5];	/* stored ..., authd, admind, master, outd */
 	size_t			n_helpers;
 	struct helper		*authd, *admind, *master;
+	struct helper		*outd;		/* NULL: it was never needed */
 	struct ticket_key	key;
 	uint64_t		generation;
 	bool			stopping, ready;
@@ -117,7 +123,8 @@ find_users(struct monitor *m)
 	return find_user(u->worker, NULL, &m->worker_user) &&
 	    find_user(u->store, NULL, &m->store_user) &&
 	    find_user(u->auth, NULL, &m->auth_user) &&
-	    find_user(u->admin, m->conf->admin.group, &m->admin_user);
+	    find_user(u->admin, m->conf->admin.group, &m->admin_user) &&
+	    (!conf_needs_outd(m->conf) || find_user(u->out, NULL, &m->out_user));
 }
 
 /* Makes a folder that is this user's alone; an existing one is left as it is but for
@@ -220,6 +227,67 @@ seal_certs(const struct mansio_conf *conf)
 		fd = fd_sealed("certs", blob.data, blob.len);
 	buf_fini_secret(&blob);
 	return fd;
+}
+
+/* A secret in a file: one line of printable ASCII. */
+static bool
+read_secret(const char *path, char **text, size_t *len)
+{
+	struct stat st;
+	struct span s;
+
+	if (stat(path, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		LOG(NULL, WARN, "secret.open", KV_STR("path", path),
+		    KV_STR("why", "others than its owner may read it"));
+	if (!fd_slurp_path(path, SECRET_MAX, text, len)) {
+		LOG(NULL, ERROR, "secret", KV_STR("path", path), KV_ERRNO(errno));
+		return false;
+	}
+	s = span_trim(span(*text, *len));
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.p[i] < ' ' || (unsigned char)s.p[i] >= 0x7f)
+			s.len = 0;
+	if (s.len == 0) {
+		LOG(NULL, ERROR, "secret", KV_STR("path", path),
+		    KV_STR("error", "not one line of printable ASCII"));
+		return false;
+	}
+	memmove(*text, s.p, s.len);
+	*len = s.len;
+	return true;
+}
+
+/* What outd needs and must not read itself.  false: something cannot be read. */
+static bool
+seal_secrets(const struct mansio_conf *conf, int *fd)
+{
+	struct cert_pem pem = { .name = SPAN_LIT("oauth") };
+	char *ca = NULL, *secret = NULL;
+	struct buf blob = { 0 };
+	size_t ca_len = 0, secret_len = 0;
+	bool ok = true;
+
+	*fd = -1;
+	if (!conf_needs_outd(conf))
+		return true;
+	if (conf->outd.ca_file[0] != '\0' &&
+	    !(ok = fd_slurp_path(conf->outd.ca_file, CA_MAX, &ca, &ca_len)))
+		LOG(NULL, ERROR, "certificate", KV_STR("path", conf->outd.ca_file), KV_ERRNO(errno));
+	if (ok && conf->oauth.client_secret_file[0] != '\0')
+		ok = read_secret(conf->oauth.client_secret_file, &secret, &secret_len);
+	if (ok) {
+		pem.chain = span(ca, ca_len);
+		pem.key = span(secret, secret_len);
+		cert_pem_put(&blob, &pem);
+		*fd = fd_sealed("secrets", blob.data, blob.len);
+		ok = *fd >= 0;
+	}
+	if (secret != NULL)
+		mem_wipe(secret, secret_len);
+	mem_free(&ca);
+	mem_free(&secret);
+	buf_fini_secret(&blob);
+	return ok;
 }
 
 /* Listening sockets --------------------------------------------------------- */
@@ -428,7 +496,7 @@ connect_pair(struct helper *client, struct helper *server)
 	close(sv[1]);
 }
 
-/* Who asks whom: authd the directory, stored authd, admind all. */
+/* Who asks whom: authd the directory and outd, stored authd, admind all stores and authd. */
 static bool
 asks(const struct helper *client, const struct helper *server)
 {
@@ -436,7 +504,8 @@ asks(const struct helper *client, const struct helper *server)
 		return false;
 	switch (client->program) {
 	case PROGRAM_AUTHD:
-		return server->program == PROGRAM_STORED && server->shard == CONTROL_SHARD_SYSTEM;
+		return server->program == PROGRAM_OUTD ||
+		    (server->program == PROGRAM_STORED && server->shard == CONTROL_SHARD_SYSTEM);
 	case PROGRAM_STORED:
 		return server->program == PROGRAM_AUTHD && client->shard != CONTROL_SHARD_SYSTEM;
 	case PROGRAM_ADMIND:
@@ -484,6 +553,8 @@ send_config(struct helper *h)
 	child_send_fd(h->child, CONTROL_CONFIG, &none, h->m->config_fd);
 	if (h->program == PROGRAM_MASTER)
 		child_send_fd(h->child, CONTROL_CERTS, &none, h->m->certs_fd);
+	if (h->program == PROGRAM_OUTD)
+		child_send_fd(h->child, CONTROL_CERTS, &none, h->m->secrets_fd);
 }
 
 static void
@@ -526,7 +597,7 @@ helper_started(struct child *c, void *arg)
 	}
 	connect_all(h);
 	child_send(c, CONTROL_START, NULL);
-	if (h->program != PROGRAM_MASTER && h->program != PROGRAM_ADMIND)
+	if (h->program == PROGRAM_STORED || h->program == PROGRAM_AUTHD)
 		child_send(m->master->child, CONTROL_RESTARTED, &r);
 }
 
@@ -537,7 +608,7 @@ helper_ready(struct child *c, void *arg)
 	struct monitor *m = h->m;
 
 	for (size_t i = 0; i < m->n_helpers; i++)
-		if (!child_is_ready(m->helpers[i].child))
+		if (!m->helpers[i].done && !child_is_ready(m->helpers[i].child))
 			return;
 	LOG(NULL, INFO, m->ready ? "server.whole" : "server.ready",
 	    KV_STR("version", PACKAGE_VERSION));
@@ -565,6 +636,8 @@ own_status(struct monitor *m, struct buf *out)
 	for (size_t i = 0; i < m->n_helpers; i++) {
 		struct helper *h = &m->helpers[i];
 
+		if (h->done)
+			continue;
 		buf_addf(out, "process.%s", program_name(h->program));
 		if (h->program == PROGRAM_STORED && h->shard == CONTROL_SHARD_SYSTEM)
 			buf_add_str(out, "-system");
@@ -653,13 +726,15 @@ static const struct child_ops helper_ops = {
 	.started = helper_started, .ready = helper_ready, .message = helper_message
 };
 
-static struct helper *
-add_helper(struct monitor *m, enum program p, uint32_t shard, struct child_user user)
+static void
+start_helper(struct monitor *m, struct helper *h, enum program p, uint32_t shard,
+    struct child_user user)
 {
-	struct helper *h = &m->helpers[m->n_helpers++];
 	struct buf exe = { 0 }, mode = { 0 };
 	struct child_spec s = { .program = p, .shard = shard, .user = user };
 
+	if (p == PROGRAM_OUTD)
+		s.limits = (struct sandbox_limits){ OUTD_FDS, OUTD_MEMORY };
 	if (p == PROGRAM_MASTER) {
 		buf_add_str(&exe, m->o->self);
 		buf_addf(&mode, "--master=%s", m->o->libexec);
@@ -673,7 +748,33 @@ add_helper(struct monitor *m, enum program p, uint32_t shard, struct child_user 
 	child_set_data(h->child, h);
 	buf_fini(&exe);
 	buf_fini(&mode);
+}
+
+static struct helper *
+add_helper(struct monitor *m, enum program p, uint32_t shard, struct child_user user)
+{
+	struct helper *h = &m->helpers[m->n_helpers++];
+
+	start_helper(m, h, p, shard, user);
 	return h;
+}
+
+/* outd runs while the configuration needs it. */
+static void
+keep_outd(struct monitor *m)
+{
+	bool needed = conf_needs_outd(m->conf);
+
+	if (needed && m->outd == NULL) {
+		m->outd = add_helper(m, PROGRAM_OUTD, 0, m->out_user);
+	} else if (needed && m->outd->done) {
+		child_free(&m->outd->child);
+		start_helper(m, m->outd, PROGRAM_OUTD, 0, m->out_user);
+	} else if (!needed && m->outd != NULL && !m->outd->done) {
+		m->outd->done = true;
+		child_retire(m->outd->child);
+		child_send(m->outd->child, CONTROL_STOP, NULL);
+	}
 }
 
 static void
@@ -689,6 +790,7 @@ start_all(struct monitor *m)
 	m->authd = add_helper(m, PROGRAM_AUTHD, 0, auth);
 	m->admind = add_helper(m, PROGRAM_ADMIND, 0, m->admin_user);
 	m->master = add_helper(m, PROGRAM_MASTER, 0, m->worker_user);
+	keep_outd(m);
 }
 
 /* Signals ------------------------------------------------------------------- */
@@ -747,7 +849,7 @@ take_fresh(struct monitor *m, struct buf *why)
 	struct conf_errors e = { 0 };
 	struct mansio_conf *fresh = NULL;
 	struct buf restart = { 0 };
-	int config_fd = -1, certs_fd = -1, log_fd = -1;
+	int config_fd = -1, certs_fd = -1, log_fd = -1, secrets_fd = -1;
 	enum log_sink sink = LOG_SINK_STDERR;
 	bool ok = false;
 
@@ -757,10 +859,12 @@ take_fresh(struct monitor *m, struct buf *why)
 		goto out;
 	}
 	if ((config_fd = seal_config(fresh)) < 0 || (certs_fd = seal_certs(fresh)) < 0 ||
+	    !seal_secrets(fresh, &secrets_fd) ||
+	    (m->root && conf_needs_outd(fresh) && !find_user(m->started->users.out, NULL, &m->out_user)) ||
 	    (log_fd = logsink_open(fresh, m->o->log_stderr, &sink)) < 0 ||
 	    !bind_doors(m, fresh)) {	/* the last: what it bound stays bound */
 		LOG(NULL, ERROR, "reload.refused", KV_STR("why", "see above"));
-		buf_add_str(why, "a certificate, a socket or the log cannot be opened; "
+		buf_add_str(why, "a certificate, a secret, a socket or the log cannot be opened; "
 		    "the log tells which\n");
 		goto out;
 	}
@@ -779,9 +883,12 @@ take_fresh(struct monitor *m, struct buf *why)
 	fresh = NULL;
 	fd_close(&m->config_fd);
 	fd_close(&m->certs_fd);
+	fd_close(&m->secrets_fd);
 	m->config_fd = config_fd;
 	m->certs_fd = certs_fd;
-	config_fd = certs_fd = -1;
+	m->secrets_fd = secrets_fd;
+	config_fd = certs_fd = secrets_fd = -1;
+	keep_outd(m);
 	for (size_t i = 0; i < m->n_helpers; i++) {
 		child_send_fd(m->helpers[i].child, CONTROL_LOG, &m->log, m->log_fd);
 		send_config(&m->helpers[i]);
@@ -791,6 +898,7 @@ take_fresh(struct monitor *m, struct buf *why)
 out:
 	fd_close(&config_fd);
 	fd_close(&certs_fd);
+	fd_close(&secrets_fd);
 	fd_close(&log_fd);
 	conf_free(&fresh);
 	conf_errors_fini(&e);
@@ -942,6 +1050,7 @@ monitor_free(struct monitor *m)
 	loop_free(&m->loop);
 	fd_close(&m->config_fd);
 	fd_close(&m->certs_fd);
+	fd_close(&m->secrets_fd);
 	fd_close(&m->admin_fd);
 }
 
@@ -949,7 +1058,7 @@ int
 monitor_main(const struct monitor_opts *opts)
 {
 	struct monitor m = { .o = opts, .config_fd = -1, .certs_fd = -1, .log_fd = -1,
-	    .admin_fd = -1 };
+	    .secrets_fd = -1, .admin_fd = -1 };
 	struct conf_errors e = { 0 };
 
 	log_init("mansiod");
@@ -963,7 +1072,7 @@ monitor_main(const struct monitor_opts *opts)
 	}
 	if (!open_log(&m, m.conf) || !find_users(&m) || !make_dirs(&m) ||
 	    (m.config_fd = seal_config(m.conf)) < 0 || (m.certs_fd = seal_certs(m.conf)) < 0 ||
-	    !bind_doors(&m, m.conf) || !bind_admin(&m)) {
+	    !seal_secrets(m.conf, &m.secrets_fd) || !bind_doors(&m, m.conf) || !bind_admin(&m)) {
 		LOG(NULL, FATAL, "server.start", KV_STR("why", "see above"));
 		conf_free(&m.conf);
 		return 1;

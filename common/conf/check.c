@@ -251,6 +251,52 @@ check_namespaces(const struct mansio_conf *c, struct conf_errors *err)
 		    "the same as other-users-prefix");
 }
 
+/* "https://host...": no user, no fragment, nothing that would end a line. */
+static const char *
+url_wrong(const char *url, bool cleartext)
+{
+	struct span s = span_str(url), rest, host;
+
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.p[i] <= ' ' || (unsigned char)s.p[i] >= 0x7f)
+			return "not a URL; allowed: printable ASCII without blanks";
+	if (!span_has_caseprefix(s, "https://") && !span_has_caseprefix(s, "http://"))
+		return "not a URL; allowed: https://HOST/PATH";
+	if (!cleartext && !span_has_caseprefix(s, "https://"))
+		return "clear text; allowed: https, or set outd cleartext";
+	rest = span_sub(s, span_find(s, ':') + 3, s.len);
+	host = span_cut(&rest, '/');
+	if (host.len == 0 || span_find(host, '@') < host.len || span_find(s, '#') < s.len)
+		return "not a URL; allowed: https://HOST/PATH without user and fragment";
+	return NULL;
+}
+
+static void
+check_oauth(const struct mansio_conf *c, struct conf_errors *err)
+{
+	const struct conf_section *s = section_named("oauth");
+	const struct conf_oauth *o = &c->oauth;
+	const char *why;
+
+	if (o->jwks_url[0] != '\0' && (why = url_wrong(o->jwks_url, c->outd.cleartext)) != NULL)
+		complain(err, s, o, "jwks-url", why);
+	if (o->jwks_url[0] != '\0' && o->jwks_file[0] != '\0')
+		complain(err, s, o, "jwks-url", "the keys come from jwks-file; allowed: one of them");
+	if (o->jwks_min_time_s > o->jwks_max_time_s)
+		complain(err, s, o, "jwks-min-time", "longer than jwks-max-time");
+	if (o->introspection_url[0] == '\0')
+		return;
+	if ((why = url_wrong(o->introspection_url, c->outd.cleartext)) != NULL)
+		complain(err, s, o, "introspection-url", why);
+	if (o->introspection_auth == CONF_INTROSPECT_BASIC && o->client_id[0] == '\0')
+		complain(err, s, o, "client-id", "must be set for introspection-auth = basic");
+	if (o->introspection_auth != CONF_INTROSPECT_NONE && o->client_secret_file[0] == '\0')
+		complain(err, s, o, "client-secret-file",
+		    "must be set, or introspection-auth = none");
+	if (o->introspection_claim[0] == '\0')
+		complain(err, s, o, "introspection-claim", "must not be empty");
+}
+
 void
 conf_check(const struct mansio_conf *c, struct conf_errors *err)
 {
@@ -261,6 +307,7 @@ conf_check(const struct mansio_conf *c, struct conf_errors *err)
 	check_shards(c, err);
 	check_pop3(c, err);
 	check_namespaces(c, err);
+	check_oauth(c, err);
 	if (c->global.state_dir[0] == '\0')
 		complain(err, section_named(""), &c->global, "state-dir", "must not be empty");
 	if (c->global.run_dir[0] == '\0')
@@ -373,4 +420,16 @@ conf_has_mechanism(const struct mansio_conf *conf, enum conf_mechanism m)
 {
 	return conf->auth.mechanisms.n > 0 &&
 	    memchr(conf->auth.mechanisms.v, (int)m, conf->auth.mechanisms.n) != NULL;
+}
+
+bool
+conf_has_bearer(const struct mansio_conf *conf)
+{
+	return conf->oauth.jwks_file[0] != '\0' || conf_needs_outd(conf);
+}
+
+bool
+conf_needs_outd(const struct mansio_conf *conf)
+{
+	return conf->oauth.jwks_url[0] != '\0' || conf->oauth.introspection_url[0] != '\0';
 }

@@ -41,6 +41,8 @@ static const struct conf_field users_fields[] = {
 	    "User of the authentication helper."),
 	CONF_STRING(conf_users, admin, "mansio-adm", CONF_RESTART,
 	    "User of the process behind the admin socket."),
+	CONF_STRING(conf_users, out, "mansio-out", CONF_RESTART,
+	    "User of the process that connects outwards."),
 	CONF_END
 };
 
@@ -191,6 +193,8 @@ const struct conf_section conf_sections[] = {
 	    "The back end passwd-file."),
 	ONCE("oauth", conf_oauth, oauth, conf_oauth_fields,
 	    "Logins with bearer tokens: the mechanisms OAUTHBEARER and XOAUTH2."),
+	ONCE("outd", conf_outd, outd, conf_outd_fields,
+	    "The only process that connects outwards, for keys and tokens (oauth)."),
 	ONCE("store", conf_store, store, conf_store_fields, "The store service."),
 	ONCE("quota", conf_quota, quota, conf_quota_fields,
 	    "Limits of accounts that have none of their own.  0: no limit."),

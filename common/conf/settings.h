@@ -35,6 +35,7 @@ struct conf_users {			/* not used when the server was not started by root */
 	const char		*store;
 	const char		*auth;
 	const char		*admin;		/* of admind */
+	const char		*out;		/* of outd */
 };
 
 enum conf_protocol { CONF_IMAP, CONF_LMTP, CONF_POP3, CONF_DOVECOT_AUTH };
@@ -196,15 +197,35 @@ struct conf_passwd_file {
 	const char		*path;		/* set when the back end is used */
 };
 
+enum conf_introspection_auth { CONF_INTROSPECT_BASIC, CONF_INTROSPECT_BEARER, CONF_INTROSPECT_NONE };
+
 struct conf_oauth {
 	struct conf_head	head;
-	const char		*jwks_file;	/* "": no bearer tokens */
+	const char		*jwks_file;	/* "": not by a file */
+	const char		*jwks_url;	/* "": not by a server */
+	uint32_t		jwks_min_time_s, jwks_max_time_s;	/* that keys are kept */
+	uint32_t		jwks_stale_time_s;	/* and longer, while the server is away */
+	uint32_t		jwks_refetch_time_s;	/* between two on unknown keys */
+	const char		*introspection_url;	/* "": nobody is asked */
+	uint8_t			introspection_auth;	/* enum conf_introspection_auth */
+	const char		*client_id, *client_secret_file;
+	const char		*introspection_claim;
+	uint32_t		introspection_time_s, introspection_refused_time_s;
 	const char		*issuer;	/* "": any */
 	struct conf_strings	audience;	/* none: any */
 	struct conf_strings	scopes;		/* all are needed */
 	const char		*user_claim;
 	const char		*discovery_url;	/* "": none told */
 	uint32_t		leeway_s;
+};
+
+struct conf_outd {
+	struct conf_head	head;
+	struct conf_cidrs	allow;		/* beside public addresses */
+	bool			cleartext;
+	const char		*ca_file;	/* "": the system's */
+	uint32_t		timeout_s;
+	uint64_t		max_answer_bytes;
 };
 
 struct conf_store {
@@ -268,6 +289,7 @@ struct mansio_conf {
 	struct conf_pam		pam;
 	struct conf_passwd_file	passwd_file;
 	struct conf_oauth	oauth;
+	struct conf_outd	outd;
 	struct conf_store	store;
 	struct conf_quota	quota;
 	struct conf_shard	*shards;	/* those with a section of their own */
@@ -332,5 +354,8 @@ enum log_level conf_log_level(const struct mansio_conf *conf);
 void conf_shard_path(const struct mansio_conf *conf, uint32_t shard, struct buf *out);
 bool conf_has_backend(const struct mansio_conf *conf, enum conf_backend b);
 bool conf_has_mechanism(const struct mansio_conf *conf, enum conf_mechanism m);
+/* Something can judge bearer tokens / needs outd for it. */
+bool conf_has_bearer(const struct mansio_conf *conf);
+bool conf_needs_outd(const struct mansio_conf *conf);
 
 #endif

@@ -11,6 +11,8 @@ static const char *const certificate_names[] = { "email", "subject-email", "cn",
 static const char *const scram_offers[] = { "auto", "always", NULL };
 static const char *const hash_schemes[] = { "argon2id", "yescrypt", NULL };
 
+static const char *const introspection_auths[] = { "basic", "bearer", "none", NULL };
+
 const struct conf_field conf_auth_fields[] = {
 	CONF_ENUMS(conf_auth, backends, backends, "internal", CONF_RESTART,
 	    "Where passwords are checked, in this order; the first that knows the user decides."),
@@ -103,21 +105,67 @@ const struct conf_field conf_passwd_file_fields[] = {
 const struct conf_field conf_oauth_fields[] = {
 	CONF_PATH(conf_oauth, jwks_file, "", CONF_RELOAD | CONF_FILE,
 	    "File with the public keys of the token issuer, a JSON Web Key set (RFC 7517).  Tokens "
-	    "are JSON Web Tokens signed with one of them.  Read again when it changed.  Empty: no "
-	    "bearer tokens."),
+	    "are JSON Web Tokens signed with one of them.  Read again when it changed.  Empty: "
+	    "jwks-url tells, or there are no such tokens."),
+	CONF_STRING(conf_oauth, jwks_url, "", CONF_RELOAD,
+	    "URL of the same, at the token issuer.  mansio-outd(8) fetches it and nothing else may."),
+	CONF_TIME(conf_oauth, jwks_min_time, "5min", "1s", "1d", CONF_RELOAD,
+	    "Fetched keys are kept at least this long, whatever the server says (Cache-Control: "
+	    "max-age)."),
+	CONF_TIME(conf_oauth, jwks_max_time, "1d", "1s", "30d", CONF_RELOAD,
+	    "And at most this long; without a word of the server, an hour."),
+	CONF_TIME(conf_oauth, jwks_stale_time, "1d", "0", "30d", CONF_RELOAD,
+	    "How much longer they serve while the server is away."),
+	CONF_TIME(conf_oauth, jwks_refetch_time, "30s", "1s", "1h", CONF_RELOAD,
+	    "A token that names a key we do not know makes us fetch them again, not more often than "
+	    "this."),
+	CONF_STRING(conf_oauth, introspection_url, "", CONF_RELOAD,
+	    "URL of a server that is asked about tokens (RFC 7662).  Where keys are configured too, "
+	    "JSON Web Tokens are judged by the keys and others by this server."),
+	CONF_ENUM(conf_oauth, introspection_auth, introspection_auths, "basic", CONF_RELOAD,
+	    "How we prove who we are to that server.  basic: client-id and the secret.  bearer: the "
+	    "secret is a token."),
+	CONF_STRING(conf_oauth, client_id, "", CONF_RELOAD,
+	    "Our name there."),
+	CONF_PATH(conf_oauth, client_secret_file, "", CONF_RELOAD | CONF_FILE,
+	    "File with the secret, one line.  Only the monitor reads it, so root may own it and "
+	    "nobody else need read it; only outd is told."),
+	CONF_STRING(conf_oauth, introspection_claim, "username", CONF_RELOAD,
+	    "The member of the answer that holds the account's address: username, sub, email."),
+	CONF_TIME(conf_oauth, introspection_time, "60s", "0", "1h", CONF_RELOAD,
+	    "A token that is good is not asked about again for this long, nor longer than it lives."),
+	CONF_TIME(conf_oauth, introspection_refused_time, "5s", "0", "1min", CONF_RELOAD,
+	    "Likewise one that is not."),
 	CONF_STRING(conf_oauth, issuer, "", CONF_RELOAD,
-	    "The claim iss of a token must be this.  Empty: any issuer whose key is in the file."),
+	    "The claim iss of a token must be this; an answer about a token may leave it out.  Empty: "
+	    "any issuer whose key we have."),
 	CONF_STRINGS(conf_oauth, audience, "", CONF_RELOAD,
 	    "The claim aud must name one of these.  Set it: else a token that was given for another "
 	    "service opens the mailbox."),
 	CONF_STRINGS(conf_oauth, scopes, "", CONF_RELOAD,
 	    "The claim scope must have all of these."),
 	CONF_STRING(conf_oauth, user_claim, "email", CONF_RELOAD,
-	    "The claim that holds the account's address."),
+	    "The claim of a JSON Web Token that holds the account's address."),
 	CONF_STRING(conf_oauth, discovery_url, "", CONF_RELOAD,
 	    "URL of the issuer's OpenID configuration, told to clients whose token was refused (RFC "
 	    "7628, 3.2.2)."),
 	CONF_TIME(conf_oauth, leeway, "30s", "0", "10min", CONF_RELOAD,
 	    "Allowed difference of the issuer's clock from ours."),
+	CONF_END
+};
+
+const struct conf_field conf_outd_fields[] = {
+	CONF_CIDRS(conf_outd, allow, "", CONF_RELOAD,
+	    "Networks it may connect to beside the public Internet: list here what is reached by a "
+	    "loopback, private or link-local address."),
+	CONF_BOOL(conf_outd, cleartext, "no", CONF_RELOAD,
+	    "Take http: URLs too.  Whoever stands between can then log in as anybody."),
+	CONF_PATH(conf_outd, ca_file, "", CONF_RELOAD | CONF_FILE,
+	    "PEM file with the authorities that the servers' certificates must come from.  Empty: "
+	    "those the system trusts."),
+	CONF_TIME(conf_outd, timeout, "10s", "1s", "2min", CONF_RELOAD,
+	    "A request that takes longer has failed."),
+	CONF_SIZE(conf_outd, max_answer, "256K", "1K", "256K", CONF_RELOAD,
+	    "A longer answer is not read."),
 	CONF_END
 };

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -37,7 +38,8 @@
 #define LL_FS_REFER	(1ull << 13)	/* version 2 */
 #define LL_FS_TRUNCATE	(1ull << 14)	/* version 3 */
 #define LL_FS_IOCTL_DEV	(1ull << 15)	/* version 5 */
-#define LL_NET_ALL	3ull		/* version 4: bind and connect of TCP */
+#define LL_NET_BIND	1ull		/* version 4: of TCP */
+#define LL_NET_ALL	3ull		/* and connect */
 #define LL_SCOPE_ALL	3ull		/* version 6: abstract sockets, signals */
 #define LL_OF_FILES	(LL_EXECUTE | LL_WRITE_FILE | LL_READ_FILE | LL_FS_TRUNCATE | LL_FS_IOCTL_DEV)
 
@@ -86,19 +88,23 @@ landlock(enum sandbox_profile profile, const char *const *paths, size_t n)
 		rs.fs |= LL_FS_IOCTL_DEV;
 	if (version >= 4) {
 		size = 2 * sizeof(uint64_t);
-		rs.net = LL_NET_ALL;
+		rs.net = profile == SANDBOX_OUT ? LL_NET_BIND : LL_NET_ALL;
 	}
 	if (version >= 6) {
 		size = sizeof(rs);
-		if (profile == SANDBOX_WORKER || profile == SANDBOX_STORED)
+		if (profile != SANDBOX_HELPER)
 			rs.scoped = LL_SCOPE_ALL;
 	}
 	rules = (int)syscall(LL_CREATE, &rs, size, 0);
 	if (rules < 0)
 		return -1;
-	for (size_t i = 0; i < n; i++)
-		if (!ll_allow(rules, paths[i], rs.fs & ~LL_EXECUTE))
+	for (size_t i = 0; i < n; i++) {
+		if (profile == SANDBOX_OUT && access(paths[i], F_OK) != 0)
+			continue;
+		if (!ll_allow(rules, paths[i], profile == SANDBOX_OUT ? LL_READ_FILE | LL_READ_DIR :
+		    rs.fs & ~LL_EXECUTE))
 			goto out;
+	}
 	if (profile == SANDBOX_HELPER &&
 	    !ll_allow(rules, "/", (LL_EXECUTE | LL_READ_FILE | LL_READ_DIR)))
 		goto out;
@@ -154,6 +160,13 @@ static const int calls_store[] = {
 	CALL(unlink), CALL(unlinkat), CALL(umask),
 };
 
+/* Configuration of the resolver and authorities, to be read; connections outwards. */
+static const int calls_out[] = {
+	CALL(access), CALL(connect), CALL(faccessat), CALL(faccessat2), CALL(getdents64),
+	CALL(lstat), CALL(newfstatat), CALL(open), CALL(openat), CALL(readlink), CALL(stat),
+	CALL(statfs), CALL(statx),
+};
+
 /* No process of ours has a use for these. */
 static const int calls_never[] = {
 	CALL(acct), CALL(add_key), CALL(bpf), CALL(delete_module), CALL(finit_module),
@@ -199,7 +212,7 @@ allow_narrow(scmp_filter_ctx f, enum sandbox_profile profile)
 	    /* one's own limits, read only */
 	    seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
 	    SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0)) == 0 &&
-	    (profile != SANDBOX_STORED ||
+	    (profile == SANDBOX_WORKER ||
 	    /* threads, never processes; clone3 cannot be looked into, without it the C
 	     * library uses clone */
 	    (seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0 &&
@@ -207,10 +220,27 @@ allow_narrow(scmp_filter_ctx f, enum sandbox_profile profile)
 	    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)) == 0));
 }
 
+/* Sockets of the Internet, and of netlink, which the resolver asks what addresses we have; how
+ * much there is to read; libcurl's threads wake the loop by a pair. */
+static bool
+allow_out(scmp_filter_ctx f)
+{
+	static const int families[] = { AF_INET, AF_INET6, AF_NETLINK };
+	bool ok = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+	    SCMP_A1(SCMP_CMP_EQ, FIONREAD)) == 0 &&
+	    seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
+	    SCMP_A0(SCMP_CMP_EQ, AF_UNIX)) == 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(families) && ok; i++)
+		ok = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+		    SCMP_A0(SCMP_CMP_EQ, (unsigned)families[i])) == 0;
+	return ok && allow_all(f, calls_out, ARRAY_LEN(calls_out));
+}
+
 static bool
 seccomp(enum sandbox_profile profile)
 {
-	bool list = profile == SANDBOX_WORKER || profile == SANDBOX_STORED;
+	bool list = profile != SANDBOX_HELPER;
 	scmp_filter_ctx f = seccomp_init(list ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ALLOW);
 	bool ok = f != NULL;
 
@@ -223,6 +253,8 @@ seccomp(enum sandbox_profile profile)
 		ok = allow_all(f, calls_base, ARRAY_LEN(calls_base)) && allow_narrow(f, profile);
 	if (profile == SANDBOX_STORED && ok)
 		ok = allow_all(f, calls_store, ARRAY_LEN(calls_store));
+	if (profile == SANDBOX_OUT && ok)
+		ok = allow_out(f);
 	if (ok)
 		ok = seccomp_load(f) == 0;
 	if (f != NULL)

@@ -17,10 +17,13 @@ enum sandbox_profile {
 	SANDBOX_STORED,
 	/* authd, admind, master: all may be read, only its paths be written; what nobody
 	 * here ever needs (tracing, mounting, modules, ...) ends the process. */
-	SANDBOX_HELPER
+	SANDBOX_HELPER,
+	/* outd: connects (TCP, DNS) and never listens; reads the files below its paths, those of
+	 * them that are there, and changes none; threads, no other process; an allow list. */
+	SANDBOX_OUT
 };
 
-/* paths: n directories or files that may be changed.  Call once, before the first
+/* paths: n directories or files that may be changed (SANDBOX_OUT: read).  Call once, before the first
  * thread and after all that must be opened is open.  false: the kernel refused what it
  * offered; the process should end. */
 bool sandbox_apply(enum sandbox_profile profile, const char *const *paths, size_t n);

@@ -1,4 +1,4 @@
-/* ipc_decode over every message of the four protocols: byte 0 the protocol, 1 and 2
+/* ipc_decode over every message of the five protocols: byte 0 the protocol, 1 and 2
  * the message number, the rest its body.  What decodes must encode, and decode to the
  * same bytes again. */
 #include <stdalign.h>
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/auth/auth_proto.h"
+#include "common/out/out_proto.h"
 #include "common/util/bytes.h"
 #include "common/worker/admin_proto.h"
 #include "common/worker/control_proto.h"
@@ -18,7 +19,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	const struct ipc_protocol *const protocols[] = {
-		&store_protocol, &auth_protocol, &control_protocol, &admin_protocol
+		&store_protocol, &auth_protocol, &control_protocol, &admin_protocol,
+		&out_protocol
 	};
 	alignas(max_align_t) char msg[IPC_STRUCT_MAX], again[IPC_STRUCT_MAX];
 	const struct ipc_message *m;
@@ -26,7 +28,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (len < 3)
 		return 0;
-	m = ipc_find(protocols[data[0] % 4], get_be16(data + 1));
+	m = ipc_find(protocols[data[0] % 5], get_be16(data + 1));
 	if (m == NULL || ipc_decode(m, span(data + 3, len - 3), msg) != ST_OK)
 		return 0;
 	ipc_encode(m, msg, &one);

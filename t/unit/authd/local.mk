@@ -39,3 +39,5 @@ t_unit_authd_test_dovecot_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/t/unit/authd
 t_unit_authd_test_dovecot_LDADD = $(AUTHD_TEST_LIBS)
 UNIT_TESTS += t/unit/authd/test_jwt
 t_unit_authd_test_jwt_LDADD = $(AUTHD_TEST_LIBS)
+UNIT_TESTS += t/unit/authd/test_bearer
+t_unit_authd_test_bearer_LDADD = $(AUTHD_TEST_LIBS)

@@ -78,8 +78,8 @@ a_key_serves_its_own_kind_alone(void **state)
 	struct jwk_set *rsa = keys("{\"keys\":[" RSA_KEY "]}");
 	struct jwk_set *ec = keys("{\"keys\":[" EC_KEY "]}");
 
-	assert_int_equal(check(rsa, ES256, NULL), JWT_UNSIGNED);
-	assert_int_equal(check(ec, RS256, NULL), JWT_UNSIGNED);
+	assert_int_equal(check(rsa, ES256, NULL), JWT_UNKNOWN_KEY);
+	assert_int_equal(check(ec, RS256, NULL), JWT_UNKNOWN_KEY);
 	jwk_set_free(&rsa);
 	jwk_set_free(&ec);
 }
@@ -145,9 +145,9 @@ nothing_unsigned_is_taken(void **state)
 	assert_int_equal(made(set, "{\"alg\":\"none\"}", claims, ""), JWT_UNSIGNED);
 	assert_int_equal(made(set, "{\"alg\":\"HS256\"}", claims, "AAAA"), JWT_UNSIGNED);
 	assert_int_equal(made(set, "{}", claims, "AAAA"), JWT_UNSIGNED);
-	assert_int_equal(made(set, "{\"alg\":\"ES256\"}", claims, "AAAA"), JWT_UNSIGNED);
+	assert_int_equal(made(set, "{\"alg\":\"ES256\"}", claims, "AAAA"), JWT_UNKNOWN_KEY);
 	assert_int_equal(made(set, "{\"alg\":\"RS256\",\"kid\":\"two\"}", claims, "AAAA"),
-	    JWT_UNSIGNED);
+	    JWT_UNKNOWN_KEY);
 	assert_int_equal(made(set, "no json", claims, "AAAA"), JWT_MALFORMED);
 	assert_int_equal(check(set, "", NULL), JWT_MALFORMED);
 	assert_int_equal(check(set, "a.b", NULL), JWT_MALFORMED);

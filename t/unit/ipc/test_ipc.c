@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/auth/auth_proto.h"
+#include "common/out/out_proto.h"
 #include "common/ipc/ipc.h"
 #include "common/util/bytes.h"
 #include "common/util/fd.h"
@@ -400,7 +401,7 @@ static void
 every_message_of_every_protocol_survives_the_wire(void **state)
 {
 	const struct ipc_protocol *all[] = { &store_protocol, &auth_protocol, &control_protocol,
-	    &admin_protocol };
+	    &admin_protocol, &out_protocol };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		for (const struct ipc_message *m = all[i]->messages; m->no != 0; m++) {

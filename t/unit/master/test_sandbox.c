@@ -9,11 +9,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <resolv.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -29,12 +34,12 @@ static char folder[] = "/tmp/mansio-sandbox.XXXXXX";
 static int
 inside(enum sandbox_profile profile, int (*fn)(void))
 {
-	const char *paths[] = { folder };
+	const char *paths[] = { profile == SANDBOX_OUT ? "/etc" : folder };
 	int ws;
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		if (!sandbox_apply(profile, paths, profile == SANDBOX_STORED ? 1 : 0))
+		if (!sandbox_apply(profile, paths, profile == SANDBOX_STORED || profile == SANDBOX_OUT))
 			_exit(99);
 		_exit(fn());
 	}
@@ -89,7 +94,114 @@ helper_files(void)
 	return try_open("/tmp/mansio-sandbox-never", O_CREAT | O_RDWR) ? 2 : 0;
 }
 
+static int
+out_files(void)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "%s/x", folder);
+	if (!try_open("/etc/passwd", O_RDONLY))
+		return 1;
+	if (try_open("/etc/mansio-sandbox-never", O_CREAT | O_RDWR))
+		return 2;
+	if (try_open(path, O_CREAT | O_RDWR))
+		return 3;
+	return try_open("/proc/self/status", O_RDONLY) ? 4 : 0;
+}
+
+/* A name server that says 192.0.2.7 to all. */
+static int names = -1;
+static struct sockaddr_in names_at;
+
+static void
+answer_name(void)
+{
+	static const unsigned char record[] = { 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7 };
+	unsigned char m[512 + sizeof(record)];
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
+	ssize_t n = recvfrom(names, m, 512, 0, (struct sockaddr *)&from, &len);
+	size_t end = 12;
+
+	if (n < 17)
+		return;
+	while (end < (size_t)n && m[end] != 0)
+		end += m[end] + 1u;
+	end += 5;
+	m[2] = 0x81;
+	m[3] = 0x80;
+	m[7] = m[end - 3] == 1;		/* an A record alone */
+	m[10] = m[11] = 0;
+	memcpy(m + end, record, sizeof(record));
+	(void)sendto(names, m, end + (m[7] ? sizeof(record) : 0), 0, (struct sockaddr *)&from, len);
+}
+
+static void *
+resolve(void *arg)
+{
+	const struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
+	struct addrinfo *list = NULL;
+	struct sockaddr_in a;
+	bool *good = arg;
+
+	/* outd's threads read resolv.conf; here the server is ours */
+	res_init();
+	_res.nscount = 1;
+	_res.nsaddr_list[0] = names_at;
+	if (getaddrinfo("keys.mansio.test", "443", &hints, &list) != 0)
+		return NULL;
+	memcpy(&a, list->ai_addr, sizeof(a));
+	*good = a.sin_addr.s_addr == htonl(0xc0000207);
+	freeaddrinfo(list);
+	return NULL;
+}
+
+static int
+out_resolves(void)
+{
+	pthread_t t;
+	bool good = false;
+
+	if (pthread_create(&t, NULL, resolve, &good) != 0)
+		return 1;
+	pthread_join(t, NULL);
+	return good ? 0 : 2;
+}
+
+static int
+out_connects(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	    .sin_port = htons(1) };
+
+	if (fd < 0)
+		return 1;
+	/* nobody is there, and that is what we are told */
+	return connect(fd, (struct sockaddr *)&at, sizeof(at)) != 0 && errno == ECONNREFUSED ? 0 : 2;
+}
+
 #ifndef MANSIO_SANITIZERS
+static int
+out_calls(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
+		return 1;
+	if (socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || socket(AF_PACKET, SOCK_RAW, 0) >= 0)
+		return 2;
+	if (fork() >= 0)
+		return 3;
+	if (kill(getppid(), 0) == 0)
+		return 4;
+	if (mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
+		return 5;
+	execl("/bin/true", "true", (char *)NULL);
+	return errno == EPERM || errno == EACCES ? 0 : 6;
+}
+
 static int
 worker_calls(void)
 {
@@ -155,6 +267,46 @@ a_worker_makes_no_socket_no_process_and_no_code(void **state)
 #endif
 }
 
+static void
+outd_reads_what_it_may_and_changes_nothing(void **state)
+{
+	assert_int_equal(inside(SANDBOX_OUT, out_files), 0);
+}
+
+static void
+outd_resolves_names_and_connects(void **state)
+{
+	socklen_t len = sizeof(names_at);
+	pid_t server;
+
+	names_at = (struct sockaddr_in){ .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	names = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(names, (struct sockaddr *)&names_at, sizeof(names_at)), 0);
+	assert_int_equal(getsockname(names, (struct sockaddr *)&names_at, &len), 0);
+	server = fork();
+	assert_true(server >= 0);
+	if (server == 0)
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (server == 0)
+		answer_name();
+	assert_int_equal(inside(SANDBOX_OUT, out_resolves), 0);
+	assert_int_equal(inside(SANDBOX_OUT, out_connects), 0);
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	close(names);
+}
+
+static void
+outd_listens_nowhere_and_makes_no_process_and_no_code(void **state)
+{
+#ifdef MANSIO_SANITIZERS
+	print_message("seccomp is off in builds with sanitizers; the production build proves it\n");
+#else
+	assert_int_equal(inside(SANDBOX_OUT, out_calls), 0);
+#endif
+}
+
 int
 main(void)
 {
@@ -163,6 +315,9 @@ main(void)
 		cmocka_unit_test(stored_has_its_own_folder_and_nothing_else),
 		cmocka_unit_test(a_helper_reads_and_does_not_write),
 		cmocka_unit_test(a_worker_makes_no_socket_no_process_and_no_code),
+		cmocka_unit_test(outd_reads_what_it_may_and_changes_nothing),
+		cmocka_unit_test(outd_resolves_names_and_connects),
+		cmocka_unit_test(outd_listens_nowhere_and_makes_no_process_and_no_code),
 	};
 	int r;
 

@@ -1,0 +1,24 @@
+#include "common/out/out_proto.h"
+
+static const struct ipc_field keys[] = { IPC_STR(out_keys, url, 1, OUT_URL_MAX), IPC_END };
+static const struct ipc_field introspect[] = {
+	IPC_STR(out_introspect, url, 1, OUT_URL_MAX),
+	IPC_STR(out_introspect, token, 1, OUT_TOKEN_MAX), IPC_END };
+static const struct ipc_field fetched[] = {
+	IPC_STR(out_fetched, body, 0, OUT_BODY_MAX), IPC_I64(out_fetched, max_age_s), IPC_END };
+static const struct ipc_field failed[] = { IPC_STR(out_failed, why, 1, 256), IPC_END };
+
+#define OF(type, fields) sizeof(struct type), fields
+
+/* Numbers are never reused. */
+static const struct ipc_message messages[] = {
+	{ OUT_KEYS, "keys", OUT_PEER_AUTHD, 0, OUT_URL_MAX + 16, OF(out_keys, keys) },
+	{ OUT_INTROSPECT, "introspect", OUT_PEER_AUTHD, IPC_MSG_SECRET,
+	    OUT_URL_MAX + OUT_TOKEN_MAX + 16, OF(out_introspect, introspect) },
+	{ OUT_FETCHED, "fetched", 0, IPC_MSG_REPLY | IPC_MSG_SECRET, OUT_BODY_MAX + 32,
+	    OF(out_fetched, fetched) },
+	{ OUT_FAILED, "failed", 0, IPC_MSG_REPLY, 320, OF(out_failed, failed) },
+	{ 0 }
+};
+
+const struct ipc_protocol out_protocol = { "out", OUT_PROTO_MAJOR, OUT_PROTO_MINOR, messages };

@@ -1,0 +1,193 @@
+/* outd: the only program that connects outwards.  Everything it has comes through its control
+ * socket: its configuration, the secrets that the monitor read for it, and one socket, authd's.
+ * It ends when its parent does. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/ipc/ipc.h"
+#include "common/util/fd.h"
+#include "common/util/log.h"
+#include "common/util/mem.h"
+#include "common/worker/certs.h"
+#include "common/worker/control_proto.h"
+#include "common/worker/sandbox.h"
+#include "outd/fetch.h"
+#include "outd/server.h"
+
+#define STACK_BYTES	(512u << 10)	/* of a thread that resolves a name */
+
+struct control {
+	struct loop	*loop;
+	struct ipc	*ipc;
+	struct outd	*outd;
+	bool		started;
+};
+
+static void
+take_config(struct control *c, int fd)
+{
+	struct mansio_conf *conf = control_read_config(fd);
+
+	if (conf == NULL)
+		return;
+	log_set_level(conf_log_level(conf));
+	outd_configure(c->outd, conf);
+}
+
+static void
+take_secrets(struct control *c, int fd)
+{
+	struct cert_pem pem = { 0 };
+	struct reader r;
+	char *blob;
+	size_t len;
+
+	if (!fd_slurp(fd, CERTS_BLOB_MAX, &blob, &len))
+		return;
+	reader_init(&r, blob, len);
+	if (cert_pem_get(&r, &pem))
+		outd_secrets(c->outd, pem.chain, pem.key);
+	mem_wipe(blob, len);
+	free(blob);
+}
+
+/* What the resolver and TLS read.  Names are resolved by the C library's own files and DNS: it
+ * can load no module any more. */
+static bool
+confine(void)
+{
+	static const char *const readable[] = { "/etc", "/run/systemd/resolve", "/run/resolvconf",
+	    "/run/NetworkManager", "/run/connman", "/usr/share/ca-certificates" };
+
+	return sandbox_apply(SANDBOX_OUT, readable, ARRAY_LEN(readable));
+}
+
+static void
+start(struct control *c)
+{
+	if (c->started)
+		return;
+	if (!confine()) {
+		LOG(NULL, FATAL, "out.sandbox");
+		exit(1);
+	}
+	c->started = true;
+	ipc_note(c->ipc, 0, CONTROL_READY, NULL);
+	LOG(NULL, INFO, "out.ready");
+}
+
+static void
+on_status(struct control *c, const struct ipc_head *h)
+{
+	struct control_status_is is;
+	struct buf b = { 0 };
+
+	outd_status(c->outd, &b);
+	is.text = buf_span(&b);
+	ipc_reply(c->ipc, h, ST_OK, CONTROL_STATUS_IS, &is);
+	buf_fini(&b);
+}
+
+static void
+on_control(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *h,
+    const void *msg, void *arg)
+{
+	struct control *c = arg;
+	int fd = h->fd;
+
+	switch (m->no) {
+	case CONTROL_CONFIG:
+		take_config(c, fd);
+		break;
+	case CONTROL_CERTS:
+		take_secrets(c, fd);
+		break;
+	case CONTROL_LOG:
+		control_take_log(msg, fd);
+		fd = -1;
+		break;
+	case CONTROL_PEER:
+		if (((const struct control_peer *)msg)->program == PROGRAM_AUTHD) {
+			outd_connect(c->outd, fd);
+			fd = -1;
+		}
+		break;
+	case CONTROL_START:
+		start(c);
+		break;
+	case CONTROL_STATUS:
+		on_status(c, h);
+		break;
+	case CONTROL_DRAIN:
+	case CONTROL_STOP:
+		loop_stop(c->loop);
+		break;
+	default:		/* what does not concern outd */
+		break;
+	}
+	fd_close(&fd);
+}
+
+static void
+on_closed(struct ipc *ipc, void *arg)
+{
+	loop_stop(((struct control *)arg)->loop);
+}
+
+/* Nothing of the caller's environment leads a connection astray; a name server that is away is
+ * not waited for long, and each wait costs a thread with a small stack. */
+static bool
+prepare(void)
+{
+	struct rlimit none = { 0, 0 };
+	pthread_attr_t small;
+
+	control_child_signals();
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)fd_cloexec(CONTROL_FD, true);
+	(void)clearenv();
+	(void)setenv("RES_OPTIONS", "timeout:2 attempts:2", 1);
+	if (pthread_attr_init(&small) != 0 || pthread_attr_setstacksize(&small, STACK_BYTES) != 0 ||
+	    pthread_setattr_default_np(&small) != 0)
+		return false;
+	(void)pthread_attr_destroy(&small);
+	return fetch_init();
+}
+
+int
+main(int argc, char **argv)
+{
+	struct control c = { 0 };
+	struct ipc_config cf = { .protocol = &control_protocol, .peer = "monitor",
+	    .allowed = CONTROL_PARENT, .fds = true, .request = on_control, .closed = on_closed,
+	    .arg = &c };
+	struct stat st;
+
+	log_init("outd");
+	if (fstat(CONTROL_FD, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+		static const char words[] = "outd is started by mansiod, see mansiod(8)\n";
+
+		return write(STDERR_FILENO, words, sizeof(words) - 1) < 0 ? 2 : 64;
+	}
+	if (!prepare()) {
+		LOG(NULL, FATAL, "out.curl", KV_STR("why", "this libcurl cannot do what is needed"));
+		return 1;
+	}
+	c.loop = loop_new();
+	cf.loop = c.loop;
+	c.outd = outd_new(c.loop);
+	c.ipc = ipc_new(&cf, CONTROL_FD);
+	loop_run(c.loop);
+	outd_free(&c.outd);
+	ipc_free(&c.ipc);
+	loop_free(&c.loop);
+	return 0;
+}

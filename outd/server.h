@@ -1,0 +1,27 @@
+/* outd/server.h
+ * What authd may ask, and the requests made of it. */
+#ifndef OUTD_SERVER_H
+#define OUTD_SERVER_H
+
+#include "common/conf/settings.h"
+#include "common/net/loop.h"
+
+struct outd;
+
+struct outd *outd_new(struct loop *l);
+void outd_free(struct outd **o);
+/* Takes conf over.  What is under way fails when a setting of ours changed. */
+void outd_configure(struct outd *o, struct mansio_conf *conf);
+/* ca: PEM, empty: the system's; secret: that of oauth client-secret-file. */
+void outd_secrets(struct outd *o, struct span ca, struct span secret);
+/* authd's socket; takes fd over, and replaces an earlier one. */
+void outd_connect(struct outd *o, int fd);
+/* "name=value\n" text. */
+void outd_status(const struct outd *o, struct buf *out);
+
+/* A value in application/x-www-form-urlencoded; appended. */
+void outd_form_encode(struct span s, struct buf *out);
+/* The value of Authorization for introspection (RFC 6749 §2.3.1); "" for none. */
+void outd_authorization(const struct conf_oauth *c, struct span secret, struct buf *out);
+
+#endif
