@@ -172,9 +172,9 @@ on_listed(void *arg, enum status st, bool more, const void *msg)
 		put_astring(q->cmd, out, q->path);
 		put_astring(q->cmd, out, q->identifier);
 		if (q->set.kind == ACL_USER && q->set.id == q->owner && !q->set.negative)
-			buf_add_str(out, " lrswipkxteacd\r\n");
+			buf_add_str(out, " lrswipkxteancd\r\n");
 		else
-			buf_add_str(out, " \"\" l r s w i p k x t e a c d\r\n");
+			buf_add_str(out, " \"\" l r s w i p k x t e a n c d\r\n");
 	}
 	imap_cmd_done(q->cmd, st);
 }

@@ -7,7 +7,7 @@ static const struct { char letter; uint32_t rights; } letters[] = {
 	{ 'l', RIGHT_LOOKUP }, { 'r', RIGHT_READ }, { 's', RIGHT_SEEN }, { 'w', RIGHT_WRITE },
 	{ 'i', RIGHT_INSERT }, { 'p', RIGHT_POST }, { 'k', RIGHT_CREATE },
 	{ 'x', RIGHT_DELETE_MAILBOX }, { 't', RIGHT_DELETE_MSG }, { 'e', RIGHT_EXPUNGE },
-	{ 'a', RIGHT_ADMIN },
+	{ 'a', RIGHT_ADMIN }, { 'n', RIGHT_ANNOTATE },
 	/* of RFC 2086 (§2.1.1) */
 	{ 'c', RIGHT_CREATE | RIGHT_DELETE_MAILBOX }, { 'd', RIGHT_DELETE_MSG | RIGHT_EXPUNGE },
 };

@@ -98,7 +98,9 @@ static const struct ipc_field append[] = {
 	SEQ(store_append), PATH(store_append, path), IPC_BOOL(store_append, make),
 	IPC_STR(store_append, keywords, 0, 32768),
 	IPC_STR(store_append, items, 1, IPC_SIZE_MAX - 65536),
-	IPC_U64(store_append, replace_mailbox), IPC_U32(store_append, replace_uid), IPC_END };
+	IPC_U64(store_append, replace_mailbox), IPC_U32(store_append, replace_uid),
+	IPC_STR(store_append, annotations, 0, IPC_SIZE_MAX - 65536),
+	IPC_BOOL(store_append, carried), IPC_END };
 static const struct ipc_field appended[] = {
 	IPC_U64(store_appended, mailbox), IPC_U32(store_appended, uidvalidity),
 	UIDS(store_appended, uids), IPC_U64(store_appended, modseq), IPC_END };
@@ -210,6 +212,23 @@ static const struct ipc_field url_found[] = {
 static const struct ipc_field url_body[] = {
 	IPC_STR(store_url_body, url, 1, STORE_URL_MAX), IPC_U64(store_url_body, offset),
 	IPC_U32(store_url_body, budget), IPC_END };
+static const struct ipc_field annotations[] = {
+	IPC_U64(store_annotations, mailbox), UIDS(store_annotations, uids),
+	IPC_STR(store_annotations, names, 1, 32768),
+	IPC_U8(store_annotations, which, 1, ANNOTATIONS_PRIVATE | ANNOTATIONS_SHARED),
+	IPC_U32(store_annotations, max_size), IPC_U32(store_annotations, budget), IPC_END };
+static const struct ipc_field annotations_are[] = {
+	IPC_STR(store_annotations_are, entries, 0, PART),
+	IPC_U32(store_annotations_are, resume_uid), IPC_END };
+static const struct ipc_field annotate[] = {
+	SEQ(store_annotate), IPC_U64(store_annotate, mailbox), UIDS(store_annotate, uids),
+	IPC_STR(store_annotate, entries, 1, PART),
+	IPC_U64(store_annotate, unchanged_since), IPC_END };
+static const struct ipc_field annotated[] = {
+	IPC_U64(store_annotated_get, mailbox), IPC_U64(store_annotated_get, since),
+	UIDS(store_annotated_get, uids), IPC_END };
+static const struct ipc_field annotated_are[] = {
+	IPC_STR(store_annotated_are, entries, 0, PART), IPC_END };
 
 #define WORKER	(STORE_ROLE_ACCESS | STORE_ROLE_DELIVER)
 #define ACCESS	STORE_ROLE_ACCESS
@@ -314,6 +333,16 @@ static const struct ipc_message messages[] = {
 	    OF(store_url_body, url_body) },
 	{ STORE_QUOTA_NEAR, "quota-near", NOTE, 16, OF(store_quota_near, quota_near) },
 	{ STORE_QUOTA_SET, "quota-set", ACCESS, 0, 64, OF(store_quota_set, quota_set) },
+	{ STORE_ANNOTATIONS, "annotations", ACCESS, 0, (1u << 20) + 32768 + 64,
+	    OF(store_annotations, annotations) },
+	{ STORE_ANNOTATIONS_ARE, "annotations-are", REPLY, PART + 64,
+	    OF(store_annotations_are, annotations_are) },
+	{ STORE_ANNOTATE, "annotate", ACCESS, 0, (1u << 20) + PART + 128,
+	    OF(store_annotate, annotate) },
+	{ STORE_ANNOTATED, "annotated", ACCESS, 0, (1u << 20) + 64,
+	    OF(store_annotated_get, annotated) },
+	{ STORE_ANNOTATED_ARE, "annotated-are", REPLY, PART + 64,
+	    OF(store_annotated_are, annotated_are) },
 	{ 0 }
 };
 

@@ -71,7 +71,9 @@ enum store_no {
 	STORE_URL_KEY_MAKE = 170, STORE_URL_KEYED = 171, STORE_URL_SIGN = 172, STORE_URL_SIGNED = 173,
 	STORE_URL_FIND = 174, STORE_URL_FOUND = 175, STORE_URL_BODY = 176,
 	STORE_METADATA_GET = 100, STORE_METADATA_IS = 101, STORE_METADATA_SET = 102,
-	STORE_QUOTA_SET = 103, STORE_QUOTA_NEAR = 104
+	STORE_QUOTA_SET = 103, STORE_QUOTA_NEAR = 104,
+	STORE_ANNOTATIONS = 180, STORE_ANNOTATIONS_ARE = 181, STORE_ANNOTATE = 182,
+	STORE_ANNOTATED = 183, STORE_ANNOTATED_ARE = 184
 };
 
 /* attach -> attached.  owner 0: the ticket's own account, made with its default mailboxes
@@ -214,6 +216,10 @@ struct store_append {
 	 * Quota is judged without it.  ST_CONFLICT: it is not there any more. */
 	uint64_t	replace_mailbox;
 	uint32_t	replace_uid;
+	/* store_annotation...: uid is which of the items, from 1, rising.  carried: they come from
+	 * another account, and what the rights here do not allow is left out. */
+	struct span	annotations;
+	bool		carried;
 };
 struct store_appended { uint64_t mailbox; uint32_t uidvalidity; struct span uids; uint64_t modseq; };
 
@@ -350,6 +356,33 @@ struct store_url_signed { struct span token; };
 struct store_url_find { struct span url; };
 struct store_url_found { uint64_t size; struct span structure; };	/* CACHE_STRUCTURE's blob */
 struct store_url_body { struct span url; uint64_t offset; uint32_t budget; };
+/* annotations -> annotations_are in parts: what is annotated to messages (RFC 5257), by uid, shared
+ * entries before the asker's own; costs next to nothing in a mailbox without any.  names: patterns
+ * as LIST has them.  budget: bytes of the answer at most, but one message; the last part says
+ * where to go on: resume_uid 0: done. */
+enum { ANNOTATIONS_PRIVATE = 1, ANNOTATIONS_SHARED = 2 };
+struct store_annotations {
+	uint64_t	mailbox;
+	struct span	uids;
+	struct span	names;		/* put_span... */
+	uint8_t		which;
+	uint32_t	max_size;	/* values above it are not given */
+	uint32_t	budget;		/* 0: no limit */
+};
+struct store_annotations_are { struct span entries; uint32_t resume_uid; };
+/* annotate -> flags_are in parts, as flags: sets the same entries of all uids; all of an
+ * operation's messages or none.  ST_LIMIT: too many of a message; ST_OVER_QUOTA: of the account. */
+struct store_annotate {
+	uint64_t	seq, acked;
+	uint64_t	mailbox;
+	struct span	uids;
+	struct span	entries;		/* store_annotation..., uid 0 */
+	uint64_t	unchanged_since;	/* UINT64_MAX: no condition */
+};
+/* annotated -> annotated_are in parts: entries of uids that changed after `since`, those that the
+ * asker sees, in the order in which they changed. */
+struct store_annotated_get { uint64_t mailbox, since; struct span uids; };
+struct store_annotated_are { struct span entries; };	/* store_annotated... */
 
 extern const struct ipc_protocol store_protocol;
 

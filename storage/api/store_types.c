@@ -453,3 +453,49 @@ get_store_metadata(struct reader *r, struct store_metadata *m)
 	m->value = get_bounded(r, STORE_METADATA_VALUE_MAX);
 	return check(r, m->name.len > 0 && given <= 1);
 }
+
+void
+put_store_annotation(struct buf *b, const struct store_annotation *a)
+{
+	put_varint(b, a->uid);
+	put_u8(b, (uint8_t)((a->shared ? 1 : 0) | (a->given ? 2 : 0)));
+	put_span(b, a->entry);
+	put_varint(b, a->size);
+	put_span(b, a->value);
+}
+
+bool
+get_store_annotation(struct reader *r, struct store_annotation *a)
+{
+	uint8_t how;
+
+	if (ended(r))
+		return false;
+	*a = (struct store_annotation){ .uid = get_varint32(r) };
+	how = get_u8(r);
+	a->shared = (how & 1) != 0;
+	a->given = (how & 2) != 0;
+	a->entry = get_bounded(r, STORE_ANNOTATION_NAME_MAX);
+	a->size = get_varint32(r);
+	a->value = get_bounded(r, STORE_ANNOTATION_VALUE_MAX);
+	return check(r, a->entry.len > 0 && how <= 3);
+}
+
+void
+put_store_annotated(struct buf *b, const struct store_annotated *a)
+{
+	put_varint(b, a->uid);
+	put_varint(b, a->modseq);
+	put_span(b, a->entry);
+}
+
+bool
+get_store_annotated(struct reader *r, struct store_annotated *a)
+{
+	if (ended(r))
+		return false;
+	*a = (struct store_annotated){ .uid = get_varint32(r) };
+	a->modseq = get_varint(r);
+	a->entry = get_bounded(r, STORE_ANNOTATION_NAME_MAX);
+	return check(r, a->uid > 0 && a->entry.len > 0);
+}

@@ -36,10 +36,12 @@
 enum {
 	RIGHT_LOOKUP = 1, RIGHT_READ = 2, RIGHT_SEEN = 4, RIGHT_WRITE = 8, RIGHT_INSERT = 16,
 	RIGHT_POST = 32, RIGHT_CREATE = 64, RIGHT_DELETE_MAILBOX = 128, RIGHT_DELETE_MSG = 256,
-	RIGHT_EXPUNGE = 512, RIGHT_ADMIN = 1024, RIGHT_ALL = 2047,
+	RIGHT_EXPUNGE = 512, RIGHT_ADMIN = 1024,
 	/* Of a ticket, in no ACL: */
 	RIGHT_QUOTA = 2048,	/* may set the account's limits */
-	RIGHT_SUBMIT = 4096	/* submits for others: may use their URLs with "submit+" */
+	RIGHT_SUBMIT = 4096,	/* submits for others: may use their URLs with "submit+" */
+	RIGHT_ANNOTATE = 8192,	/* shared annotations of messages, RFC 5257 */
+	RIGHT_ALL = 2047 | RIGHT_ANNOTATE
 };
 
 #define STORE_URL_MAX		4096u		/* bytes of a URL */
@@ -203,6 +205,35 @@ struct store_metadata {
 };
 void put_store_metadata(struct buf *b, const struct store_metadata *m);
 bool get_store_metadata(struct reader *r, struct store_metadata *m);
+
+/* Annotations of messages (RFC 5257).  A side: what all see, or what one reader sees. */
+#define STORE_ANNOTATION_NAME_MAX	255u
+#define STORE_ANNOTATION_VALUE_MAX	65536u
+#define STORE_ANNOTATIONS_MAX		20u		/* of a side of a message */
+#define STORE_ANNOTATION_SIDE_BYTES	(256u << 10)	/* names and values of it */
+#define STORE_ANNOTATION_SET_MAX	40u		/* set by one request, of each message */
+#define STORE_ANNOTATION_BYTES_MAX	(32u << 20)	/* of an account, names and values */
+#define STORE_ANNOTATION_OTHERS_MAX	(8u << 20)	/* of these, private ones of other readers */
+#define STORE_ANNOTATION_OLD_MAX	(32u << 20)	/* of old values kept as history */
+#define STORE_ANNOTATION_PATTERNS_MAX	64u
+struct store_annotation {
+	uint32_t	uid;		/* setting: 0, or which of an append's items */
+	bool		shared;		/* else of who asks */
+	bool		given;		/* setting, false: the entry goes; reading: value is here */
+	struct span	entry;		/* "/comment", see annotation_entry_valid() */
+	uint32_t	size;		/* reading: bytes of the value */
+	struct span	value;
+};
+void put_store_annotation(struct buf *b, const struct store_annotation *a);
+bool get_store_annotation(struct reader *r, struct store_annotation *a);
+/* That an entry of a message changed. */
+struct store_annotated {
+	uint32_t	uid;
+	uint64_t	modseq;
+	struct span	entry;
+};
+void put_store_annotated(struct buf *b, const struct store_annotated *a);
+bool get_store_annotated(struct reader *r, struct store_annotated *a);
 
 /* Directory: one record read, or one step of a write. */
 enum dir_check { DIR_ANY = 0, DIR_ABSENT = 1, DIR_VERSION = 2 };

@@ -7,6 +7,7 @@
 #include "common/util/mem.h"
 
 #define APPEND_BYTES	(1u << 20)	/* of items in one operation, without the last */
+#define ANNOTATE_BYTES	(4u << 20)	/* of entries that one operation sets in all messages */
 
 union any {
 	struct store_create		create;
@@ -15,6 +16,7 @@ union any {
 	struct store_subscribe		subscribe;
 	struct store_append		append;
 	struct store_flags		flags;
+	struct store_annotate		annotate;
 	struct store_expunge		expunge;
 	struct store_copy		copy;
 	struct store_dir_write		dir_write;
@@ -127,6 +129,32 @@ add_item(struct request *rq, const struct store_append_item *it)
 	return st;
 }
 
+/* The annotations of n items from rq->items_at on, which the operation has for its own. */
+static enum status
+take_annotations(struct request *rq, const struct store_append *msg, uint32_t n)
+{
+	uint32_t before = (uint32_t)count_items(span_sub(msg->items, 0, rq->items_at));
+	struct store_annotation a;
+	struct reader r;
+
+	buf_clear(&rq->uids);
+	reader_init(&r, msg->annotations.p, msg->annotations.len);
+	while (get_store_annotation(&r, &a)) {
+		if (a.uid <= before || a.uid > before + n)
+			continue;
+		a.uid -= before;
+		put_store_annotation(&rq->uids, &a);
+	}
+	if (!reader_done(&r))
+		return ST_SYNTAX;
+	if (rq->uids.len == 0)
+		return ST_OK;
+	rq->op.kind = rq->stages ? OP_STAGE_APPEND_ANNOTATED : OP_APPEND_ANNOTATED;
+	rq->op.u.append.annotations = buf_span(&rq->uids);
+	rq->op.u.append.carried = msg->carried;
+	return ST_OK;
+}
+
 static enum status
 prepare_append(struct request *rq, const struct store_append *msg)
 {
@@ -175,10 +203,11 @@ prepare_append(struct request *rq, const struct store_append *msg)
 	}
 	rq->last = !rq->stages;
 	rq->op.kind = rq->stages ? OP_STAGE_APPEND : OP_APPEND;
-	rq->op.u.append = (struct op_append){ msg->path, deliver && msg->make, msg->keywords,
-	    buf_span(&rq->items), deliver ? 0 : msg->replace_mailbox,
-	    deliver ? 0 : msg->replace_uid };
-	return ST_OK;
+	rq->op.u.append = (struct op_append){ .path = msg->path, .make = deliver && msg->make,
+	    .keywords = msg->keywords, .items = buf_span(&rq->items),
+	    .replace_mailbox = deliver ? 0 : msg->replace_mailbox,
+	    .replace_uid = deliver ? 0 : msg->replace_uid };
+	return deliver ? ST_OK : take_annotations(rq, msg, n);
 }
 
 /* The uids of a request that are there, at most max. */
@@ -205,9 +234,9 @@ named(struct request *rq, uint64_t mailbox, struct span uids, enum state_which w
 /* A set that names many messages is cut into operations by what is there now; so all
  * earlier changes of the channel must be visible. */
 static enum status
-cut(struct request *rq, uint64_t mailbox, struct span uids, enum state_which which, bool *wait)
+cut(struct request *rq, uint64_t mailbox, struct span uids, enum state_which which,
+    uint32_t rows, bool *wait)
 {
-	const uint32_t rows = rq->svc->cf.op_rows;
 	struct uidset some = { 0 };
 	struct reader r;
 	enum status st;
@@ -282,7 +311,7 @@ look_back(struct request *rq, uint64_t seq)
 /* The rows of the parts that were applied before, some in each tick.  What was refused then
  * is told with the first ones. */
 static enum status
-tell_again(struct request *rq, const struct store_flags *msg, bool *wait)
+tell_again(struct request *rq, uint64_t mailbox, struct span uids, bool *wait)
 {
 	struct store_flags_are are = { .modseq = rq->memo_modseq };
 	struct buf rows = { 0 }, keywords = { 0 }, modified = { 0 };
@@ -291,14 +320,14 @@ tell_again(struct request *rq, const struct store_flags *msg, bool *wait)
 	struct reader r;
 	enum status st;
 
-	reader_init(&r, msg->uids.p, msg->uids.len);
+	reader_init(&r, uids.p, uids.len);
 	(void)uidset_decode(&set, &r, STORE_RANGES_MAX);
 	uidset_remove_set(&set, &rq->merged);
 	if (rq->chain_from < UINT32_MAX)
 		uidset_remove_range(&set, rq->chain_from + 1, UINT32_MAX);
 	if (rq->told_to == 0)
 		uidset_encode(&rq->merged, &modified);
-	st = state_rows(rq->svc->state, rq->account->id, msg->mailbox, &set, ROW_FLAGS, PART_BYTES,
+	st = state_rows(rq->svc->state, rq->account->id, mailbox, &set, ROW_FLAGS, PART_BYTES,
 	    &resume, &rows);
 	if (st == ST_OK)
 		st = state_keywords(rq->svc->state, rq->account->id, 0, &keywords);
@@ -336,12 +365,46 @@ prepare_flags(struct request *rq, const struct store_flags *msg, bool *wait)
 	enum status st = look_back(rq, msg->seq);
 
 	if (st == ST_OK && rq->again)
-		return tell_again(rq, msg, wait);
+		return tell_again(rq, msg->mailbox, msg->uids, wait);
 	if (st == ST_OK)
-		st = rq->finished ? ask_end(rq) : cut(rq, msg->mailbox, msg->uids, STATE_ALL, wait);
+		st = rq->finished ? ask_end(rq) : cut(rq, msg->mailbox, msg->uids, STATE_ALL,
+		    rq->svc->cf.op_rows, wait);
 	rq->op.kind = OP_FLAGS;
 	rq->op.u.flags = (struct op_flags){ msg->mailbox, buf_span(&rq->uids), msg->how,
 	    msg->system, msg->keywords, msg->unchanged_since };
+	return st;
+}
+
+/* How many messages an operation may take: by rows, and by bytes that it writes. */
+static uint32_t
+annotate_rows(const struct request *rq, struct span entries)
+{
+	struct store_annotation a;
+	struct reader r;
+	uint32_t n = 0, rows;
+
+	reader_init(&r, entries.p, entries.len);
+	while (get_store_annotation(&r, &a))
+		n++;
+	rows = rq->svc->cf.op_rows / (n > 0 ? n : 1);
+	if (entries.len > ANNOTATE_BYTES / (rows > 0 ? rows : 1))
+		rows = (uint32_t)(ANNOTATE_BYTES / entries.len);
+	return rows > 0 ? rows : 1;
+}
+
+static enum status
+prepare_annotate(struct request *rq, const struct store_annotate *msg, bool *wait)
+{
+	enum status st = look_back(rq, msg->seq);
+
+	if (st == ST_OK && rq->again)
+		return tell_again(rq, msg->mailbox, msg->uids, wait);
+	if (st == ST_OK)
+		st = rq->finished ? ask_end(rq) : cut(rq, msg->mailbox, msg->uids, STATE_ALL,
+		    annotate_rows(rq, msg->entries), wait);
+	rq->op.kind = OP_ANNOTATE;
+	rq->op.u.annotate = (struct op_annotate){ msg->mailbox, buf_span(&rq->uids), msg->entries,
+	    msg->unchanged_since };
 	return st;
 }
 
@@ -352,7 +415,7 @@ prepare_expunge(struct request *rq, const struct store_expunge *msg, bool *wait)
 
 	if (st == ST_OK)
 		st = rq->finished ? ask_end(rq) :
-		    cut(rq, msg->mailbox, msg->uids, STATE_DELETED, wait);
+		    cut(rq, msg->mailbox, msg->uids, STATE_DELETED, rq->svc->cf.op_rows, wait);
 	rq->op.kind = OP_EXPUNGE;
 	rq->op.u.expunge = (struct op_expunge){ msg->mailbox, buf_span(&rq->uids) };
 	return st;
@@ -391,7 +454,7 @@ prepare_copy(struct request *rq, const struct store_copy *msg, bool *wait)
 		op->kind = OP_STAGE_COMMIT;
 		return ST_OK;
 	}
-	st = cut(rq, msg->mailbox, msg->uids, STATE_ALL, wait);
+	st = cut(rq, msg->mailbox, msg->uids, STATE_ALL, rq->svc->cf.op_rows, wait);
 	if (st == ST_OK && !rq->last && !rq->stages)
 		st = begin_copy(rq, msg, &known);
 	/* Judged whole: also a refusal belongs into the journal. */
@@ -455,6 +518,8 @@ prepare(struct request *rq, const union any *msg, bool *wait)
 		return prepare_append(rq, &msg->append);
 	case STORE_FLAGS:
 		return prepare_flags(rq, &msg->flags, wait);
+	case STORE_ANNOTATE:
+		return prepare_annotate(rq, &msg->annotate, wait);
 	case STORE_EXPUNGE:
 		return prepare_expunge(rq, &msg->expunge, wait);
 	case STORE_COPY:

@@ -513,7 +513,8 @@ rights_needed(const struct ipc_message *m, const void *msg)
 	case STORE_EXPUNGE: return RIGHT_EXPUNGE;
 	case STORE_SHARED: return RIGHT_LOOKUP;
 	case STORE_ACL: case STORE_ACL_SET: return RIGHT_ADMIN;
-	case STORE_UIDLS: return RIGHT_READ;
+	case STORE_UIDLS: case STORE_ANNOTATIONS: case STORE_ANNOTATED: return RIGHT_READ;
+	case STORE_ANNOTATE: return RIGHT_READ;
 	case STORE_METADATA_GET: case STORE_METADATA_SET: return RIGHT_LOOKUP | RIGHT_READ;
 	case STORE_UIDL_PUT: return RIGHT_WRITE;
 	case STORE_QUOTA_SET: return RIGHT_QUOTA;

@@ -35,6 +35,8 @@ union any {
 	struct store_url_sign	url_sign;
 	struct store_url_find	url_find;
 	struct store_url_body	url_body;
+	struct store_annotations annotations;
+	struct store_annotated_get annotated;
 	max_align_t		align;
 	char			room[IPC_STRUCT_MAX];
 };
@@ -52,6 +54,7 @@ read_is(uint16_t no)
 	case STORE_CHANGES: case STORE_TOUCHED: case STORE_QUOTA: case STORE_DIR_READ: case STORE_UIDLS:
 	case STORE_METADATA_GET:
 	case STORE_URL_SIGN: case STORE_URL_FIND: case STORE_URL_BODY:
+	case STORE_ANNOTATIONS: case STORE_ANNOTATED:
 		return true;
 	default:
 		return false;
@@ -825,6 +828,56 @@ read_metadata(struct request *rq, const struct store_metadata_get *msg)
 	return step;
 }
 
+/* Where the walk goes on is kept in rq->items. */
+static enum step
+read_annotations(struct request *rq, const struct store_annotations *msg)
+{
+	struct state_annotations q = { .mailbox = msg->mailbox, .uids = &rq->set,
+		.reader = rq->chan->ticket.account, .patterns = msg->names, .which = msg->which,
+		.max_size = msg->max_size, .part_bytes = PART_BYTES - STORE_ANNOTATION_VALUE_MAX -
+		1024, .resume = &rq->items, .last_uid = (uint32_t)rq->offset };
+	struct store_annotations_are are = { 0 };
+	struct buf out = { 0 };
+	enum status st;
+	enum step step;
+	bool more;
+
+	if (!take_uids(rq, msg->uids))
+		return fail(rq, ST_SYNTAX);
+	st = state_annotations(rq->svc->state, rq->account->id, &q, &out);
+	rq->sent += out.len;
+	rq->offset = q.last_uid;
+	more = rq->items.len > 0;
+	/* Cut between two messages. */
+	if (more && msg->budget > 0 && rq->sent >= msg->budget && q.next_uid != q.last_uid) {
+		are.resume_uid = q.next_uid;
+		more = false;
+	}
+	are.entries = buf_span(&out);
+	step = st != ST_OK ? fail(rq, st) : part(rq, more, STORE_ANNOTATIONS_ARE, &are);
+	buf_fini(&out);
+	return step;
+}
+
+static enum step
+read_annotated(struct request *rq, const struct store_annotated_get *msg)
+{
+	struct store_annotated_are are;
+	struct buf out = { 0 };
+	enum status st;
+	enum step step;
+
+	if (!take_uids(rq, msg->uids))
+		return fail(rq, ST_SYNTAX);
+	st = state_annotated(rq->svc->state, rq->account->id, rq->chan->ticket.account, msg,
+	    &rq->set, PART_BYTES - 1024, &rq->items, &out);
+	are.entries = buf_span(&out);
+	step = st != ST_OK ? fail(rq, st) :
+	    part(rq, rq->items.len > 0, STORE_ANNOTATED_ARE, &are);
+	buf_fini(&out);
+	return step;
+}
+
 /* How many records lie in out, and the key of the last one. */
 static uint32_t
 count_records(struct span records, struct span *last)
@@ -913,6 +966,8 @@ read_step(struct request *rq)
 	case STORE_URL_SIGN: return read_url_sign(rq, &msg.url_sign);
 	case STORE_URL_FIND: return read_url_find(rq, &msg.url_find);
 	case STORE_URL_BODY: return read_url_body(rq, &msg.url_body);
+	case STORE_ANNOTATIONS: return read_annotations(rq, &msg.annotations);
+	case STORE_ANNOTATED: return read_annotated(rq, &msg.annotated);
 	default: return fail(rq, ST_BUG);
 	}
 }

@@ -49,12 +49,13 @@ share_judge(struct channel *c, const struct ipc_message *m)
 	case STORE_CHANGES: case STORE_COLUMNS: case STORE_MARKS: case STORE_ACL:
 	case STORE_WATCH: case STORE_STAGE_DROP: case STORE_SHARED: case STORE_METADATA_GET:
 	case STORE_URL_FIND: case STORE_URL_BODY:
+	case STORE_ANNOTATIONS: case STORE_ANNOTATED:
 		return ST_OK;		/* reads are judged when it is their turn */
 	case STORE_STAGE:
 		return has_any(c, RIGHT_INSERT);
 	case STORE_CREATE: case STORE_DELETE: case STORE_RENAME: case STORE_APPEND:
 	case STORE_FLAGS: case STORE_EXPUNGE: case STORE_COPY: case STORE_REMOVE:
-	case STORE_ACL_SET: case STORE_METADATA_SET:
+	case STORE_ACL_SET: case STORE_METADATA_SET: case STORE_ANNOTATE:
 		return has_any(c, RIGHT_ALL);
 	default:
 		return ST_DENIED;
@@ -109,6 +110,10 @@ share_read(struct request *rq, const void *msg)
 		return ST_LIMIT;	/* \Seen is the reader's own: the rows tell */
 	case STORE_METADATA_GET:
 		return judge_id(rq, ((const struct store_metadata_get *)msg)->mailbox, RIGHT_READ);
+	case STORE_ANNOTATIONS:
+		return judge_id(rq, ((const struct store_annotations *)msg)->mailbox, RIGHT_READ);
+	case STORE_ANNOTATED:
+		return judge_id(rq, ((const struct store_annotated_get *)msg)->mailbox, RIGHT_READ);
 	case STORE_LIST: case STORE_SHARED:
 	case STORE_URL_FIND: case STORE_URL_BODY:	/* by the URL alone */
 		return ST_OK;

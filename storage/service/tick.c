@@ -476,7 +476,7 @@ goes_on(struct request *rq)
 {
 	if (rq->last || rq->res.status != ST_OK || rq->chan == NULL)
 		return false;
-	if (rq->op.kind == OP_FLAGS)
+	if (rq->op.kind == OP_FLAGS || rq->op.kind == OP_ANNOTATE)
 		answer_result(rq);
 	rq->part++;
 	rq->chain_from = rq->chain_to;

@@ -12,6 +12,13 @@ touched(const struct buf *b, uint64_t mailbox)
 	return false;
 }
 
+void
+history_touch(struct apply *ap, uint64_t mailbox)
+{
+	if (!touched(&ap->touched, mailbox))
+		put_u64(&ap->touched, mailbox);
+}
+
 enum status
 change_add(struct apply *ap, struct mbox *m, uint32_t uid, const struct rec_change *c)
 {
@@ -193,8 +200,11 @@ forget_operation(struct apply *ap, uint64_t modseq, const struct rec_history *h,
 	struct key k;
 
 	for (size_t i = 0; i < h->mailboxes.len; i += 8) {
-		enum status st = forget_changes(ap, get_be64(h->mailboxes.p + i), modseq, left);
+		uint64_t mailbox = get_be64(h->mailboxes.p + i);
+		enum status st = forget_changes(ap, mailbox, modseq, left);
 
+		if (st == ST_NOT_FOUND)
+			st = annotations_forget(ap, mailbox, modseq, left);
 		if (st != ST_NOT_FOUND)
 			return st;		/* failed, or no rows left to spend */
 	}

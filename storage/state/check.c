@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "common/mail/annotation.h"
 #include "common/util/mem.h"
 #include "storage/state/state_priv.h"
 
@@ -53,6 +54,18 @@ each(struct check *k, enum tab t, struct span prefix, row_fn fn, void *arg)
 	}
 	engine_cursor_close(&c);
 	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+static enum status
+count_row(struct check *k, struct span key, struct span payload, void *arg)
+{
+	uint64_t *n = arg;
+
+	(void)k;
+	(void)key;
+	(void)payload;
+	++*n;
+	return ST_OK;
 }
 
 /* ---- messages ---- */
@@ -161,6 +174,7 @@ check_mailbox(struct check *k, struct span key, struct span payload, void *arg)
 	struct recount n = { .mailbox = get_be64(key.p + 8) };
 	struct maps maps = { 0 };
 	struct rec_mailbox m;
+	uint64_t notes = 0;
 	enum status st;
 
 	(void)arg;
@@ -174,6 +188,11 @@ check_mailbox(struct check *k, struct span key, struct span payload, void *arg)
 		wrong(k, "mailbox %" PRIx64 ": counters: %u/%u %u/%u %u/%u %" PRIu64 "/%" PRIu64,
 		    n.mailbox, m.messages, n.messages, m.unseen, n.unseen, m.deleted, n.deleted,
 		    m.bytes, n.bytes);
+	if (st == ST_OK)
+		st = each(k, TAB_ANNOTATION, span(key.p, 16), count_row, &notes);
+	if (notes != m.annotations)
+		wrong(k, "mailbox %" PRIx64 ": annotations: %" PRIu64 "/%" PRIu64, n.mailbox,
+		    m.annotations, notes);
 	compare_maps(k, &n, &maps);
 	if (m.deleted_ms == 0) {
 		k->mailboxes++;
@@ -254,18 +273,6 @@ count_thread_key(struct check *k, struct span key, struct span payload, void *ar
 	return ST_OK;
 }
 
-static enum status
-count_row(struct check *k, struct span key, struct span payload, void *arg)
-{
-	uint64_t *n = arg;
-
-	(void)k;
-	(void)key;
-	(void)payload;
-	++*n;
-	return ST_OK;
-}
-
 /* A unique-id belongs to a membership. */
 static enum status
 check_uidl(struct check *k, struct span key, struct span payload, void *arg)
@@ -304,6 +311,73 @@ check_url_key(struct check *k, struct span key, struct span payload, void *arg)
 		    get_be64(key.p + 8));
 	buf_fini(&value);
 	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* ---- annotations of messages ---- */
+
+struct annotations {
+	uint64_t	bytes, others, old_rows, old_bytes;
+};
+
+/* One of a mailbox: belongs to a membership.  Counted by check_mailbox(). */
+static enum status
+check_annotation(struct check *k, struct span key, struct span payload, void *arg)
+{
+	struct annotations *n = arg;
+	uint64_t bytes, reader;
+	enum status st;
+
+	if (key.len <= 28)
+		return st_damaged(k->s, TAB_ANNOTATION, key);
+	bytes = key.len - 28 + payload.len;
+	reader = get_be64(key.p + 20);
+	n->bytes += bytes;
+	if (reader != 0 && reader != k->account)
+		n->others += bytes;
+	if (!annotation_entry_valid(span_sub(key, 28, key.len)) ||
+	    payload.len > STORE_ANNOTATION_VALUE_MAX)
+		wrong(k, "an annotation of a message that cannot be");
+	st = engine_get(k->s->e, NULL, TAB_MINDEX, span_sub(key, 0, 20), NULL);
+	if (st == ST_NOT_FOUND)
+		wrong(k, "mailbox %" PRIx64 ": an annotation without a message", get_be64(key.p + 8));
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* An old value goes with the history of its modseq. */
+static enum status
+check_old_annotation(struct check *k, struct span key, struct span payload, void *arg)
+{
+	struct annotations *n = arg;
+	uint64_t bytes;
+	struct key history;
+	enum status st;
+
+	if (key.len <= 36 || !annotation_old_good(payload, &bytes))
+		return st_damaged(k->s, TAB_ANNLOG, key);
+	n->old_rows++;
+	n->old_bytes += bytes;
+	key_2(&history, k->account, get_be64(key.p + 16));
+	st = engine_get(k->s->e, NULL, TAB_HISTORY, key_span(&history), NULL);
+	if (st == ST_NOT_FOUND)
+		wrong(k, "mailbox %" PRIx64 ": an old annotation without history",
+		    get_be64(key.p + 8));
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+static enum status
+check_annotations(struct check *k, struct span account, const struct rec_account *a)
+{
+	struct annotations n = { 0 };
+
+	TRY(each(k, TAB_ANNOTATION, account, check_annotation, &n));
+	TRY(each(k, TAB_ANNLOG, account, check_old_annotation, &n));
+	if (n.bytes != a->annotation_bytes || n.others != a->annotation_others)
+		wrong(k, "bytes of messages' annotations: %" PRIu64 "/%" PRIu64 ", of others %"
+		    PRIu64 "/%" PRIu64, a->annotation_bytes, n.bytes, a->annotation_others, n.others);
+	if (n.old_rows != a->annlog_rows || n.old_bytes != a->annlog_bytes)
+		wrong(k, "old annotations: %" PRIu64 "/%" PRIu64 ", bytes %" PRIu64 "/%" PRIu64,
+		    a->annlog_rows, n.old_rows, a->annlog_bytes, n.old_bytes);
+	return ST_OK;
 }
 
 /* ---- what is shared ---- */
@@ -446,6 +520,7 @@ check_account(struct check *k, struct span key, struct span payload, void *arg)
 	TRY(each(k, TAB_UIDL, key, check_uidl, &uidls));
 	TRY(check_shared(k, key));
 	TRY(each(k, TAB_URLKEY, key, check_url_key, NULL));
+	TRY(check_annotations(k, key, &a));
 	if (uidls != a.uidls)
 		wrong(k, "unique-ids: %" PRIu64 "/%" PRIu64, a.uidls, uidls);
 	TRY(each(k, TAB_METADATA, key, check_metadata, &metadata));

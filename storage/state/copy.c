@@ -39,6 +39,7 @@ copy_one(struct apply *ap, struct mbox *from, struct mbox *to, uint32_t uid, boo
 		copy.flags = carried(x.flags, rights);
 	/* First added, then taken away: the message is never gone in between. */
 	TRY(member_add(ap, to, msg, &copy, made));
+	TRY(annotations_copy(ap, from, uid, to, *made, rights));
 	if (move) {
 		TRY(uidl_move(ap, from, uid, to, *made));
 		TRY(member_remove(ap, from, uid, &x, msg));
@@ -82,6 +83,15 @@ judge(struct apply *ap, struct mbox *from, const struct uidset *uids)
 }
 
 static enum status
+judge_annotations(struct apply *ap, struct mbox *from, struct mbox *to, const struct uidset *uids)
+{
+	uint32_t rights;
+
+	TRY(ap_rights(ap, to->id, &rights));
+	return annotations_judge_copy(ap, from, uids, rights);
+}
+
+static enum status
 copy_existing(struct apply *ap, struct mbox *from, struct mbox *to, const struct uidset *uids)
 {
 	bool move = ap->op->u.copy.move;
@@ -95,6 +105,8 @@ copy_existing(struct apply *ap, struct mbox *from, struct mbox *to, const struct
 		return refuse(ap, ST_LIMIT);
 	if (!move)
 		TRY(judge(ap, from, uids));
+	if (!move && ap->r->status == ST_OK)
+		TRY(judge_annotations(ap, from, to, uids));
 	if (ap->r->status != ST_OK)
 		return ST_OK;
 	ap->r->mailbox = to->id;

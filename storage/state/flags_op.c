@@ -4,18 +4,16 @@
 
 #define MEMO_BYTES (1u << 20)	/* as a field of an answer may have */
 
-/* A part of a chain: which one is next was judged when it was recalled. */
-static bool
-part_fits(const struct apply *ap)
+bool
+chain_part_fits(const struct apply *ap)
 {
 	const struct op_head *h = &ap->op->head;
 
 	return h->seq == 0 || h->part <= 1 || h->part == ap->part_before + 1;
 }
 
-/* Room for the answer to all parts in what is remembered?  uids: of this part. */
-static bool
-memo_fits(const struct apply *ap, const struct uidset *uids)
+bool
+chain_memo_fits(const struct apply *ap, const struct uidset *uids)
 {
 	return ap->op->head.part == 0 ||
 	    ap->memo_before.len + uids->n * 10 + 64 <= MEMO_BYTES;
@@ -126,9 +124,8 @@ change_one(struct apply *ap, struct mbox *m, uint32_t uid, struct change *c)
 	return ST_OK;
 }
 
-/* Of a chain: the rows can be read again, those that were refused are kept. */
-static void
-remember_flags(struct apply *ap, const struct change *c)
+void
+chain_remember_modified(struct apply *ap, const struct uidset *refused)
 {
 	const struct ipc_message *m = ipc_find(&store_protocol, STORE_FLAGS_ARE);
 	struct store_flags_are before = { 0 }, now = { .modseq = ap->a->rec.modseq };
@@ -139,7 +136,7 @@ remember_flags(struct apply *ap, const struct change *c)
 	ap->r->more = !ap->op->head.last;
 	if (ap->memo_before.len > 0)
 		(void)ipc_decode(m, buf_span(&ap->memo_before), &before);
-	merge(before.modified, &c->modified, &modified);
+	merge(before.modified, refused, &modified);
 	now.modified = buf_span(&modified);
 	ipc_encode(m, &now, &ap->memo);
 	buf_fini(&modified);
@@ -156,7 +153,7 @@ change_all(struct apply *ap, struct mbox *m, const struct uidset *uids, struct c
 	for (uint32_t u = 0; st == ST_OK && (u = uidset_next(uids, u)) != 0;)
 		st = change_one(ap, m, u, c);
 	if (st == ST_OK)
-		remember_flags(ap, c);
+		chain_remember_modified(ap, &c->modified);
 	uidset_encode(&c->modified, &modified);
 	reply.modseq = ap->a->rec.modseq;
 	reply.rows = buf_span(&c->rows);
@@ -170,9 +167,8 @@ change_all(struct apply *ap, struct mbox *m, const struct uidset *uids, struct c
 	return st;
 }
 
-/* The uids named: decoded, and the highest one told. */
-static bool
-named(struct apply *ap, struct span in, struct uidset *asked)
+bool
+chain_named(struct apply *ap, struct span in, struct uidset *asked)
 {
 	struct reader r;
 
@@ -254,16 +250,16 @@ apply_flags(struct apply *ap)
 	struct mbox *m = NULL;
 	enum status st;
 
-	if (!part_fits(ap))
+	if (!chain_part_fits(ap))
 		st = refuse(ap, ST_UNAVAILABLE);
-	else if (!named(ap, p->uids, &asked) || p->how < FLAGS_ADD || p->how > FLAGS_REPLACE ||
+	else if (!chain_named(ap, p->uids, &asked) || p->how < FLAGS_ADD || p->how > FLAGS_REPLACE ||
 	    (p->system & ~FLAG_SYSTEM_ALL) != 0)
 		st = refuse(ap, ST_SYNTAX);
 	else
 		st = ap_mbox(ap, p->mailbox, &m);
 	if (m != NULL) {
 		st = uidmap_among(ap->s, ap->a, m, STATE_ALL, &asked, OP_ROWS, &uids);
-		if (st == ST_OK && (uidset_count(&uids) > OP_ROWS || !memo_fits(ap, &uids)))
+		if (st == ST_OK && (uidset_count(&uids) > OP_ROWS || !chain_memo_fits(ap, &uids)))
 			st = refuse(ap, ST_LIMIT);
 		else if (st == ST_OK)
 			st = store(ap, m, &uids);
@@ -324,9 +320,9 @@ apply_expunge(struct apply *ap)
 	struct mbox *m = NULL;
 	enum status st;
 
-	if (!part_fits(ap))
+	if (!chain_part_fits(ap))
 		st = refuse(ap, ST_UNAVAILABLE);
-	else if (!named(ap, p->uids, &asked))
+	else if (!chain_named(ap, p->uids, &asked))
 		st = refuse(ap, ST_SYNTAX);
 	else
 		st = ap_mbox(ap, p->mailbox, &m);
@@ -334,7 +330,7 @@ apply_expunge(struct apply *ap)
 		st = ap_need(ap, m->id, RIGHT_EXPUNGE);
 	if (m != NULL && st == ST_OK && ap->r->status == ST_OK) {
 		st = uidmap_among(ap->s, ap->a, m, STATE_DELETED, &asked, OP_ROWS, &uids);
-		if (st == ST_OK && (uidset_count(&uids) > OP_ROWS || !memo_fits(ap, &uids)))
+		if (st == ST_OK && (uidset_count(&uids) > OP_ROWS || !chain_memo_fits(ap, &uids)))
 			st = refuse(ap, ST_LIMIT);
 		else if (st == ST_OK)
 			st = expunge_all(ap, m, &uids);

@@ -4,7 +4,8 @@
  *	mailbox		by id: id, parent, name, role, uidvalidity, uidnext
  *	membership	by uid: uid, message, thread, modseq, flags, size, received, zone, saved
  *	message		once for each membership: SHA-256
- *	annotation	of the account and of each mailbox: reader, name, value
+ *	annotation	of the account and of each mailbox: reader, name, value; of each
+ *			membership: uid, reader, entry, value
  *	unique-id	of POP3, brought along: uid, text
  *	ACL, \Seen	of each mailbox: its entries; by reader, the marks
  *
@@ -109,6 +110,33 @@ hash_table(struct state *s, enum tab t, uint64_t account, uint64_t mailbox, stru
 	return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+/* Of messages: those that are there, as hash_rows() has them. */
+static enum status
+hash_annotations(struct state *s, uint64_t account, uint64_t mailbox, struct digest *d)
+{
+	struct engine_cursor *c = NULL;
+	struct buf b = { 0 };
+	struct span key, payload;
+	struct uidset there = { 0 };
+	struct key k;
+	enum status st = state_uids(s, account, mailbox, STATE_ALL, &there);
+
+	key_2(&k, account, mailbox);
+	if (st == ST_OK)
+		st = engine_cursor_open(s->e, NULL, TAB_ANNOTATION, key_span(&k), &c);
+	while (st == ST_OK && (st = st_next(s, TAB_ANNOTATION, c, &key, &payload)) == ST_OK) {
+		if (!uidset_has(&there, get_be32(key.p + 16)))
+			continue;
+		put_span(&b, span_sub(key, 16, key.len));
+		put_span(&b, payload);
+		add(d, &b);
+	}
+	engine_cursor_close(&c);
+	uidset_fini(&there);
+	buf_fini(&b);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
 /* With whom it is shared. */
 static enum status
 hash_acl(struct state *s, uint64_t account, uint64_t mailbox, struct digest *d)
@@ -164,6 +192,8 @@ hash_mailbox(struct state *s, uint64_t account, uint64_t id, const struct rec_ma
 		st = hash_url_key(s, account, id, d);
 	if (st == ST_OK)
 		st = hash_table(s, TAB_RSEEN, account, id, d);
+	if (st == ST_OK && m->annotations > 0)
+		st = hash_annotations(s, account, id, d);
 	digest_done(d, leaf);
 	digest_add(root, leaf, sizeof(leaf));
 	digest_free(&d);

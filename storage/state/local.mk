@@ -2,6 +2,7 @@ noinst_LIBRARIES += storage/state/libstate.a
 storage_state_libstate_a_SOURCES = \
 	storage/state/account.c \
 	storage/state/acl.c \
+	storage/state/annotation.c storage/state/read_annotations.c \
 	storage/state/changes.c \
 	storage/state/stage.c \
 	storage/state/check.c \

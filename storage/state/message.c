@@ -127,6 +127,7 @@ member_remove(struct apply *ap, struct mbox *m, uint32_t uid, const struct rec_i
 	TRY(uidmap_set(ap->s, ap->a, m, uid, NULL));
 	TRY(st_del(ap->s, TAB_MINDEX, &k));
 	TRY(uidl_drop(ap, m, uid));
+	TRY(annotations_drop(ap, m, uid, ap_modseq(ap)));
 	m->rec.bytes -= x->size;
 	if (m->rec.deleted_ms == 0) {	/* else it left the quota as a whole */
 		ap->a->rec.bytes -= x->size;
@@ -254,6 +255,13 @@ translate(struct flags f, const unsigned *bits, size_t n)
 	return out;
 }
 
+/* Its rows are shown at once; what is staged may be taken back. */
+static bool
+in_the_open(const struct apply *ap)
+{
+	return ap->op->kind == OP_APPEND || ap->op->kind == OP_APPEND_ANNOTATED;
+}
+
 /* May an id that came along stand for a message here?  One of this shard must have been
  * given out, or it would be given out again. */
 static bool
@@ -281,8 +289,7 @@ find_brought(struct apply *ap, const struct op_append_item *it, uint64_t *id, bo
 		return ST_OK;
 	}
 	TRY(st);
-	/* What is staged may be taken back, and its message with it. */
-	*here = ap->op->kind == OP_APPEND && msg->rec.size == it->size && msg->members.len / MEMBER_BYTES < MEMBERS_MAX &&
+	*here = in_the_open(ap) && msg->rec.size == it->size && msg->members.len / MEMBER_BYTES < MEMBERS_MAX &&
 	    memcmp(msg->rec.sha256, it->sha256.p, sizeof(msg->rec.sha256)) == 0;
 	return ST_OK;
 }
@@ -358,7 +365,7 @@ append_judged(struct apply *ap, struct mbox *m, const struct op_append_item *it,
 		flags = flags_system(0);
 	flags = flags_or(flags, flags_system(system & rights_flags(rights)));
 	TRY(append_one(ap, m, it, locs, flags, uid));
-	if ((system & FLAG_SEEN) && (rights & RIGHT_SEEN) && ap->op->kind == OP_APPEND)
+	if ((system & FLAG_SEEN) && (rights & RIGHT_SEEN) && in_the_open(ap))
 		return reader_set(ap, m->id, *uid, true);
 	return ST_OK;
 }
@@ -387,15 +394,18 @@ append_rows(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bit
 	const struct op_append *p = &ap->op->u.append;
 	const struct journal_loc *loc = ap->locs;
 	struct op_append_item it;
-	struct reader r;
-	uint32_t uid;
+	struct reader r, notes;
+	uint32_t uid, item = 0;
 	enum status st = ST_OK;
 
 	ap->r->mailbox = m->id;
 	ap->r->uid = m->rec.uidnext;
 	reader_init(&r, p->items.p, p->items.len);
+	reader_init(&notes, p->annotations.p, p->annotations.len);
 	while (st == ST_OK && get_op_append_item(&r, &it)) {
 		st = append_judged(ap, m, &it, loc, translate(it.flags, bits, n_bits), &uid);
+		if (st == ST_OK)
+			st = annotations_append(ap, m, &notes, ++item, uid);
 		loc += it.pieces;
 		uidset_add(uids, uid);
 	}
@@ -500,6 +510,8 @@ apply_append(struct apply *ap)
 		st = ap_need_above(ap, &at);
 	if (st == ST_OK && ap->r->status == ST_OK)
 		ap->r->status = judge(ap, &t, &at, &gone);
+	if (st == ST_OK && ap->r->status == ST_OK)
+		st = annotations_judge(ap, at.id, t.items);
 	if (st == ST_OK && ap->r->status == ST_OK && at.id != 0) {
 		st = ap_mbox(ap, at.id, &m);
 		if (m != NULL && t.items > UINT32_MAX - 1 - m->rec.uidnext)

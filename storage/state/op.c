@@ -32,6 +32,12 @@ static const struct field recent[] = { F(VARINT, recent, mailbox), F(U32, recent
 static const struct field append[] = { F(SPAN, append, path), F(BOOL, append, make),
 	F(SPAN, append, keywords), F(SPAN, append, items),
 	F(VARINT, append, replace_mailbox), F(U32, append, replace_uid), { 0 } };
+static const struct field append_annotated[] = { F(SPAN, append, path), F(BOOL, append, make),
+	F(SPAN, append, keywords), F(SPAN, append, items),
+	F(VARINT, append, replace_mailbox), F(U32, append, replace_uid),
+	F(SPAN, append, annotations), F(BOOL, append, carried), { 0 } };
+static const struct field annotate[] = { F(VARINT, annotate, mailbox), F(SPAN, annotate, uids),
+	F(SPAN, annotate, entries), F(VARINT, annotate, unchanged_since), { 0 } };
 static const struct field flags[] = { F(VARINT, flags, mailbox), F(SPAN, flags, uids),
 	F(U8, flags, how), F(U8, flags, system), F(SPAN, flags, keywords),
 	F(VARINT, flags, unchanged_since), { 0 } };
@@ -79,6 +85,8 @@ static const struct {
 	[OP_FLAGS] = { "flags", flags },
 	[OP_EXPUNGE] = { "expunge", expunge },
 	[OP_COPY] = { "copy", copy },
+	[OP_ANNOTATE] = { "annotate", annotate },
+	[OP_APPEND_ANNOTATED] = { "append-annotated", append_annotated },
 	[OP_HISTORY_PURGE] = { "history-purge", history_purge },
 	[OP_ONCE_PURGE] = { "once-purge", once_purge },
 	[OP_INCARNATION] = { "incarnation", no_fields },
@@ -91,6 +99,7 @@ static const struct {
 	[OP_STAGE_APPEND] = { "stage-append", append },
 	[OP_STAGE_COMMIT] = { "stage-commit", no_fields },
 	[OP_STAGE_END] = { "stage-end", stage_end },
+	[OP_STAGE_APPEND_ANNOTATED] = { "stage-append-annotated", append_annotated },
 	[OP_ACL_SET] = { "acl-set", acl_set },
 	[OP_URL_KEY] = { "url-key", url_key },
 };
@@ -322,7 +331,8 @@ op_pieces(const struct op *op, uint64_t *pieces)
 	struct reader r;
 
 	*pieces = 0;
-	if (op->kind != OP_APPEND && op->kind != OP_STAGE_APPEND)
+	if (op->kind != OP_APPEND && op->kind != OP_STAGE_APPEND &&
+	    op->kind != OP_APPEND_ANNOTATED && op->kind != OP_STAGE_APPEND_ANNOTATED)
 		return true;
 	reader_init(&r, op->u.append.items.p, op->u.append.items.len);
 	while (get_op_append_item(&r, &it))

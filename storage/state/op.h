@@ -33,12 +33,14 @@ enum op_kind {
 	OP_MAILBOX_CREATE = 10, OP_MAILBOX_DELETE = 11, OP_MAILBOX_RENAME = 12,
 	OP_SUBSCRIBE = 13, OP_MAILBOX_PURGE = 14, OP_RECENT = 15,
 	OP_APPEND = 20, OP_FLAGS = 21, OP_EXPUNGE = 22, OP_COPY = 23,
+	OP_ANNOTATE = 24, OP_APPEND_ANNOTATED = 25,
 	OP_HISTORY_PURGE = 30, OP_ONCE_PURGE = 31, OP_INCARNATION = 32,
 	OP_DIR_WRITE = 40,
 	OP_ACL_SET = 50,
 	OP_METADATA = 60,		/* of journals before NOTED, which takes a modseq and tells */
 	OP_METADATA_NOTED = 61,
 	OP_STAGE_COPY = 80, OP_STAGE_APPEND = 81, OP_STAGE_COMMIT = 82, OP_STAGE_END = 83,
+	OP_STAGE_APPEND_ANNOTATED = 84,
 	OP_REMOVE = 90, OP_UIDL_PUT = 91,
 	OP_URL_KEY = 100
 };
@@ -101,6 +103,10 @@ struct op_append {
 	struct span	keywords, items;
 	uint64_t	replace_mailbox;	/* expunged with it; uid 0: nothing */
 	uint32_t	replace_uid;
+	/* Of the annotated kinds alone: store_annotation..., uid: which item, from 1, rising.
+	 * carried: from another account; what the rights here do not allow is left out. */
+	struct span	annotations;
+	bool		carried;
 };
 /* uids: uidset_encode(); at most OP_ROWS of them may exist. */
 struct op_flags {
@@ -108,6 +114,12 @@ struct op_flags {
 	struct span	uids;
 	uint8_t		how, system;
 	struct span	keywords;	/* store_keyword... */
+	uint64_t	unchanged_since;
+};
+/* The same entries for each message; at most OP_ROWS of uids may exist. */
+struct op_annotate {
+	uint64_t	mailbox;
+	struct span	uids, entries;		/* store_annotation... with uid 0 */
 	uint64_t	unchanged_since;
 };
 struct op_expunge { uint64_t mailbox; struct span uids; };
@@ -157,6 +169,7 @@ struct op {
 		struct op_recent		recent;
 		struct op_append		append;
 		struct op_flags			flags;
+		struct op_annotate		annotate;
 		struct op_expunge		expunge;
 		struct op_copy			copy;
 		struct op_history_purge		history_purge;

@@ -151,6 +151,16 @@ reader_set(struct apply *ap, uint64_t mailbox, uint32_t uid, bool seen)
 	return ST_OK;
 }
 
+enum status
+reader_touch(struct apply *ap, uint64_t mailbox, uint32_t uid)
+{
+	TRY(take_block(ap, mailbox, uid / BLOCK_UIDS));
+	ap->rb->modseq[uid % BLOCK_UIDS] = ap_modseq(ap);
+	ap->rb_dirty = true;
+	ap->reader_changed = true;
+	return ST_OK;
+}
+
 /* Up to *left rows of one table below a mailbox. */
 static enum status
 purge_table(struct apply *ap, enum tab t, uint64_t mailbox, uint32_t *left)

@@ -21,6 +21,7 @@ const char *const state_tables[] = {
 	[TAB_UIDL] = "uidl", [TAB_METADATA] = "metadata", [TAB_STAGE] = "stage",
 	[TAB_ACL] = "acl", [TAB_ACLBY] = "aclby", [TAB_RSEEN] = "rseen",
 	[TAB_READER] = "reader", [TAB_MTHREAD] = "mthread", [TAB_URLKEY] = "urlkey",
+	[TAB_ANNOTATION] = "annotation", [TAB_ANNLOG] = "annlog",
 };
 const size_t state_n_tables = TAB_COUNT;
 
@@ -183,6 +184,13 @@ rec_account_put(struct buf *b, const struct rec_account *r)
 	put_u8(b, r->stage);
 	put_varint(b, r->urls_reset);
 	put_varint(b, r->urls_told);
+	/* Stands there only once there are annotations: older records have none. */
+	if (r->annotation_bytes == 0 && r->annlog_rows == 0)
+		return;
+	put_varint(b, r->annotation_bytes);
+	put_varint(b, r->annotation_others);
+	put_varint(b, r->annlog_rows);
+	put_varint(b, r->annlog_bytes);
 }
 
 bool
@@ -213,6 +221,13 @@ rec_account_get(struct span p, struct rec_account *a)
 	a->stage = get_u8(&r) != 0;
 	a->urls_reset = get_varint(&r);
 	a->urls_told = get_varint(&r);
+	a->annotation_bytes = a->annotation_others = a->annlog_rows = a->annlog_bytes = 0;
+	if (reader_left(&r) > 0) {
+		a->annotation_bytes = get_varint(&r);
+		a->annotation_others = get_varint(&r);
+		a->annlog_rows = get_varint(&r);
+		a->annlog_bytes = get_varint(&r);
+	}
 	return reader_done(&r) && a->keywords <= KEYWORD_MAX;
 }
 
@@ -233,6 +248,8 @@ rec_mailbox_put(struct buf *b, const struct rec_mailbox *r)
 	put_u64(b, (uint64_t)r->created_ms);
 	put_u64(b, (uint64_t)r->deleted_ms);
 	put_span(b, r->name);
+	if (r->annotations > 0)
+		put_varint(b, r->annotations);
 }
 
 bool
@@ -255,6 +272,7 @@ rec_mailbox_get(struct span p, struct rec_mailbox *m)
 	m->created_ms = (int64_t)get_u64(&r);
 	m->deleted_ms = (int64_t)get_u64(&r);
 	m->name = get_span(&r);
+	m->annotations = reader_left(&r) > 0 ? get_varint(&r) : 0;
 	return reader_done(&r) && m->role <= MAILBOX_ROLE_MAX && m->name.len > 0 &&
 	    m->name.len <= STORE_NAME_MAX;
 }

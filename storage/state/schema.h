@@ -39,6 +39,10 @@
  *	rseen     account, mailbox, reader, block   \Seen of another's reader, see reader.c
  *	reader    account, mailbox, reader          highest modseq in those
  *	urlkey    account, mailbox                  mailbox access key, see urlkey.c
+ *	annotation account, mailbox, uid, reader    value of this entry of a message; reader 0: the
+ *	          or 0, entry                       shared one
+ *	annlog    account, mailbox, modseq, uid,    how it was before, see annotation.c; goes with
+ *	          reader or 0, entry                the history row of this modseq
  *
  * Home: the membership a message was appended with; its cold rows stay under that key
  * when it is copied, moved or expunged there, for mailbox ids and uids never return.
@@ -64,6 +68,7 @@ enum tab {
 	TAB_UIDL, TAB_METADATA, TAB_STAGE,
 	TAB_ACL, TAB_ACLBY, TAB_RSEEN, TAB_READER, TAB_MTHREAD,
 	TAB_URLKEY,
+	TAB_ANNOTATION, TAB_ANNLOG,
 	TAB_COUNT
 };
 
@@ -137,6 +142,9 @@ struct rec_account {
 	bool		stage;			/* has a record of that table */
 	uint64_t	urls_reset;		/* modseq; access keys made before it are none */
 	uint64_t	urls_told;		/* modseq of the last RESETKEY; 0: there was none */
+	/* Names and values of messages' annotations; the private ones of others among them. */
+	uint64_t	annotation_bytes, annotation_others;
+	uint64_t	annlog_rows, annlog_bytes;	/* of that table; bytes: old values kept */
 };
 struct rec_mailbox {
 	uint64_t	parent;			/* 0: top */
@@ -147,6 +155,7 @@ struct rec_mailbox {
 	uint64_t	bytes, highestmodseq;
 	int64_t		created_ms, deleted_ms;	/* deleted_ms not 0: a tombstone */
 	struct span	name;
+	uint64_t	annotations;		/* rows of that table: without any nobody looks there */
 };
 struct rec_index {
 	uint64_t	message, modseq, thread;

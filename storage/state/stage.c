@@ -113,15 +113,25 @@ hide_begin(struct apply *ap, struct stage *g, struct before *b)
 static void
 hide_end(struct apply *ap, struct stage *g, const struct before *b)
 {
+	struct rec_account made;
+	uint64_t notes;
+
 	g->rec.count = g->to->rec.uidnext - g->rec.base;
 	g->rec.unseen += g->to->rec.unseen - b->to.unseen;
 	g->rec.deleted += g->to->rec.deleted - b->to.deleted;
 	g->rec.deleted_bytes += g->to->rec.deleted_bytes - b->to.deleted_bytes;
 	g->rec.bytes += g->to->rec.bytes - b->to.bytes;
+	notes = g->to->rec.annotations;
 	g->to->rec = b->to;
+	g->to->rec.annotations = notes;
+	g->to->dirty |= notes != b->to.annotations;
 	if (g->from != NULL && g->from != g->to)
 		g->from->rec = b->from;
+	/* Annotations are counted when they are made. */
+	made = ap->a->rec;
 	ap->a->rec = b->acct;
+	ap->a->rec.annotation_bytes = made.annotation_bytes;
+	ap->a->rec.annotation_others = made.annotation_others;
 	ap->modseq = 0;
 	ap->r->changed = false;
 	ap->r->n_touched = 0;
@@ -137,6 +147,7 @@ judge_copy(struct apply *ap, const struct stage *g, const struct uidset *uids)
 	struct message *msg = &ap->s->msg;
 	uint64_t bytes = g->rec.bytes, n = uidset_count(uids);
 	struct rec_index x;
+	uint32_t rights;
 
 	if (n > OP_ROWS || n + g->rec.count > UINT32_MAX - 1 - g->rec.base)
 		return refuse(ap, ST_LIMIT);
@@ -149,7 +160,10 @@ judge_copy(struct apply *ap, const struct stage *g, const struct uidset *uids)
 	}
 	if (!g->rec.move && !quota_fits(ap, bytes, n + g->rec.count))
 		return refuse(ap, ST_OVER_QUOTA);
-	return ST_OK;
+	if (g->rec.move)
+		return ST_OK;
+	TRY(ap_rights(ap, g->to->id, &rights));
+	return annotations_judge_copy(ap, g->from, uids, rights);
 }
 
 /* That the old places go, with what they were. */
@@ -281,7 +295,7 @@ judge_append(struct apply *ap, const struct stage *g)
 		return refuse(ap, ST_LIMIT);
 	if (!quota_fits(ap, g->rec.bytes + t.bytes, g->rec.count + t.items))
 		return refuse(ap, ST_OVER_QUOTA);
-	return ST_OK;
+	return annotations_judge(ap, g->to->id, t.items);
 }
 
 static enum status
@@ -444,6 +458,7 @@ undo_row(struct apply *ap, struct stage *g, uint32_t uid)
 	g->to->rec = counts;
 	TRY(st);
 	TRY(st_del(ap->s, TAB_MINDEX, &k));
+	TRY(annotations_drop(ap, g->to, uid, 0));
 	TRY(del_change(ap, g, g->to, uid));
 	if (g->from != NULL)
 		return message_save(ap->s, ap->a, msg);
@@ -483,6 +498,7 @@ leave_row(struct apply *ap, struct stage *g, uint32_t uid)
 	TRY(uidl_move(ap, g->from, uid, g->to,
 	    g->rec.base + g->rec.count - (uint32_t)uidset_count(&g->uids)));
 	TRY(uidl_drop(ap, g->from, uid));
+	TRY(annotations_drop(ap, g->from, uid, g->rec.modseq));
 	uidset_remove_range(&g->uids, uid, uid);
 	return message_save(ap->s, ap->a, msg);
 }

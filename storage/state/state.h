@@ -200,6 +200,27 @@ enum status state_changes(struct state *s, uint64_t account, uint64_t mailbox, u
 enum status state_metadata(struct state *s, uint64_t account, uint64_t reader,
     const struct store_metadata_get *rq, size_t budget, uint32_t *resume, struct buf *out);
 
+/* A part of the annotations of messages: put_store_annotation() of those that the patterns name,
+ * by uid, the shared ones first.  resume: where to go on; empty: at the start, and when all
+ * was told.  last_uid: of the last one told; next_uid: of the one that comes next, 0: none. */
+struct state_annotations {
+	uint64_t		mailbox, reader;
+	const struct uidset	*uids;
+	struct span		patterns;	/* put_span... */
+	unsigned		which;		/* ANNOTATIONS_... */
+	uint32_t		max_size;	/* longer values are not given */
+	size_t			part_bytes;
+	struct buf		*resume;
+	uint32_t		last_uid, next_uid;
+};
+enum status state_annotations(struct state *s, uint64_t account, struct state_annotations *q,
+    struct buf *out);
+/* put_store_annotated() of what changed of uids since rq->since, in the order it did, in parts as
+ * above. */
+enum status state_annotated(struct state *s, uint64_t account, uint64_t reader,
+    const struct store_annotated_get *rq, const struct uidset *uids, size_t budget,
+    struct buf *resume, struct buf *out);
+
 /* What changed in an account after `since`: *list has put_store_mailbox(), with the name for the path, of the mailboxes
  * whose messages did.  all: mailboxes came, went or were renamed or subscribed, or too much
  * happened to tell it so (at most about `rows` rows are read): ask for the list.

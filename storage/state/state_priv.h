@@ -174,6 +174,8 @@ void uidmap_bits(const unsigned char *bits, uint32_t block, uint32_t lo, uint32_
 
 enum status change_add(struct apply *ap, struct mbox *m, uint32_t uid,
     const struct rec_change *c);
+/* History has rows of this mailbox; change_add() says so itself. */
+void history_touch(struct apply *ap, uint64_t mailbox);
 enum status mchange_add(struct apply *ap, uint64_t mailbox, const struct rec_mchange *c);
 /* Writes the history row of an operation that changed something. */
 enum status history_add(struct apply *ap);
@@ -265,7 +267,39 @@ enum status uidl_drop(struct apply *ap, struct mbox *m, uint32_t uid);
 enum status uidl_move(struct apply *ap, struct mbox *from, uint32_t uid, struct mbox *to,
     uint32_t new_uid);
 
-/* ---- annotations (metadata.c) ---- */
+/* ---- parts of a chain: STORE and EXPUNGE (flags_op.c) ---- */
+
+/* It is the next one; which that is was judged when it was recalled. */
+bool chain_part_fits(const struct apply *ap);
+/* Room for the answer to all parts in what is remembered?  uids: of this part. */
+bool chain_memo_fits(const struct apply *ap, const struct uidset *uids);
+/* The uids named: decoded, and the highest one told. */
+bool chain_named(struct apply *ap, struct span in, struct uidset *asked);
+/* The rows can be read again, those that were refused are kept. */
+void chain_remember_modified(struct apply *ap, const struct uidset *refused);
+
+/* ---- annotations of messages (annotation.c) ---- */
+
+/* Of an append of `items` into a mailbox (0: one to be made): refuses. */
+enum status annotations_judge(struct apply *ap, uint64_t mailbox, uint64_t items);
+/* Takes those of the item from r, and gives them to its uid. */
+enum status annotations_append(struct apply *ap, struct mbox *m, struct reader *r, uint32_t item,
+    uint32_t uid);
+/* To a new membership, with the rights of who asks in its mailbox. */
+enum status annotations_copy(struct apply *ap, struct mbox *from, uint32_t uid, struct mbox *to,
+    uint32_t made, uint32_t rights);
+/* Refuses what would be too much. */
+enum status annotations_judge_copy(struct apply *ap, struct mbox *from,
+    const struct uidset *uids, uint32_t rights);
+/* A membership goes, with this modseq; 0: nobody saw it, nothing is logged. */
+enum status annotations_drop(struct apply *ap, struct mbox *m, uint32_t uid, uint64_t modseq);
+/* History of them, as forget_changes() in changes.c. */
+enum status annotations_forget(struct apply *ap, uint64_t mailbox, uint64_t modseq,
+    uint32_t *left);
+/* A row of annlog; *bytes: of the old value in it. */
+bool annotation_old_good(struct span payload, uint64_t *bytes);
+
+/* ---- annotations of mailboxes (metadata.c) ---- */
 
 /* All of a mailbox: they go with it; or INBOX's are copied when it is renamed. */
 enum status metadata_drop(struct apply *ap, uint64_t mailbox);
@@ -303,6 +337,8 @@ enum status acl_drop(struct state *s, uint64_t account, uint64_t mailbox);
 enum status reader_get(struct apply *ap, uint64_t mailbox, uint32_t uid, bool *seen,
     uint64_t *modseq);
 enum status reader_set(struct apply *ap, uint64_t mailbox, uint32_t uid, bool seen);
+/* Something else of the message changed for him alone. */
+enum status reader_touch(struct apply *ap, uint64_t mailbox, uint32_t uid);
 enum status reader_flush(struct apply *ap);
 /* The highest modseq of a row of rseen; false: it is damaged. */
 bool reader_marks_highest(struct span payload, uint64_t *modseq);
@@ -327,6 +363,7 @@ enum status apply_subscribe(struct apply *ap);
 enum status apply_recent(struct apply *ap);
 enum status apply_append(struct apply *ap);
 enum status apply_flags(struct apply *ap);
+enum status apply_annotate(struct apply *ap);
 enum status apply_expunge(struct apply *ap);
 enum status apply_copy(struct apply *ap);
 enum status apply_history_purge(struct apply *ap);

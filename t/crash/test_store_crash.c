@@ -4,7 +4,8 @@
  *
  *	- what was acknowledged is there, and what was not is there whole or not at all:
  *	  the shape of the account is that after the last answer, or after one step more, or
- *	  one that the step had on its way: a STORE and an EXPUNGE go in parts, of two rows
+ *	  one that the step had on its way: a STORE (of flags, of annotations) and an EXPUNGE go
+ *	  in parts, of two rows
  *	  here; a COPY, a MOVE and an APPEND never show a part;
  *	- both applied states are equal (state_hash), and equal to what it was at the last
  *	  answer unless that step is there;
@@ -32,7 +33,7 @@
 #include "t/unit/storage/rig.h"
 
 #define ACCOUNT 17
-#define STEPS 17
+#define STEPS 20
 
 static struct rig rig;
 static struct store *chan;
@@ -153,17 +154,23 @@ await(unsigned step)
 }
 
 static void
-ask_append(uint32_t stage)
+ask_append(uint32_t stage, bool annotated)
 {
 	struct store_append rq = { .path = SPAN_LIT("INBOX") };
-	struct buf items = { 0 };
+	struct buf items = { 0 }, notes = { 0 };
 
+	/* three messages come in two parts: the annotation is of the second one */
+	if (annotated)
+		put_store_annotation(&notes, &(struct store_annotation){ .uid = 3, .given = true,
+		    .entry = SPAN_LIT("/comment"), .value = SPAN_LIT("new") });
+	rq.annotations = buf_span(&notes);
 	rig_item(&items, SPAN_LIT("Subject: a\r\n\r\ntext\r\n"), stage, flags_system(0));
 	for (int i = 0; i < 2 && stage == 0; i++)
 		rig_item(&items, SPAN_LIT("Subject: b\r\n\r\n"), 0, flags_system(FLAG_SEEN));
 	rq.items = buf_span(&items);
 	store_do_append(chan, &rq, on_done, &waiting);
 	buf_fini(&items);
+	buf_fini(&notes);
 }
 
 static void
@@ -175,7 +182,7 @@ ask_staged(void)
 	store_stage_free(chan, 1);
 	store_do_stage(chan, &st, NULL, NULL);
 	store_do_stage(chan, &st, NULL, NULL);
-	ask_append(1);
+	ask_append(1, false);
 }
 
 static uint64_t
@@ -202,6 +209,25 @@ ask_flags(uint8_t how, uint8_t flags, uint32_t lo, uint32_t hi)
 	store_do_flags(chan, &rq, on_done, &waiting);
 	uidset_fini(&set);
 	buf_fini(&uids);
+}
+
+static void
+ask_annotate(uint32_t lo, uint32_t hi)
+{
+	struct store_annotate rq = { .mailbox = inbox(), .unchanged_since = UINT64_MAX };
+	struct uidset set = { 0 };
+	struct buf uids = { 0 }, entries = { 0 };
+
+	put_store_annotation(&entries, &(struct store_annotation){ .shared = true, .given = true,
+	    .entry = SPAN_LIT("/comment"), .value = SPAN_LIT("ours") });
+	uidset_add_range(&set, lo, hi);
+	uidset_encode(&set, &uids);
+	rq.uids = buf_span(&uids);
+	rq.entries = buf_span(&entries);
+	store_do_annotate(chan, &rq, on_done, &waiting);
+	uidset_fini(&set);
+	buf_fini(&uids);
+	buf_fini(&entries);
 }
 
 static void
@@ -233,7 +259,7 @@ ask(unsigned step)
 	switch (step) {
 	case 0: store_do_quota(chan, on_done, &waiting); break;	/* the attach makes the account */
 	case 1: store_do_create(chan, &create, on_done, &waiting); break;
-	case 2: case 3: ask_append(0); break;
+	case 2: case 3: ask_append(0, false); break;
 	case 4: ask_staged(); break;
 	case 5: ask_flags(FLAGS_ADD, FLAG_SEEN | FLAG_FLAGGED, 1, 3); break;
 	case 6: ask_copy("Work/Old", false, 1, 5); break;
@@ -246,10 +272,13 @@ ask(unsigned step)
 	case 10: ask_copy("Trash", true, 1, 7); break;
 	case 11: store_do_subscribe(chan, &subscribe, on_done, &waiting); break;
 	case 12: store_do_delete(chan, &delete, on_done, &waiting); break;
-	case 13: ask_append(0); break;
+	case 13: ask_append(0, false); break;
 	case 14: ask_staged(); break;
 	case 15: ask_flags(FLAGS_REPLACE, FLAG_ANSWERED, 1, 99); break;
-	default: store_do_url_key_make(chan, &key, on_done, &waiting); break;
+	case 16: store_do_url_key_make(chan, &key, on_done, &waiting); break;
+	case 17: ask_annotate(1, 99); break;
+	case 18: ask_append(0, true); break;
+	default: ask_copy("Trash", true, 1, 99); break;
 	}
 }
 
@@ -284,6 +313,29 @@ do_step(unsigned step)
 }
 
 static void
+shape_notes(uint64_t mailbox, struct buf *out)
+{
+	struct uidrange every = { 1, UINT32_MAX };
+	const struct uidset all = { &every, 1, 1 };
+	struct buf names = { 0 }, resume = { 0 }, notes = { 0 };
+	struct state_annotations q = { .mailbox = mailbox, .reader = ACCOUNT, .uids = &all,
+		.which = ANNOTATIONS_PRIVATE | ANNOTATIONS_SHARED, .max_size = 100,
+		.part_bytes = 65536, .resume = &resume };
+	struct store_annotation a;
+	struct reader r;
+
+	put_span(&names, SPAN_LIT("*"));
+	q.patterns = buf_span(&names);
+	assert_int_equal(state_annotations(service_state(rig.svc), ACCOUNT, &q, &notes), ST_OK);
+	reader_init(&r, notes.data, notes.len);
+	while (notes.len > 0 && get_store_annotation(&r, &a))
+		buf_addf(out, "  %u %d %.*s\n", a.uid, a.shared, (int)a.value.len, a.value.p);
+	buf_fini(&names);
+	buf_fini(&resume);
+	buf_fini(&notes);
+}
+
+static void
 shape(struct buf *out)
 {
 	struct state_account acc;
@@ -300,9 +352,12 @@ shape(struct buf *out)
 		assert_int_equal(state_mailboxes(service_state(rig.svc), ACCOUNT, SPAN_NONE, 65536,
 		    &resume, &lines), ST_OK);
 	reader_init(&r, lines.data, lines.len);
-	while (get_store_mailbox(&r, &m))
+	while (get_store_mailbox(&r, &m)) {
 		buf_addf(out, "%.*s %u %u %u %u %u %u\n", (int)m.path.len, m.path.p, m.subscribed,
 		    m.messages, m.unseen, m.deleted, m.uidnext, (unsigned)m.highestmodseq);
+		if (m.id != 0)
+			shape_notes(m.id, out);
+	}
 	buf_fini(&lines);
 }
 

@@ -12,6 +12,7 @@ read_lists(const struct op *op)
 {
 	struct op_default_mailbox d;
 	struct op_append_item it;
+	struct store_annotation a;
 	struct reader r;
 	uint64_t pieces = 0, counted;
 
@@ -20,11 +21,19 @@ read_lists(const struct op *op)
 		while (get_op_default_mailbox(&r, &d))
 			;
 	}
-	if (op->kind == OP_APPEND) {
+	if (op->kind == OP_APPEND || op->kind == OP_APPEND_ANNOTATED) {
 		reader_init(&r, op->u.append.items.p, op->u.append.items.len);
 		while (get_op_append_item(&r, &it))
 			pieces += it.pieces;
 		assert(op_pieces(op, &counted) == reader_done(&r) && counted == pieces);
+		reader_init(&r, op->u.append.annotations.p, op->u.append.annotations.len);
+		while (get_store_annotation(&r, &a))
+			;
+	}
+	if (op->kind == OP_ANNOTATE) {
+		reader_init(&r, op->u.annotate.entries.p, op->u.annotate.entries.len);
+		while (get_store_annotation(&r, &a))
+			;
 	}
 }
 

@@ -20,6 +20,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		struct store_dir_step step;
 		struct span keyword;
 		struct store_columns_row columns;
+		struct store_annotation annotation;
+		struct store_annotated annotated;
 	} u;
 
 	if (len == 0)
@@ -34,7 +36,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	case 5: while (get_store_dir_record(&r, &u.record)); break;
 	case 6: while (get_store_dir_step(&r, &u.step)); break;
 	default:
-		if (data[0] >> 3 & 1)
+		if (data[0] >> 3 & 1 && data[0] >> 4 & 1)
+			while (get_store_annotation(&r, &u.annotation));
+		else if (data[0] >> 3 & 1 && data[0] >> 5 & 1)
+			while (get_store_annotated(&r, &u.annotated));
+		else if (data[0] >> 3 & 1)
 			while (get_store_keyword(&r, &u.keyword));
 		else
 			while (get_store_columns_row(&r, &u.columns, data[0] >> 4 & ROW_ALL, 0x91));

@@ -273,7 +273,7 @@ random_acl(uint64_t who, unsigned box)
 	bool negative = rnd(4) == 0;
 	enum status want = model_need(box, who, RIGHT_ADMIN);
 
-	e.rights = e.minus = rnd(3) == 0 ? 0 : (rnd(2) == 0 ? RIGHT_ALL : rnd(RIGHT_ALL + 1));
+	e.rights = e.minus = rnd(3) == 0 ? 0 : (rnd(2) == 0 ? RIGHT_ALL : rnd(RIGHT_ALL + 1) & RIGHT_ALL);
 	IS(set_acl(who, box_names[box], e, negative), want);
 	if (want == ST_OK)
 		*(negative ? &boxes[box].minus[i] : &boxes[box].plus[i]) = e.rights;
