@@ -12,6 +12,7 @@
 struct across {
 	struct appending	to;
 	struct buf		rows;
+	struct buf		notes;		/* store_annotation... of all of them */
 	struct reader		left;		/* of rows */
 	struct store_row	row;		/* of the message that comes */
 	struct body_reader	*reader;
@@ -28,12 +29,29 @@ release(struct imap_cmd *cmd)
 
 	body_reader_free(&x->reader);
 	buf_fini(&x->rows);
+	buf_fini(&x->notes);
 	uidset_fini(&x->uids);
 	appending_free(&x->to);
 }
 
 static void next_message(struct imap_cmd *cmd);
 static void read_message(struct imap_cmd *cmd);
+
+/* Those of the message that came: all that are shared, and the client's own. */
+static void
+take_notes(struct across *x)
+{
+	struct store_annotation a;
+	struct reader r;
+
+	reader_init(&r, x->notes.data, x->notes.len);
+	while (x->notes.len > 0 && get_store_annotation(&r, &a)) {
+		if (a.uid != x->row.uid)
+			continue;
+		a.uid = x->to.n_items + 1;
+		put_store_annotation(&x->to.annotations, &a);
+	}
+}
 
 static void
 on_body(void *arg, enum status st, bool more, const void *msg)
@@ -70,6 +88,7 @@ on_body(void *arg, enum status st, bool more, const void *msg)
 	if (q->failed == ST_OK && !body_reader_done(x->reader))
 		q->refused = "NO [EXPUNGEISSUED] Some of the messages are gone";
 	body_reader_free(&x->reader);
+	take_notes(x);
 	appending_message_end(cmd);
 	uidset_add(&x->uids, x->row.uid);
 	x->waits = true;
@@ -140,6 +159,50 @@ next_message(struct imap_cmd *cmd)
 	read_message(cmd);
 }
 
+#define NOTES_MAX (3u << 20)	/* what an append may bring */
+
+static void
+on_notes(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+	struct across *x = cmd->data;
+	const struct store_annotations_are *are = msg;
+
+	if (st == ST_OK && are != NULL && x->notes.len <= NOTES_MAX)
+		buf_add_span(&x->notes, are->entries);
+	if (more)
+		return;
+	if (st != ST_OK && x->to.failed == ST_OK)
+		x->to.failed = st;
+	if (x->notes.len > NOTES_MAX)
+		x->to.refused = "NO [LIMIT] Too many annotations at once";
+	x->waits = true;
+	next_message(cmd);
+}
+
+static void
+ask_notes(struct imap_cmd *cmd)
+{
+	struct across *x = cmd->data;
+	struct store_annotations rq = { .mailbox = cmd->session->view->mailbox,
+		.which = ANNOTATIONS_PRIVATE | ANNOTATIONS_SHARED, .max_size = UINT32_MAX };
+	struct buf set = { 0 }, names = { 0 };
+	struct uidset uids = { 0 };
+	struct store_row row;
+	struct reader r = x->left;
+
+	while (x->rows.len > 0 && get_store_row(&r, &row, FIELDS))
+		uidset_add(&uids, row.uid);
+	uidset_encode(&uids, &set);
+	put_span(&names, SPAN_LIT("*"));
+	rq.uids = buf_span(&set);
+	rq.names = buf_span(&names);
+	store_do_annotations(cmd->session->store, &rq, on_notes, cmd);
+	uidset_fini(&uids);
+	buf_fini(&set);
+	buf_fini(&names);
+}
+
 static void
 on_rows(void *arg, enum status st, bool more, const void *msg)
 {
@@ -155,8 +218,7 @@ on_rows(void *arg, enum status st, bool more, const void *msg)
 		return;
 	x->to.failed = st;
 	reader_init(&x->left, x->rows.data, x->rows.len);
-	x->waits = true;
-	next_message(cmd);
+	ask_notes(cmd);
 }
 
 static void
@@ -226,6 +288,7 @@ imap_append_across(struct imap_cmd *cmd, const struct uidset *uids, struct span 
 	x->move = move;
 	x->to.path = arena_span(&cmd->arena, to);
 	x->to.go_on = next_message;
+	x->to.carried = true;
 	x->to.done = copied;
 	cmd->data = x;
 	cmd->release = release;

@@ -27,6 +27,7 @@ appending_free(struct appending *q)
 	message_free(q);
 	buf_fini(&q->keywords);
 	buf_fini(&q->items);
+	buf_fini(&q->annotations);
 }
 
 /* Ends a command whose bytes are all here, or that need not be read to the end. */
@@ -180,6 +181,16 @@ put_item(struct imap_cmd *cmd, const struct mime_digest_result *d)
 	buf_fini(&columns);
 }
 
+static void
+put_notes(struct appending *q, struct span structure)
+{
+	q->refused = imap_annotations_refusal(&q->notes);
+	if (q->refused == NULL && !imap_annotations_parts_there(&q->notes, structure))
+		q->refused = "BAD The message has no such part";
+	if (q->refused == NULL)
+		imap_annotations_put(&q->notes, q->n_items + 1, true, &q->annotations);
+}
+
 void
 appending_message_end(struct imap_cmd *cmd)
 {
@@ -199,7 +210,9 @@ appending_message_end(struct imap_cmd *cmd)
 			stage_some(cmd, true);
 		if (!appending_refused(q))
 			put_item(cmd, &d);
-		if (q->items.len > ITEMS_BYTES_MAX || ++q->n_items == APPENDING_MAX)
+		if (!appending_refused(q))
+			put_notes(q, d.structure);
+		if (q->items.len + q->annotations.len > ITEMS_BYTES_MAX || ++q->n_items == APPENDING_MAX)
 			q->refused = "NO [LIMIT] Too many messages at once";
 	}
 	message_free(q);
@@ -242,7 +255,8 @@ appending_commit(struct imap_cmd *cmd)
 	struct store_append rq = {
 		.path = q->path_there, .keywords = buf_span(&q->keywords), .items = buf_span(&q->items),
 		.replace_mailbox = q->replace_uid != 0 ? q->replace_mailbox : 0,
-		.replace_uid = q->replace_uid
+		.replace_uid = q->replace_uid, .annotations = buf_span(&q->annotations),
+		.carried = q->carried
 	};
 
 	if (q->pending > 0)

@@ -8,6 +8,7 @@
 #ifndef IMAPD_APPENDING_H
 #define IMAPD_APPENDING_H
 
+#include "imapd/annotations.h"
 #include "imapd/session.h"
 
 #define APPENDING_MAX	500		/* messages of a command */
@@ -25,6 +26,7 @@ struct appending {
 	int64_t			received_s;
 	int16_t			received_zone;
 	uint64_t		message, thread;	/* the ids that it keeps; 0: new ones */
+	struct imap_annotations	notes;
 	struct mime_digest	*digest;
 	struct body_writer	*writer;
 	struct buf		stored;		/* not staged yet */
@@ -34,6 +36,8 @@ struct appending {
 	struct span		names[KEYWORD_MAX];
 	unsigned		n_keywords;
 	struct buf		items;
+	struct buf		annotations;	/* store_annotation... */
+	bool			carried;	/* they come from another account */
 	unsigned		n_items;
 	size_t			inline_bytes;
 	uint32_t		stages[APPENDING_MAX];

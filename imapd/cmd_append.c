@@ -30,6 +30,7 @@ enum part {
 	PART_TEXT,		/* a literal inside of it, at the end of this chunk */
 	PART_URL,
 	PART_URL_LITERAL,	/* a URL that comes as a literal, not here yet */
+	PART_VALUE_LITERAL,	/* the same of an annotation's value */
 	PART_CLOSE,		/* ")" */
 	PART_END,		/* of the command */
 	PART_BAD
@@ -39,6 +40,7 @@ struct append {
 	struct appending	to;
 	bool			catenate;	/* CATENATE is on */
 	bool			utf8;		/* UTF8=ACCEPT was enabled */
+	bool			annotate;	/* ANNOTATE-EXPERIMENT-1 is */
 	struct imap_args	args;		/* of the chunk */
 	enum expect		expect;
 	bool			final;		/* no literal behind this chunk */
@@ -94,6 +96,15 @@ message_part(struct imap_args *a, struct append *q)
 	if (imap_args_at_end(a))
 		return PART_END;
 	read_message_args(a, q);
+	/* append-ext (RFC 5257 §4.7) */
+	q->to.notes = (struct imap_annotations){ 0 };
+	if (q->annotate && imap_args_word(a, "ANNOTATION")) {
+		imap_args_sp(a);
+		if (imap_args_annotation_literal(*a))
+			return PART_VALUE_LITERAL;
+		imap_args_annotations(a, &q->to.notes);
+		imap_args_sp(a);
+	}
 	if (imap_args_good(a) && imap_args_at_literal(a))
 		return PART_LITERAL;
 	if (q->catenate && imap_args_word(a, "CATENATE")) {
@@ -422,6 +433,8 @@ judge(struct imap_cmd *cmd)
 		q->to.refused = imap_literal_refusal(s);
 	if (!appending_refused(&q->to) && is_replace(q) && appending_target(cmd) != s->store)
 		q->to.refused = NOT_ACROSS;
+	if (!appending_refused(&q->to))
+		q->to.refused = imap_annotations_refusal(&q->to.notes);
 	if (!appending_refused(&q->to) && s->reader.literal.binary && !imap_cap_on(s, CAP_BINARY))
 		q->to.refused = "BAD No literal8 here";
 	if (!appending_refused(&q->to) && q->to.n_items > 0 && !imap_cap_on(s, CAP_MULTIAPPEND))
@@ -571,6 +584,7 @@ work_off(struct imap_cmd *cmd)
 		case PART_LITERAL:
 		case PART_TEXT:
 		case PART_URL_LITERAL:
+		case PART_VALUE_LITERAL:
 		case PART_END:
 			end_chunk(cmd);
 			return;
@@ -619,6 +633,20 @@ begin_chunk(struct imap_cmd *cmd, bool final)
 		look_up_and_work(cmd);
 }
 
+/* Why a literal that is part of the text is not kept; NULL: it is. */
+static const char *
+kept_refusal(const struct imap_session *s, enum part part)
+{
+	uint64_t size = s->reader.literal.size;
+
+	if (part == PART_URL_LITERAL)
+		return size > IMAP_URL_MAX ? "NO [TOOBIG] A URL is too long" : NULL;
+	if (size > STORE_ANNOTATION_VALUE_MAX)
+		return "NO [ANNOTATE TOOBIG] A value is too large";
+	return s->reader.text.len + size > s->srv->conf->max_literal_bytes ?
+	    "NO [TOOBIG] Literals were too large" : imap_literal_refusal(s);
+}
+
 /* The text ends in a literal. */
 static void
 next_chunk(struct imap_cmd *cmd)
@@ -626,14 +654,16 @@ next_chunk(struct imap_cmd *cmd)
 	struct imap_session *s = cmd->session;
 	struct append *q = cmd->data;
 	struct imap_args a;
+	enum part part;
 
 	imap_session_args(s, buf_span(&s->reader.text), &cmd->arena, &a);
-	if (appending_refused(&q->to) || look_through(a, q) != PART_URL_LITERAL) {
+	part = appending_refused(&q->to) ? PART_BAD : look_through(a, q);
+	if (part != PART_URL_LITERAL && part != PART_VALUE_LITERAL) {
 		begin_chunk(cmd, false);
 		return;
 	}
-	if (s->reader.literal.size > IMAP_URL_MAX) {
-		q->to.refused = "NO [TOOBIG] A URL is too long";
+	q->to.refused = kept_refusal(s, part);
+	if (q->to.refused != NULL) {
 		reject_literal(cmd);
 		return;
 	}
@@ -722,6 +752,7 @@ begin(struct imap_cmd *cmd)
 	q->to.done = append_done;
 	q->catenate = imap_cap_on(cmd->session, CAP_CATENATE);
 	q->utf8 = cmd->session->utf8_accept;
+	q->annotate = imap_cap_on(cmd->session, CAP_ANNOTATE);
 	if (cmd->def == replace_command(cmd->uid) && !read_replaced(cmd, q))
 		return NULL;
 	imap_args_sp(&cmd->args);

@@ -2,6 +2,7 @@
 #include "imapd/fetch.h"
 
 #include "common/util/mem.h"
+#include "imapd/annotations.h"
 #include "imapd/limits.h"
 #include "imapd/sync.h"
 
@@ -22,6 +23,7 @@ fetch_release(struct imap_cmd *cmd)
 	buf_fini(&f->labels);
 	mem_free(&f->rows);
 	buf_fini(&f->blobs);
+	buf_fini(&f->notes);
 	buf_fini(&f->raw);
 	body_reader_free(&f->reader);
 	body_reader_free(&f->pass.reader);
@@ -47,6 +49,8 @@ fetch_end(struct imap_cmd *cmd)
 		cmd->session->view->dirty = true;
 	if (f->failed != ST_OK && f->failed != ST_NOT_FOUND)
 		imap_cmd_done(cmd, f->failed);
+	else if (f->no_part)
+		imap_cmd_end(cmd, "BAD A message has no such part");
 	else if (f->unknown_cte)
 		imap_cmd_end(cmd, "NO [UNKNOWN-CTE] The encoding of a part is not known");
 	else if (!cmd->uid && !f->filtered && f->told < f->asked)
@@ -203,11 +207,104 @@ print_group(struct imap_cmd *cmd)
 	fetch_next_group(cmd);
 }
 
+/* ---- annotations ---- */
+
+static void
+keep_notes(struct fetch *f, struct span entries)
+{
+	struct store_annotation a;
+	size_t at = f->at, from;
+	struct reader r;
+
+	reader_init(&r, entries.p, entries.len);
+	for (;;) {
+		from = f->notes.len;
+		if (entries.len == 0 || !get_store_annotation(&r, &a))
+			return;
+		while (at < f->group_end && f->rows[at].row.uid < a.uid)
+			at++;
+		if (at == f->group_end || f->rows[at].row.uid != a.uid)
+			continue;
+		if (f->rows[at].notes_len == 0)
+			f->rows[at].notes = from;
+		put_store_annotation(&f->notes, &a);
+		f->rows[at].notes_len = f->notes.len - f->rows[at].notes;
+	}
+}
+
+/* What is behind `uid` did not fit any more: it is for the next group. */
+static void
+cut_group(struct fetch *f, uint32_t uid)
+{
+	size_t end = f->at + 1;
+
+	while (end < f->group_end && f->rows[end].row.uid < uid)
+		end++;
+	for (size_t i = end; i < f->group_end; i++)
+		f->rows[i].notes_len = 0;
+	f->group_end = end;
+}
+
+static void group_cached(struct imap_cmd *cmd);
+
+static void
+on_notes(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+	struct fetch *f = cmd->data;
+	const struct store_annotations_are *are = msg;
+
+	if (st == ST_OK && are != NULL) {
+		keep_notes(f, are->entries);
+		if (are->resume_uid != 0)
+			cut_group(f, are->resume_uid);
+	}
+	if (more)
+		return;
+	if (st != ST_OK) {
+		f->failed = st;
+		fetch_end(cmd);
+		return;
+	}
+	f->noted = true;
+	group_cached(cmd);
+}
+
+static void
+ask_notes(struct imap_cmd *cmd)
+{
+	struct fetch *f = cmd->data;
+	struct store_annotations rq = { .mailbox = cmd->session->view->mailbox,
+		.budget = BLOBS_MAX };
+	const struct imap_annotation_item *it = &f->items[f->n_items - 1].note;
+	struct uidset uids = { 0 };
+	struct buf set = { 0 }, names = { 0 };
+
+	rq.which = (uint8_t)imap_annotation_which(it);
+	if (it->attribs & (IMAP_ANNOTATION_VALUE_PRIV | IMAP_ANNOTATION_VALUE_SHARED))
+		rq.max_size = UINT32_MAX;
+	for (size_t k = 0; k < it->n; k++)
+		put_span(&names, it->entries[k]);
+	for (size_t i = f->at; i < f->group_end; i++)
+		uidset_add(&uids, f->rows[i].row.uid);
+	uidset_encode(&uids, &set);
+	rq.uids = buf_span(&set);
+	rq.names = buf_span(&names);
+	store_do_annotations(cmd->session->store, &rq, on_notes, cmd);
+	uidset_fini(&uids);
+	buf_fini(&set);
+	buf_fini(&names);
+}
+
 static void
 group_cached(struct imap_cmd *cmd)
 {
 	struct fetch *f = cmd->data;
 
+	if (f->annotated && !f->noted) {
+		ask_notes(cmd);
+		return;
+	}
 	if (f->body)
 		start_bodies(cmd);
 	else
@@ -305,6 +402,8 @@ fetch_next_group(struct imap_cmd *cmd)
 	}
 	f->group_end = measure_group(f);
 	buf_clear(&f->blobs);
+	buf_clear(&f->notes);
+	f->noted = false;
 	if (f->cache == 0) {
 		group_cached(cmd);
 		return;
@@ -394,7 +493,7 @@ on_rows(void *arg, enum status st, bool more, const void *msg)
 	struct imap_cmd *cmd = arg;
 	struct fetch *f = cmd->data;
 	const struct store_rows_are *are = msg;
-	bool plain = f->cache == 0 && !f->body;
+	bool plain = f->cache == 0 && !f->body && !f->annotated;
 	struct fetch_row fr = { 0 };
 	struct reader r;
 
@@ -454,7 +553,7 @@ print_known(struct imap_cmd *cmd, const struct uidset *chunk)
 static uint32_t
 chunk_max(const struct imap_session *s, const struct fetch *f)
 {
-	uint32_t max = f->cache == 0 && !f->body ? CHUNK_PLAIN : CHUNK_MORE;
+	uint32_t max = f->cache == 0 && !f->body && !f->annotated ? CHUNK_PLAIN : CHUNK_MORE;
 	uint32_t fit = FLAGS_BYTES / ((uint32_t)s->view->keywords.len + 100);
 
 	if (fit >= max || !(f->fields & ROW_FLAGS))
@@ -553,6 +652,8 @@ item_cap(enum fetch_kind kind)
 		return CAP_SAVEDATE;
 	case FETCH_PREVIEW:
 		return CAP_PREVIEW;
+	case FETCH_ANNOTATION:
+		return CAP_ANNOTATE;
 	default:
 		return CAP_NONE;
 	}

@@ -9,6 +9,7 @@
 #include "common/proto/imap_print.h"
 #include "common/util/mem.h"
 #include "common/util/table.h"
+#include "imapd/annotations.h"
 #include "imapd/beside.h"
 #include "imapd/sync.h"
 
@@ -20,18 +21,21 @@
 
 enum {
 	EV_NEW = 1, EV_EXPUNGE = 2, EV_FLAG = 4, EV_NAME = 8, EV_SUBSCRIPTION = 16,
-	EV_METADATA = 32, EV_SERVER = 64,
-	EV_MESSAGE = EV_NEW | EV_EXPUNGE | EV_FLAG
+	EV_METADATA = 32, EV_SERVER = 64, EV_ANNOTATION = 128,
+	EV_CHANGE = EV_FLAG | EV_ANNOTATION,	/* which of both is not known of other mailboxes */
+	EV_MESSAGE = EV_NEW | EV_EXPUNGE | EV_CHANGE
 };
 
 static const struct { const char *name; unsigned bit; } event_names[] = {
 	{ "MessageNew", EV_NEW }, { "MessageExpunge", EV_EXPUNGE }, { "FlagChange", EV_FLAG },
 	{ "MailboxName", EV_NAME }, { "SubscriptionChange", EV_SUBSCRIPTION },
-	{ "MailboxMetadataChange", EV_METADATA }, { "ServerMetadataChange", EV_SERVER }
+	{ "MailboxMetadataChange", EV_METADATA }, { "ServerMetadataChange", EV_SERVER },
+	{ "AnnotationChange", EV_ANNOTATION }
 };
 #define SUPPORTED "MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange " \
 	"MailboxMetadataChange ServerMetadataChange"
 #define OWN_BYTES_MAX	65536u	/* names of annotations that the session set itself */
+#define SUPPORTED_TOO " AnnotationChange"
 
 enum filter { F_SELECTED, F_DELAYED, F_PERSONAL, F_SUBSCRIBED, F_SUBTREE, F_MAILBOXES };
 
@@ -122,6 +126,16 @@ bool
 imap_notify_flags(const struct imap_session *s)
 {
 	return !uses_notify(s) || (s->notify->selected & EV_FLAG) != 0;
+}
+
+bool
+imap_notify_annotations(struct imap_session *s)
+{
+	struct imap_view *v = s->view;
+
+	if (s->notify != NULL && (s->notify->selected & EV_ANNOTATION) && v->annotated == NULL)
+		v->annotated = imap_annotated_new(v->modseq);
+	return v->annotated != NULL;
 }
 
 bool
@@ -244,9 +258,9 @@ put_status(const struct imap_session *s, const struct known *k, unsigned events,
 	imap_put_mailbox(s, out, buf_span(&k->path));
 	buf_addf(out, " (MESSAGES %u UIDNEXT %u UIDVALIDITY %u", k->messages, k->uidnext,
 	    k->uidvalidity);
-	if (events & EV_FLAG)
+	if (events & EV_CHANGE)
 		buf_addf(out, " UNSEEN %u", k->unseen);
-	if (s->condstore || (events & EV_FLAG))
+	if (s->condstore || (events & EV_CHANGE))
 		buf_addf(out, " HIGHESTMODSEQ %llu", (unsigned long long)k->highestmodseq);
 	buf_add_str(out, ")\r\n");
 }
@@ -376,7 +390,7 @@ compare_messages(struct known *k, const struct store_mailbox *m)
 	if (m->messages != k->messages)
 		k->changed |= EV_EXPUNGE | EV_NEW;
 	else if (m->highestmodseq != k->highestmodseq && m->uidnext == k->uidnext)
-		k->changed |= EV_FLAG;
+		k->changed |= EV_CHANGE;
 	k->uidvalidity = m->uidvalidity;
 	k->uidnext = m->uidnext;
 	k->messages = m->messages;
@@ -778,6 +792,8 @@ read_atts(struct imap_cmd *cmd, struct imap_notify *n)
 	for (size_t i = 0; i < f->n_items; i++) {
 		if (f->items[i].kind == FETCH_MODSEQ)
 			imap_condstore(cmd->session);
+		if (f->items[i].kind == FETCH_ANNOTATION && !imap_cap_on(cmd->session, CAP_ANNOTATE))
+			imap_args_fail(a, "No such item");
 	}
 }
 
@@ -788,7 +804,8 @@ read_event(struct imap_cmd *cmd, struct setting *q)
 	struct span name = imap_args_atom(a);
 
 	for (size_t i = 0; i < sizeof(event_names) / sizeof(event_names[0]); i++) {
-		if (!span_caseeq_str(name, event_names[i].name))
+		if (!span_caseeq_str(name, event_names[i].name) ||
+		    (event_names[i].bit == EV_ANNOTATION && !imap_cap_on(cmd->session, CAP_ANNOTATE)))
 			continue;
 		if (event_names[i].bit == EV_NEW && a->end - a->p > 1 && a->p[0] == ' ' &&
 		    a->p[1] == '(') {
@@ -818,8 +835,8 @@ read_events(struct imap_cmd *cmd, struct setting *q, struct group *g)
 	if (q->unsupported)
 		return;
 	if (((g->events & EV_NEW) != 0) != ((g->events & EV_EXPUNGE) != 0) ||
-	    ((g->events & EV_FLAG) && !(g->events & EV_NEW)))
-		imap_args_fail(a, "MessageNew and MessageExpunge stand together, FlagChange with both");
+	    ((g->events & EV_CHANGE) && !(g->events & EV_NEW)))
+		imap_args_fail(a, "MessageNew and MessageExpunge stand together, changes with both");
 	if (selected && (g->events & ~(unsigned)EV_MESSAGE))
 		imap_args_fail(a, "Only events of messages stand with SELECTED");
 	if (!selected && q->n->atts.p != atts.p)
@@ -1049,7 +1066,9 @@ cmd_notify(struct imap_cmd *cmd)
 	if (!imap_args_end(a))
 		imap_cmd_syntax(cmd);
 	else if (q->unsupported)
-		imap_cmd_end(cmd, "NO [BADEVENT (" SUPPORTED ")] There are no such events");
+		imap_cmd_end(cmd, imap_cap_on(cmd->session, CAP_ANNOTATE) ?
+		    "NO [BADEVENT (" SUPPORTED SUPPORTED_TOO ")] There are no such events" :
+		    "NO [BADEVENT (" SUPPORTED ")] There are no such events");
 	else if (q->n->others)
 		store_do_touched(cmd->session->home, &rq, on_first_touched, cmd);
 	else

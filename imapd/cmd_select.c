@@ -1,4 +1,5 @@
 /* SELECT, EXAMINE, CLOSE, UNSELECT. */
+#include "imapd/annotations.h"
 #include "imapd/list.h"
 #include "imapd/names.h"
 #include "imapd/sync.h"
@@ -10,6 +11,7 @@ struct select {
 	struct store	*store;
 	struct span	path, given;	/* given: as the client wrote it */
 	bool		readonly;
+	bool		annotate;	/* changes of annotations are told (RFC 5257 §4.2) */
 	bool		qresync;	/* the rest was given (RFC 7162 §3.2.5) */
 	uint32_t	uidvalidity;
 	uint64_t	modseq;
@@ -55,6 +57,11 @@ tell_selected(struct imap_session *s, const struct store_opened *o)
 	put_code(out, "UIDVALIDITY", o->uidvalidity);
 	put_code(out, "UIDNEXT", o->uidnext);
 	put_code(out, "HIGHESTMODSEQ", o->highestmodseq);
+	/* Who may read may annotate for himself. */
+	if (imap_cap_on(s, CAP_ANNOTATE) && v->examined)
+		buf_add_str(out, "* OK [ANNOTATIONS READ-ONLY] Noted\r\n");
+	else if (imap_cap_on(s, CAP_ANNOTATE))
+		put_code(out, "ANNOTATIONS", STORE_ANNOTATION_VALUE_MAX);
 	if (imap_cap_on(s, CAP_OBJECTID)) {
 		buf_add_str(out, "* OK [MAILBOXID (");
 		object_id_put(out, OBJECT_MAILBOX, o->mailbox);
@@ -120,9 +127,12 @@ on_opened(void *arg, enum status st, bool more, const void *msg)
 		return;
 	}
 	readonly = sel->readonly || !(o->rights & (RIGHT_SEEN | RIGHT_WRITE | RIGHT_DELETE_MSG |
-	    RIGHT_EXPUNGE | RIGHT_INSERT));
+	    RIGHT_EXPUNGE | RIGHT_INSERT | RIGHT_ANNOTATE));
 	imap_names_select(s, sel->store);
 	s->view = imap_view_new(o, sel->path, readonly);
+	s->view->examined = sel->readonly;
+	if (sel->annotate)
+		s->view->annotated = imap_annotated_new(s->view->modseq);
 	if (s->rev2)
 		imap_view_no_recent(s->view);
 	s->state = IMAP_IN_SELECTED;
@@ -181,7 +191,7 @@ args_qresync(struct imap_cmd *cmd, struct select *sel)
 		imap_args_fail(a, "Enable QRESYNC first");
 }
 
-/* select-params = SP "(" ("CONDSTORE" / qresync) *(SP ...) ")" */
+/* select-params = SP "(" ("CONDSTORE" / "ANNOTATE" / qresync) *(SP ...) ")" */
 static void
 args_params(struct imap_cmd *cmd, struct select *sel, bool *condstore)
 {
@@ -191,10 +201,12 @@ args_params(struct imap_cmd *cmd, struct select *sel, bool *condstore)
 	do {
 		if (imap_cap_on(cmd->session, CAP_CONDSTORE) && imap_args_word(a, "CONDSTORE"))
 			*condstore = true;
+		else if (imap_cap_on(cmd->session, CAP_ANNOTATE) && imap_args_word(a, "ANNOTATE"))
+			sel->annotate = true;
 		else if (!sel->qresync && imap_args_word(a, "QRESYNC"))
 			args_qresync(cmd, sel);
 		else
-			imap_args_fail(a, "Only CONDSTORE and QRESYNC may follow");
+			imap_args_fail(a, "Only CONDSTORE, QRESYNC and ANNOTATE may follow");
 	} while (imap_args_try(a, ' '));
 	imap_args_expect(a, ')');
 }

@@ -1,7 +1,8 @@
-/* STORE: flags of messages. */
+/* STORE: flags of messages, and annotations. */
 #include "imapd/session.h"
 
 #include "common/util/mem.h"
+#include "imapd/annotations.h"
 #include "imapd/context.h"
 #include "imapd/limits.h"
 #include "imapd/sync.h"
@@ -10,12 +11,20 @@ struct storing {
 	bool		silent, conditional;
 	uint64_t	asked, answered;
 	struct uidset	modified;
+	/* STORE ANNOTATION */
+	bool		annotates, no_part;
+	struct imap_annotations	notes;
+	uint64_t	unchanged_since;
+	struct uidset	uids;
 };
 
 static void
 store_release(struct imap_cmd *cmd)
 {
-	uidset_fini(&((struct storing *)cmd->data)->modified);
+	struct storing *q = cmd->data;
+
+	uidset_fini(&q->modified);
+	uidset_fini(&q->uids);
 }
 
 /* Numbers of uids in the words of the command: sequence numbers, or uids. */
@@ -51,7 +60,8 @@ store_end(struct imap_cmd *cmd, enum status st)
 		/* RFC 2180 §4.2.1 */
 		imap_cmd_end(cmd, "NO [EXPUNGEISSUED] Some of the messages are gone");
 	} else if (st == ST_LIMIT) {
-		imap_cmd_end(cmd, "NO [LIMIT] Too many keywords");
+		imap_cmd_end(cmd, q->annotates ? "NO [ANNOTATE TOOMANY] Too many annotations" :
+		    "NO [LIMIT] Too many keywords");
 	} else {
 		imap_cmd_done(cmd, st);
 	}
@@ -90,6 +100,8 @@ on_flags(void *arg, enum status st, bool more, const void *msg)
 			if (!q->silent || (next && row.modseq == are->modseq))
 				imap_view_own(v, row.uid, row.modseq);
 		}
+		if (q->annotates && v->annotated != NULL)
+			imap_annotated_own(v->annotated, are->modseq);
 		if (next)
 			v->settled = are->modseq;
 		reader_init(&r, are->modified.p, are->modified.len);
@@ -146,8 +158,82 @@ store_progress(const struct imap_cmd *cmd, uint64_t *done, uint64_t *goal)
 	*goal = q->asked;
 }
 
+/* ---- annotations (RFC 5257 §4.5) ---- */
+
+static void
+send_annotate(struct imap_cmd *cmd)
+{
+	struct storing *q = cmd->data;
+	struct store_annotate rq = { .mailbox = cmd->session->view->mailbox,
+		.unchanged_since = q->unchanged_since };
+	struct buf entries = { 0 }, set = { 0 };
+
+	q->asked = uidset_count(&q->uids);
+	uidset_encode(&q->uids, &set);
+	imap_annotations_put(&q->notes, 0, false, &entries);
+	rq.uids = buf_span(&set);
+	rq.entries = buf_span(&entries);
+	store_do_annotate(cmd->session->store, &rq, on_flags, cmd);
+	buf_fini(&entries);
+	buf_fini(&set);
+}
+
+static void
+on_structures(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+	struct storing *q = cmd->data;
+	const struct store_cache_is *is = msg;
+	struct store_cache c;
+	struct reader r;
+
+	if (st == ST_OK && is != NULL) {
+		reader_init(&r, is->entries.p, is->entries.len);
+		while (is->entries.len > 0 && get_store_cache(&r, &c))
+			q->no_part |= !imap_annotations_parts_there(&q->notes, c.structure);
+	}
+	if (more)
+		return;
+	if (st != ST_OK)
+		imap_cmd_done(cmd, st);
+	else if (q->no_part)
+		imap_cmd_end(cmd, "BAD A message has no such part");
+	else
+		send_annotate(cmd);
+}
+
+/* Every message must have the parts that are named (§3.2.1). */
+static void
+check_parts(struct imap_cmd *cmd)
+{
+	struct storing *q = cmd->data;
+	struct store_cache_get rq = { .mailbox = cmd->session->view->mailbox,
+		.want = CACHE_STRUCTURE };
+	struct buf set = { 0 };
+
+	uidset_encode(&q->uids, &set);
+	rq.uids = buf_span(&set);
+	store_do_cache(cmd->session->store, &rq, on_structures, cmd);
+	buf_fini(&set);
+}
+
+/* Private ones may be set wherever one may read, so long as the mailbox was not examined. */
+static void
+store_annotations(struct imap_cmd *cmd)
+{
+	const char *why = imap_annotations_refusal(&((struct storing *)cmd->data)->notes);
+
+	if (why != NULL)
+		imap_cmd_end(cmd, why);
+	else if (((struct storing *)cmd->data)->notes.parts)
+		check_parts(cmd);
+	else
+		send_annotate(cmd);
+}
+
 /* store = "STORE" SP sequence-set [SP "(" "UNCHANGEDSINCE" SP modseq ")"] SP
- *         store-att-flags  (RFC 7162 §3.1.3) */
+ *         (store-att-flags / "ANNOTATION" SP "(" entry-att *(SP entry-att) ")")
+ *         (RFC 7162 §3.1.3) */
 static void
 cmd_store(struct imap_cmd *cmd)
 {
@@ -171,9 +257,17 @@ cmd_store(struct imap_cmd *cmd)
 		imap_args_expect(a, ')');
 		imap_args_sp(a);
 	}
-	rq.how = store_how(a, &q->silent);
-	imap_args_sp(a);
-	imap_args_flags(a, true, &flags);
+	q->annotates = imap_cap_on(cmd->session, CAP_ANNOTATE) && imap_args_word(a, "ANNOTATION");
+	if (q->annotates) {
+		q->silent = true;
+		q->unchanged_since = rq.unchanged_since;
+		imap_args_sp(a);
+		imap_args_annotations(a, &q->notes);
+	} else {
+		rq.how = store_how(a, &q->silent);
+		imap_args_sp(a);
+		imap_args_flags(a, true, &flags);
+	}
 	if (!imap_args_end(a)) {
 		imap_cmd_syntax(cmd);
 		return;
@@ -186,16 +280,22 @@ cmd_store(struct imap_cmd *cmd)
 	cmd->data = q;
 	cmd->release = store_release;
 	cmd->progress = store_progress;
-	if (uidset_empty(&uids))
+	if (q->annotates ? cmd->session->view->examined : cmd->session->view->readonly) {
+		imap_cmd_end(cmd, "NO [NOPERM] The mailbox is selected read-only");
+	} else if (uidset_empty(&uids)) {
 		imap_cmd_done(cmd, ST_OK);
-	else
+	} else if (q->annotates) {
+		uidset_copy(&q->uids, &uids);
+		store_annotations(cmd);
+	} else {
 		send_store(cmd, &uids, &flags, &rq);
+	}
 	uidset_fini(&uids);
 }
 
 const struct imap_command imap_cmds_store[] = {
 	/* name		allowed in		flags */
-	{ "STORE",	IMAP_IN_SELECTED,	IMAP_CMD_WRITES | IMAP_CMD_UID | IMAP_CMD_NO_EXPUNGE |
+	{ "STORE",	IMAP_IN_SELECTED,	IMAP_CMD_UID | IMAP_CMD_NO_EXPUNGE |
 	    IMAP_CMD_LONG, CAP_NONE, cmd_store },
 	{ 0 }
 };

@@ -10,6 +10,7 @@
 #include "common/mime/columns.h"
 #include "common/mime/digest.h"
 #include "common/mime/summary.h"
+#include "common/proto/imap_annotation.h"
 #include "common/proto/imap_search.h"
 #include "imapd/session.h"
 #include "storage/client/body.h"
@@ -20,7 +21,7 @@
 enum fetch_kind {
 	FETCH_UID, FETCH_FLAGS, FETCH_DATE, FETCH_SIZE, FETCH_MODSEQ, FETCH_ENVELOPE,
 	FETCH_STRUCTURE, FETCH_STRUCTURE_BASIC, FETCH_EMAILID, FETCH_THREADID, FETCH_SAVEDATE,
-	FETCH_PREVIEW, FETCH_BODY, FETCH_BINARY, FETCH_BINARY_SIZE
+	FETCH_PREVIEW, FETCH_ANNOTATION, FETCH_BODY, FETCH_BINARY, FETCH_BINARY_SIZE
 };
 
 struct fetch_item {
@@ -29,6 +30,7 @@ struct fetch_item {
 	const char		*name;		/* "RFC822.TEXT"; NULL: BODY and the section */
 	bool			partial;
 	uint64_t		from, length;
+	struct imap_annotation_item note;
 	/* when columns are asked for (fetch_columns.c) */
 	unsigned		column, more;	/* which of those that come */
 	size_t			label, label_len;	/* in labels */
@@ -39,6 +41,7 @@ struct fetch_row {
 	struct store_row	row;
 	bool			tell_flags;	/* this FETCH set \Seen */
 	size_t			list, list_len, structure, structure_len;	/* in blobs */
+	size_t			notes, notes_len;	/* in the fetch's notes */
 };
 
 enum fetch_sink { SINK_OUT, SINK_RAW, SINK_COUNT, SINK_DECODED, SINK_DIGEST };
@@ -59,6 +62,8 @@ struct fetch {
 	size_t			n_items;
 	unsigned		fields, cache;	/* ROW_..., CACHE_... */
 	bool			body, seen, filtered, vanished;
+	bool			annotated, noted;	/* annotations are asked for; are here */
+	bool			no_part;	/* one is of a part that is not there */
 	uint64_t		changed_since;
 	bool			columns;	/* what is asked for is in columns */
 	uint32_t		want;		/* of them, and the fields of rows with them */
@@ -71,6 +76,7 @@ struct fetch {
 	struct fetch_row	*rows;
 	size_t			n_rows, room, at, group_end;
 	struct buf		blobs;		/* of the group */
+	struct buf		notes;		/* of the group: store_annotation... */
 	struct buf		raw;		/* a small message, or a header */
 	struct body_reader	*reader;
 	size_t			reading;	/* row whose body is read */
@@ -92,7 +98,7 @@ void fetch_start(struct imap_cmd *cmd, struct fetch *f);
 /* fetch_print.c */
 /* "* 12 FETCH (" */
 void fetch_put_head(struct imap_session *s, uint32_t uid, struct buf *out);
-/* An item that needs no body. */
+/* An item that needs no body; nothing for annotations where there are none. */
 void fetch_put_item(struct imap_session *s, struct fetch *f, const struct fetch_row *r,
     const struct fetch_item *it, struct buf *out);
 /* FLAGS that this FETCH changed, where they are not among the items. */

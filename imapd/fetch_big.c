@@ -266,6 +266,7 @@ next_item(struct imap_cmd *cmd)
 {
 	struct imap_session *s = cmd->session;
 	struct fetch *f = cmd->data;
+	size_t before;
 
 	while (f->item < f->n_items) {
 		if (f->item > 0)
@@ -274,7 +275,13 @@ next_item(struct imap_cmd *cmd)
 			body_item(cmd);
 			return;
 		}
+		before = imap_out(s)->len;
 		fetch_put_item(s, f, &f->rows[f->at], item_of(f), imap_out(s));
+		/* Annotations that come to nothing: they are behind the others. */
+		if (imap_out(s)->len == before && f->item > 0)
+			buf_cut(imap_out(s), before - 1);
+		else if (imap_out(s)->len == before)
+			buf_addf(imap_out(s), "UID %u", f->rows[f->at].row.uid);
 		f->item++;
 	}
 	message_done(cmd);

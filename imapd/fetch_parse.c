@@ -69,6 +69,40 @@ preview_item(struct imap_args *a, struct fetch *f)
 	imap_args_expect(a, ')');
 }
 
+/* "ANNOTATION" SP "(" entries SP attribs ")" (RFC 5257 §4.3) */
+static void
+annotation_item(struct imap_args *a, struct fetch *f)
+{
+	struct fetch_item *it;
+
+	/* So the store's choice of entries is the item's. */
+	for (size_t i = 0; i < f->n_items; i++) {
+		if (f->items[i].kind == FETCH_ANNOTATION)
+			imap_args_fail(a, "One ANNOTATION at most");
+	}
+	it = add_item(a, f, FETCH_ANNOTATION);
+	imap_args_sp(a);
+	imap_args_annotation_item(a, &it->note);
+}
+
+/* It may come to nothing, so another item begins the answer if there is any. */
+static void
+annotation_last(struct fetch *f)
+{
+	struct fetch_item note = { .kind = FETCH_UID };
+	size_t kept = 0;
+
+	if (!f->annotated)
+		return;
+	for (size_t i = 0; i < f->n_items; i++) {
+		if (f->items[i].kind == FETCH_ANNOTATION)
+			note = f->items[i];
+		else
+			f->items[kept++] = f->items[i];
+	}
+	f->items[kept] = note;
+}
+
 /* Words before "[": longer ones first where one begins the other. */
 static void
 one_item(struct imap_args *a, struct fetch *f)
@@ -89,6 +123,8 @@ one_item(struct imap_args *a, struct fetch *f)
 	}
 	if (imap_args_word(a, "PREVIEW"))
 		preview_item(a, f);
+	else if (imap_args_word(a, "ANNOTATION"))
+		annotation_item(a, f);
 	else if (imap_args_word(a, "RFC822.HEADER"))
 		add_rfc822(a, f, "RFC822.HEADER", IMAP_SECTION_HEADER, false);
 	else if (imap_args_word(a, "RFC822.TEXT"))
@@ -158,6 +194,12 @@ derive_needs(struct fetch *f)
 		case FETCH_STRUCTURE_BASIC:
 			f->cache |= CACHE_STRUCTURE;
 			break;
+		case FETCH_ANNOTATION:
+			f->annotated = true;
+			f->fields |= ROW_FLAGS;
+			if (it->note.parts)
+				f->cache |= CACHE_STRUCTURE;
+			break;
 		case FETCH_BODY:
 			f->body = true;
 			if (it->sec.n_parts > 0 || it->sec.what != IMAP_SECTION_ALL)
@@ -220,4 +262,5 @@ fetch_parse(struct imap_args *a, struct fetch *f, bool uid)
 	}
 	modifiers(a, f, uid);
 	derive_needs(f);
+	annotation_last(f);
 }

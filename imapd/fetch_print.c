@@ -5,6 +5,7 @@
 #include "common/mime/field.h"
 #include "common/proto/imap_print.h"
 #include "common/util/mem.h"
+#include "imapd/annotations.h"
 #include "imapd/sync.h"
 
 void
@@ -191,6 +192,12 @@ fetch_put_item(struct imap_session *s, struct fetch *f, const struct fetch_row *
 	case FETCH_PREVIEW:
 		put_preview(s, f, r, out);
 		break;
+	case FETCH_ANNOTATION:
+		f->no_part |= !imap_annotation_parts_there(&it->note,
+		    blob(f, r->structure, r->structure_len));
+		imap_annotation_tell(&it->note,
+		    r->notes_len > 0 ? span(f->notes.data + r->notes, r->notes_len) : SPAN_NONE, out);
+		break;
 	case FETCH_STRUCTURE:
 		put_structure(f, r, true, out);
 		break;
@@ -376,6 +383,9 @@ void
 fetch_put_message(struct imap_session *s, struct fetch *f, struct fetch_row *r, struct span raw,
     struct buf *out)
 {
+	size_t start, first;
+	bool any = false;
+
 	if (imap_view_seq(s->view, r->row.uid) == 0)
 		return;
 	if (f->cache != 0 && raw.p != NULL && fetch_lacks_blobs(f, r)) {
@@ -383,17 +393,27 @@ fetch_put_message(struct imap_session *s, struct fetch *f, struct fetch_row *r, 
 		mime_digest_feed(f->digest, raw.p, raw.len);
 		fetch_keep_digest(f, r);
 	}
+	start = out->len;
 	fetch_put_head(s, r->row.uid, out);
 	for (size_t i = 0; i < f->n_items; i++) {
-		if (i > 0)
+		size_t before = out->len;
+
+		if (i > 0 && any)
 			buf_add_c(out, ' ');
+		first = out->len;
 		if (f->items[i].kind >= FETCH_BODY)
 			put_body_item(f, r, &f->items[i], raw, out);
 		else
 			fetch_put_item(s, f, r, &f->items[i], out);
+		if (out->len == first)
+			buf_cut(out, before);
+		else
+			any = true;
 	}
 	fetch_put_seen(s, f, r, out);
 	buf_add(out, ")\r\n", 3);
+	if (!any)
+		buf_cut(out, start);
 	f->told++;
 	s->n_fetched++;
 }

@@ -1,6 +1,6 @@
 noinst_LIBRARIES += imapd/libimapd.a
 imapd_libimapd_a_SOURCES = \
-	imapd/capability.c imapd/capability.h imapd/across.c imapd/appending.c imapd/appending.h imapd/cmd_any.c imapd/cmd_append.c imapd/cmd_auth.c imapd/cmd_copy.c \
+	imapd/annotations.c imapd/annotations.h imapd/capability.c imapd/capability.h imapd/across.c imapd/appending.c imapd/appending.h imapd/cmd_any.c imapd/cmd_append.c imapd/cmd_auth.c imapd/cmd_copy.c \
 	imapd/cmd_comparator.c imapd/cmd_esearch.c imapd/columns.c imapd/columns.h \
 	imapd/context.c imapd/context.h imapd/cmd_list.c imapd/list.h \
 	imapd/cmd_expunge.c imapd/cmd_fetch.c imapd/cmd_idle.c imapd/cmd_language.c imapd/cmd_mailbox.c \

@@ -20,6 +20,8 @@ void imap_notify_run(struct imap_cmd *cmd, void (*done)(struct imap_cmd *cmd));
 bool imap_notify_silent(const struct imap_session *s);
 /* Flag changes in the selected mailbox are told. */
 bool imap_notify_flags(const struct imap_session *s);
+/* Which annotations changed there is told: view->annotated is there. */
+bool imap_notify_annotations(struct imap_session *s);
 /* Expunges may be told although no command is under way. */
 bool imap_notify_expunges(const struct imap_session *s);
 /* Messages that this session itself made in its selected mailbox: EXISTS alone tells them. */

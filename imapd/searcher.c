@@ -1,6 +1,7 @@
 /* A search under way.  Messages go from stage to stage, each of which settles some:
  *
- *	todo    -- keys that are sets of uids (\Seen and \Deleted are, too) --> todo
+ *	todo    -- keys that are sets of uids (\Seen and \Deleted are, too; annotations become
+ *	           some first) --> todo
  *	todo    -- the program alone --> left
  *	left    -- rows and columns, a chunk at once --> open; listed: only bytes are missing
  *	open    -- LIST blobs, a group at once --> bodies
@@ -46,6 +47,8 @@ struct searcher {
 
 	struct uidset		here, unseen, deleted;	/* marks of the mailbox, when asked for */
 	bool			marked;
+	struct search_node	*noted;		/* the annotation key that is read */
+	unsigned		notes_read;	/* keys before it */
 	struct uidset		todo, left, chunk, open, listed, bodies;
 	struct store_row	*rows;		/* of the chunk's open messages */
 	size_t			n_rows, room;
@@ -734,7 +737,7 @@ is_set(const struct search_node *n, uint64_t ranges, uint64_t *work, bool *marks
 {
 	*work += ranges + n->uids.n;
 	switch (n->op) {
-	case SEARCH_ALL: case SEARCH_UIDS: case SEARCH_SEQS: case SEARCH_RECENT:
+	case SEARCH_ALL: case SEARCH_UIDS: case SEARCH_SEQS: case SEARCH_ANNOTATION: case SEARCH_RECENT:
 		return true;
 	case SEARCH_FLAG:
 		*marks = true;
@@ -757,7 +760,7 @@ keep_set(const struct searcher *s, const struct search_node *n, struct uidset *s
 	struct uidset all = { 0 }, some = { 0 };
 
 	switch (n->op) {
-	case SEARCH_UIDS: case SEARCH_SEQS:
+	case SEARCH_UIDS: case SEARCH_SEQS: case SEARCH_ANNOTATION:
 		uidset_intersect(set, &n->uids);
 		break;
 	case SEARCH_RECENT:
@@ -898,6 +901,99 @@ ask_marks(struct searcher *s)
 		begin(s);
 }
 
+/* ---- annotations ---- */
+
+static void ask_annotations(struct searcher *s);
+
+struct counting {
+	unsigned		at, wanted;
+	struct search_node	*found;
+};
+
+static void
+count_annotation(struct search_node *n, void *arg)
+{
+	struct counting *c = arg;
+
+	if (n->op == SEARCH_ANNOTATION && c->at++ == c->wanted)
+		c->found = n;
+}
+
+static void
+take_annotation(struct searcher *s, const struct store_annotation *a)
+{
+	struct search_node *n = s->noted;
+	struct buf text = { 0 };
+
+	if (!(n->flag & SEARCH_ANNOTATION_NIL))
+		search_map(s->p->collation, a->value, &text);
+	if ((n->flag & SEARCH_ANNOTATION_NIL) || search_contains(buf_span(&text), n->text))
+		uidset_add(&n->uids, a->uid);
+	buf_fini(&text);
+}
+
+static void
+on_annotations(void *arg, enum status st, bool more, const void *msg)
+{
+	struct searcher *s = arg;
+	const struct store_annotations_are *are = msg;
+	struct search_node *n = s->noted;
+	struct store_annotation a;
+	struct uidset none = { 0 };
+	struct reader r;
+
+	if (!more)
+		s->call = NULL;
+	if (st == ST_OK && are != NULL && are->entries.len > 0) {
+		reader_init(&r, are->entries.p, are->entries.len);
+		while (get_store_annotation(&r, &a))
+			take_annotation(s, &a);
+	}
+	if (more)
+		return;
+	if (st != ST_OK) {
+		s->failed = st;
+		finish(s);
+		return;
+	}
+	if (n->flag & SEARCH_ANNOTATION_NIL) {
+		uidset_copy(&none, &s->todo);
+		uidset_remove_set(&none, &n->uids);
+		uidset_copy(&n->uids, &none);
+		uidset_fini(&none);
+	}
+	s->notes_read++;
+	later(s, ask_annotations);
+}
+
+/* Each key becomes the set of those that match, one after the other. */
+static void
+ask_annotations(struct searcher *s)
+{
+	struct counting c = { .wanted = s->notes_read };
+	struct store_annotations rq = { .mailbox = s->job.mailbox, .max_size = UINT32_MAX };
+	struct buf set = { 0 }, names = { 0 };
+
+	search_each(s->p->root, count_annotation, &c);
+	if (c.found == NULL || uidset_empty(&s->todo)) {
+		ask_marks(s);
+		return;
+	}
+	s->noted = c.found;
+	uidset_clear(&s->noted->uids);
+	put_span(&names, s->noted->name);
+	uidset_encode(&s->todo, &set);
+	rq.uids = buf_span(&set);
+	rq.names = buf_span(&names);
+	rq.which = (s->noted->flag & SEARCH_ANNOTATION_PRIVATE ? ANNOTATIONS_PRIVATE : 0) |
+	    (s->noted->flag & SEARCH_ANNOTATION_SHARED ? ANNOTATIONS_SHARED : 0);
+	if (s->noted->flag & SEARCH_ANNOTATION_NIL)
+		rq.max_size = 0;
+	s->call = store_do_annotations(s->job.store, &rq, on_annotations, s);
+	buf_fini(&names);
+	buf_fini(&set);
+}
+
 struct searcher *
 searcher_start(const struct search_job *job, struct uidset *uids,
     void (*done)(void *arg, enum status st), void *arg)
@@ -914,7 +1010,8 @@ searcher_start(const struct search_job *job, struct uidset *uids,
 	s->task = loop_task_new(job->loop, on_task, s);
 	search_resolve_keywords(s->p, keyword_bit, &s->job.keywords);
 	s->n_keywords = (uint32_t)job->keywords.len;
-	later(s, ask_marks);
+	s->goal = uidset_count(&s->todo);
+	later(s, ask_annotations);
 	return s;
 }
 

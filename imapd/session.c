@@ -514,6 +514,20 @@ imap_literal_refusal(const struct imap_session *s)
 	    "BAD [TOOBIG] A literal over 4096 bytes waits for the server" : NULL;
 }
 
+/* What was too large is the value of an annotation (RFC 5257 §4.5)? */
+static bool
+is_annotation(const struct imap_session *s)
+{
+	static const char word[] = " ANNOTATION (";
+	struct span text = buf_span(&s->reader.text);
+
+	for (size_t i = 0; imap_cap_on(s, CAP_ANNOTATE) && i + sizeof(word) <= text.len; i++) {
+		if (span_has_caseprefix(span_sub(text, i, sizeof(word) - 1), word))
+			return true;
+	}
+	return false;
+}
+
 /* A literal of a command that keeps its literals, or of one that never started. */
 static void
 judge_literal(struct imap_session *s)
@@ -540,7 +554,8 @@ judge_literal(struct imap_session *s)
 	}
 	cmd = new_cmd(s);
 	read_name(cmd, buf_span(&s->reader.text));
-	imap_cmd_end(cmd, "NO [TOOBIG] The literal is too large");
+	imap_cmd_end(cmd, is_annotation(s) ? "NO [ANNOTATE TOOBIG] The value is too large" :
+	    "NO [TOOBIG] The literal is too large");
 }
 
 static void
@@ -562,7 +577,8 @@ start_command(struct imap_session *s, bool at_literal)
 		return;
 	}
 	if (s->reader.skipped) {
-		imap_cmd_end(cmd, imap_cap_on(s, CAP_LITERAL_PLUS) ?
+		imap_cmd_end(cmd, is_annotation(s) ? "NO [ANNOTATE TOOBIG] A value was too large" :
+		    imap_cap_on(s, CAP_LITERAL_PLUS) ?
 		    "NO [TOOBIG] A literal was too large" :
 		    "BAD [TOOBIG] A literal may not be sent without waiting, or was too large");
 		return;

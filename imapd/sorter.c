@@ -14,9 +14,10 @@
 
 struct sorter {
 	struct sort_job		job;
-	struct imap_sort_criterion criteria[IMAP_SORT_KEYS];
-	enum mime_column	column[IMAP_SORT_KEYS];	/* where they are */
-	bool			is_text[IMAP_SORT_KEYS], reverse[IMAP_SORT_KEYS];
+	struct imap_sort_criterion criteria[IMAP_SORT_MAX];
+	enum mime_column	column[IMAP_SORT_MAX];	/* where they are */
+	bool			is_text[IMAP_SORT_MAX], reverse[IMAP_SORT_MAX];
+	bool			compares[IMAP_SORT_MAX];	/* texts; annotations are, too */
 	void			(*done)(void *arg, enum status st);
 	void			*arg;
 	struct loop_task	*task;
@@ -36,6 +37,8 @@ struct sorter {
 	bool			whole;		/* the second reading: LIST blobs */
 	bool			dating;		/* the last reading: rows of the undated */
 	bool			over;		/* too much to hold */
+	struct store_call	*call;		/* of annotations */
+	size_t			noted;		/* criteria whose annotations were read */
 	struct order		*order;
 };
 
@@ -116,6 +119,7 @@ know_criteria(struct sorter *s)
 	for (size_t c = 0; c < s->nc; c++) {
 		s->column[c] = key_column(s->criteria[c].key);
 		s->is_text[c] = s->column[c] != MIME_COLUMNS && s->criteria[c].key != IMAP_SORT_DATE;
+		s->compares[c] = s->is_text[c] || s->criteria[c].key == IMAP_SORT_ANNOTATION;
 		s->reverse[c] = s->criteria[c].reverse;
 	}
 }
@@ -308,7 +312,7 @@ static void
 start_order(struct sorter *s)
 {
 	const struct order_keys keys = { s->n, s->nc, s->prefix, s->text, s->texts.data,
-	    s->is_text, s->reverse };
+	    s->compares, s->reverse };
 
 	s->order = order_new(&keys);
 	later(s, put_in_order);
@@ -348,6 +352,68 @@ find_cut(struct sorter *s, size_t c, struct uidset *uids)
 
 static void on_read(void *arg, enum status st);
 
+/* ---- annotations ---- */
+
+static void
+take_annotation(struct sorter *s, const struct store_annotation *a)
+{
+	size_t i = index_of(s, a->uid);
+	struct buf text = { 0 };
+
+	if (i == s->n)
+		return;
+	search_map(s->job.collation, a->value, &text);
+	set_text(s, i * s->nc + s->noted, buf_span(&text), false);
+	buf_fini(&text);
+}
+
+static void
+on_annotations(void *arg, enum status st, bool more, const void *msg)
+{
+	struct sorter *s = arg;
+	const struct store_annotations_are *are = msg;
+	struct store_annotation a;
+	struct reader r;
+
+	if (st == ST_OK && are != NULL && are->entries.len > 0) {
+		reader_init(&r, are->entries.p, are->entries.len);
+		while (get_store_annotation(&r, &a))
+			take_annotation(s, &a);
+	}
+	if (more)
+		return;
+	s->call = NULL;
+	s->noted++;
+	on_read(s, st);
+}
+
+/* Those of the next criterion that is one; false: all were read.  What has none comes first. */
+static bool
+read_annotations(struct sorter *s)
+{
+	struct store_annotations rq = { .mailbox = s->job.mailbox, .max_size = UINT32_MAX };
+	struct uidset uids = { 0 };
+	struct buf set = { 0 }, names = { 0 };
+
+	while (s->noted < s->nc && s->criteria[s->noted].key != IMAP_SORT_ANNOTATION)
+		s->noted++;
+	if (s->noted == s->nc || s->n == 0)
+		return false;
+	for (size_t i = 0; i < s->n; i++)
+		uidset_add(&uids, s->uids[i]);
+	put_span(&names, s->criteria[s->noted].entry);
+	uidset_encode(&uids, &set);
+	rq.uids = buf_span(&set);
+	rq.names = buf_span(&names);
+	rq.which = s->criteria[s->noted].shared ? ANNOTATIONS_SHARED : ANNOTATIONS_PRIVATE;
+	s->next = 0;
+	s->call = store_do_annotations(s->job.store, &rq, on_annotations, s);
+	uidset_fini(&uids);
+	buf_fini(&set);
+	buf_fini(&names);
+	return true;
+}
+
 static void
 read_whole(struct sorter *s, const struct uidset *uids)
 {
@@ -385,15 +451,15 @@ on_read(void *arg, enum status st)
 		s->done(s->arg, st);
 		return;
 	}
-	for (size_t c = 0; c < s->nc && !s->whole && !s->dating; c++) {
+	for (size_t c = 0; c < s->nc && !s->whole && !s->dating && s->noted == 0; c++) {
 		if (s->is_text[c])
 			find_cut(s, c, &cut);
 	}
 	if (!uidset_empty(&cut)) {
 		read_whole(s, &cut);
-	} else if (!uidset_empty(&s->undated) && !s->dating) {
+	} else if (!uidset_empty(&s->undated) && !s->dating && s->noted == 0) {
 		read_dates(s);
-	} else {
+	} else if (!read_annotations(s)) {
 		start_order(s);
 	}
 	uidset_fini(&cut);
@@ -479,6 +545,7 @@ sorter_free(struct sorter **sp)
 		return;
 	*sp = NULL;
 	columns_reader_free(&s->columns);
+	store_cancel(&s->call);
 	loop_task_free(&s->task);
 	uidset_fini(&s->undated);
 	mem_free(&s->uids);

@@ -2,6 +2,7 @@
  * where the protocol lets us. */
 #include "imapd/sync.h"
 
+#include "imapd/annotations.h"
 #include "imapd/notify.h"
 
 #include "common/util/mem.h"
@@ -9,6 +10,7 @@
 
 #define TELL_ROWS 2000u		/* rows asked for at once; between them the client may fall behind */
 #define TELL_BYTES (512u << 10)	/* what their flags may come to */
+#define TELL_ANNOTATED 100u	/* rows asked for at once where annotations are told as well */
 
 bool
 imap_sync_due(const struct imap_view *v)
@@ -96,9 +98,10 @@ imap_put_fetch_head(const struct imap_session *s, uint32_t uid, struct buf *out)
 	buf_add_str(out, s->uidonly ? " UIDFETCH (" : " FETCH (");
 }
 
-void
-imap_put_flags_row(struct imap_session *s, const struct store_row *row, bool uid, bool flags,
-    struct buf *out)
+/* notes: "ANNOTATION (/comment)", or nothing. */
+static void
+put_row(struct imap_session *s, const struct store_row *row, bool uid, bool flags,
+    struct span notes, struct buf *out)
 {
 	const char *sep = "";
 
@@ -116,6 +119,11 @@ imap_put_flags_row(struct imap_session *s, const struct store_row *row, bool uid
 		imap_view_put_flags(s->view, row->uid, row->flags, out);
 		sep = " ";
 	}
+	if (notes.len > 0) {
+		buf_add_str(out, sep);
+		buf_add_span(out, notes);
+		sep = " ";
+	}
 	if (s->condstore) {
 		buf_add_str(out, sep);
 		buf_add_str(out, "MODSEQ (");
@@ -125,17 +133,40 @@ imap_put_flags_row(struct imap_session *s, const struct store_row *row, bool uid
 	buf_add_str(out, ")\r\n");
 }
 
-/* ---- flags of messages that changed ---- */
+void
+imap_put_flags_row(struct imap_session *s, const struct store_row *row, bool uid, bool flags,
+    struct buf *out)
+{
+	put_row(s, row, uid, flags, SPAN_NONE, out);
+}
+
+/* ---- messages that changed: flags, and which annotations ---- */
 
 struct imap_telling {
 	struct uidset	*changed;
 	uint64_t	since, high;	/* high: of the modseqs told */
 	uint32_t	upto;		/* uids asked for now: those of `changed` up to it */
 	bool		uid, again;
+	bool		annotated, asked;	/* annotations are told; are known of those up to it */
 	void		(*done)(struct imap_cmd *cmd);
 };
 
 static void tell_more(struct imap_cmd *cmd);
+
+static void
+tell_row(struct imap_cmd *cmd, const struct store_row *row)
+{
+	struct imap_session *s = cmd->session;
+	const struct imap_telling *t = cmd->telling;
+	bool flags = imap_notify_flags(s) || !t->annotated;
+	struct buf notes = { 0 };
+
+	if (t->annotated)
+		imap_annotated_put(s->view->annotated, row->uid, &notes);
+	if (flags || notes.len > 0)
+		put_row(s, row, cmd->uid || t->uid, flags, buf_span(&notes), imap_out(s));
+	buf_fini(&notes);
+}
 
 static void
 on_rows(void *arg, enum status st, bool more, const void *msg)
@@ -152,13 +183,14 @@ on_rows(void *arg, enum status st, bool more, const void *msg)
 		while (get_store_row(&r, &row, ROW_FLAGS)) {
 			if (row.modseq <= cmd->telling->since)
 				continue;
-			imap_put_flags_row(s, &row, cmd->uid || cmd->telling->uid, true, imap_out(s));
+			tell_row(cmd, &row);
 			if (row.modseq > cmd->telling->high)
 				cmd->telling->high = row.modseq;
 		}
 	}
 	if (more)
 		return;
+	cmd->telling->asked = false;
 	/* What could not be read is still to be told.  A store that went away is waited for once;
 	 * the tagged line of this command would say that all was told. */
 	if (st == ST_OK) {
@@ -175,11 +207,11 @@ on_rows(void *arg, enum status st, bool more, const void *msg)
 
 /* The first of the changed messages, as many as are asked for at once; returns the last. */
 static uint32_t
-first_some(const struct uidset *from, struct uidset *some, size_t keywords)
+first_some(const struct uidset *from, struct uidset *some, size_t keywords, bool annotated)
 {
-	uint32_t left = TELL_ROWS, last = 0;
+	uint32_t left = annotated ? TELL_ANNOTATED : TELL_ROWS, last = 0;
 
-	if (keywords > TELL_BYTES / TELL_ROWS)
+	if (!annotated && keywords > TELL_BYTES / TELL_ROWS)
 		left = (uint32_t)(TELL_BYTES / keywords) + 1;
 	for (size_t i = 0; left > 0 && i < from->n; i++) {
 		struct uidrange r = from->r[i];
@@ -191,6 +223,31 @@ first_some(const struct uidset *from, struct uidset *some, size_t keywords)
 		last = r.hi;
 	}
 	return last;
+}
+
+static void
+on_annotated(void *arg, enum status st, bool more, const void *msg)
+{
+	struct imap_cmd *cmd = arg;
+	const struct store_annotated_are *are = msg;
+
+	if (st == ST_OK && are != NULL)
+		imap_annotated_keep(cmd->session->view->annotated, are->entries);
+	/* That they changed is told in any case. */
+	if (!more)
+		tell_more(cmd);
+}
+
+static void
+ask_annotated(struct imap_cmd *cmd, const struct buf *uids)
+{
+	struct imap_session *s = cmd->session;
+	struct store_annotated_get rq = { .mailbox = s->view->mailbox,
+		.since = s->view->annotated->since, .uids = buf_span(uids) };
+
+	cmd->telling->asked = true;
+	buf_clear(&s->view->annotated->changed);
+	store_do_annotated(s->store, &rq, on_annotated, cmd);
 }
 
 static void
@@ -208,6 +265,8 @@ tell_more(struct imap_cmd *cmd)
 		if (s->condstore && t->high > s->view->safe && uidset_empty(&s->view->expunged))
 			buf_addf(imap_out(s), "* OK [HIGHESTMODSEQ %llu] Changes are to come\r\n",
 			    (unsigned long long)s->view->safe);
+		if (t->annotated)
+			imap_annotated_told(s->view->annotated, s->view->modseq);
 		t->done(cmd);
 		return;
 	}
@@ -215,10 +274,13 @@ tell_more(struct imap_cmd *cmd)
 		cmd->drained = tell_more;
 		return;
 	}
-	t->upto = first_some(t->changed, &some, s->view->keywords.len);
+	t->upto = first_some(t->changed, &some, s->view->keywords.len, t->annotated);
 	uidset_encode(&some, &uids);
 	rq.uids = buf_span(&uids);
-	store_do_rows(s->store, &rq, on_rows, cmd);
+	if (t->annotated && !t->asked)
+		ask_annotated(cmd, &uids);
+	else
+		store_do_rows(s->store, &rq, on_rows, cmd);
 	buf_fini(&uids);
 	uidset_fini(&some);
 }
@@ -230,6 +292,7 @@ imap_tell_changed(struct imap_cmd *cmd, struct uidset *changed, uint64_t since,
 	if (cmd->telling == NULL)
 		cmd->telling = arena_zalloc(&cmd->arena, sizeof(*cmd->telling));
 	*cmd->telling = (struct imap_telling){ .changed = changed, .since = since, .done = done,
+	    .annotated = since == 0 && imap_notify_annotations(cmd->session),
 	    .uid = cmd->session->rev2 || cmd->session->condstore || cmd->session->notify != NULL };
 	tell_more(cmd);
 }
@@ -261,7 +324,7 @@ tell(struct imap_cmd *cmd)
 	v->url_news = false;
 	imap_view_tell(v, expunges, imap_vanished(s), imap_out(s));
 	imap_notify_new(s, last);
-	if (!imap_notify_flags(s))
+	if (!imap_notify_flags(s) && !imap_notify_annotations(s))
 		uidset_clear(&v->changed);
 	/* RFC 7162 §3.2: a client lost after the modseqs below must not miss the expunges that
 	 * it was not told yet. */

@@ -5,6 +5,7 @@
 
 #include "common/util/mem.h"
 #include "common/util/table.h"
+#include "imapd/annotations.h"
 #include "imapd/context.h"
 
 #define OWN_MAX 64	/* own modseqs remembered; older ones are told twice, which harms nobody */
@@ -162,6 +163,7 @@ imap_view_free(struct imap_view **v)
 	uidset_fini(&(*v)->changed);
 	uids_drop(&(*v)->u);
 	forget_own(*v);
+	imap_annotated_free(&(*v)->annotated);
 	mem_free(v);
 }
 

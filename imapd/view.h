@@ -18,6 +18,7 @@
 
 struct imap_session;
 struct imap_contexts;
+struct imap_annotated;
 
 struct view_uids;	/* the uids: sessions on the same mailbox share them while they agree */
 
@@ -34,6 +35,7 @@ struct imap_view {
 	uint64_t		safe;		/* no expunge up to it is untold */
 	uint32_t		rights;
 	bool			readonly;
+	bool			examined;	/* as the client wished it; else by its rights */
 	bool			no_recent;	/* IMAP4rev2 knows nothing of it */
 	bool			dirty;		/* the store said that something changed */
 	bool			gone;		/* the mailbox was deleted */
@@ -54,6 +56,7 @@ struct imap_view {
 	uint64_t		*own;
 	size_t			n_own;
 	struct uidset		saved;		/* "$", RFC 5182 */
+	struct imap_annotated	*annotated;	/* annotations.h; NULL: their changes are not told */
 	struct imap_contexts	*contexts;	/* context.h; NULL: none */
 	uint64_t		url_reset;	/* modseq of the last RESETKEY that is known here */
 	bool			url_news;	/* and to be told */

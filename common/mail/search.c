@@ -312,6 +312,7 @@ judge(const struct search_program *p, const struct search_node *n, const struct 
 		return judge(p, n->first, m);
 	case SEARCH_UIDS:
 	case SEARCH_SEQS:
+	case SEARCH_ANNOTATION:
 		return answer(uidset_has(&n->uids, m->uid));
 	case SEARCH_RECENT:
 		return answer(m->recent);

@@ -20,7 +20,9 @@
 enum search_op {
 	SEARCH_ALL, SEARCH_AND, SEARCH_OR, SEARCH_NOT,
 	SEARCH_FUZZY,				/* one operand; the same answer as it */
-	SEARCH_UIDS, SEARCH_SEQS, SEARCH_RECENT,
+	SEARCH_UIDS, SEARCH_SEQS,
+	SEARCH_ANNOTATION,			/* becomes a set: who searches fills uids */
+	SEARCH_RECENT,
 	SEARCH_FLAG, SEARCH_KEYWORD, SEARCH_MODSEQ,
 	SEARCH_BEFORE, SEARCH_ON, SEARCH_SINCE, SEARCH_LARGER, SEARCH_SMALLER,
 	SEARCH_OLDER, SEARCH_YOUNGER,		/* number: seconds before now; see search_prepare */
@@ -28,6 +30,11 @@ enum search_op {
 	SEARCH_EMAIL_ID, SEARCH_THREAD_ID,
 	SEARCH_SENT_BEFORE, SEARCH_SENT_ON, SEARCH_SENT_SINCE,
 	SEARCH_ADDRESS, SEARCH_SUBJECT, SEARCH_HEADER, SEARCH_BODY, SEARCH_TEXT
+};
+
+/* Which of the values (RFC 5257) are looked at; NIL: those that match have none. */
+enum {
+	SEARCH_ANNOTATION_PRIVATE = 1, SEARCH_ANNOTATION_SHARED = 2, SEARCH_ANNOTATION_NIL = 4
 };
 
 #define SEARCH_DEPTH_MAX 50
@@ -43,8 +50,8 @@ struct search_node {
 	struct search_node	*first, *next;	/* operands */
 	struct span		set;		/* sequence-set as written; see uids */
 	struct uidset		uids;		/* filled by the owner before judging */
-	unsigned		flag;		/* FLAG_... */
-	struct span		name;		/* of a header, keyword */
+	unsigned		flag;		/* FLAG_..., SEARCH_ANNOTATION_... */
+	struct span		name;		/* of a header, keyword, entry */
 	int			bit;		/* of the keyword; -1: not known */
 	enum mime_addr_list	list;		/* of SEARCH_ADDRESS */
 	struct span		text;		/* mapped by the collation */

@@ -335,15 +335,19 @@ imap_args_mailbox_as(struct imap_args *a, struct span *given)
 }
 
 struct span
+imap_args_pattern(struct imap_args *a)
+{
+	if (imap_args_peek(a, '"') || imap_args_peek(a, '{'))
+		return imap_args_string(a);
+	return run_of(a, is_list_char, "A pattern is missing");
+}
+
+struct span
 imap_args_list_mailbox(struct imap_args *a)
 {
-	struct span name;
+	struct span name = imap_args_pattern(a);
 	struct buf utf8 = { 0 };
 
-	if (imap_args_peek(a, '"') || imap_args_peek(a, '{'))
-		name = imap_args_string(a);
-	else
-		name = run_of(a, is_list_char, "A pattern is missing");
 	/* What is no name matches none: shown as it is. */
 	if (a->utf8 || is_8bit(name) || !mailbox_utf7_decode(name, &utf8))
 		buf_add_span(&utf8, name);

@@ -65,6 +65,8 @@ uint64_t imap_args_number64(struct imap_args *a);
 struct span imap_args_mailbox(struct imap_args *a);
 /* *given: the name as it was written, in UTF-8. */
 struct span imap_args_mailbox_as(struct imap_args *a, struct span *given);
+/* list-mailbox as it stands there. */
+struct span imap_args_pattern(struct imap_args *a);
 /* A pattern of LIST, in UTF-8. */
 struct span imap_args_list_mailbox(struct imap_args *a);
 /* Text of a sequence-set, its grammar checked; for uidset_parse(), or "$" (RFC 5182). */

@@ -80,6 +80,19 @@ imap_put_utf8_string(struct buf *out, struct span s)
 }
 
 void
+imap_put_astring(struct buf *out, struct span s)
+{
+	bool atom = s.len > 0;
+
+	for (size_t i = 0; i < s.len; i++)
+		atom = atom && imap_is_atom_char((unsigned char)s.p[i]);
+	if (atom)
+		buf_add_span(out, s);
+	else
+		imap_put_string(out, s);
+}
+
+void
 imap_put_nstring(struct buf *out, struct span s)
 {
 	if (s.p == NULL)

@@ -15,6 +15,8 @@ void imap_put_string(struct buf *out, struct span s);
 void imap_put_nstring(struct buf *out, struct span s);
 /* The same where the client enabled UTF-8 in quoted strings (RFC 9755).  s: UTF-8. */
 void imap_put_utf8_string(struct buf *out, struct span s);
+/* An atom when it may be one, else as imap_put_string(). */
+void imap_put_astring(struct buf *out, struct span s);
 /* The bytes of a literal.  None may be NUL (RFC 3501 §9, CHAR8): 0x80 takes its place. */
 void imap_put_literal_bytes(struct buf *out, struct span s);
 /* "01-Feb-1994 21:52:25 -0800", quotes included. */

@@ -4,6 +4,7 @@
 #include "common/mail/flags.h"
 #include "common/mail/object_id.h"
 #include "common/mime/charset.h"
+#include "common/proto/imap_annotation.h"
 #include "common/util/mem.h"
 
 struct parse {
@@ -16,7 +17,7 @@ struct parse {
 enum key_kind {
 	KEY_PLAIN, KEY_FLAG, KEY_NOT_FLAG, KEY_KEYWORD, KEY_UNKEYWORD, KEY_DATE, KEY_SIZE,
 	KEY_ADDRESS, KEY_TEXT, KEY_HEADER, KEY_NEW, KEY_OLD, KEY_NOT, KEY_OR, KEY_UID, KEY_UID_BOUND, KEY_MODSEQ,
-	KEY_WITHIN, KEY_FUZZY, KEY_ID, KEY_FILTER
+	KEY_WITHIN, KEY_FUZZY, KEY_ID, KEY_FILTER, KEY_ANNOTATION
 };
 
 static const struct key {
@@ -27,6 +28,7 @@ static const struct key {
 	unsigned	needs;		/* IMAP_SEARCH_... */
 } keys[] = {
 	{ "ALL", KEY_PLAIN, SEARCH_ALL, 0, 0 },
+	{ "ANNOTATION", KEY_ANNOTATION, SEARCH_ANNOTATION, 0, IMAP_SEARCH_ANNOTATION },
 	{ "ANSWERED", KEY_FLAG, SEARCH_FLAG, FLAG_ANSWERED, 0 },
 	{ "BCC", KEY_ADDRESS, SEARCH_ADDRESS, MIME_BCC, 0 },
 	{ "BEFORE", KEY_DATE, SEARCH_BEFORE, 0, 0 },
@@ -100,9 +102,9 @@ negate(struct parse *p, struct search_node *n)
 
 /* In the charset of the command, made UTF-8 and mapped. */
 static struct span
-search_text(struct parse *p)
+mapped_text(struct parse *p, struct span raw)
 {
-	struct span raw = imap_args_astring(p->a), text;
+	struct span text;
 	struct buf utf8 = { 0 }, mapped = { 0 };
 
 	if (p->charset.len > 0 && !span_caseeq_str(p->charset, "UTF-8"))
@@ -114,6 +116,32 @@ search_text(struct parse *p)
 	buf_fini(&utf8);
 	buf_fini(&mapped);
 	return text;
+}
+
+static struct span
+search_text(struct parse *p)
+{
+	return mapped_text(p, imap_args_astring(p->a));
+}
+
+/* "ANNOTATION" SP entry-match SP att-search SP value (RFC 5257 §4.8).  NIL is the value of what
+ * is not there. */
+static void
+annotation_key(struct parse *p, struct search_node *n)
+{
+	unsigned bits = 0;
+	struct span raw;
+	bool nil;
+
+	imap_args_annotation_key(p->a, &n->name, &bits);
+	n->flag = (bits & IMAP_ANNOTATION_VALUE_PRIV ? SEARCH_ANNOTATION_PRIVATE : 0) |
+	    (bits & IMAP_ANNOTATION_VALUE_SHARED ? SEARCH_ANNOTATION_SHARED : 0);
+	imap_args_sp(p->a);
+	raw = imap_args_nstring8(p->a, &nil);
+	if (nil)
+		n->flag |= SEARCH_ANNOTATION_NIL;
+	else
+		n->text = mapped_text(p, raw);
 }
 
 static struct search_node *
@@ -252,6 +280,9 @@ read_operands(struct parse *p, const struct key *k, struct search_node *n)
 		break;
 	case KEY_FILTER:
 		filter_key(p);
+		break;
+	case KEY_ANNOTATION:
+		annotation_key(p, n);
 		break;
 	case KEY_NOT:
 		imap_args_sp(a);
@@ -499,7 +530,8 @@ static const struct {
 	[IMAP_SORT_TO] = { "TO", 0 },
 	[IMAP_SORT_DISPLAY_FROM] = { "DISPLAYFROM", IMAP_SEARCH_DISPLAY },
 	[IMAP_SORT_DISPLAY_TO] = { "DISPLAYTO", IMAP_SEARCH_DISPLAY },
-	[IMAP_SORT_RELEVANCY] = { "RELEVANCY", IMAP_SEARCH_FUZZY }
+	[IMAP_SORT_RELEVANCY] = { "RELEVANCY", IMAP_SEARCH_FUZZY },
+	[IMAP_SORT_ANNOTATION] = { "ANNOTATION", IMAP_SEARCH_ANNOTATION }
 };
 
 static void
@@ -519,9 +551,17 @@ read_criterion(struct imap_args *a, struct imap_search *s)
 		return;
 	}
 	c.key = (enum imap_sort_key)i;
+	if (c.key == IMAP_SORT_ANNOTATION)
+		imap_args_annotation_sort(a, &c.entry, &c.shared);
 	for (size_t k = 0; k < s->n_criteria; k++) {
-		if (s->criteria[k].key == c.key)
+		const struct imap_sort_criterion *o = &s->criteria[k];
+
+		if (o->key == c.key && o->shared == c.shared && span_eq(o->entry, c.entry))
 			return;
+	}
+	if (s->n_criteria == IMAP_SORT_MAX) {
+		imap_args_fail(a, "Too many sort criteria");
+		return;
 	}
 	s->criteria[s->n_criteria++] = c;
 }

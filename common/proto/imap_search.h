@@ -1,6 +1,6 @@
 /* common/proto/imap_search.h
  * The arguments of SEARCH, SORT, THREAD and ESEARCH (RFC 3501 §6.4.4, RFC 4731, 5032, 5182,
- * 5256, 5267, 5957, 6203, 7162 §3.1.5, 8474, 8514, 9394) as a search tree and what is to
+ * 5256, 5257, 5267, 5957, 6203, 7162 §3.1.5, 8474, 8514, 9394) as a search tree and what is to
  * be told of its result.  Nodes and strings are the arguments' arena's. */
 #ifndef COMMON_PROTO_IMAP_SEARCH_H
 #define COMMON_PROTO_IMAP_SEARCH_H
@@ -22,7 +22,8 @@ enum {
 	IMAP_SEARCH_DISPLAY = 512, IMAP_SEARCH_ORDEREDSUBJECT = 1024,
 	IMAP_SEARCH_REFERENCES = 2048, IMAP_SEARCH_FILTERS_KEY = 4096,
 	IMAP_SEARCH_UID_BOUNDS = 8192,	/* UIDAFTER, UIDBEFORE */
-	IMAP_SEARCH_UPDATE_ITEMS = 16384	/* behind UPDATE, RFC 5465 §7 */
+	IMAP_SEARCH_UPDATE_ITEMS = 16384,	/* behind UPDATE, RFC 5465 §7 */
+	IMAP_SEARCH_ANNOTATION = 32768
 };
 
 /* "1:100", or "-1:-100" from the end; "100:1" is the same (RFC 9394 §4). */
@@ -34,11 +35,15 @@ struct imap_partial {
 enum imap_sort_key {
 	IMAP_SORT_ARRIVAL, IMAP_SORT_CC, IMAP_SORT_DATE, IMAP_SORT_FROM, IMAP_SORT_SIZE,
 	IMAP_SORT_SUBJECT, IMAP_SORT_TO, IMAP_SORT_DISPLAY_FROM, IMAP_SORT_DISPLAY_TO,
-	IMAP_SORT_RELEVANCY, IMAP_SORT_KEYS
+	IMAP_SORT_RELEVANCY, IMAP_SORT_ANNOTATION, IMAP_SORT_KEYS
 };
+#define IMAP_SORT_ENTRIES 8u	/* annotations among the criteria */
+#define IMAP_SORT_MAX (IMAP_SORT_KEYS + IMAP_SORT_ENTRIES)
 struct imap_sort_criterion {
 	enum imap_sort_key	key;
 	bool			reverse;
+	struct span		entry;		/* of IMAP_SORT_ANNOTATION */
+	bool			shared;
 };
 
 enum imap_thread_by { IMAP_THREAD_ORDEREDSUBJECT, IMAP_THREAD_REFERENCES };
@@ -66,7 +71,7 @@ struct imap_search {
 	bool			fuzzy;
 	struct search_node	*root;
 	/* SORT; a criterion that was there before is left out: it decides nothing */
-	struct imap_sort_criterion criteria[IMAP_SORT_KEYS];
+	struct imap_sort_criterion criteria[IMAP_SORT_MAX];
 	size_t			n_criteria;
 	enum imap_thread_by	thread;
 };

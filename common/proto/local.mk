@@ -1,5 +1,6 @@
 noinst_LIBRARIES += common/proto/libproto.a
 common_proto_libproto_a_SOURCES = \
+	common/proto/imap_annotation.c common/proto/imap_annotation.h \
 	common/proto/imap_args.c common/proto/imap_args.h \
 	common/proto/imap_columns.c common/proto/imap_columns.h \
 	common/proto/imap_print.c common/proto/imap_print.h \

@@ -13,8 +13,8 @@ Lines of a transcript:
     C: a1 DELETE Old             sent, with CRLF; C2: on the second connection
     C= a1 APPEND Old {3+}\\r\\nabc   sent as it stands, with \\r \\n \\0 \\\\ and \\xNN read
     S: a1 OK *                   the next line of the server; * stands for anything
-                                 (* OK [MAILBOXID ...] and [URLMECH ...] may come
-                                 unexpected)
+                                 (* OK [MAILBOXID ...], [URLMECH ...] and [ANNOTATIONS ...]
+                                 may come unexpected)
     S: <closed>                  the server closes the connection
     wait: 0.2                    seconds
 
@@ -36,6 +36,7 @@ import time
 sys.path.insert(0, os.path.dirname(__file__))
 from mansio import HOST, IMAP, IMAPS, PASSWORD, POP3, POP3S, user
 
+UNEXPECTED = ("MAILBOXID", "URLMECH", "ANNOTATIONS")
 TIMEOUT = float(os.environ.get("MANSIO_TIMEOUT", "20"))
 
 
@@ -237,7 +238,7 @@ def step(connections, word, equal, rest, split, tls, kept, protocol):
         return
     line = c.line()
     while line is not None and any(line.startswith(b"* OK [%s " % code.encode()) and
-                                   code not in rest for code in ("MAILBOXID", "URLMECH")):
+                                   code not in rest for code in UNEXPECTED):
         line = c.line()
     if rest == "<closed>":
         if line is not None:

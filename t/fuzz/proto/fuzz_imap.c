@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "common/mail/search.h"
+#include "common/proto/imap_annotation.h"
 #include "common/proto/imap_args.h"
 #include "common/proto/imap_print.h"
 #include "common/proto/imap_reader.h"
@@ -59,6 +60,9 @@ read_arguments(unsigned which, struct span text, struct arena *arena)
 {
 	struct imap_search search = { 0 };
 	struct imap_section sec;
+	struct imap_annotations notes;
+	struct imap_annotation_item item;
+	struct span entry = SPAN_NONE;
 	struct imap_flags flags;
 	struct imap_args a;
 	struct buf out = { 0 };
@@ -68,7 +72,7 @@ read_arguments(unsigned which, struct span text, struct arena *arena)
 	bool nil;
 
 	imap_args_init(&a, text, arena);
-	switch (which % 11) {
+	switch (which % 12) {
 	case 0:
 		imap_args_astring(&a);
 		imap_args_sp(&a);
@@ -106,6 +110,16 @@ read_arguments(unsigned which, struct span text, struct arena *arena)
 		break;
 	case 8:
 		read_url(text, arena);
+		break;
+	case 11:
+		imap_args_annotation_literal(a);
+		if (text.len % 2 == 0) {
+			imap_args_annotations(&a, &notes);
+		} else {
+			imap_args_annotation_item(&a, &item);
+			imap_args_annotation_sort(&a, &entry, &nil);
+			imap_put_astring(&out, entry);
+		}
 		break;
 	default:
 		if (text.len % 3 == 0)
