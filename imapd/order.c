@@ -8,7 +8,8 @@
 #include "common/util/clock.h"
 #include "common/util/mem.h"
 
-#define SMALL	24u		/* rows that insertion sorts sooner */
+#define SMALL	16u		/* rows that insertion sorts sooner */
+#define MEDIUM	1024u		/* and merging, sooner than radix */
 #define LOOK	4096u		/* rows between two looks at the clock */
 #define BY_LENGTH UINT32_MAX	/* instead of a depth: texts that differ in zeros at the end */
 
@@ -160,6 +161,26 @@ insert(struct pair *v, size_t n)
 	}
 }
 
+static void
+merge(struct pair *v, size_t n, struct pair *room)
+{
+	for (size_t i = 0; i < n; i += SMALL)
+		insert(v + i, n - i < SMALL ? n - i : SMALL);
+	for (size_t width = SMALL; width < n; width *= 2) {
+		for (size_t lo = 0; lo + width < n; lo += 2 * width) {
+			size_t hi = lo + 2 * width < n ? lo + 2 * width : n;
+			size_t i = 0, j = lo + width, k = lo;
+
+			if (v[j - 1].key <= v[j].key)
+				continue;
+			memcpy(room, v + lo, width * sizeof(*v));
+			while (i < width && j < hi)
+				v[k++] = v[j].key < room[i].key ? v[j++] : room[i++];
+			memcpy(v + k, room + i, (width - i) * sizeof(*v));
+		}
+	}
+}
+
 /* By one byte, into the other array. */
 static void
 radix_pass(struct order *o, struct segment *s)
@@ -185,8 +206,8 @@ radix_pass(struct order *o, struct segment *s)
 static void
 sort_some(struct order *o, struct segment *s)
 {
-	if (s->hi - s->lo <= SMALL) {
-		insert(o->pairs + s->lo, s->hi - s->lo);
+	if (s->hi - s->lo <= MEDIUM) {
+		merge(o->pairs + s->lo, s->hi - s->lo, o->other + s->lo);
 		s->pass = 8;
 	}
 	while (s->pass < 8 && (s->differ >> s->pass * 8u & 255) == 0)
