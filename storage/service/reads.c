@@ -6,7 +6,7 @@
 #include "common/util/log.h"
 #include "common/util/mem.h"
 
-#define ROUND_US	5000		/* of reads, before the loop looks around */
+#define ROUND_US	1000		/* of reads, before the loop looks around */
 #define COLUMNS_PART	(256u << 10)
 #define BODY_PART	(512u << 10)
 #define BODY_PIECE	(256u << 10)
