@@ -93,6 +93,17 @@ on_access(struct access *x)
 	x->call = store_do_quota(x->store, on_made, x);
 }
 
+/* One of its own, else its domain's; 0: neither has one. */
+static uint64_t
+limit(const struct json *v, const char *key)
+{
+	uint64_t n = 0;
+
+	if (!json_get_uint(v, key, &n) || n == 0)
+		(void)json_get_uint(json_member(v, "domain_limits"), key, &n);
+	return n;
+}
+
 /* All limits as the directory has them now: the command may have named one of three. */
 static void
 on_shown(void *arg, enum status st, struct span result)
@@ -107,9 +118,9 @@ on_shown(void *arg, enum status st, struct span result)
 		on_limits(rq, st != ST_OK ? st : ST_BUG, false, NULL);
 		return;
 	}
-	(void)json_get_uint(json_root(doc), "quota_bytes", &k->limits.bytes);
-	(void)json_get_uint(json_root(doc), "quota_messages", &k->limits.messages);
-	(void)json_get_uint(json_root(doc), "quota_mailboxes", &k->limits.mailboxes);
+	k->limits.bytes = limit(json_root(doc), "quota_bytes");
+	k->limits.messages = limit(json_root(doc), "quota_messages");
+	k->limits.mailboxes = limit(json_root(doc), "quota_mailboxes");
 	(void)json_get_string(json_root(doc), "address", &address);
 	access_start(&k->access, rq, address, on_access);
 	json_free(&doc);
@@ -123,24 +134,44 @@ names_quota(const struct json *args)
 	    json_member(args, "quota_mailboxes") != NULL;
 }
 
-static void
-on_changed(void *arg, enum status st, struct span result)
+/* A new account in a domain that has limits. */
+static bool
+has_domain_limits(struct span result)
 {
-	struct request *rq = arg;
+	struct json_doc *doc = NULL;
+	bool has = false;
+
+	if (json_parse(result, ADMIN_RESULT_MAX, &doc) == ST_OK)
+		(void)json_get_bool(json_root(doc), "domain_limits", &has);
+	json_free(&doc);
+	return has;
+}
+
+static void
+show_limits(struct request *rq, struct span result)
+{
 	struct work *k = rq->state;
 	struct span address = SPAN_NONE;
 	struct buf args = { 0 };
 
-	rq->lookup = NULL;
-	if (st != ST_OK || !names_quota(rq->args)) {
-		answer_as_authd(rq, st, result);
-		return;
-	}
+	buf_clear(&k->result);
 	buf_add_span(&k->result, result);
 	(void)json_get_string(rq->args, "address", &address);
 	put_address_args(&args, address);
 	ask_authd(rq, "account-show", buf_span(&args), on_shown);
 	buf_fini(&args);
+}
+
+static void
+on_changed(void *arg, enum status st, struct span result)
+{
+	struct request *rq = arg;
+
+	rq->lookup = NULL;
+	if (st == ST_OK && (names_quota(rq->args) || has_domain_limits(result)))
+		show_limits(rq, result);
+	else
+		answer_as_authd(rq, st, result);
 }
 
 /* account-add, account-set */
@@ -236,7 +267,11 @@ on_dir_undeleted(void *arg, enum status st, struct span result)
 	struct request *rq = arg;
 
 	rq->lookup = NULL;
-	answer_as_authd(rq, st, result);
+	/* its domain's limits may be others meanwhile */
+	if (st == ST_OK)
+		show_limits(rq, result);
+	else
+		answer_as_authd(rq, st, result);
 }
 
 static void

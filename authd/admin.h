@@ -32,14 +32,20 @@
  *                        (its mail is kept on another server, "imap://HOST/"; none: here;
  *                        stays: logins go on, else its tickets are void)
  *   account-show         address                                 an account, see below,
- *                        with "password": true when it has one, "aliases", "app_passwords"
+ *                        with "password": true when it has one, "aliases", "app_passwords",
+ *                        "domain_limits": {quota_bytes quota_messages quota_mailboxes}
  *   account-list         domain? after? limit? deleted?          accounts: [...], more
  *                        (by id; deleted: those too; more: the next `after`, or null)
  *   domain-add           domain plus?                            domain
  *   domain-set           domain plus?                            domain
+ *   domain-quota         domain quota_bytes? quota_messages?     domain quota_bytes quota_messages
+ *                        quota_mailboxes?                        quota_mailboxes
+ *                        (limits of its accounts that have none of their own; who asks brings
+ *                        them to the shards)
  *   domain-delete        domain                                  domain
  *   domain-list                                                  domains: [{domain alias_of
- *                                                                catch_all plus created}]
+ *                                                                catch_all plus created quota_bytes
+ *                                                                quota_messages quota_mailboxes}]
  *   domain-alias         alias domain                            domain
  *                        (mail and logins for @alias go to @domain; removed by domain-delete)
  *   catch-all            domain address                          domain  (address "": none)

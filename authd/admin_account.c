@@ -95,7 +95,9 @@ run_add(struct dir_job *job, struct admin_rq *rq)
 {
 	const struct conf_store *c = &rq->a->conf->store;
 	struct dir_account a = { 0 };
+	struct dir_domain d = { 0 };
 	uint64_t shard = UINT32_MAX;
+	bool found;
 	enum status st = admin_address(rq, "address", 0, &a.address);
 
 	if (st == ST_OK && !is_login_name(a.address))
@@ -119,9 +121,13 @@ run_add(struct dir_job *job, struct admin_rq *rq)
 		return admin_error(rq, st, "the address is taken");
 	if (st != ST_OK)
 		return st;
+	if (!dir_get_domain(job, address_domain(a.address), &d, &found))
+		return ST_UNAVAILABLE;
 	if (rq->made.len > 0)
 		put_verifier(job, rq, a.id);
 	write_short(&rq->w, &a);
+	json_kv_bool(&rq->w, "domain_limits", found &&
+	    (d.quota_bytes | d.quota_messages | d.quota_mailboxes) != 0);
 	return ST_OK;
 }
 
@@ -333,19 +339,25 @@ run_show(struct dir_job *job, struct admin_rq *rq)
 	const struct dir_rec *apps, *names;
 	struct dir_verifier v = { 0 };
 	struct dir_account a = { 0 };
+	struct dir_domain d = { 0 };
 	enum status st = admin_account(job, rq, "address", &a);
 	struct json_writer *w = &rq->w;
 	size_t n_apps, n;
-	bool found;
+	bool found, of_domain;
 
 	if (st != ST_OK || dir_waits(job))
 		return st;
 	if (!dir_get_verifier(job, a.id, &v, &found) ||
+	    !dir_get_domain(job, address_domain(a.address), &d, &of_domain) ||
 	    (apps = scan_apps(job, a.id, &n_apps)) == NULL ||
 	    (names = dir_scan(job, SPAN_LIT("name/"), SPAN_LIT("name0"), ADMIN_SCAN_MAX, &n)) == NULL)
 		return ST_UNAVAILABLE;
 	write_account(w, &a);
 	json_kv_bool(w, "password", found && v.hash.len > 0);
+	json_key(w, "domain_limits");
+	json_begin_object(w);
+	admin_write_limits(w, &d);
+	json_end_object(w);
 	json_key(w, "aliases");
 	json_begin_array(w);
 	for (size_t i = 0; i < n && rq->out.len < ADMIN_RESULT_SOFT; i++) {

@@ -70,6 +70,34 @@ run_domain_set(struct dir_job *job, struct admin_rq *rq)
 	return ST_OK;
 }
 
+void
+admin_write_limits(struct json_writer *w, const struct dir_domain *d)
+{
+	json_kv_uint(w, "quota_bytes", d->quota_bytes);
+	json_kv_uint(w, "quota_messages", d->quota_messages);
+	json_kv_uint(w, "quota_mailboxes", d->quota_mailboxes);
+}
+
+static enum status
+run_domain_quota(struct dir_job *job, struct admin_rq *rq)
+{
+	struct dir_domain d = { 0 };
+	enum status st = get_domain(job, rq, &d);
+
+	if (st != ST_OK || dir_waits(job))
+		return st;
+	if (d.alias_of.len > 0)
+		return admin_error(rq, ST_CONFLICT, "an alias has the limits of the domain it leads to");
+	if (admin_uint(rq, "quota_bytes", &d.quota_bytes) != ST_OK ||
+	    admin_uint(rq, "quota_messages", &d.quota_messages) != ST_OK ||
+	    admin_uint(rq, "quota_mailboxes", &d.quota_mailboxes) != ST_OK)
+		return ST_SYNTAX;
+	put_domain(job, &d);
+	json_kv_string(&rq->w, "domain", d.name);
+	admin_write_limits(&rq->w, &d);
+	return ST_OK;
+}
+
 static enum status
 run_domain_delete(struct dir_job *job, struct admin_rq *rq)
 {
@@ -120,6 +148,7 @@ run_domain_list(struct dir_job *job, struct admin_rq *rq)
 		json_kv_string(w, "catch_all", d.catch_all);
 		json_kv_bool(w, "plus", d.plus);
 		json_kv_int(w, "created", d.created_s);
+		admin_write_limits(w, &d);
 		json_end_object(w);
 	}
 	json_end_array(w);
@@ -299,6 +328,8 @@ run_alias_list(struct dir_job *job, struct admin_rq *rq)
 const struct admin_command admin_domain_commands[] = {
 	{ "domain-add", " domain plus ", run_domain_add, true, false, NULL },
 	{ "domain-set", " domain plus ", run_domain_set, true, false, NULL },
+	{ "domain-quota", " domain quota_bytes quota_messages quota_mailboxes ", run_domain_quota, true,
+	    false, NULL },
 	{ "domain-delete", " domain ", run_domain_delete, true, false, NULL },
 	{ "domain-list", " ", run_domain_list, true, false, NULL },
 	{ "domain-alias", " alias domain ", run_domain_alias, true, false, NULL },

@@ -313,9 +313,11 @@ static void
 show_quota(struct buf *out, const char *title, const struct json *v, const char *key, bool size)
 {
 	uint64_t n;
+	bool of_domain;
 
 	if (!json_get_uint(v, key, &n))
 		return;
+	of_domain = n == 0 && json_get_uint(json_member(v, "domain_limits"), key, &n) && n != 0;
 	buf_addf(out, "%-14s", title);
 	if (n == 0)
 		buf_add_str(out, "default");
@@ -323,7 +325,7 @@ show_quota(struct buf *out, const char *title, const struct json *v, const char 
 		ctl_put_size(out, n);
 	else
 		buf_add_u64(out, n);
-	buf_add_c(out, '\n');
+	buf_add_str(out, of_domain ? " (of the domain)\n" : "\n");
 }
 
 static void

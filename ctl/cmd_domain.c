@@ -1,10 +1,13 @@
 /* ctl/cmd_domain.c
  * Domains, and addresses that lead to accounts. */
 #include "common/util/mem.h"
+#include "common/worker/admin_proto.h"
 #include "ctl/args.h"
 #include "ctl/client.h"
 #include "ctl/output.h"
 #include "ctl/pages.h"
+
+#define QUOTA_PATIENCE_S 3600
 
 /* A command of `n` operands that become the members keys[0..n-1]. */
 static int
@@ -62,6 +65,55 @@ domain_catch_all(struct ctl *ctl, int argc, char **argv)
 	return simple(ctl, argc, argv, "catch-all", "domain", "address", "gives unknown addresses to");
 }
 
+/* Who has many accounts waits: each account's shard is told. */
+static int
+domain_quota(struct ctl *ctl, int argc, char **argv)
+{
+	struct ctl_number bytes = { false, 0 }, messages = { false, 0 }, mailboxes = { false, 0 };
+	const struct ctl_option options[] = {
+		{ "--storage", CTL_SIZE, &bytes }, { "--messages", CTL_COUNT, &messages },
+		{ "--mailboxes", CTL_COUNT, &mailboxes }, { NULL, CTL_FLAG, NULL }
+	};
+	struct buf args = { 0 }, answer = { 0 }, out = { 0 };
+	struct json_doc *doc = NULL;
+	struct ctl_client *c;
+	struct json_writer w;
+	enum status st;
+	uint64_t n = 0;
+	int rc = ctl_options(options, &argc, argv, 1, 1);
+
+	if (rc != CTL_OK || (c = ctl_connect(ctl, &rc)) == NULL)
+		return rc;
+	json_writer_init(&w, &args);
+	json_begin_object(&w);
+	json_kv_str(&w, "domain", argv[0]);
+	if (bytes.given)
+		json_kv_uint(&w, "quota_bytes", bytes.v);
+	if (messages.given)
+		json_kv_uint(&w, "quota_messages", messages.v);
+	if (mailboxes.given)
+		json_kv_uint(&w, "quota_mailboxes", mailboxes.v);
+	json_end_object(&w);
+	if (!ctl_call(c, "domain-quota", buf_span(&args), QUOTA_PATIENCE_S, &st, &answer)) {
+		rc = CTL_UNREACHABLE;
+	} else if (st != ST_OK) {
+		rc = ctl_failed(ctl, st, buf_span(&answer));
+	} else if (ctl->json) {
+		rc = ctl_print_json(buf_span(&answer));
+	} else if (json_parse(buf_span(&answer), ADMIN_RESULT_MAX, &doc) == ST_OK) {
+		(void)json_get_uint(json_root(doc), "accounts", &n);
+		buf_addf(&out, "%s has its limits, and so have its accounts: %llu\n", argv[0],
+		    (unsigned long long)n);
+		rc = ctl_print(&out);
+	}
+	json_free(&doc);
+	ctl_disconnect(&c);
+	buf_fini(&args);
+	buf_fini(&answer);
+	buf_fini(&out);
+	return rc;
+}
+
 static int
 alias_add(struct ctl *ctl, int argc, char **argv)
 {
@@ -85,6 +137,8 @@ domain_list(struct ctl *ctl, int argc, char **argv)
 	static const struct ctl_column columns[] = {
 		{ "domain", "DOMAIN", CTL_CELL_TEXT }, { "alias_of", "ALIAS OF", CTL_CELL_TEXT },
 		{ "catch_all", "CATCH-ALL", CTL_CELL_TEXT }, { "plus", "PLUS", CTL_CELL_YES },
+		{ "quota_bytes", "STORAGE", CTL_CELL_SIZE }, { "quota_messages", "MESSAGES", CTL_CELL_NUMBER },
+		{ "quota_mailboxes", "MAILBOXES", CTL_CELL_NUMBER },
 		{ "created", "CREATED", CTL_CELL_TIME }, { NULL, NULL, CTL_CELL_TEXT }
 	};
 	const struct ctl_option none[] = { { NULL, CTL_FLAG, NULL } };
@@ -137,6 +191,8 @@ const struct ctl_command ctl_cmds_domain[] = {
 	    domain_alias },
 	{ "domain catch-all", "DOMAIN [ADDRESS]", "who gets mail for unknown addresses; none",
 	    domain_catch_all },
+	{ "domain quota", "DOMAIN [--storage SIZE] [--messages N] [--mailboxes N]",
+	    "limits of each account there that has none of its own; default: none", domain_quota },
 	{ "domain list", "", "all domains", domain_list },
 	{ "alias add", "ALIAS ADDRESS", "a second address of an account", alias_add },
 	{ "alias delete", "ALIAS", "takes an alias away", alias_delete },

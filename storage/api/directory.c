@@ -9,6 +9,7 @@
 
 #define VERSION		1
 #define ACCOUNT_VERSION	2	/* 1: without what stands behind the groups */
+#define DOMAIN_VERSION	2	/* 1: without the limits */
 #define DOMAIN_MAX	255
 #define LABEL_MAX	63
 #define TEXT_MAX	1024
@@ -142,27 +143,38 @@ dir_name_decode(struct dir_name *n, struct span value)
 void
 dir_domain_encode(const struct dir_domain *d, struct buf *out)
 {
-	put_u8(out, VERSION);
+	put_u8(out, DOMAIN_VERSION);
 	put_span(out, d->name);
 	put_span(out, d->alias_of);
 	put_span(out, d->catch_all);
 	put_u8(out, d->plus);
 	put_u64(out, (uint64_t)d->created_s);
+	put_varint(out, d->quota_bytes);
+	put_varint(out, d->quota_messages);
+	put_varint(out, d->quota_mailboxes);
 }
 
 bool
 dir_domain_decode(struct dir_domain *d, struct span value)
 {
 	struct reader r;
+	uint8_t version;
 
 	*d = (struct dir_domain){ 0 };
-	if (!begin(&r, value))
+	reader_init(&r, value.p, value.len);
+	version = get_u8(&r);
+	if (value.len > DIR_VALUE_MAX || version < VERSION || version > DOMAIN_VERSION)
 		return false;
 	d->name = text(&r, DOMAIN_MAX);
 	d->alias_of = text(&r, DOMAIN_MAX);
 	d->catch_all = text(&r, DIR_ADDRESS_MAX);
 	d->plus = truth(&r);
 	d->created_s = (int64_t)get_u64(&r);
+	if (version >= 2) {
+		d->quota_bytes = get_varint(&r);
+		d->quota_messages = get_varint(&r);
+		d->quota_mailboxes = get_varint(&r);
+	}
 	return reader_done(&r);
 }
 

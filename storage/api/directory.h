@@ -62,6 +62,8 @@ struct dir_domain {
 	struct span	catch_all;	/* address; empty: none */
 	bool		plus;		/* user+detail goes to user */
 	int64_t		created_s;
+	/* of its accounts without their own; 0: the configured default */
+	uint64_t	quota_bytes, quota_messages, quota_mailboxes;
 };
 
 /* scram: salt, iterations, stored key, server key of each hash. */

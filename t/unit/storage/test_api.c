@@ -230,7 +230,8 @@ directory_values_come_back_and_nothing_else_decodes(void **state)
 	struct dir_verifier v2;
 	struct dir_name n = { DIR_NAME_ALIAS, 17 };
 	struct dir_group g = { 5, SPAN_LIT("staff"), SPAN_LIT("All of us"), 7 }, g2;
-	struct dir_domain d = { .name = SPAN_LIT("example.org"), .plus = true };
+	struct dir_domain d = { .name = SPAN_LIT("example.org"), .plus = true,
+	    .quota_bytes = 1ull << 40, .quota_messages = 5, .quota_mailboxes = 6 };
 	struct dir_app p = { .label = SPAN_LIT("phone"), .hash = SPAN_LIT("h"), .protocols = 3 };
 	struct buf b = { 0 };
 
@@ -262,6 +263,13 @@ directory_values_come_back_and_nothing_else_decodes(void **state)
 	buf_clear(&b);
 	dir_domain_encode(&d, &b);
 	assert_true(dir_domain_decode(&d, buf_span(&b)) && d.plus && d.catch_all.len == 0);
+	assert_true(d.quota_bytes == 1ull << 40 && d.quota_messages == 5 && d.quota_mailboxes == 6);
+	for (size_t len = 0; len < b.len; len++)
+		assert_false(dir_domain_decode(&d, span(b.data, len)));
+	/* the version before, without the limits */
+	b.data[0] = 1;
+	buf_cut(&b, b.len - 8);
+	assert_true(dir_domain_decode(&d, buf_span(&b)) && d.plus && d.quota_bytes == 0);
 	buf_clear(&b);
 	dir_group_encode(&g, &b);
 	assert_true(dir_group_decode(&g2, buf_span(&b)) && g2.id == 5 && g2.created_s == 7);
