@@ -286,7 +286,7 @@ change(struct request *rq, bool drop)
 		return;
 	}
 	if (!drop && !take_rights(rq, &k->set)) {
-		request_fail(rq, ST_SYNTAX, "rights are letters of lrswipkxteacd, with + or - before "
+		request_fail(rq, ST_SYNTAX, "rights are letters of lrswipkxteacdn, with + or - before "
 		    "them to change what is there");
 		return;
 	}

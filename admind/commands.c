@@ -25,6 +25,7 @@ forward(struct request *rq)
 static const struct admin_command passed_on[] = {
 	{ "account-password", forward, NULL },
 	{ "account-referral", forward, NULL },
+	{ "domain-referral", forward, NULL },
 	{ "account-show", forward, NULL },
 	{ "account-list", forward, NULL },
 	{ "domain-add", forward, NULL },

@@ -379,7 +379,8 @@ static const struct admin_command *
 find_command(struct span name)
 {
 	static const struct admin_command *const tables[] = {
-		own_commands, admin_account_commands, admin_domain_commands, admin_group_commands
+		own_commands, admin_account_commands, admin_domain_commands, admin_group_commands,
+		admin_referral_commands
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++)

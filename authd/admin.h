@@ -31,6 +31,8 @@
  *   account-referral     address url? stays?                     id referral
  *                        (its mail is kept on another server, "imap://HOST/"; none: here;
  *                        stays: logins go on, else its tickets are void)
+ *   domain-referral      domain url? stays?                      domain referral
+ *                        (the same for its accounts that have no referral of their own)
  *   account-show         address                                 an account, see below,
  *                        with "password": true when it has one, "aliases", "app_passwords",
  *                        "domain_limits": {quota_bytes quota_messages quota_mailboxes}

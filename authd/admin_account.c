@@ -165,8 +165,8 @@ run_undelete(struct dir_job *job, struct admin_rq *rq)
 	return ST_OK;
 }
 
-static enum status
-has_logins(struct admin_rq *rq, const struct dir_account *a)
+enum status
+admin_has_logins(struct admin_rq *rq, const struct dir_account *a)
 {
 	return a->shared ? admin_error(rq, ST_CONFLICT, "nobody logs in to a shared account") : ST_OK;
 }
@@ -181,7 +181,7 @@ run_password(struct dir_job *job, struct admin_rq *rq)
 		return admin_error(rq, ST_SYNTAX, "password is missing");
 	st = admin_account(job, rq, "address", &a);
 	if (st == ST_OK && !dir_waits(job))
-		st = has_logins(rq, &a);
+		st = admin_has_logins(rq, &a);
 	if (st != ST_OK || dir_waits(job))
 		return st;
 	put_verifier(job, rq, a.id);
@@ -205,87 +205,6 @@ run_set(struct dir_job *job, struct admin_rq *rq)
 	dir_put_account(job, &a);
 	admin_kv_id(&rq->w, "id", a.id);
 	return ST_OK;
-}
-
-/* Referrals (RFC 2221) ------------------------------------------------------------------ */
-
-static bool
-is_url_char(unsigned char c)
-{
-	return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != ']' && c != '[' && c != '<' &&
-	    c != '>';
-}
-
-/* What a URL may hold as it is of an address. */
-static void
-url_encode(struct span s, struct buf *out)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
-		    c == '_')
-			buf_add_c(out, (char)c);
-		else
-			buf_addf(out, "%%%02X", c);
-	}
-}
-
-/* "imap://HOST[:PORT]/" becomes one with the user's name, so that clients do not come as
- * anonymous (RFC 2221 §3). */
-static enum status
-take_url(struct admin_rq *rq, const struct dir_account *a, struct buf *url)
-{
-	struct span given = SPAN_NONE, host;
-	enum status st = admin_string(rq, "url", &given);
-	bool good = given.len < DIR_REFERRAL_MAX / 2;
-
-	if (st != ST_OK || given.len == 0)
-		return st;
-	for (size_t i = 0; i < given.len; i++)
-		good &= is_url_char((unsigned char)given.p[i]);
-	good &= span_has_caseprefix(given, "imap://");
-	host = span_sub(given, strlen("imap://"), given.len);
-	if (!good || host.len == 0 || host.p[0] == '/')
-		return admin_error(rq, ST_SYNTAX, "the url is none of IMAP: imap://HOST/");
-	buf_add_str(url, "imap://");
-	if (span_find(host, '@') == host.len) {
-		url_encode(a->address, url);
-		buf_add_str(url, ";AUTH=*@");
-	}
-	buf_add_span(url, host);
-	if (span_find(host, '/') == host.len)
-		buf_add_c(url, '/');
-	return url->len <= DIR_REFERRAL_MAX ? ST_OK :
-	    admin_error(rq, ST_SYNTAX, "the url is too long");
-}
-
-static enum status
-run_referral(struct dir_job *job, struct admin_rq *rq)
-{
-	struct dir_account a = { 0 };
-	struct buf url = { 0 };
-	enum status st = admin_account(job, rq, "address", &a);
-
-	if (st != ST_OK || dir_waits(job))
-		return st;
-	a.referral_stays = false;
-	st = has_logins(rq, &a);
-	if (st == ST_OK)
-		st = take_url(rq, &a, &url);
-	if (st == ST_OK)
-		st = admin_bool(rq, "stays", &a.referral_stays);
-	if (st == ST_OK) {
-		a.referral = buf_span(&url);
-		a.referral_stays = a.referral_stays && url.len > 0;
-		if (url.len == 0 || a.referral_stays)
-			rq->account = 0;	/* nobody has to go */
-		dir_put_account(job, &a);
-		admin_kv_id(&rq->w, "id", a.id);
-		json_kv_string(&rq->w, "referral", a.referral);
-	}
-	buf_fini(&url);
-	return st;
 }
 
 static const struct { const char *name; uint32_t bit; } protocols[] = {
@@ -476,7 +395,7 @@ run_app_add(struct dir_job *job, struct admin_rq *rq)
 	size_t n;
 
 	if (st == ST_OK && !dir_waits(job))
-		st = has_logins(rq, &a);
+		st = admin_has_logins(rq, &a);
 	if (st == ST_OK)
 		st = take_label(rq, &app.label);
 	if (st == ST_OK)
@@ -621,7 +540,6 @@ const struct admin_command admin_account_commands[] = {
 	{ "account-undelete", " address ", run_undelete, true, false, NULL },
 	{ "account-password", " address password cheap ", run_password, true, true, admin_revoke_account },
 	{ "account-set", SETTINGS, run_set, true, false, admin_revoke_account },
-	{ "account-referral", " address url stays ", run_referral, true, false, admin_revoke_account },
 	{ "ticket", " address ", run_ticket, true, false, give_ticket },
 	{ "account-show", " address ", run_show, true, false, NULL },
 	{ "account-list", " domain after limit deleted ", run_list, true, false, NULL },

@@ -101,7 +101,7 @@ run_domain_quota(struct dir_job *job, struct admin_rq *rq)
 static enum status
 run_domain_delete(struct dir_job *job, struct admin_rq *rq)
 {
-	const struct dir_rec *names, *domains;
+	const struct dir_rec *names, *domains, *referral;
 	struct dir_domain d = { 0 }, other;
 	enum status st = get_domain(job, rq, &d);
 	struct buf key = { 0 };
@@ -119,6 +119,13 @@ run_domain_delete(struct dir_job *job, struct admin_rq *rq)
 	for (size_t i = 0; i < m; i++)
 		if (dir_domain_decode(&other, domains[i].value) && span_eq(other.alias_of, d.name))
 			return admin_error(rq, ST_CONFLICT, "the domain has aliases");
+	dir_key_referral(&key, d.name);
+	referral = dir_get(job, buf_span(&key));
+	if (referral != NULL && referral->version != 0)
+		dir_del(job, buf_span(&key));
+	buf_fini(&key);
+	if (referral == NULL)
+		return ST_UNAVAILABLE;
 	dir_key_domain(&key, d.name);
 	dir_del(job, buf_span(&key));
 	buf_fini(&key);

@@ -53,6 +53,8 @@ enum status admin_account(struct dir_job *job, struct admin_rq *rq, const char *
 enum status admin_uint(struct admin_rq *rq, const char *member, uint64_t *v);
 enum status admin_bool(struct admin_rq *rq, const char *member, bool *v);
 enum status admin_string(struct admin_rq *rq, const char *member, struct span *v);
+/* Not of an account that belongs to nobody. */
+enum status admin_has_logins(struct admin_rq *rq, const struct dir_account *a);
 void admin_revoke_account(struct admin_rq *rq);
 /* The three limits that a domain's accounts have. */
 void admin_write_limits(struct json_writer *w, const struct dir_domain *d);
@@ -61,5 +63,6 @@ void admin_kv_id(struct json_writer *w, const char *key, uint64_t id);
 extern const struct admin_command admin_account_commands[];
 extern const struct admin_command admin_domain_commands[];
 extern const struct admin_command admin_group_commands[];
+extern const struct admin_command admin_referral_commands[];
 
 #endif

@@ -75,6 +75,9 @@ bool dir_get_domain(struct dir_job *job, struct span folded, struct dir_domain *
 bool dir_get_verifier(struct dir_job *job, uint64_t id, struct dir_verifier *v, bool *found);
 bool dir_get_group(struct dir_job *job, struct span folded, struct dir_group *g, bool *found);
 bool dir_get_group_name(struct dir_job *job, uint64_t id, struct span *name, bool *found);
+/* A referral of the account's domain becomes its own, where it has none; its memory is the
+ * job's.  false: not here yet. */
+bool dir_apply_referral(struct dir_job *job, struct dir_account *a);
 void dir_put_account(struct dir_job *job, const struct dir_account *a);
 
 /* Resolving ------------------------------------------------------------------ */
@@ -96,7 +99,7 @@ struct resolved {
  * In this order: a bare name as it is, then with the default domain; the domain's alias is
  * followed (once: an alias of an alias is none); the address itself; for mail the address
  * without +detail, then the domain's catch-all.  Aliases of addresses take mail and no
- * logins; accounts that belong to nobody take no logins, deleted accounts neither. */
+ * logins, and for a login the domain's referral is applied; accounts that belong to nobody take no logins, deleted accounts neither. */
 enum status dir_resolve(struct dir_job *job, const struct resolve_rules *rules,
     enum resolve_for purpose, struct span address, struct resolved *out);
 bool dir_waits(const struct dir_job *job);

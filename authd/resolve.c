@@ -172,6 +172,8 @@ try_name(struct dir_job *job, struct span address, enum resolve_for purpose, str
 	    out->account.deleted_s != 0 ||
 	    (purpose == RESOLVE_LOGIN && out->account.shared))
 		return ST_NOT_FOUND;
+	if (purpose == RESOLVE_LOGIN && !dir_apply_referral(job, &out->account))
+		return ST_NOT_FOUND;	/* meaningless: the job waits */
 	return ST_OK;
 }
 

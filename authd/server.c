@@ -301,6 +301,8 @@ run_renew(struct dir_job *job, void *arg)
 
 	if (!dir_get_account(job, q->shown.account, &acc, &found))
 		return ST_UNAVAILABLE;
+	if (found && !dir_apply_referral(job, &acc))
+		return ST_UNAVAILABLE;
 	if (!found || acc.disabled || acc.deleted_s != 0 ||
 	    (acc.referral.len > 0 && !acc.referral_stays))
 		return ST_DENIED;

@@ -146,6 +146,8 @@ run_cached(struct dir_job *job, void *arg)
 		return ST_UNAVAILABLE;
 	if (!found || acc.deleted_s != 0)
 		return ST_NOT_FOUND;
+	if (!dir_apply_referral(job, &acc))
+		return ST_UNAVAILABLE;
 	found_take(&v->found, &acc);
 	return ST_OK;
 }
@@ -267,6 +269,8 @@ run_external(struct dir_job *job, void *arg)
 		st = dir_add_account(job, &acc, cf->store.shards, cf->store.undelete_time_s,
 		    clock_wall_s());
 		res.account = acc;
+		if (!dir_apply_referral(job, &res.account))
+			return ST_UNAVAILABLE;
 	}
 	if (st == ST_OK && !dir_waits(job))
 		found_take(&v->found, &res.account);

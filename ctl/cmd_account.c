@@ -222,7 +222,8 @@ simple(struct ctl *ctl, int argc, char **argv, const char *command, const char *
 }
 
 static int
-account_referral(struct ctl *ctl, int argc, char **argv)
+referral(struct ctl *ctl, int argc, char **argv, const char *command, const char *of,
+    const char *what)
 {
 	bool stays = false;
 	const struct ctl_option options[] = {
@@ -241,19 +242,32 @@ account_referral(struct ctl *ctl, int argc, char **argv)
 		return ctl_usage("--stays needs a URL");
 	json_writer_init(&w, &args);
 	json_begin_object(&w);
-	json_kv_str(&w, "address", argv[0]);
+	json_kv_str(&w, of, argv[0]);
 	if (!none)
 		json_kv_str(&w, "url", argv[1]);
 	if (stays)
 		json_kv_bool(&w, "stays", true);
 	json_end_object(&w);
-	rc = ctl_run(ctl, "account-referral", buf_span(&args), &out);
+	rc = ctl_run(ctl, command, buf_span(&args), &out);
 	if (rc == CTL_OK)
-		rc = say_done(ctl, buf_span(&out), argv[0], none ? "is here" :
-		    "is kept elsewhere", SPAN_NONE);
+		rc = say_done(ctl, buf_span(&out), argv[0], none ? "has no referral" : what,
+		    SPAN_NONE);
 	buf_fini(&args);
 	buf_fini(&out);
 	return rc;
+}
+
+static int
+account_referral(struct ctl *ctl, int argc, char **argv)
+{
+	return referral(ctl, argc, argv, "account-referral", "address", "is kept elsewhere");
+}
+
+static int
+domain_referral(struct ctl *ctl, int argc, char **argv)
+{
+	return referral(ctl, argc, argv, "domain-referral", "domain",
+	    "has its accounts elsewhere, but for those with a referral of their own");
 }
 
 static int
@@ -500,6 +514,8 @@ const struct ctl_command ctl_cmds_account[] = {
 	{ "account undelete", "ADDRESS", "brings a deleted account back", account_undelete },
 	{ "account referral", "ADDRESS URL|none [--stays]",
 	    "the account's mail is kept on another server", account_referral },
+	{ "domain referral", "DOMAIN URL|none [--stays]",
+	    "the same for all accounts of a domain", domain_referral },
 	{ "account list", "[--deleted] [DOMAIN]", "all accounts", account_list },
 	{ "account show", "ADDRESS", "all that is known of an account", account_show },
 	{ "app-password add", "ADDRESS LABEL [PROTOCOL...]", "makes a password for one program",

@@ -178,6 +178,27 @@ dir_domain_decode(struct dir_domain *d, struct span value)
 	return reader_done(&r);
 }
 
+void
+dir_referral_encode(const struct dir_referral *f, struct buf *out)
+{
+	put_u8(out, VERSION);
+	put_span(out, f->url);
+	put_u8(out, f->stays);
+}
+
+bool
+dir_referral_decode(struct dir_referral *f, struct span value)
+{
+	struct reader r;
+
+	*f = (struct dir_referral){ .stays = false };
+	if (!begin(&r, value))
+		return false;
+	f->url = text(&r, DIR_REFERRAL_MAX);
+	f->stays = truth(&r);
+	return reader_done(&r);
+}
+
 static void
 put_scram(struct buf *out, const struct dir_scram *s)
 {
@@ -265,6 +286,13 @@ void
 dir_key_domain(struct buf *out, struct span folded_domain)
 {
 	buf_add_str(out, "domain/");
+	buf_add_span(out, folded_domain);
+}
+
+void
+dir_key_referral(struct buf *out, struct span folded_domain)
+{
+	buf_add_str(out, "referral/");
 	buf_add_span(out, folded_domain);
 }
 

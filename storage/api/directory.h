@@ -6,6 +6,7 @@
  *   account/ID              struct dir_account       (ID: 16 hex digits)
  *   name/ADDRESS            struct dir_name          an address or login name, folded
  *   domain/NAME             struct dir_domain
+ *   referral/NAME           struct dir_referral      of the domain's accounts without one
  *   verifier/ID             struct dir_verifier      password hash and SCRAM keys: secret
  *   app/ID/LABEL            struct dir_app           app password: secret
  *   group/NAME              struct dir_group         ids are of the same row as accounts'
@@ -66,6 +67,11 @@ struct dir_domain {
 	uint64_t	quota_bytes, quota_messages, quota_mailboxes;
 };
 
+struct dir_referral {
+	struct span	url;		/* without the user: "imap://host/" */
+	bool		stays;
+};
+
 /* scram: salt, iterations, stored key, server key of each hash. */
 struct dir_scram {
 	struct span	salt, stored_key, server_key;	/* empty: none */
@@ -89,6 +95,8 @@ void dir_name_encode(const struct dir_name *n, struct buf *out);
 bool dir_name_decode(struct dir_name *n, struct span value);
 void dir_domain_encode(const struct dir_domain *d, struct buf *out);
 bool dir_domain_decode(struct dir_domain *d, struct span value);
+void dir_referral_encode(const struct dir_referral *f, struct buf *out);
+bool dir_referral_decode(struct dir_referral *f, struct span value);
 void dir_verifier_encode(const struct dir_verifier *v, struct buf *out);
 bool dir_verifier_decode(struct dir_verifier *v, struct span value);
 void dir_app_encode(const struct dir_app *a, struct buf *out);
@@ -101,6 +109,7 @@ bool dir_group_decode(struct dir_group *g, struct span value);
 void dir_key_account(struct buf *out, uint64_t id);
 void dir_key_name(struct buf *out, struct span folded_address);
 void dir_key_domain(struct buf *out, struct span folded_domain);
+void dir_key_referral(struct buf *out, struct span folded_domain);
 void dir_key_verifier(struct buf *out, uint64_t id);
 void dir_key_app(struct buf *out, uint64_t id, struct span label);
 

@@ -232,6 +232,7 @@ directory_values_come_back_and_nothing_else_decodes(void **state)
 	struct dir_group g = { 5, SPAN_LIT("staff"), SPAN_LIT("All of us"), 7 }, g2;
 	struct dir_domain d = { .name = SPAN_LIT("example.org"), .plus = true,
 	    .quota_bytes = 1ull << 40, .quota_messages = 5, .quota_mailboxes = 6 };
+	struct dir_referral f = { SPAN_LIT("imap://h/"), true };
 	struct dir_app p = { .label = SPAN_LIT("phone"), .hash = SPAN_LIT("h"), .protocols = 3 };
 	struct buf b = { 0 };
 
@@ -270,6 +271,10 @@ directory_values_come_back_and_nothing_else_decodes(void **state)
 	b.data[0] = 1;
 	buf_cut(&b, b.len - 8);
 	assert_true(dir_domain_decode(&d, buf_span(&b)) && d.plus && d.quota_bytes == 0);
+	buf_clear(&b);
+	dir_referral_encode(&f, &b);
+	assert_true(dir_referral_decode(&f, buf_span(&b)) && f.stays && f.url.len == 9);
+	assert_false(dir_referral_decode(&f, span(b.data, b.len - 1)));
 	buf_clear(&b);
 	dir_group_encode(&g, &b);
 	assert_true(dir_group_decode(&g2, buf_span(&b)) && g2.id == 5 && g2.created_s == 7);
