@@ -162,6 +162,8 @@ rec_meta_get(struct span p, struct rec_meta *m)
 void
 rec_account_put(struct buf *b, const struct rec_account *r)
 {
+	bool annotated = r->annotation_bytes > 0 || r->annlog_rows > 0;
+
 	put_u64(b, r->modseq);
 	put_u64(b, r->horizon);
 	put_u64(b, r->mail_modseq);
@@ -182,10 +184,12 @@ rec_account_put(struct buf *b, const struct rec_account *r)
 	put_varint(b, r->uidls);
 	put_varint(b, r->metadata_bytes);
 	put_u8(b, r->stage);
+	/* What follows came later: a record ends before what it has no need of, as older ones do. */
+	if (!annotated && r->urls_told == 0)
+		return;
 	put_varint(b, r->urls_reset);
 	put_varint(b, r->urls_told);
-	/* Stands there only once there are annotations: older records have none. */
-	if (r->annotation_bytes == 0 && r->annlog_rows == 0)
+	if (!annotated)
 		return;
 	put_varint(b, r->annotation_bytes);
 	put_varint(b, r->annotation_others);
@@ -219,8 +223,11 @@ rec_account_get(struct span p, struct rec_account *a)
 	a->uidls = get_varint(&r);
 	a->metadata_bytes = get_varint(&r);
 	a->stage = get_u8(&r) != 0;
-	a->urls_reset = get_varint(&r);
-	a->urls_told = get_varint(&r);
+	a->urls_reset = a->urls_told = 0;
+	if (reader_left(&r) > 0) {
+		a->urls_reset = get_varint(&r);
+		a->urls_told = get_varint(&r);
+	}
 	a->annotation_bytes = a->annotation_others = a->annlog_rows = a->annlog_bytes = 0;
 	if (reader_left(&r) > 0) {
 		a->annotation_bytes = get_varint(&r);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "common/util/mem.h"
+#include "storage/state/schema.h"
 #include "t/unit/storage/statekit.h"
 
 #define IS(expr, st) assert_int_equal((expr), (st))
@@ -1223,6 +1224,64 @@ malformed_operations_are_refused(void **state)
 	buf_fini(&b);
 }
 
+/* ---- records of earlier versions ---- */
+
+/* As it was before URLs that authorize and annotations of messages. */
+static void
+put_old_account(struct buf *b, const struct rec_account *r)
+{
+	const uint64_t first[] = { r->modseq, r->horizon, r->mail_modseq, r->mailbox_modseq,
+		r->thread_modseq };
+	const uint64_t rest[] = { r->bytes, r->messages, r->mailboxes, r->kept_bytes,
+		r->bytes_limit, r->messages_limit, r->mailboxes_limit, (uint64_t)r->created_ms,
+		(uint64_t)r->deleted_ms };
+
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		put_u64(b, first[i]);
+	put_u32(b, r->uidvalidity);
+	put_u8(b, r->keywords);
+	put_u8(b, r->purged);
+	for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
+		put_u64(b, rest[i]);
+	put_varint(b, r->uidls);
+	put_varint(b, r->metadata_bytes);
+	put_u8(b, r->stage);
+}
+
+static void
+account_records_of_earlier_versions_are_read(void **state)
+{
+	struct rec_account r = { .modseq = 9, .horizon = 1, .uidvalidity = 7, .keywords = 3,
+		.bytes = 1000, .messages = 2, .uidls = 300, .metadata_bytes = 20, .stage = true };
+	struct rec_account got;
+	struct buf old = { 0 }, b = { 0 };
+
+	put_old_account(&old, &r);
+	memset(&got, 0xff, sizeof(got));
+	assert_true(rec_account_get(buf_span(&old), &got));
+	assert_true(got.modseq == 9 && got.uidls == 300 && got.stage);
+	assert_true(got.urls_reset == 0 && got.urls_told == 0);
+	assert_true(got.annotation_bytes == 0 && got.annotation_others == 0);
+	assert_true(got.annlog_rows == 0 && got.annlog_bytes == 0);
+	/* and written so where nothing new is in it */
+	rec_account_put(&b, &r);
+	assert_true(span_eq(buf_span(&b), buf_span(&old)));
+
+	r.urls_reset = r.urls_told = 8;
+	buf_clear(&b);
+	rec_account_put(&b, &r);
+	assert_true(rec_account_get(buf_span(&b), &got));
+	assert_true(got.urls_reset == 8 && got.urls_told == 8 && got.annotation_bytes == 0);
+	r.annlog_rows = 5;
+	r.urls_reset = r.urls_told = 0;
+	buf_clear(&b);
+	rec_account_put(&b, &r);
+	assert_true(rec_account_get(buf_span(&b), &got));
+	assert_true(got.urls_told == 0 && got.annlog_rows == 5);
+	buf_fini(&old);
+	buf_fini(&b);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* What columns tell of one walk: "1a 2b? " for uids, letters, and unknown ones. */
@@ -1291,6 +1350,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(account_records_of_earlier_versions_are_read),
 		T(an_account_starts_with_its_default_mailboxes),
 		T(create_makes_superiors_and_refuses_what_is_there_or_no_name),
 		T(delete_refuses_parents_and_inbox_and_keeps_subscriptions),
