@@ -378,7 +378,7 @@ apply_annotate(struct apply *ap)
 	const struct op_annotate *p = &ap->op->u.annotate;
 	struct uidset asked = { 0 }, uids = { 0 };
 	struct mbox *m = NULL;
-	bool shared;
+	bool shared = false;
 	size_t n;
 	enum status st;
 
