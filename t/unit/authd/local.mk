@@ -41,3 +41,9 @@ UNIT_TESTS += t/unit/authd/test_jwt
 t_unit_authd_test_jwt_LDADD = $(AUTHD_TEST_LIBS)
 UNIT_TESTS += t/unit/authd/test_bearer
 t_unit_authd_test_bearer_LDADD = $(AUTHD_TEST_LIBS)
+UNIT_TESTS += t/unit/authd/test_bearer_login
+t_unit_authd_test_bearer_login_SOURCES = t/unit/authd/test_bearer_login.c \
+	t/unit/authd/fake_store.c t/unit/authd/fake_store.h \
+	t/unit/authd/world.c t/unit/authd/world.h
+t_unit_authd_test_bearer_login_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/t/unit/authd
+t_unit_authd_test_bearer_login_LDADD = $(AUTHD_TEST_LIBS)
