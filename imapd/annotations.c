@@ -247,13 +247,24 @@ imap_annotated_free(struct imap_annotated **ap)
 	if (*ap == NULL)
 		return;
 	buf_fini(&(*ap)->own);
-	buf_fini(&(*ap)->changed);
+	imap_annotated_clear(*ap);
 	mem_free(ap);
 }
 
 void
+imap_annotated_clear(struct imap_annotated *a)
+{
+	buf_fini(&a->changed);
+	table_fini(&a->kept, NULL, NULL);
+}
+
+#define OWN_BYTES 2048u		/* modseqs remembered; older ones are told, which harms nobody */
+
+void
 imap_annotated_own(struct imap_annotated *a, uint64_t modseq)
 {
+	if (a->own.len >= OWN_BYTES)
+		buf_drop(&a->own, 8);
 	put_u64(&a->own, modseq);
 }
 
@@ -267,18 +278,18 @@ is_own(const struct imap_annotated *a, uint64_t modseq)
 	return false;
 }
 
+/* The first time that an entry of a message comes? */
 static bool
-is_kept(const struct imap_annotated *a, const struct store_annotated *x)
+is_new(struct imap_annotated *a, const struct store_annotated *x)
 {
-	struct store_annotated k;
-	struct reader r;
+	struct buf key = { 0 };
+	bool known;
 
-	reader_init(&r, a->changed.data, a->changed.len);
-	while (a->changed.len > 0 && get_store_annotated(&r, &k)) {
-		if (k.uid == x->uid && span_eq(k.entry, x->entry))
-			return true;
-	}
-	return false;
+	put_u32(&key, x->uid);
+	buf_add_span(&key, x->entry);
+	known = table_put(&a->kept, buf_span(&key), a) != NULL;
+	buf_fini(&key);
+	return !known;
 }
 
 void
@@ -289,7 +300,7 @@ imap_annotated_keep(struct imap_annotated *a, struct span entries)
 
 	reader_init(&r, entries.p, entries.len);
 	while (entries.len > 0 && get_store_annotated(&r, &x)) {
-		if (!is_own(a, x.modseq) && !is_kept(a, &x))
+		if (!is_own(a, x.modseq) && is_new(a, &x))
 			put_store_annotated(&a->changed, &x);
 	}
 }
@@ -322,7 +333,7 @@ imap_annotated_told(struct imap_annotated *a, uint64_t modseq)
 			buf_add(&left, a->own.data + i, 8);
 	}
 	buf_fini(&a->own);
-	buf_fini(&a->changed);
+	imap_annotated_clear(a);
 	a->own = left;
 	a->since = modseq;
 }

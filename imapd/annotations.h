@@ -5,6 +5,7 @@
 
 #include "common/proto/imap_annotation.h"
 #include "common/util/buf.h"
+#include "common/util/table.h"
 
 /* Why a list that was read well is refused ("NO [ANNOTATE TOOBIG] ..."); NULL: it is not. */
 const char *imap_annotations_refusal(const struct imap_annotations *l);
@@ -20,11 +21,14 @@ struct imap_annotated {
 	uint64_t	since;		/* changes up to it are told */
 	struct buf	own;		/* modseqs of our own changes behind it, u64 */
 	struct buf	changed;	/* store_annotated... */
+	struct table	kept;		/* their uids and entries */
 };
 struct imap_annotated *imap_annotated_new(uint64_t since);
 void imap_annotated_free(struct imap_annotated **a);
 /* Our own change. */
 void imap_annotated_own(struct imap_annotated *a, uint64_t modseq);
+/* Forgets what was kept. */
+void imap_annotated_clear(struct imap_annotated *a);
 /* Keeps what others changed, of a part of an answer. */
 void imap_annotated_keep(struct imap_annotated *a, struct span entries);
 /* "ANNOTATION (/comment)" of what is kept of a message; nothing when there is none. */

@@ -58,6 +58,8 @@ imap_beside_items(const struct imap_session *s, struct span text, bool uid, stru
 
 	imap_session_args(s, text, arena, &a);
 	fetch_parse(&a, f, uid);
+	if (f->annotated && !imap_cap_on(s, CAP_ANNOTATE))
+		imap_args_fail(&a, "No such item");
 	return imap_args_end(&a) ? f : NULL;
 }
 

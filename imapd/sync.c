@@ -246,7 +246,7 @@ ask_annotated(struct imap_cmd *cmd, const struct buf *uids)
 		.since = s->view->annotated->since, .uids = buf_span(uids) };
 
 	cmd->telling->asked = true;
-	buf_clear(&s->view->annotated->changed);
+	imap_annotated_clear(s->view->annotated);
 	store_do_annotated(s->store, &rq, on_annotated, cmd);
 }
 
