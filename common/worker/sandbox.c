@@ -131,13 +131,13 @@ empty_root(void)
 
 /* Every event loop, allocator and thread of ours. */
 static const int calls_base[] = {
-	CALL(accept4), CALL(brk), CALL(clock_getres), CALL(clock_gettime), CALL(clock_nanosleep),
+	CALL(brk), CALL(clock_getres), CALL(clock_gettime), CALL(clock_nanosleep),
 	CALL(close), CALL(dup), CALL(dup2), CALL(dup3), CALL(epoll_create1), CALL(epoll_ctl),
 	CALL(epoll_pwait), CALL(epoll_pwait2), CALL(epoll_wait), CALL(eventfd2), CALL(exit),
 	CALL(exit_group), CALL(fcntl), CALL(fstat), CALL(futex), CALL(getcwd), CALL(getegid),
 	CALL(geteuid), CALL(getgid), CALL(getpeername), CALL(getpid), CALL(getppid), CALL(getrandom),
 	CALL(getrusage), CALL(getsockname), CALL(getsockopt), CALL(gettid), CALL(gettimeofday),
-	CALL(getuid), CALL(listen), CALL(lseek), CALL(madvise), CALL(membarrier), CALL(mremap),
+	CALL(getuid), CALL(lseek), CALL(madvise), CALL(membarrier), CALL(mremap),
 	CALL(munmap), CALL(nanosleep), CALL(pipe2), CALL(poll), CALL(ppoll), CALL(pread64),
 	CALL(preadv), CALL(preadv2), CALL(pselect6), CALL(read), CALL(readv), CALL(recvfrom), CALL(recvmmsg),
 	CALL(recvmsg), CALL(restart_syscall), CALL(rseq), CALL(rt_sigaction), CALL(rt_sigpending),
@@ -147,6 +147,9 @@ static const int calls_base[] = {
 	CALL(time), CALL(timerfd_create), CALL(timerfd_settime), CALL(uname), CALL(write),
 	CALL(writev),
 };
+
+/* A socket that listens without bind() takes a port of its own, so outd has none of these. */
+static const int calls_serve[] = { CALL(accept4), CALL(listen) };
 
 /* Files below the paths Landlock leaves, and threads. */
 static const int calls_store[] = {
@@ -255,6 +258,8 @@ seccomp(enum sandbox_profile profile)
 		ok = allow_all(f, calls_store, ARRAY_LEN(calls_store));
 	if (profile == SANDBOX_OUT && ok)
 		ok = allow_out(f);
+	else if (list && ok)
+		ok = allow_all(f, calls_serve, ARRAY_LEN(calls_serve));
 	if (ok)
 		ok = seccomp_load(f) == 0;
 	if (f != NULL)

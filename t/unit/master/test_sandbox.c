@@ -190,6 +190,8 @@ out_calls(void)
 
 	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
 		return 1;
+	if (listen(fd, 1) == 0)		/* takes a port that is free */
+		return 7;
 	if (socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || socket(AF_PACKET, SOCK_RAW, 0) >= 0)
 		return 2;
 	if (fork() >= 0)
