@@ -257,6 +257,22 @@ read_secret(const char *path, char **text, size_t *len)
 	return true;
 }
 
+/* A file of none is refused: it would mean those that the system trusts. */
+static bool
+read_authorities(const char *path, char **pem, size_t *len)
+{
+	if (!fd_slurp_path(path, CA_MAX, pem, len)) {
+		LOG(NULL, ERROR, "certificate", KV_STR("path", path), KV_ERRNO(errno));
+		return false;
+	}
+	if (memmem(*pem, *len, "-----BEGIN ", 11) == NULL) {
+		LOG(NULL, ERROR, "certificate", KV_STR("path", path),
+		    KV_STR("error", "no certificate in PEM"));
+		return false;
+	}
+	return true;
+}
+
 /* What outd needs and must not read itself.  false: something cannot be read. */
 static bool
 seal_secrets(const struct mansio_conf *conf, int *fd)
@@ -270,9 +286,8 @@ seal_secrets(const struct mansio_conf *conf, int *fd)
 	*fd = -1;
 	if (!conf_needs_outd(conf))
 		return true;
-	if (conf->outd.ca_file[0] != '\0' &&
-	    !(ok = fd_slurp_path(conf->outd.ca_file, CA_MAX, &ca, &ca_len)))
-		LOG(NULL, ERROR, "certificate", KV_STR("path", conf->outd.ca_file), KV_ERRNO(errno));
+	if (conf->outd.ca_file[0] != '\0')
+		ok = read_authorities(conf->outd.ca_file, &ca, &ca_len);
 	if (ok && conf->oauth.client_secret_file[0] != '\0')
 		ok = read_secret(conf->oauth.client_secret_file, &secret, &secret_len);
 	if (ok) {
