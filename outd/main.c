@@ -63,7 +63,8 @@ static bool
 confine(void)
 {
 	static const char *const readable[] = { "/etc", "/run/systemd/resolve", "/run/resolvconf",
-	    "/run/NetworkManager", "/run/connman", "/usr/share/ca-certificates" };
+	    "/run/NetworkManager", "/run/connman", "/usr/share/ca-certificates",
+	    "/usr/local/share/ca-certificates", "/var/lib/ca-certificates" };
 
 	return sandbox_apply(SANDBOX_OUT, readable, ARRAY_LEN(readable));
 }

@@ -15,6 +15,7 @@ struct outd {
 	struct loop		*loop;
 	struct mansio_conf	*conf;
 	struct buf		ca, secret;
+	bool			has_secrets;	/* those that belong to conf */
 	struct fetcher		*fetcher;
 	struct ipc		*authd;		/* NULL: none */
 	struct list		asks;
@@ -132,10 +133,13 @@ ask(struct outd *o, const struct ipc_head *head, const char *what, const struct 
 static bool
 is_ours(struct outd *o, const struct ipc_head *head, struct span url, const char *configured)
 {
-	if (o->conf != NULL && configured[0] != '\0' && span_eq_str(url, configured))
-		return true;
-	refuse(o, head, ST_CONFLICT, "another URL is configured");
-	return false;
+	bool ours = o->conf != NULL && configured[0] != '\0' && span_eq_str(url, configured);
+
+	if (!ours)
+		refuse(o, head, ST_CONFLICT, "another URL is configured");
+	else if (!o->has_secrets)
+		refuse(o, head, ST_UNAVAILABLE, "the configuration is changing");
+	return ours && o->has_secrets;
 }
 
 static void
@@ -246,6 +250,7 @@ outd_configure(struct outd *o, struct mansio_conf *conf)
 	drop_asks(o, "the configuration changed");
 	fetcher_free(&o->fetcher);
 	o->conf = conf;
+	o->has_secrets = false;		/* the old ones are for another server, perhaps */
 	remake(o);
 	conf_free(&old);
 }
@@ -253,7 +258,10 @@ outd_configure(struct outd *o, struct mansio_conf *conf)
 void
 outd_secrets(struct outd *o, struct span ca, struct span secret)
 {
-	if (span_eq(ca, buf_span(&o->ca)) && span_eq(secret, buf_span(&o->secret)))
+	bool same = span_eq(ca, buf_span(&o->ca)) && span_eq(secret, buf_span(&o->secret));
+
+	o->has_secrets = true;
+	if (same)
 		return;
 	buf_fini_secret(&o->secret);
 	buf_add_span(&o->secret, secret);

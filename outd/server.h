@@ -10,7 +10,8 @@ struct outd;
 
 struct outd *outd_new(struct loop *l);
 void outd_free(struct outd **o);
-/* Takes conf over.  What is under way fails when a setting of ours changed. */
+/* Takes conf over.  When a setting of ours changed, what is under way fails, and nothing is
+ * fetched before outd_secrets(): a secret goes to no server but its own. */
 void outd_configure(struct outd *o, struct mansio_conf *conf);
 /* ca: PEM, empty: the system's; secret: that of oauth client-secret-file. */
 void outd_secrets(struct outd *o, struct span ca, struct span secret);

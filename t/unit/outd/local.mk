@@ -5,3 +5,5 @@ UNIT_TESTS += t/unit/outd/test_freshness
 t_unit_outd_test_freshness_LDADD = $(OUTD_TEST_LIBS)
 UNIT_TESTS += t/unit/outd/test_fetch
 t_unit_outd_test_fetch_LDADD = $(OUTD_TEST_LIBS)
+UNIT_TESTS += t/unit/outd/test_server
+t_unit_outd_test_server_LDADD = $(OUTD_TEST_LIBS)
