@@ -66,6 +66,7 @@ struct imap_notify {
 	/* Not NOTIFY but ENABLE METADATA: `metadata` is all that is asked for. */
 	bool		passive;
 	unsigned	metadata;	/* EV_METADATA, EV_SERVER: of any group */
+	unsigned	server_changed;	/* SERVER_... */
 	struct buf	own_noted;	/* put_span() of path and name: set by the session */
 	struct span	atts;		/* "(UID FLAGS)" of new messages; empty: none */
 	uint64_t	mailbox;	/* `fresh` are uids of it */
@@ -593,6 +594,57 @@ tell_noted(struct imap_session *s, struct span path, struct span names)
 		buf_add_str(out, "\r\n");
 }
 
+/* The server's own annotations, which come from the configuration. */
+enum { SERVER_ADMIN = 1, SERVER_COMMENT = 2 };
+
+static void
+tell_server(struct imap_session *s)
+{
+	unsigned changed = s->notify->server_changed;
+
+	s->notify->server_changed = 0;
+	if (changed == 0 || !(s->notify->metadata & EV_SERVER))
+		return;
+	buf_addf(imap_out(s), "* METADATA \"\"%s%s\r\n",
+	    changed & SERVER_ADMIN ? " /shared/admin" : "",
+	    changed & SERVER_COMMENT ? " /shared/comment" : "");
+}
+
+static void
+server_changed(struct imap_session *s, unsigned changed)
+{
+	if (s->notify == NULL || s->ending || !(s->notify->metadata & EV_SERVER))
+		return;
+	s->notify->server_changed |= changed;
+	imap_notify_note(s);
+	if (s->cmd != NULL && imap_cmd_is_idle(s->cmd))
+		imap_idle_dirty(s->cmd);
+}
+
+void
+imap_notify_configured(struct imap_server *srv)
+{
+	const struct span now[] = { span_str(srv->conf->server_admin),
+		span_str(srv->conf->server_comment) };
+	struct list *n, *tmp;
+	struct buf before = srv->server_entries;
+	struct reader r;
+	unsigned changed = 0;
+
+	srv->server_entries = (struct buf){ 0 };
+	reader_init(&r, before.data, before.len);
+	for (unsigned i = 0; i < 2; i++) {
+		put_span(&srv->server_entries, now[i]);
+		if (before.len > 0 && !span_eq(get_span(&r), now[i]))
+			changed |= 1u << i;
+	}
+	buf_fini(&before);
+	if (changed == 0)
+		return;
+	list_each(n, tmp, &srv->sessions)
+		server_changed(list_entry(n, struct imap_session, node), changed);
+}
+
 static void
 tell_metadata(struct imap_session *s, const struct store_touched_are *are)
 {
@@ -600,6 +652,7 @@ tell_metadata(struct imap_session *s, const struct store_touched_are *are)
 
 	if (s->notify->metadata == 0)
 		return;
+	tell_server(s);
 	if (are->not_noted && !s->notify->passive)
 		s->notify->overflow = true;
 	reader_init(&r, are->noted.p, are->noted.len);

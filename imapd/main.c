@@ -4,6 +4,7 @@
 #include "common/mime/charset.h"
 #include "common/util/mem.h"
 #include "common/worker/worker.h"
+#include "imapd/notify.h"
 
 struct imapd {
 	struct imap_server	srv;
@@ -47,6 +48,7 @@ on_configured(struct worker *w, void *arg)
 	begin(d, w);
 	d->srv.conf = &worker_conf(w)->imap;
 	imap_caps_check(d->srv.conf);
+	imap_notify_configured(&d->srv);
 	d->srv.tls = worker_tls(w);
 	login_mechanisms_renew(&d->srv.mechanisms, d->srv.auth);
 }

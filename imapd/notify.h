@@ -33,6 +33,8 @@ void imap_notify_enable(struct imap_session *s, struct span name, struct buf *ou
 void imap_notify_enabled(struct imap_cmd *cmd);
 /* Annotations that this session itself set: put_store_metadata(); path empty: the account's. */
 void imap_notify_own_metadata(struct imap_session *s, struct span path, struct span entries);
+/* Settings are in force, or others: changed annotations of the server are told. */
+void imap_notify_configured(struct imap_server *srv);
 /* Messages above this uid were told with EXISTS. */
 void imap_notify_new(struct imap_session *s, uint32_t above);
 

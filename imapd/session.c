@@ -816,4 +816,5 @@ imap_server_fini(struct imap_server *srv)
 	loop_timer_free(&srv->progress);
 	login_mechanisms_fini(&srv->mechanisms);
 	counts_fini(&srv->counts);
+	buf_fini(&srv->server_entries);
 }

@@ -35,6 +35,7 @@ struct imap_server {
 	bool			draining;
 	struct login_mechanisms	mechanisms;
 	struct loop_timer	*progress;	/* progress.c */
+	struct buf		server_entries;	/* cmd_notify.c: values of the server's own annotations */
 	void			(*closed)(void *arg, const struct net_ip *peer);	/* a session is gone; may be NULL */
 	void			*arg;
 };
