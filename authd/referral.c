@@ -75,8 +75,11 @@ dir_apply_referral(struct dir_job *job, struct dir_account *a)
 	buf_clear(&b);
 	if (r != NULL && r->version != 0 && dir_referral_decode(&f, r->value)) {
 		referral_url_for(f.url, a->address, &b);
-		if (b.len <= DIR_REFERRAL_MAX)
-			a->referral = arena_span(dir_arena(job), buf_span(&b));
+		if (b.len > DIR_REFERRAL_MAX) {	/* a long name: he is asked for it there */
+			buf_clear(&b);
+			referral_url_for(f.url, SPAN_NONE, &b);
+		}
+		a->referral = arena_span(dir_arena(job), buf_span(&b));
 		a->referral_stays = f.stays;
 	}
 	buf_fini(&b);
