@@ -93,6 +93,12 @@ every_mistake_names_file_and_line(void **state)
 		{ "listener a { protocol = imap bind = 127.0.0.1:1 mode = 888 }", "f:1: mode: \"888\" is not a file mode" },
 		{ "shard 1 { path = /x }", "f:1: shard 1 path: no such shard" },
 		{ "lmtp { recipient-delimiter = ++ }", "f:1: lmtp recipient-delimiter: not a delimiter" },
+		{ "imap { shared-prefix = \"a/b\" }", "f:1: imap shared-prefix: not a name" },
+		{ "imap { other-users-prefix = inbox }", "f:1: imap other-users-prefix: not a name" },
+		{ "imap { shared-prefix = \"other users\" }",
+		    "f:1: imap shared-prefix: the same as other-users-prefix" },
+		{ "imap { shared-prefix = Sent }",
+		    "f:1: imap shared-prefix: the same as one of default-folders" },
 		{ "lmtp { over-quota = 450 }", "f:1: over-quota: \"450\" is not a value; allowed: 452 or 552" },
 		{ "log { target = file }", "f:1: log file: must be set" },
 	};
