@@ -232,6 +232,8 @@ imap_annotation_tell(const struct imap_annotation_item *it, struct span rows, st
 
 /* ---- changes by others ---- */
 
+#define CHANGED_MAX	(1u << 20)	/* bytes of names of some messages; more are not told */
+
 struct imap_annotated *
 imap_annotated_new(uint64_t since)
 {
@@ -299,7 +301,7 @@ imap_annotated_keep(struct imap_annotated *a, struct span entries)
 	struct reader r;
 
 	reader_init(&r, entries.p, entries.len);
-	while (entries.len > 0 && get_store_annotated(&r, &x)) {
+	while (entries.len > 0 && a->changed.len < CHANGED_MAX && get_store_annotated(&r, &x)) {
 		if (!is_own(a, x.modseq) && is_new(a, &x))
 			put_store_annotated(&a->changed, &x);
 	}

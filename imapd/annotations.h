@@ -29,7 +29,7 @@ void imap_annotated_free(struct imap_annotated **a);
 void imap_annotated_own(struct imap_annotated *a, uint64_t modseq);
 /* Forgets what was kept. */
 void imap_annotated_clear(struct imap_annotated *a);
-/* Keeps what others changed, of a part of an answer. */
+/* Keeps what others changed, of a part of an answer, unless that is too much to name. */
 void imap_annotated_keep(struct imap_annotated *a, struct span entries);
 /* "ANNOTATION (/comment)" of what is kept of a message; nothing when there is none. */
 void imap_annotated_put(const struct imap_annotated *a, uint32_t uid, struct buf *out);
