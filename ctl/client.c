@@ -14,6 +14,7 @@
 #include "common/util/fd.h"
 #include "common/util/mem.h"
 #include "common/worker/admin_proto.h"
+#include "ctl/output.h"
 
 #define CONNECT_S 5
 
@@ -244,6 +245,19 @@ ctl_run(struct ctl *ctl, const char *command, struct span args, struct buf *out)
 	else if (st != ST_OK)
 		rc = ctl_failed(ctl, st, buf_span(out));
 	ctl_disconnect(&c);
+	return rc;
+}
+
+int
+ctl_run_line(struct ctl *ctl, const char *command, const struct buf *args, struct buf *line)
+{
+	struct buf answer = { 0 };
+	int rc = ctl_run(ctl, command, buf_span(args), &answer);
+
+	if (rc == CTL_OK)
+		rc = ctl->json ? ctl_print_json(buf_span(&answer)) : ctl_print(line);
+	buf_fini(&answer);
+	buf_fini(line);
 	return rc;
 }
 

@@ -31,6 +31,8 @@ bool ctl_wait(struct ctl_client *c, unsigned under_way, unsigned seconds);
 /* One command from connect to answer; out gets the JSON text.  A failure is said, and with
  * --json also printed. */
 int ctl_run(struct ctl *ctl, const char *command, struct span args, struct buf *out);
+/* The same, then prints its JSON, or the line; that is emptied. */
+int ctl_run_line(struct ctl *ctl, const char *command, const struct buf *args, struct buf *line);
 /* The same on a connection, without a word: for callers that look at the status. */
 bool ctl_call(struct ctl_client *c, const char *command, struct span args, unsigned seconds,
     enum status *st, struct buf *out);

@@ -9,19 +9,6 @@
 #include "ctl/output.h"
 
 static int
-run(struct ctl *ctl, const char *command, const struct buf *args, struct buf *line)
-{
-	struct buf answer = { 0 };
-	int rc = ctl_run(ctl, command, buf_span(args), &answer);
-
-	if (rc == CTL_OK)
-		rc = ctl->json ? ctl_print_json(buf_span(&answer)) : ctl_print(line);
-	buf_fini(&answer);
-	buf_fini(line);
-	return rc;
-}
-
-static int
 count(int argc, int want)
 {
 	return argc == want ? CTL_OK :
@@ -79,7 +66,7 @@ acl_set(struct ctl *ctl, int argc, char **argv)
 	ctl_args(&args, "address", argv[0], "mailbox", argv[1], "identifier", argv[2], "rights",
 	    argv[3], NULL);
 	buf_addf(&line, "rights of %s in %s are set\n", argv[2], argv[1]);
-	rc = run(ctl, "acl-set", &args, &line);
+	rc = ctl_run_line(ctl, "acl-set", &args, &line);
 	buf_fini(&args);
 	return rc;
 }
@@ -94,7 +81,7 @@ acl_delete(struct ctl *ctl, int argc, char **argv)
 		return rc;
 	ctl_args(&args, "address", argv[0], "mailbox", argv[1], "identifier", argv[2], NULL);
 	buf_addf(&line, "%s has no entry in %s\n", argv[2], argv[1]);
-	rc = run(ctl, "acl-delete", &args, &line);
+	rc = ctl_run_line(ctl, "acl-delete", &args, &line);
 	buf_fini(&args);
 	return rc;
 }
@@ -110,7 +97,7 @@ mailbox_create(struct ctl *ctl, int argc, char **argv)
 		return rc;
 	ctl_args(&args, "address", argv[0], "mailbox", argv[1], NULL);
 	buf_addf(&line, "mailbox %s is made\n", argv[1]);
-	rc = run(ctl, "mailbox-create", &args, &line);
+	rc = ctl_run_line(ctl, "mailbox-create", &args, &line);
 	buf_fini(&args);
 	return rc;
 }

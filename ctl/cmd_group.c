@@ -6,20 +6,6 @@
 #include "ctl/output.h"
 #include "ctl/pages.h"
 
-/* Runs a command and prints its JSON, or the line. */
-static int
-run(struct ctl *ctl, const char *command, const struct buf *args, struct buf *line)
-{
-	struct buf answer = { 0 };
-	int rc = ctl_run(ctl, command, buf_span(args), &answer);
-
-	if (rc == CTL_OK)
-		rc = ctl->json ? ctl_print_json(buf_span(&answer)) : ctl_print(line);
-	buf_fini(&answer);
-	buf_fini(line);
-	return rc;
-}
-
 static int
 group_add(struct ctl *ctl, int argc, char **argv)
 {
@@ -34,7 +20,7 @@ group_add(struct ctl *ctl, int argc, char **argv)
 		return rc;
 	ctl_args(&args, "group", argv[0], "description", description, NULL);
 	buf_addf(&line, "group %s is made\n", argv[0]);
-	rc = run(ctl, "group-add", &args, &line);
+	rc = ctl_run_line(ctl, "group-add", &args, &line);
 	buf_fini(&args);
 	return rc;
 }
@@ -50,7 +36,7 @@ group_delete(struct ctl *ctl, int argc, char **argv)
 		return rc;
 	ctl_args(&args, "group", argv[0], NULL);
 	buf_addf(&line, "group %s is deleted\n", argv[0]);
-	rc = run(ctl, "group-delete", &args, &line);
+	rc = ctl_run_line(ctl, "group-delete", &args, &line);
 	buf_fini(&args);
 	return rc;
 }
@@ -75,7 +61,7 @@ group_member(struct ctl *ctl, int argc, char **argv)
 	json_kv_bool(&w, "remove", take_out);
 	json_end_object(&w);
 	buf_addf(&line, "%s is %s group %s\n", argv[1], take_out ? "no more in" : "in", argv[0]);
-	rc = run(ctl, "group-member", &args, &line);
+	rc = ctl_run_line(ctl, "group-member", &args, &line);
 	buf_fini(&args);
 	return rc;
 }

@@ -303,20 +303,29 @@ accept_literal(struct imap_cmd *cmd)
 	imap_reader_stream(&s->reader);
 }
 
+/* What the store says of the mailbox: it is there, and whether it takes messages. */
+static void
+take_answer(struct append *q, enum status st, const struct store_mailboxes *part)
+{
+	struct store_mailbox m;
+	struct reader r;
+
+	if (st != ST_OK || part == NULL || part->list.len == 0)
+		return;
+	reader_init(&r, part->list.p, part->list.len);
+	q->checked |= get_store_mailbox(&r, &m) && m.id != 0;
+	if (q->checked && !(m.rights & RIGHT_INSERT))
+		q->to.failed = ST_DENIED;
+}
+
 /* Is the mailbox there at all?  Then it is the URL that is wrong. */
 static void
 on_there(void *arg, enum status st, bool more, const void *msg)
 {
 	struct imap_cmd *cmd = arg;
 	struct append *q = cmd->data;
-	const struct store_mailboxes *part = msg;
-	struct store_mailbox m;
-	struct reader r;
 
-	if (st == ST_OK && part != NULL && part->list.len > 0) {
-		reader_init(&r, part->list.p, part->list.len);
-		q->checked |= get_store_mailbox(&r, &m) && m.id != 0;
-	}
+	take_answer(q, st, msg);
 	if (more)
 		return;
 	if (st != ST_OK || !q->checked) {
@@ -390,16 +399,8 @@ on_checked(void *arg, enum status st, bool more, const void *msg)
 	struct imap_cmd *cmd = arg;
 	struct imap_session *s = cmd->session;
 	struct append *q = cmd->data;
-	const struct store_mailboxes *part = msg;
-	struct store_mailbox m;
-	struct reader r;
 
-	if (st == ST_OK && part != NULL && part->list.len > 0) {
-		reader_init(&r, part->list.p, part->list.len);
-		q->checked |= get_store_mailbox(&r, &m) && m.id != 0;
-		if (q->checked && !(m.rights & RIGHT_INSERT))
-			q->to.failed = ST_DENIED;
-	}
+	take_answer(q, st, msg);
 	if (more)
 		return;
 	if (st != ST_OK)
