@@ -169,18 +169,27 @@ imap_names_select(struct imap_session *s, struct store *at)
 
 enum space { OWN, OTHERS, SHARED };
 
+/* Behind the prefix stands an address.  All else is the client's own: who comes with a
+ * mailbox "Shared" from another server keeps it. */
+static bool
+is_in(struct span path, struct span top)
+{
+	struct span name;
+
+	if (top.len == 0 || path.len <= top.len || path.p[top.len] != MAILBOX_DELIMITER ||
+	    !span_eq(span_sub(path, 0, top.len), top))
+		return false;
+	name = span_sub(path, top.len + 1, path.len);
+	name = span_sub(name, 0, span_find(name, MAILBOX_DELIMITER));
+	return span_find(name, '@') < name.len;
+}
+
 static enum space
 space_of(const struct imap_session *s, struct span path)
 {
-	for (unsigned shared = 0; shared < 2; shared++) {
-		struct span top = imap_namespace(s, shared != 0);
-
-		if (top.len > 0 && path.len >= top.len &&
-		    span_eq(span_sub(path, 0, top.len), top) &&
-		    (path.len == top.len || path.p[top.len] == MAILBOX_DELIMITER))
-			return shared != 0 ? SHARED : OTHERS;
-	}
-	return OWN;
+	if (is_in(path, imap_namespace(s, false)))
+		return OTHERS;
+	return is_in(path, imap_namespace(s, true)) ? SHARED : OWN;
 }
 
 /* The name behind the prefix; *rest: what follows it. */
@@ -420,7 +429,7 @@ url_decode(struct span in, struct buf *out)
 static void
 add_name(struct imap_session *s, struct span name, struct buf *names)
 {
-	if (name.len > 0 && name.len < AUTH_NAME_MAX && names->len < 8192 &&
+	if (name.len < AUTH_NAME_MAX && names->len < 8192 && span_find(name, '@') < name.len &&
 	    !span_has_prefix(name, AUTH_WHO_GROUP) && owner_by_name(s, name) == NULL)
 		put_span(names, name);
 }
@@ -538,6 +547,7 @@ struct listing {
 	struct span		path;
 	struct list		*at;		/* of session->owners */
 	bool			shared;		/* of the two namespaces the second is told */
+	bool			own_root[2];	/* the account has a mailbox of its name */
 };
 
 static void
@@ -635,6 +645,13 @@ on_owner_list(void *arg, enum status st, bool more, const void *msg)
 		next_owner(l);
 }
 
+/* In LIST, in that of the two namespaces. */
+static bool
+is_told(const struct imap_session *s, const struct imap_owner *o, bool shared)
+{
+	return o->listed && o->store != s->home && o->shared == shared;
+}
+
 /* The next one of the namespace that is told; NULL: that was all of them. */
 static struct imap_owner *
 take_owner(struct listing *l)
@@ -645,7 +662,7 @@ take_owner(struct listing *l)
 		struct imap_owner *o = list_entry(l->at, struct imap_owner, node);
 
 		l->at = l->at->next;
-		if (o->listed && o->store != s->home && o->shared == l->shared)
+		if (is_told(s, o, l->shared))
 			return o;
 	}
 	return NULL;
@@ -672,7 +689,7 @@ next_owner(struct listing *l)
 			buf_clear(&s->list_prefix);
 		}
 	}
-	if (s->list_prefix.len == 0)
+	if (s->list_prefix.len == 0 && !l->own_root[l->shared])
 		put_root(&out, imap_namespace(s, l->shared));
 	buf_clear(&s->list_prefix);
 	buf_add_span(&s->list_prefix, imap_namespace(s, l->shared));
@@ -683,6 +700,23 @@ next_owner(struct listing *l)
 	buf_fini(&out);
 	buf_add_c(&s->list_prefix, MAILBOX_DELIMITER);
 	store_do_list(o->store, &rq, on_owner_list, l);
+}
+
+/* An own mailbox called as a namespace has what is in that below it. */
+static void
+own_root(struct listing *l, struct store_mailbox *m)
+{
+	struct imap_session *s = l->cmd->session;
+	struct list *node, *tmp;
+
+	for (unsigned shared = 0; shared < 2; shared++) {
+		if (!span_eq(m->path, imap_namespace(s, shared != 0)))
+			continue;
+		l->own_root[shared] = true;
+		list_each(node, tmp, &s->owners)
+			m->has_children |= is_told(s, list_entry(node, struct imap_owner, node),
+			    shared != 0);
+	}
 }
 
 static void
@@ -697,10 +731,12 @@ on_own_list(void *arg, enum status st, bool more, const void *msg)
 	if (st == ST_OK && are != NULL) {
 		reader_init(&r, are->list.p, are->list.len);
 		while (are->list.len > 0 && get_store_mailbox(&r, &m)) {
-			if (m.id == 0 && space_of(l->cmd->session, m.path) != OWN)
+			if (m.id == 0 && space_of(l->cmd->session, m.path) != OWN) {
 				put_span(&l->cmd->session->list_subscribed, m.path);
-			else
-				put_store_mailbox(&out, &m);
+				continue;
+			}
+			own_root(l, &m);
+			put_store_mailbox(&out, &m);
 		}
 		tell(l, &out, true);
 		buf_fini(&out);
