@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "authd/authd.h"
@@ -154,7 +152,6 @@ start(struct control *c)
 static void
 on_status(struct control *c, const struct ipc_head *h)
 {
-	struct control_status_is is;
 	struct buf b = { 0 };
 
 	if (c->a != NULL) {
@@ -163,9 +160,7 @@ on_status(struct control *c, const struct ipc_head *h)
 		buf_addf(&b, "granted=%llu\n", (unsigned long long)c->a->count.granted);
 		buf_addf(&b, "failed=%llu\n", (unsigned long long)c->a->count.failed);
 	}
-	is.text = buf_span(&b);
-	ipc_reply(c->ipc, h, ST_OK, CONTROL_STATUS_IS, &is);
-	buf_fini(&b);
+	control_answer_status(c->ipc, h, &b);
 }
 
 static void
@@ -250,9 +245,8 @@ main(int argc, char **argv)
 	struct ipc_config cf = { .protocol = &control_protocol, .peer = "monitor",
 	    .allowed = CONTROL_PARENT, .fds = true, .request = on_control, .closed = on_closed,
 	    .arg = &c };
-	struct rlimit none = { 0, 0 };
 	struct loop_signal *term;
-	struct stat st;
+	int rc;
 
 	log_init("authd");
 	if (argc == 2 && strcmp(argv[1], POOL_CHILD_ARG) == 0) {
@@ -263,16 +257,8 @@ main(int argc, char **argv)
 		spawner_main(CONTROL_FD);
 		return 0;
 	}
-	if (fstat(CONTROL_FD, &st) != 0 || !S_ISSOCK(st.st_mode)) {
-		static const char words[] = "authd is started by mansiod, see mansiod(8)\n";
-
-		return write(STDERR_FILENO, words, sizeof(words) - 1) < 0 ? 2 : 64;
-	}
-	control_child_signals();
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)prctl(PR_SET_DUMPABLE, 0);
-	(void)setrlimit(RLIMIT_CORE, &none);
-	(void)fd_cloexec(CONTROL_FD, true);
+	if ((rc = control_child_begin("authd")) != 0)
+		return rc;
 	c.loop = loop_new();
 	cf.loop = c.loop;
 	c.patience = loop_timer_new(c.loop, without_directory, &c);

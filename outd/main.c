@@ -2,13 +2,8 @@
  * socket: its configuration, the secrets that the monitor read for it, and one socket, authd's.
  * It ends when its parent does. */
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/ipc/ipc.h"
 #include "common/util/fd.h"
@@ -86,13 +81,10 @@ start(struct control *c)
 static void
 on_status(struct control *c, const struct ipc_head *h)
 {
-	struct control_status_is is;
 	struct buf b = { 0 };
 
 	outd_status(c->outd, &b);
-	is.text = buf_span(&b);
-	ipc_reply(c->ipc, h, ST_OK, CONTROL_STATUS_IS, &is);
-	buf_fini(&b);
+	control_answer_status(c->ipc, h, &b);
 }
 
 static void
@@ -146,14 +138,8 @@ on_closed(struct ipc *ipc, void *arg)
 static bool
 prepare(void)
 {
-	struct rlimit none = { 0, 0 };
 	pthread_attr_t small;
 
-	control_child_signals();
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)prctl(PR_SET_DUMPABLE, 0);
-	(void)setrlimit(RLIMIT_CORE, &none);
-	(void)fd_cloexec(CONTROL_FD, true);
 	(void)clearenv();
 	(void)setenv("RES_OPTIONS", "timeout:2 attempts:2", 1);
 	if (pthread_attr_init(&small) != 0 || pthread_attr_setstacksize(&small, STACK_BYTES) != 0 ||
@@ -170,14 +156,11 @@ main(int argc, char **argv)
 	struct ipc_config cf = { .protocol = &control_protocol, .peer = "monitor",
 	    .allowed = CONTROL_PARENT, .fds = true, .request = on_control, .closed = on_closed,
 	    .arg = &c };
-	struct stat st;
+	int rc;
 
 	log_init("outd");
-	if (fstat(CONTROL_FD, &st) != 0 || !S_ISSOCK(st.st_mode)) {
-		static const char words[] = "outd is started by mansiod, see mansiod(8)\n";
-
-		return write(STDERR_FILENO, words, sizeof(words) - 1) < 0 ? 2 : 64;
-	}
+	if ((rc = control_child_begin("outd")) != 0)
+		return rc;
 	if (!prepare()) {
 		LOG(NULL, FATAL, "out.curl", KV_STR("why", "this libcurl cannot do what is needed"));
 		return 1;

@@ -1,6 +1,10 @@
 #include "common/worker/control_proto.h"
 
 #include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/auth/ticket.h"
@@ -108,6 +112,32 @@ control_child_signals(void)
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
+}
+
+int
+control_child_begin(const char *program)
+{
+	struct rlimit none = { 0, 0 };
+	struct stat st;
+
+	if (fstat(CONTROL_FD, &st) != 0 || !S_ISSOCK(st.st_mode))
+		return dprintf(STDERR_FILENO, "%s is started by mansiod, see mansiod(8)\n",
+		    program) < 0 ? 2 : 64;
+	control_child_signals();
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)fd_cloexec(CONTROL_FD, true);
+	return 0;
+}
+
+void
+control_answer_status(struct ipc *ipc, const struct ipc_head *h, struct buf *lines)
+{
+	const struct control_status_is is = { .text = buf_span(lines) };
+
+	ipc_reply(ipc, h, ST_OK, CONTROL_STATUS_IS, &is);
+	buf_fini(lines);
 }
 
 void

@@ -16,7 +16,7 @@
 #ifndef COMMON_WORKER_CONTROL_PROTO_H
 #define COMMON_WORKER_CONTROL_PROTO_H
 
-#include "common/ipc/message.h"
+#include "common/ipc/ipc.h"
 
 #define CONTROL_FD 3
 #define CONTROL_PROTO_MAJOR 1
@@ -101,6 +101,11 @@ extern const struct ipc_protocol control_protocol;
  * ignored (the monitor speaks for them).  The log's descriptor is taken over. */
 void control_child_signals(void);
 void control_take_log(const struct control_log *l, int fd);
+/* The first steps of a program that holds secrets: its signals, no core, not to be traced, gone
+ * with its parent.  0, or what to exit with, said, when it was not the monitor that started it. */
+int control_child_begin(const char *program);
+/* Answers `status` with these lines, and empties them. */
+void control_answer_status(struct ipc *ipc, const struct ipc_head *h, struct buf *lines);
 /* The configuration of a `config` message; fd stays the caller's.  NULL, with a log line,
  * when it cannot be read: keep the old one. */
 struct mansio_conf *control_read_config(int fd);

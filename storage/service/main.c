@@ -260,14 +260,11 @@ start(struct stored *sd)
 static void
 answer_status(struct stored *sd, const struct ipc_head *h)
 {
-	struct control_status_is is;
 	struct buf b = { 0 };
 
 	if (sd->svc != NULL)
 		service_stats(sd->svc, &b);
-	is.text = buf_span(&b);
-	ipc_reply(sd->control, h, ST_OK, CONTROL_STATUS_IS, &is);
-	buf_fini(&b);
+	control_answer_status(sd->control, h, &b);
 }
 
 static void
