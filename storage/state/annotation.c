@@ -330,27 +330,13 @@ judge_store(struct apply *ap, struct mbox *m, const struct uidset *uids, const s
 static enum status
 store_all(struct apply *ap, struct mbox *m, const struct uidset *uids, struct storing *q)
 {
-	struct store_flags_are reply = { 0 };
-	struct buf modified = { 0 };
-	enum status st = ST_OK;
-
 	ap->r->mailbox = m->id;
-	for (uint32_t u = 0; st == ST_OK && (u = uidset_next(uids, u)) != 0;)
-		st = store_one(ap, m, u, q);
-	if (st == ST_OK)
-		chain_remember_modified(ap, &q->modified);
-	uidset_encode(&q->modified, &modified);
-	reply.modseq = ap->a->rec.modseq;
-	reply.rows = buf_span(&q->rows);
-	reply.modified = buf_span(&modified);
-	if (st == ST_OK && q->keywords) {
-		st = keywords_load(ap->s, ap->a);
-		reply.keywords = buf_span(&ap->a->keywords);
-	}
-	if (st == ST_OK)
-		ap_reply(ap, STORE_FLAGS_ARE, &reply);
-	buf_fini(&modified);
-	return st;
+	for (uint32_t u = 0; (u = uidset_next(uids, u)) != 0;)
+		TRY(store_one(ap, m, u, q));
+	if (q->keywords)
+		TRY(keywords_load(ap->s, ap->a));
+	chain_answer(ap, &q->rows, &q->modified, q->keywords ? buf_span(&ap->a->keywords) : SPAN_NONE);
+	return ST_OK;
 }
 
 static enum status

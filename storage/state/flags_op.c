@@ -124,8 +124,8 @@ change_one(struct apply *ap, struct mbox *m, uint32_t uid, struct change *c)
 	return ST_OK;
 }
 
-void
-chain_remember_modified(struct apply *ap, const struct uidset *refused)
+static void
+remember_modified(struct apply *ap, const struct uidset *refused)
 {
 	const struct ipc_message *m = ipc_find(&store_protocol, STORE_FLAGS_ARE);
 	struct store_flags_are before = { 0 }, now = { .modseq = ap->a->rec.modseq };
@@ -142,29 +142,30 @@ chain_remember_modified(struct apply *ap, const struct uidset *refused)
 	buf_fini(&modified);
 }
 
+void
+chain_answer(struct apply *ap, const struct buf *rows, const struct uidset *refused,
+    struct span keywords)
+{
+	struct store_flags_are reply = { .modseq = ap->a->rec.modseq, .rows = buf_span(rows),
+		.keywords = keywords };
+	struct buf modified = { 0 };
+
+	remember_modified(ap, refused);
+	uidset_encode(refused, &modified);
+	reply.modified = buf_span(&modified);
+	ap_reply(ap, STORE_FLAGS_ARE, &reply);
+	buf_fini(&modified);
+}
+
 static enum status
 change_all(struct apply *ap, struct mbox *m, const struct uidset *uids, struct change *c)
 {
-	struct store_flags_are reply = { 0 };
-	struct buf modified = { 0 };
-	enum status st = ST_OK;
-
 	ap->r->mailbox = m->id;
-	for (uint32_t u = 0; st == ST_OK && (u = uidset_next(uids, u)) != 0;)
-		st = change_one(ap, m, u, c);
-	if (st == ST_OK)
-		chain_remember_modified(ap, &c->modified);
-	uidset_encode(&c->modified, &modified);
-	reply.modseq = ap->a->rec.modseq;
-	reply.rows = buf_span(&c->rows);
-	reply.modified = buf_span(&modified);
+	for (uint32_t u = 0; (u = uidset_next(uids, u)) != 0;)
+		TRY(change_one(ap, m, u, c));
 	/* also old ones: another session may have added them since the asker heard of any */
-	if (c->keywords)
-		reply.keywords = buf_span(&ap->a->keywords);
-	if (st == ST_OK)
-		ap_reply(ap, STORE_FLAGS_ARE, &reply);
-	buf_fini(&modified);
-	return st;
+	chain_answer(ap, &c->rows, &c->modified, c->keywords ? buf_span(&ap->a->keywords) : SPAN_NONE);
+	return ST_OK;
 }
 
 bool

@@ -275,8 +275,10 @@ bool chain_part_fits(const struct apply *ap);
 bool chain_memo_fits(const struct apply *ap, const struct uidset *uids);
 /* The uids named: decoded, and the highest one told. */
 bool chain_named(struct apply *ap, struct span in, struct uidset *asked);
-/* The rows can be read again, those that were refused are kept. */
-void chain_remember_modified(struct apply *ap, const struct uidset *refused);
+/* The answer of STORE: rows, and those that were refused, which are remembered for the parts to
+ * come; the rows can be read again. */
+void chain_answer(struct apply *ap, const struct buf *rows, const struct uidset *refused,
+    struct span keywords);
 
 /* ---- annotations of messages (annotation.c) ---- */
 
