@@ -423,7 +423,7 @@ read_changes(struct request *rq, const struct store_changes *msg)
 		st = share_rows(rq, msg->mailbox, ROW_FLAGS, &rows);
 	if (st == ST_NOT_FOUND && rq->begun && rq->resume != 0)
 		st = ST_UNAVAILABLE;	/* deleted between two parts: ask again */
-	if (st == ST_OK && !c->gone && !channel_foreign(rq->chan))
+	if (st == ST_OK && !c->gone && c->urls_told != 0 && !channel_foreign(rq->chan))
 		st = state_url_reset(rq->svc->state, rq->account->id, msg->mailbox, &are.url_reset);
 	are.highestmodseq = c->highestmodseq;
 	are.uidnext = c->uidnext;

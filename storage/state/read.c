@@ -617,6 +617,7 @@ state_changes(struct state *s, uint64_t account, uint64_t mailbox, uint64_t sinc
 	c->highestmodseq = m.highestmodseq;
 	c->uidnext = m.uidnext;
 	c->recent_from = m.recent_from;
+	c->urls_told = a.urls_told;
 	c->gone = m.deleted_ms != 0;
 	if (c->gone || since >= m.highestmodseq)
 		return ST_OK;

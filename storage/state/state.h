@@ -182,6 +182,7 @@ void state_bodies_close(struct state_bodies **b);
 struct state_changes {			/* zeroed before the first use */
 	uint64_t	highestmodseq;
 	uint32_t	uidnext, recent_from;
+	uint64_t	urls_told;	/* 0: state_url_reset() has nothing to say */
 	bool		full, gone, more;
 	struct uidset	changed, vanished;
 };
