@@ -261,6 +261,28 @@ ctl_run_line(struct ctl *ctl, const char *command, const struct buf *args, struc
 	return rc;
 }
 
+int
+ctl_run_show(struct ctl *ctl, const char *command, struct span args,
+    void (*show)(struct buf *out, const struct json *answer))
+{
+	struct buf answer = { 0 }, out = { 0 };
+	struct json_doc *doc = NULL;
+	int rc = ctl_run(ctl, command, args, &answer);
+
+	if (rc == CTL_OK && ctl->json) {
+		rc = ctl_print_json(buf_span(&answer));
+	} else if (rc == CTL_OK && json_parse(buf_span(&answer), ADMIN_RESULT_MAX, &doc) != ST_OK) {
+		rc = ctl_error("the answer is not understood");
+	} else if (rc == CTL_OK) {
+		show(&out, json_root(doc));
+		rc = ctl_print(&out);
+	}
+	json_free(&doc);
+	buf_fini(&answer);
+	buf_fini(&out);
+	return rc;
+}
+
 void
 ctl_args(struct buf *out, const char *key, ...)
 {

@@ -33,6 +33,9 @@ bool ctl_wait(struct ctl_client *c, unsigned under_way, unsigned seconds);
 int ctl_run(struct ctl *ctl, const char *command, struct span args, struct buf *out);
 /* The same, then prints its JSON, or the line; that is emptied. */
 int ctl_run_line(struct ctl *ctl, const char *command, const struct buf *args, struct buf *line);
+/* The same, then prints its JSON, or what `show` makes of it. */
+int ctl_run_show(struct ctl *ctl, const char *command, struct span args,
+    void (*show)(struct buf *out, const struct json *answer));
 /* The same on a connection, without a word: for callers that look at the status. */
 bool ctl_call(struct ctl_client *c, const char *command, struct span args, unsigned seconds,
     enum status *st, struct buf *out);

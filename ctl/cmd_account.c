@@ -400,26 +400,14 @@ static int
 account_show(struct ctl *ctl, int argc, char **argv)
 {
 	const struct ctl_option none[] = { { NULL, CTL_FLAG, NULL } };
-	struct buf args = { 0 }, answer = { 0 }, out = { 0 };
-	struct json_doc *doc = NULL;
+	struct buf args = { 0 };
 	int rc = ctl_options(none, &argc, argv, 1, 1);
 
 	if (rc != CTL_OK)
 		return rc;
 	ctl_args(&args, "address", argv[0], NULL);
-	rc = ctl_run(ctl, "account-show", buf_span(&args), &answer);
-	if (rc == CTL_OK && ctl->json) {
-		rc = ctl_print_json(buf_span(&answer));
-	} else if (rc == CTL_OK && json_parse(buf_span(&answer), ADMIN_RESULT_MAX, &doc) != ST_OK) {
-		rc = ctl_error("the answer is not understood");
-	} else if (rc == CTL_OK) {
-		show(&out, json_root(doc));
-		rc = ctl_print(&out);
-	}
-	json_free(&doc);
+	rc = ctl_run_show(ctl, "account-show", buf_span(&args), show);
 	buf_fini(&args);
-	buf_fini(&answer);
-	buf_fini(&out);
 	return rc;
 }
 

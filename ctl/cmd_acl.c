@@ -16,8 +16,9 @@ count(int argc, int want)
 }
 
 static void
-print_acl(struct buf *out, const struct json *list)
+print_acl(struct buf *out, const struct json *answer)
 {
+	const struct json *list = json_member(answer, "acl");
 	struct span who, rights;
 
 	if (json_count(list) == 0)
@@ -32,26 +33,14 @@ print_acl(struct buf *out, const struct json *list)
 static int
 acl_list(struct ctl *ctl, int argc, char **argv)
 {
-	struct buf args = { 0 }, answer = { 0 }, out = { 0 };
-	struct json_doc *doc = NULL;
+	struct buf args = { 0 };
 	int rc = count(argc, 2);
 
 	if (rc != CTL_OK)
 		return rc;
 	ctl_args(&args, "address", argv[0], "mailbox", argv[1], NULL);
-	rc = ctl_run(ctl, "acl-list", buf_span(&args), &answer);
-	if (rc == CTL_OK && ctl->json) {
-		rc = ctl_print_json(buf_span(&answer));
-	} else if (rc == CTL_OK && json_parse(buf_span(&answer), ADMIN_RESULT_MAX, &doc) != ST_OK) {
-		rc = ctl_error("the answer is not understood");
-	} else if (rc == CTL_OK) {
-		print_acl(&out, json_member(json_root(doc), "acl"));
-		rc = ctl_print(&out);
-	}
-	json_free(&doc);
+	rc = ctl_run_show(ctl, "acl-list", buf_span(&args), print_acl);
 	buf_fini(&args);
-	buf_fini(&answer);
-	buf_fini(&out);
 	return rc;
 }
 
