@@ -378,3 +378,17 @@ kit_same(struct kit *a, struct kit *b)
 		engine_cursor_close(&y);
 	}
 }
+
+void
+kit_end(struct kit *k)
+{
+	struct kit all;
+
+	kit_check(k);
+	kit_open(&all);
+	kit_replay(&all, k, UINT32_MAX);
+	kit_check(&all);
+	kit_same(k, &all);
+	kit_close(&all);
+	kit_close(k);
+}

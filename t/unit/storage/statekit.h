@@ -52,6 +52,8 @@ uint64_t kit_mailbox(struct kit *k, const char *path);
 void kit_check(struct kit *k);
 /* Fails the test unless hash, and every row of every table, agree. */
 void kit_same(struct kit *a, struct kit *b);
+/* The end of a test: checks, and compares with all of it replayed in one transaction. */
+void kit_end(struct kit *k);
 /* Decodes the reply of the last operation. */
 void kit_reply(struct kit *k, uint16_t no, void *msg);
 
