@@ -1,4 +1,4 @@
-/* ipc_decode over every message of the five protocols: byte 0 the protocol, 1 and 2
+/* ipc_decode over every message of the six protocols: byte 0 the protocol, 1 and 2
  * the message number, the rest its body.  What decodes must encode, and decode to the
  * same bytes again. */
 #include <stdalign.h>
@@ -9,8 +9,10 @@
 #include "common/auth/auth_proto.h"
 #include "common/out/out_proto.h"
 #include "common/util/bytes.h"
+#include "common/util/mem.h"
 #include "common/worker/admin_proto.h"
 #include "common/worker/control_proto.h"
+#include "storage/api/index_proto.h"
 #include "storage/api/store_proto.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -20,7 +22,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	const struct ipc_protocol *const protocols[] = {
 		&store_protocol, &auth_protocol, &control_protocol, &admin_protocol,
-		&out_protocol
+		&out_protocol, &index_protocol
 	};
 	alignas(max_align_t) char msg[IPC_STRUCT_MAX], again[IPC_STRUCT_MAX];
 	const struct ipc_message *m;
@@ -28,7 +30,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (len < 3)
 		return 0;
-	m = ipc_find(protocols[data[0] % 5], get_be16(data + 1));
+	m = ipc_find(protocols[data[0] % ARRAY_LEN(protocols)], get_be16(data + 1));
 	if (m == NULL || ipc_decode(m, span(data + 3, len - 3), msg) != ST_OK)
 		return 0;
 	ipc_encode(m, msg, &one);

@@ -19,6 +19,7 @@
 #include "common/util/mem.h"
 #include "common/worker/admin_proto.h"
 #include "common/worker/control_proto.h"
+#include "storage/api/index_proto.h"
 #include "storage/api/store_proto.h"
 
 struct t_ask { uint32_t n; struct span text; bool flag; };
@@ -401,7 +402,7 @@ static void
 every_message_of_every_protocol_survives_the_wire(void **state)
 {
 	const struct ipc_protocol *all[] = { &store_protocol, &auth_protocol, &control_protocol,
-	    &admin_protocol, &out_protocol };
+	    &admin_protocol, &out_protocol, &index_protocol };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		for (const struct ipc_message *m = all[i]->messages; m->no != 0; m++) {
