@@ -12,7 +12,8 @@ storage_service_libservice_a_SOURCES = \
 	storage/service/opened.c storage/service/share.c \
 	storage/service/service.c storage/service/service.h storage/service/service_priv.h \
 	storage/service/tick.c \
-	storage/service/tickets.c
+	storage/service/tickets.c \
+	storage/service/upgrades.c
 
 mansiolibexec_PROGRAMS += storage/service/stored
 storage_service_stored_SOURCES = storage/service/main.c

@@ -8,6 +8,7 @@
 #include "common/util/clock.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "storage/state/upgrade.h"
 
 void
 service_conf_init(struct service_conf *cf)
@@ -141,6 +142,11 @@ open_engine(struct service *svc, const char *db)
 
 	if (st == ST_OK)
 		st = state_open(svc->engine, (uint16_t)svc->cf.shard, &svc->state);
+	if (st == ST_UNSUPPORTED)
+		LOG(NULL, ERROR, "store.newer", KV_UINT("shard", svc->cf.shard), KV_STR("dir", db),
+		    KV_UINT("known_schema", SCHEMA_VERSION), KV_STR("why", "a newer Mansio wrote "
+		    "this database: start that one, or move the folder away to have it made "
+		    "anew from the journal"));
 	if (st != ST_OK && svc->engine != NULL)
 		engine_close(&svc->engine);
 	return st;
@@ -273,6 +279,7 @@ service_open(struct loop *l, const struct service_conf *cf, const char *dir,
 	svc->reads_task = loop_task_new(l, reads_run, svc);
 	svc->readers = readers_new(l, svc->journal, cf->readers > 0 ? cf->readers : 1);
 	chores_start(svc);
+	upgrades_start(svc);
 	*out = svc;
 	return ST_OK;
 }
@@ -314,6 +321,7 @@ service_close(struct service **svcp)
 	if (svc->tick_task != NULL) {
 		tick_finish_all(svc);
 		chores_stop(svc);
+		upgrades_stop(svc);
 	}
 	while (!list_empty(&svc->peers)) {
 		struct peer *p = list_entry(svc->peers.next, struct peer, node);
@@ -349,6 +357,7 @@ service_stats(struct service *svc, struct buf *out)
 {
 	struct journal_stats js;
 	struct engine_stats es;
+	struct state_schema sc;
 	struct journal_pos at;
 
 	journal_stats(svc->journal, &js);
@@ -369,6 +378,9 @@ service_stats(struct service *svc, struct buf *out)
 	COUNT("journal_flush_us_sum", js.flush_us_sum);
 	COUNT("journal_flush_us_max", js.flush_us_max);
 	COUNT("journal_segments_made", js.segments_made);
+	state_schema(svc->state, &sc);
+	COUNT("db_schema", sc.complete);
+	COUNT("db_renewed", sc.renewed);
 	COUNT("db_commits", es.commits);
 	COUNT("db_checkpoints", es.checkpoints);
 	COUNT("db_cache_hits", es.cache_hits);

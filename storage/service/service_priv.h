@@ -163,6 +163,7 @@ struct service {
 	uint64_t		 chore_account;
 	unsigned char		 chore_from[OP_TICKET_LEN];
 	bool			 chore_again;
+	struct loop_timer	*upgrade_timer;	/* while records are renewed */
 	/* counted */
 	uint64_t		 held;		/* bytes of requests that are there */
 	uint64_t		 n_ticks, n_ops, n_requests, n_refused_tickets, n_dirty;
@@ -250,6 +251,10 @@ void reads_run(void *arg);
 enum status opened_mailbox(struct service *svc, uint64_t account, uint64_t mailbox,
     struct store_opened *o, struct buf *uids, struct buf *keywords);
 void opened_fini(struct service *svc);
+
+/* upgrades.c */
+void upgrades_start(struct service *svc);
+void upgrades_stop(struct service *svc);
 
 /* chores.c */
 void chores_start(struct service *svc);

@@ -274,7 +274,7 @@ put_groups(struct state_columns *c, uint32_t uid, const struct rec_index *x, boo
 		if (g->end || g->at != uid) {
 			g->payload = SPAN_NONE;
 			TRY(elsewhere(c, g, uid, x));
-		} else if (!rec_open(g->key, g->value, &g->payload)) {
+		} else if (!rec_open(g->t, g->key, g->value, &g->payload)) {
 			return st_damaged(c->walk.s, g->t, g->key);
 		}
 		if (!put_columns(g, c->version, g->payload, out)) {

@@ -26,5 +26,6 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/state.c storage/state/state.h storage/state/state_priv.h \
 	storage/state/thread.c \
 	storage/state/uidl.c \
+	storage/state/upgrade.c storage/state/upgrade.h \
 	storage/state/urlkey.c \
 	storage/state/uidmap.c

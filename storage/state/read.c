@@ -408,7 +408,7 @@ chase_get(struct state *s, struct chase *f, const struct key *k, struct span *pa
 {
 	if (f->asked++ > 0 && f->lost < CHASE_LOST) {
 		if (chase_to(s, f, k) && span_eq(f->key, key_span(k)) &&
-		    rec_open(f->key, f->row, payload))
+		    rec_open(f->tab, f->key, f->row, payload))
 			return ST_OK;
 		f->lost++;
 	}

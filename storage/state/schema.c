@@ -33,6 +33,17 @@ const uint32_t state_page_bytes[TAB_COUNT] = {
 	[TAB_MBODY] = COLUMN_PAGE,
 };
 
+/* Those that are not here: 1. */
+const uint8_t rec_versions[TAB_COUNT] = {
+	[TAB_MESSAGE] = 2,
+};
+
+static uint8_t
+newest(enum tab t)
+{
+	return rec_versions[t] != 0 ? rec_versions[t] : 1;
+}
+
 void
 key_add(struct key *k, struct span s)
 {
@@ -103,19 +114,20 @@ void
 rec_start(struct buf *b)
 {
 	buf_clear(b);
-	put_u8(b, REC_VERSION);
+	put_u8(b, 0);
 }
 
 void
-rec_end(struct buf *b, struct span key)
+rec_end(struct buf *b, enum tab t, struct span key)
 {
+	b->data[0] = (char)newest(t);
 	put_u32(b, crc32c(crc32c(0, key.p, key.len), b->data, b->len));
 }
 
 bool
-rec_open(struct span key, struct span value, struct span *payload)
+rec_open(enum tab t, struct span key, struct span value, struct span *payload)
 {
-	if (value.len < 5 || value.p[0] != REC_VERSION)
+	if (value.len < 5 || value.p[0] < 1 || (unsigned char)value.p[0] > newest(t))
 		return false;
 	if (crc32c(crc32c(0, key.p, key.len), value.p, value.len - 4) !=
 	    get_be32(value.p + value.len - 4))
@@ -157,6 +169,28 @@ rec_meta_get(struct span p, struct rec_meta *m)
 	m->next_id = get_u64(&r);
 	m->dir_modseq = get_u64(&r);
 	return reader_done(&r);
+}
+
+void
+rec_schema_put(struct buf *b, const struct rec_schema *r)
+{
+	put_u16(b, r->written);
+	put_u16(b, r->complete);
+	put_span(b, r->table);
+	put_span(b, r->key);
+}
+
+bool
+rec_schema_get(struct span p, struct rec_schema *x)
+{
+	struct reader r;
+
+	start(&r, p);
+	x->written = get_u16(&r);
+	x->complete = get_u16(&r);
+	x->table = get_span(&r);
+	x->key = get_span(&r);
+	return reader_done(&r) && x->complete >= 1 && x->written >= x->complete;
 }
 
 void
@@ -360,26 +394,63 @@ rec_member(struct span members, size_t i)
 	return (struct rec_member){ get_be64(p), get_be32(p + 8) };
 }
 
+/* Version 2: ids without the shard they share, times as differences, nothing for what is
+ * nought; the home is not said again when it is the first membership. */
+enum { MSG_AT_HOME = 1, MSG_GONE = 2, MSG_SUBJECT = 4 };
+
+static uint64_t
+zigzag(int64_t v)
+{
+	return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+}
+
+static int64_t
+unzigzag(uint64_t v)
+{
+	return (int64_t)(v >> 1 ^ (0 - (v & 1)));
+}
+
+#define SHARD_OF(id) ((id) & (uint64_t)0xffff << 48)
+
 void
 rec_message_put(struct buf *b, const struct rec_message *r)
 {
-	put_u64(b, r->extent);
-	put_u64(b, r->thread);
+	uint64_t shard = SHARD_OF(r->extent);
+	unsigned what = (r->gone_modseq != 0 ? MSG_GONE : 0) |
+	    (r->subject_hash != 0 ? MSG_SUBJECT : 0);
+
+	if (r->members.len > 0 && rec_member(r->members, 0).mailbox == r->home_mailbox &&
+	    rec_member(r->members, 0).uid == r->home_uid)
+		what |= MSG_AT_HOME;
+	put_u8(b, (uint8_t)what);
+	put_u16(b, (uint16_t)(shard >> 48));
+	put_varint(b, r->extent ^ shard);
+	put_varint(b, r->thread ^ shard);
 	put_varint(b, r->size);
-	put_u64(b, r->subject_hash);
+	if (what & MSG_SUBJECT)
+		put_u64(b, r->subject_hash);
 	buf_add(b, r->sha256, sizeof(r->sha256));
-	put_u64(b, (uint64_t)r->received_s);
-	put_u64(b, (uint64_t)r->saved_s);
+	put_varint(b, zigzag(r->received_s));
+	put_varint(b, zigzag((int64_t)((uint64_t)r->saved_s - (uint64_t)r->received_s)));
 	put_u16(b, (uint16_t)r->received_zone);
-	put_u64(b, r->home_mailbox);
-	put_u32(b, r->home_uid);
-	put_u64(b, r->gone_modseq);
+	if (!(what & MSG_AT_HOME)) {
+		put_varint(b, r->home_mailbox ^ shard);
+		put_varint(b, r->home_uid);
+	}
+	if (what & MSG_GONE)
+		put_varint(b, r->gone_modseq);
 	put_span(b, r->thread_keys);
 	put_span(b, r->members);
 }
 
-bool
-rec_message_get(struct span p, struct rec_message *m)
+static bool
+message_lists_good(const struct rec_message *m)
+{
+	return m->members.len % MEMBER_BYTES == 0 && m->thread_keys.len % 8 == 0;
+}
+
+static bool
+message_get_1(struct span p, struct rec_message *m)
 {
 	struct reader r;
 	struct span sha;
@@ -398,10 +469,54 @@ rec_message_get(struct span p, struct rec_message *m)
 	m->gone_modseq = get_u64(&r);
 	m->thread_keys = get_span(&r);
 	m->members = get_span(&r);
-	if (!reader_done(&r) || m->members.len % MEMBER_BYTES != 0 || m->thread_keys.len % 8 != 0)
+	if (!reader_done(&r) || !message_lists_good(m))
 		return false;
 	memcpy(m->sha256, sha.p, sizeof(m->sha256));
 	return true;
+}
+
+static bool
+message_get_2(struct span p, struct rec_message *m)
+{
+	uint64_t shard, home_uid = 0;
+	struct reader r;
+	struct span sha;
+	unsigned what;
+
+	start(&r, p);
+	what = get_u8(&r);
+	shard = (uint64_t)get_u16(&r) << 48;
+	m->extent = get_varint(&r) ^ shard;
+	m->thread = get_varint(&r) ^ shard;
+	m->size = get_varint(&r);
+	m->subject_hash = what & MSG_SUBJECT ? get_u64(&r) : 0;
+	sha = get_raw(&r, sizeof(m->sha256));
+	m->received_s = unzigzag(get_varint(&r));
+	m->saved_s = (int64_t)((uint64_t)unzigzag(get_varint(&r)) + (uint64_t)m->received_s);
+	m->received_zone = (int16_t)get_u16(&r);
+	if (!(what & MSG_AT_HOME)) {
+		m->home_mailbox = get_varint(&r) ^ shard;
+		home_uid = get_varint(&r);
+	}
+	m->gone_modseq = what & MSG_GONE ? get_varint(&r) : 0;
+	m->thread_keys = get_span(&r);
+	m->members = get_span(&r);
+	if (!reader_done(&r) || !message_lists_good(m) || home_uid > UINT32_MAX ||
+	    ((what & MSG_AT_HOME) && m->members.len == 0))
+		return false;
+	m->home_uid = (uint32_t)home_uid;
+	if (what & MSG_AT_HOME) {
+		m->home_mailbox = rec_member(m->members, 0).mailbox;
+		m->home_uid = rec_member(m->members, 0).uid;
+	}
+	memcpy(m->sha256, sha.p, sizeof(m->sha256));
+	return true;
+}
+
+bool
+rec_message_get(struct span p, struct rec_message *m)
+{
+	return rec_version(p) == 1 ? message_get_1(p, m) : message_get_2(p, m);
 }
 
 void

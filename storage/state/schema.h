@@ -8,6 +8,7 @@
  *	table     key                               value
  *	meta      "shard"                           struct rec_meta
  *	          "position"                        journal position applied
+ *	          "schema"                          struct rec_schema; none: schema 1
  *	account   account                           struct rec_account
  *	keyword   account, bit u8                   name
  *	mailbox   account, mailbox                  struct rec_mailbox; also of deleted ones
@@ -115,17 +116,31 @@ void key_subscription(struct key *k, uint64_t account, struct span path);
 
 /* ---- values ---- */
 
-#define REC_VERSION 1
+/* The newest version of each table's payloads, which alone is written.  What a table holds is
+ * changed as upgrade.h says. */
+extern const uint8_t rec_versions[];
 
 /* The bytes around a payload: start, put the payload, end. */
 void rec_start(struct buf *b);
-void rec_end(struct buf *b, struct span key);
-/* The payload inside; false: damaged. */
-bool rec_open(struct span key, struct span value, struct span *payload);
+void rec_end(struct buf *b, enum tab t, struct span key);
+/* The payload inside, of whatever version there was; false: damaged. */
+bool rec_open(enum tab t, struct span key, struct span value, struct span *payload);
+/* Of a payload as rec_open() gives it: its version byte stands before it. */
+static inline unsigned
+rec_version(struct span payload)
+{
+	return (unsigned char)payload.p[-1];
+}
 
 struct rec_meta {
 	uint16_t	shard;
 	uint64_t	incarnation, next_id, dir_modseq;
+};
+/* See upgrade.h.  Between the two: renewed are the tables of schema_changes[] before this one,
+ * and of it the rows up to this key. */
+struct rec_schema {
+	uint16_t	written, complete;
+	struct span	table, key;		/* its name; empty: not begun */
 };
 struct rec_account {
 	uint64_t	modseq;
@@ -238,6 +253,8 @@ struct rec_history {
 
 void rec_meta_put(struct buf *b, const struct rec_meta *r);
 bool rec_meta_get(struct span p, struct rec_meta *r);
+void rec_schema_put(struct buf *b, const struct rec_schema *r);
+bool rec_schema_get(struct span p, struct rec_schema *r);
 void rec_account_put(struct buf *b, const struct rec_account *r);
 bool rec_account_get(struct span p, struct rec_account *r);
 void rec_mailbox_put(struct buf *b, const struct rec_mailbox *r);
@@ -247,6 +264,7 @@ bool rec_index_get(struct span p, struct rec_index *r);
 void rec_block_put(struct buf *b, const struct rec_block *r);
 bool rec_block_get(struct span p, struct rec_block *r);
 void rec_message_put(struct buf *b, const struct rec_message *r);
+/* p: as rec_open() gives it. */
 bool rec_message_get(struct span p, struct rec_message *r);
 void rec_extent_put(struct buf *b, const struct rec_extent *r);
 bool rec_extent_get(struct span p, struct rec_extent *r);

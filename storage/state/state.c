@@ -39,7 +39,7 @@ st_get(struct state *s, struct engine_txn *txn, enum tab t, const struct key *k,
     struct buf *value, struct span *payload)
 {
 	TRY(engine_get(s->e, txn, t, key_span(k), value));
-	if (!rec_open(key_span(k), buf_span(value), payload))
+	if (!rec_open(t, key_span(k), buf_span(value), payload))
 		return st_damaged(s, t, key_span(k));
 	return ST_OK;
 }
@@ -54,7 +54,7 @@ st_put_start(struct state *s)
 enum status
 st_put(struct state *s, enum tab t, const struct key *k)
 {
-	rec_end(&s->out, key_span(k));
+	rec_end(&s->out, t, key_span(k));
 	return engine_put(s->txn, t, key_span(k), buf_span(&s->out));
 }
 
@@ -81,7 +81,7 @@ st_next(struct state *s, enum tab t, struct engine_cursor *c, struct span *key,
 	struct span value;
 
 	TRY(engine_cursor_next(c, key, &value));
-	return rec_open(*key, value, payload) ? ST_OK : st_damaged(s, t, *key);
+	return rec_open(t, *key, value, payload) ? ST_OK : st_damaged(s, t, *key);
 }
 
 enum status
@@ -271,6 +271,8 @@ write_all(struct state *s, const struct journal_pos *pos)
 	TRY(st_flush(s));
 	if (s->meta_dirty)
 		TRY(meta_write(s));
+	if (s->upgrade.dirty)
+		TRY(upgrade_write(s));
 	key_text(&k, SPAN_LIT(meta_position));
 	journal_pos_put(st_put_start(s), pos);
 	put_u64(&s->out, (uint64_t)s->stamp_now_ms);
@@ -292,13 +294,14 @@ read_meta(struct state *s, uint16_t shard)
 	if (st == ST_NOT_FOUND) {
 		s->meta = (struct rec_meta){ .shard = shard, .next_id = 1 };
 		s->meta_dirty = true;
-		return ST_OK;
+		return upgrade_load(s, true);
 	}
 	TRY(st);
 	if (!rec_meta_get(payload, &s->meta))
 		return st_damaged(s, TAB_META, key_span(&k));
 	if (s->meta.shard != shard)
 		return ST_CONFLICT;
+	TRY(upgrade_load(s, false));
 	key_text(&k, SPAN_LIT(meta_position));
 	TRY(st_get(s, NULL, TAB_META, &k, &s->value, &payload));
 	reader_init(&r, payload.p, payload.len);
@@ -354,6 +357,7 @@ state_close(struct state **sp)
 	message_fini(&s->msg);
 	buf_fini(&s->value);
 	buf_fini(&s->out);
+	upgrade_fini(s);
 	table_fini(&s->recent, free_claim, NULL);
 	pthread_mutex_destroy(&s->lock);
 	mem_free(sp);
@@ -423,7 +427,7 @@ state_commit(struct state *s, const struct journal_pos *pos)
 	} else {
 		s->pos = *pos;
 		s->stamp_ms = s->stamp_now_ms;
-		s->meta_dirty = false;
+		s->meta_dirty = s->upgrade.dirty = false;
 		publish_meta(s);
 	}
 	forget(s);

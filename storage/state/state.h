@@ -37,7 +37,7 @@ extern const size_t state_n_tables;
 extern const uint32_t state_page_bytes[];
 
 /* The engine stays the caller's.  An empty engine becomes shard `shard`; another one must
- * be it (ST_CONFLICT).  *s is NULL unless ST_OK. */
+ * be it (ST_CONFLICT).  ST_UNSUPPORTED: a newer program wrote it.  *s is NULL unless ST_OK. */
 enum status state_open(struct engine *e, uint16_t shard, struct state **s);
 void state_close(struct state **s);
 /* Where the applied state stands; zeroed when nothing was applied. */

@@ -57,11 +57,20 @@ struct message {
 	struct buf		keys, members;
 };
 
+/* How far the records are, see upgrade.c. */
+struct upgrade {
+	struct rec_schema	rec;		/* spans point into the two buffers */
+	struct buf		table, key;
+	bool			dirty;		/* not in the database yet */
+	uint64_t		renewed;
+};
+
 struct state {
 	struct engine		*e;
 	struct engine_txn	*txn;
 	struct rec_meta		meta, meta_before;
 	bool			meta_dirty;
+	struct upgrade		upgrade;
 	struct journal_pos	pos;
 	int64_t			stamp_ms;	/* time of the operation at pos */
 	int64_t			stamp_now_ms;	/* with the open transaction */
@@ -154,6 +163,14 @@ uint64_t ap_modseq(struct apply *ap);
 void ap_reply(struct apply *ap, uint16_t no, const void *msg);
 /* A mailbox that is there and not deleted: *m NULL and refused otherwise. */
 enum status ap_mbox(struct apply *ap, uint64_t id, struct mbox **m);
+
+/* ---- how far the records are (upgrade.c) ---- */
+
+/* fresh: the database is empty.  ST_UNSUPPORTED: it is newer than this program. */
+enum status upgrade_load(struct state *s, bool fresh);
+/* In an open transaction, when it is dirty. */
+enum status upgrade_write(struct state *s);
+void upgrade_fini(struct state *s);
 
 /* ---- uid map (uidmap.c) ---- */
 
