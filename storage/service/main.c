@@ -1,7 +1,9 @@
 /* stored: the store service of one shard.  Started by the monitor with its control
  * socket as descriptor 3 and nothing else; what it is and what it needs come as
  * messages (common/worker/control_proto.h).  It opens its shard when `start` comes,
- * after it has locked itself into the shard's folder. */
+ * after it has locked itself into the shard's folder.
+ *
+ * With arguments it is a tool that proves a folder which nobody serves (offline.h). */
 #include <errno.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -15,6 +17,7 @@
 #include "common/util/mem.h"
 #include "common/worker/control_proto.h"
 #include "common/worker/sandbox.h"
+#include "storage/service/offline.h"
 #include "storage/service/service.h"
 
 
@@ -314,7 +317,7 @@ on_control_closed(struct ipc *ipc, void *arg)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	struct stored sd = { .authd_fd = -1 };
 	struct ipc_config cf = { .protocol = &control_protocol, .peer = "monitor",
@@ -322,6 +325,8 @@ main(void)
 	    .closed = on_control_closed, .arg = &sd };
 
 	log_init("stored");
+	if (argc > 1)
+		return offline_main(argc, argv);
 	mem_keep_blocks();
 	control_child_signals();
 	list_init(&sd.early);

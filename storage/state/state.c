@@ -310,6 +310,26 @@ read_meta(struct state *s, uint16_t shard)
 	return reader_done(&r) ? ST_OK : st_damaged(s, TAB_META, key_span(&k));
 }
 
+enum status
+state_shard(struct engine *e, uint16_t *shard)
+{
+	struct buf value = { 0 };
+	struct rec_meta meta;
+	struct span payload;
+	struct key k;
+	enum status st;
+
+	key_text(&k, SPAN_LIT(meta_shard));
+	st = engine_get(e, NULL, TAB_META, key_span(&k), &value);
+	if (st == ST_OK && (!rec_open(TAB_META, key_span(&k), buf_span(&value), &payload) ||
+	    !rec_meta_get(payload, &meta)))
+		st = ST_CORRUPT;
+	if (st == ST_OK)
+		*shard = meta.shard;
+	buf_fini(&value);
+	return st;
+}
+
 static void
 publish_meta(struct state *s)
 {

@@ -40,6 +40,8 @@ extern const uint32_t state_page_bytes[];
  * be it (ST_CONFLICT).  ST_UNSUPPORTED: a newer program wrote it.  *s is NULL unless ST_OK. */
 enum status state_open(struct engine *e, uint16_t shard, struct state **s);
 void state_close(struct state **s);
+/* Which shard an engine's tables hold; ST_NOT_FOUND: none yet. */
+enum status state_shard(struct engine *e, uint16_t *shard);
 /* Where the applied state stands; zeroed when nothing was applied. */
 void state_position(const struct state *s, struct journal_pos *pos);
 /* The time of the last operation: the next is not stamped earlier, see service_stamp(). */

@@ -48,3 +48,7 @@ t_unit_storage_test_disk_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(D
 UNIT_TESTS += t/unit/storage/test_upgrade
 t_unit_storage_test_upgrade_SOURCES = t/unit/storage/test_upgrade.c $(STATEKIT)
 t_unit_storage_test_upgrade_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/unit/storage/test_offline
+t_unit_storage_test_offline_SOURCES = t/unit/storage/test_offline.c \
+	t/unit/storage/rig.c t/unit/storage/rig.h
+t_unit_storage_test_offline_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
