@@ -1,0 +1,401 @@
+/* Steps of every kind of change: each ends in one answer, however many operations it takes. */
+#include "t/crash/script.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "common/util/clock.h"
+#include "common/util/mem.h"
+
+struct rig script_rig;
+
+static struct store *chan;
+static struct buf shapes[SCRIPT_STEPS + 1];	/* after so many steps, without a fault */
+static struct buf on_way[SCRIPT_STEPS];		/* within a step: put_span() each */
+static bool in_reference;
+
+struct wait {
+	unsigned	n;
+	enum status	st;
+};
+
+static void
+on_done(void *arg, enum status st, bool more, const void *msg)
+{
+	struct wait *w = arg;
+
+	if (!more) {
+		w->n++;
+		w->st = st;
+	}
+}
+
+static void note_shape(unsigned step);
+
+static struct wait waiting;		/* lives over a crash: the call does too */
+static bool under_way;
+
+/* false: the service died first; called again later, it goes on waiting. */
+static bool
+await(unsigned step)
+{
+	uint64_t end = clock_mono_ms() + 20000;
+
+	under_way = true;
+	while (waiting.n == 0) {
+		if (script_rig.fatal)
+			return false;
+		if (clock_mono_ms() > end)
+			fail_msg("no answer");
+		loop_once(script_rig.loop, true);
+		if (in_reference)
+			note_shape(step);
+	}
+	under_way = false;
+	return true;
+}
+
+static void
+ask_append(uint32_t stage, bool annotated)
+{
+	struct store_append rq = { .path = SPAN_LIT("INBOX") };
+	struct buf items = { 0 }, notes = { 0 };
+
+	/* three messages come in two parts: the annotation is of the second one */
+	if (annotated)
+		put_store_annotation(&notes, &(struct store_annotation){ .uid = 3, .given = true,
+		    .entry = SPAN_LIT("/comment"), .value = SPAN_LIT("new") });
+	rq.annotations = buf_span(&notes);
+	rig_item(&items, SPAN_LIT("Subject: a\r\n\r\ntext\r\n"), stage, flags_system(0));
+	for (int i = 0; i < 2 && stage == 0; i++)
+		rig_item(&items, SPAN_LIT("Subject: b\r\n\r\n"), 0, flags_system(FLAG_SEEN));
+	rq.items = buf_span(&items);
+	store_do_append(chan, &rq, on_done, &waiting);
+	buf_fini(&items);
+	buf_fini(&notes);
+}
+
+static void
+ask_staged(void)
+{
+	static char bytes[70000];
+	const struct store_stage st = { .stage = 1, .data = { bytes, sizeof(bytes) } };
+
+	store_stage_free(chan, 1);
+	store_do_stage(chan, &st, NULL, NULL);
+	store_do_stage(chan, &st, NULL, NULL);
+	ask_append(1, false);
+}
+
+static uint64_t
+inbox(void)
+{
+	uint64_t id = 0;
+
+	assert_int_equal(state_find_mailbox(service_state(script_rig.svc), SCRIPT_ACCOUNT, SPAN_LIT("INBOX"),
+	    &id), ST_OK);
+	return id;
+}
+
+static void
+ask_flags(uint8_t how, uint8_t flags, uint32_t lo, uint32_t hi)
+{
+	struct store_flags rq = { .mailbox = inbox(), .how = how, .system = flags,
+		.keywords = SPAN_NONE, .unchanged_since = UINT64_MAX };
+	struct uidset set = { 0 };
+	struct buf uids = { 0 };
+
+	uidset_add_range(&set, lo, hi);
+	uidset_encode(&set, &uids);
+	rq.uids = buf_span(&uids);
+	store_do_flags(chan, &rq, on_done, &waiting);
+	uidset_fini(&set);
+	buf_fini(&uids);
+}
+
+static void
+ask_annotate(uint32_t lo, uint32_t hi)
+{
+	struct store_annotate rq = { .mailbox = inbox(), .unchanged_since = UINT64_MAX };
+	struct uidset set = { 0 };
+	struct buf uids = { 0 }, entries = { 0 };
+
+	put_store_annotation(&entries, &(struct store_annotation){ .shared = true, .given = true,
+	    .entry = SPAN_LIT("/comment"), .value = SPAN_LIT("ours") });
+	uidset_add_range(&set, lo, hi);
+	uidset_encode(&set, &uids);
+	rq.uids = buf_span(&uids);
+	rq.entries = buf_span(&entries);
+	store_do_annotate(chan, &rq, on_done, &waiting);
+	uidset_fini(&set);
+	buf_fini(&uids);
+	buf_fini(&entries);
+}
+
+static void
+ask_copy(const char *to, bool move, uint32_t lo, uint32_t hi)
+{
+	struct store_copy rq = { .mailbox = inbox(), .to = span_str(to), .move = move };
+	struct uidset set = { 0 };
+	struct buf uids = { 0 };
+
+	uidset_add_range(&set, lo, hi);
+	uidset_encode(&set, &uids);
+	rq.uids = buf_span(&uids);
+	store_do_copy(chan, &rq, on_done, &waiting);
+	uidset_fini(&set);
+	buf_fini(&uids);
+}
+
+static void
+ask(unsigned step)
+{
+	const struct store_create create = { .path = SPAN_LIT("Work/Old") };
+	const struct store_rename rename = { .from = SPAN_LIT("Work"), .to = SPAN_LIT("Done") };
+	const struct store_delete delete = { .path = SPAN_LIT("Done/Old") };
+	const struct store_subscribe subscribe = { .path = SPAN_LIT("Done"), .on = true };
+	const struct store_url_key_make key = { .path = SPAN_LIT("INBOX"), .reset = true };
+	struct store_expunge expunge = { 0 };
+
+	waiting = (struct wait){ 0 };
+	switch (step) {
+	case 0: store_do_quota(chan, on_done, &waiting); break;	/* the attach makes the account */
+	case 1: store_do_create(chan, &create, on_done, &waiting); break;
+	case 2: case 3: ask_append(0, false); break;
+	case 4: ask_staged(); break;
+	case 5: ask_flags(FLAGS_ADD, FLAG_SEEN | FLAG_FLAGGED, 1, 3); break;
+	case 6: ask_copy("Work/Old", false, 1, 5); break;
+	case 7: store_do_rename(chan, &rename, on_done, &waiting); break;
+	case 8: ask_flags(FLAGS_ADD, FLAG_DELETED, 2, 5); break;
+	case 9:
+		expunge.mailbox = inbox();
+		store_do_expunge(chan, &expunge, on_done, &waiting);
+		break;
+	case 10: ask_copy("Trash", true, 1, 7); break;
+	case 11: store_do_subscribe(chan, &subscribe, on_done, &waiting); break;
+	case 12: store_do_delete(chan, &delete, on_done, &waiting); break;
+	case 13: ask_append(0, false); break;
+	case 14: ask_staged(); break;
+	case 15: ask_flags(FLAGS_REPLACE, FLAG_ANSWERED, 1, 99); break;
+	case 16: store_do_url_key_make(chan, &key, on_done, &waiting); break;
+	case 17: ask_annotate(1, 99); break;
+	case 18: ask_append(0, true); break;
+	default: ask_copy("Trash", true, 1, 99); break;
+	}
+}
+
+static bool
+is_staged(unsigned step)
+{
+	return step == 4 || step == 14;
+}
+
+bool
+script_step(unsigned step)
+{
+	if (!under_way)
+		ask(step);
+	for (;;) {
+		if (!await(step))
+			return false;
+		if (waiting.st != ST_UNAVAILABLE || script_rig.fatal)
+			break;
+		/* What was staged with the process that ended is staged again; a read too. */
+		assert_true(is_staged(step) || step == 0);
+		ask(step);
+	}
+	if (script_rig.fatal && waiting.st != ST_OK) {
+		under_way = false;
+		return false;
+	}
+	if (waiting.st != ST_OK)
+		fail_msg("step %u: %s", step, status_name(waiting.st));
+	return true;
+}
+
+static void
+shape_notes(uint64_t mailbox, struct buf *out)
+{
+	struct uidrange every = { 1, UINT32_MAX };
+	const struct uidset all = { &every, 1, 1 };
+	struct buf names = { 0 }, resume = { 0 }, notes = { 0 };
+	struct state_annotations q = { .mailbox = mailbox, .reader = SCRIPT_ACCOUNT, .uids = &all,
+		.which = ANNOTATIONS_PRIVATE | ANNOTATIONS_SHARED, .max_size = 100,
+		.part_bytes = 65536, .resume = &resume };
+	struct store_annotation a;
+	struct reader r;
+
+	put_span(&names, SPAN_LIT("*"));
+	q.patterns = buf_span(&names);
+	assert_int_equal(state_annotations(service_state(script_rig.svc), SCRIPT_ACCOUNT, &q, &notes), ST_OK);
+	reader_init(&r, notes.data, notes.len);
+	while (notes.len > 0 && get_store_annotation(&r, &a))
+		buf_addf(out, "  %u %d %.*s\n", a.uid, a.shared, (int)a.value.len, a.value.p);
+	buf_fini(&names);
+	buf_fini(&resume);
+	buf_fini(&notes);
+}
+
+void
+script_shape(struct buf *out)
+{
+	struct state_account acc;
+	struct buf lines = { 0 };
+	struct store_mailbox m;
+	uint32_t resume = 0;
+	struct reader r;
+
+	buf_clear(out);
+	if (state_account(service_state(script_rig.svc), SCRIPT_ACCOUNT, &acc) != ST_OK)
+		return;
+	buf_addf(out, "modseq %u bytes %u\n", (unsigned)acc.modseq, (unsigned)acc.bytes);
+	while (resume != UINT32_MAX)
+		assert_int_equal(state_mailboxes(service_state(script_rig.svc), SCRIPT_ACCOUNT, SPAN_NONE, 65536,
+		    &resume, &lines), ST_OK);
+	reader_init(&r, lines.data, lines.len);
+	while (get_store_mailbox(&r, &m)) {
+		buf_addf(out, "%.*s %u %u %u %u %u %u\n", (int)m.path.len, m.path.p, m.subscribed,
+		    m.messages, m.unseen, m.deleted, m.uidnext, (unsigned)m.highestmodseq);
+		if (m.id != 0)
+			shape_notes(m.id, out);
+	}
+	buf_fini(&lines);
+}
+
+static void
+note_shape(unsigned step)
+{
+	struct buf is = { 0 };
+
+	script_shape(&is);
+	put_span(&on_way[step], buf_span(&is));
+	buf_fini(&is);
+}
+
+void
+script_settle(void)
+{
+	uint64_t account, end = clock_mono_ms() + 20000;
+
+	while (!script_rig.fatal &&
+	    state_stage_next(service_state(script_rig.svc), 0, &account) != ST_NOT_FOUND) {
+		if (clock_mono_ms() > end)
+			fail_msg("what was staged stays");
+		loop_once(script_rig.loop, true);
+	}
+}
+
+void
+script_hash(unsigned char out[32])
+{
+	memset(out, 0, 32);
+	(void)state_hash(service_state(script_rig.svc), SCRIPT_ACCOUNT, out);
+}
+
+unsigned
+script_run(unsigned step, unsigned char last_hash[32])
+{
+	for (; step < SCRIPT_STEPS; step++) {
+		if (!script_step(step))
+			break;
+		script_settle();
+		if (last_hash != NULL)
+			script_hash(last_hash);
+	}
+	return step;
+}
+
+
+void
+script_forget_call(void)
+{
+	under_way = false;
+}
+
+void
+script_begin(void)
+{
+	rig_init(&script_rig);
+	script_rig.cf.inline_io = true;
+	script_rig.cf.segment_bytes = 256u << 10;
+	script_rig.cf.op_rows = 2;
+	under_way = false;
+	chan = rig_channel(&script_rig, SCRIPT_ACCOUNT, NULL, NULL);
+}
+
+void
+script_end(void)
+{
+	store_close(&chan);
+	rig_run(&script_rig, 1);
+	rig_fini(&script_rig);
+}
+
+void
+script_consistent(void)
+{
+	struct buf report = { 0 };
+	uint64_t wrong = 0;
+
+	assert_int_equal(state_check(service_state(script_rig.svc), &report, &wrong), ST_OK);
+	if (wrong > 0)
+		fail_msg("%.*s", (int)report.len, report.data);
+	buf_fini(&report);
+}
+
+/* The reference ------------------------------------------------------------------ */
+
+void
+script_reference(void)
+{
+	in_reference = true;
+	for (unsigned i = 0; i < SCRIPT_STEPS; i++) {
+		assert_true(script_step(i));
+		script_settle();
+		script_shape(&shapes[i + 1]);
+	}
+	in_reference = false;
+}
+
+void
+script_reference_free(void)
+{
+	for (unsigned i = 0; i <= SCRIPT_STEPS; i++)
+		buf_fini(&shapes[i]);
+	for (unsigned i = 0; i < SCRIPT_STEPS; i++)
+		buf_fini(&on_way[i]);
+}
+
+struct span
+script_shape_after(unsigned steps)
+{
+	return buf_span(&shapes[steps]);
+}
+
+static bool
+was_on_way(struct span is, unsigned step)
+{
+	struct reader r;
+
+	reader_init(&r, on_way[step].data, on_way[step].len);
+	while (r.p < r.end)
+		if (span_eq(get_span(&r), is))
+			return true;
+	return false;
+}
+
+void
+script_judge(struct span is, unsigned answered, const char *what)
+{
+	if (answered < SCRIPT_STEPS && was_on_way(is, answered))
+		return;
+	if (!span_eq(is, buf_span(&shapes[answered])) &&
+	    (answered == SCRIPT_STEPS || !span_eq(is, buf_span(&shapes[answered + 1]))))
+		fail_msg("%s, %u steps answered:\n%.*s\nis neither\n%.*s\nnor the step behind",
+		    what, answered, (int)is.len, is.p, (int)shapes[answered].len,
+		    shapes[answered].data);
+}
