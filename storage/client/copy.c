@@ -218,9 +218,7 @@ append(struct copy *c)
 	it.structure = d.structure;
 	imap_columns_make(&d, &columns);
 	it.columns = buf_span(&columns);
-	for (size_t i = 0; i < d.n_thread_keys; i++)
-		if (d.thread_keys[i] != 0)	/* 0: it has no id of its own */
-			put_u64(&keys, d.thread_keys[i]);
+	mime_digest_keys(&d, &keys);
 	it.thread_keys = buf_span(&keys);
 	it.subject_hash = d.subject_hash;
 	if (c->staged)
