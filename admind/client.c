@@ -112,6 +112,24 @@ request_touch(struct request *rq)
 }
 
 void
+request_patient(struct request *rq)
+{
+	rq->deadline_ms = UINT64_MAX;
+}
+
+void
+request_relayed(struct request *rq, const struct ipc_head *head, enum status st, bool more,
+    const struct admin_store_is *is)
+{
+	struct ipc *ipc = rq->client->ipc;
+
+	if (more)
+		ipc_reply_more(ipc, head, ADMIN_STORE_IS, is);
+	else
+		ipc_reply(ipc, head, st, is != NULL ? ADMIN_STORE_IS : 0, is);
+}
+
+void
 request_progress(struct request *rq, uint64_t done, uint64_t total)
 {
 	struct admin_progress p = { done, total };
@@ -258,6 +276,17 @@ take_data(struct client *c, const struct ipc_head *head, const struct admin_data
 }
 
 static void
+take_store(struct client *c, const struct ipc_head *head, const struct admin_store *ask)
+{
+	struct request *rq = find_file(c, head->chan);
+
+	if (rq == NULL || rq->relay == NULL)
+		ipc_reply(c->ipc, head, ST_CANCELLED, 0, NULL);
+	else
+		rq->relay(rq, head, ask);
+}
+
+static void
 on_request(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *head,
     const void *msg, void *arg)
 {
@@ -265,6 +294,8 @@ on_request(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 
 	if (m->no == ADMIN_RUN)
 		run(c, head, msg);
+	else if (m->no == ADMIN_STORE)
+		take_store(c, head, msg);
 	else
 		take_data(c, head, msg);
 }

@@ -36,6 +36,9 @@ struct request {
 	struct auth_lookup		*lookup;
 	struct store_ask		*ask;
 	struct ipc_head			data_head;	/* the piece of the file that waits; req 0: none */
+	/* Of account-open: a request to the store; NULL: this command has none. */
+	void				(*relay)(struct request *rq, const struct ipc_head *head,
+					    const struct admin_store *ask);
 	void				*state;		/* the command's own */
 	void				(*stop)(struct request *rq);	/* frees state; may be NULL */
 };
@@ -54,6 +57,11 @@ void request_fail(struct request *rq, enum status st, const char *fmt, ...)
 /* It came forward: the time-out starts again. */
 void request_touch(struct request *rq);
 void request_progress(struct request *rq, uint64_t done, uint64_t total);
+/* It may wait for its client as long as that is there. */
+void request_patient(struct request *rq);
+/* A part of an answer to a request about it, or the last one. */
+void request_relayed(struct request *rq, const struct ipc_head *head, enum status st, bool more,
+    const struct admin_store_is *is);
 /* The waiting piece of the file was taken. */
 void request_took(struct request *rq);
 

@@ -10,6 +10,11 @@ static const struct ipc_field progress[] = {
 static const struct ipc_field data[] = {
 	IPC_STR(admin_data, data, 0, ADMIN_DATA_MAX), IPC_BOOL(admin_data, last), IPC_END };
 
+static const struct ipc_field store[] = {
+	IPC_U32(admin_store, no), IPC_STR(admin_store, body, 0, ADMIN_STORE_MAX), IPC_END };
+static const struct ipc_field store_is[] = {
+	IPC_U32(admin_store_is, no), IPC_STR(admin_store_is, body, 0, IPC_SIZE_MAX - 64), IPC_END };
+
 #define OF(type, fields) sizeof(struct type), fields
 
 /* Numbers are never reused. */
@@ -21,6 +26,10 @@ static const struct ipc_message messages[] = {
 	{ ADMIN_PROGRESS, "progress", 0, IPC_MSG_REPLY, 32, OF(admin_progress, progress) },
 	{ ADMIN_DATA, "data", ADMIN_CLIENT, IPC_MSG_SECRET, ADMIN_DATA_MAX + 16,
 	    OF(admin_data, data) },
+	{ ADMIN_STORE, "store", ADMIN_CLIENT, IPC_MSG_SECRET, ADMIN_STORE_MAX + 16,
+	    OF(admin_store, store) },
+	{ ADMIN_STORE_IS, "store-is", 0, IPC_MSG_REPLY | IPC_MSG_SECRET, IPC_SIZE_MAX,
+	    OF(admin_store_is, store_is) },
 	{ 0 }
 };
 
