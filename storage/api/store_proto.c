@@ -101,6 +101,19 @@ static const struct ipc_field append[] = {
 	IPC_U64(store_append, replace_mailbox), IPC_U32(store_append, replace_uid),
 	IPC_STR(store_append, annotations, 0, IPC_SIZE_MAX - 65536),
 	IPC_BOOL(store_append, carried), IPC_END };
+static const struct ipc_field place[] = {
+	SEQ(store_place), PATH(store_place, path), IPC_STR(store_place, keywords, 0, 32768),
+	IPC_STR(store_place, items, 1, IPC_SIZE_MAX - (1u << 20) - 65536),
+	IPC_STR(store_place, annotations, 0, IPC_SIZE_MAX - 65536),
+	UIDS(store_place, uids), IPC_U64(store_place, modseq), IPC_END };
+static const struct ipc_field uidvalidity[] = {
+	SEQ(store_uidvalidity), IPC_U64(store_uidvalidity, mailbox),
+	IPC_U64(store_uidvalidity, if_modseq), IPC_U32(store_uidvalidity, uidvalidity),
+	IPC_U32(store_uidvalidity, uidnext), IPC_END };
+static const struct ipc_field sums[] = {
+	IPC_U64(store_sums, mailbox), UIDS(store_sums, uids), IPC_END };
+static const struct ipc_field sums_are[] = {
+	IPC_STR(store_sums_are, sums, 0, PART), IPC_END };
 static const struct ipc_field appended[] = {
 	IPC_U64(store_appended, mailbox), IPC_U32(store_appended, uidvalidity),
 	UIDS(store_appended, uids), IPC_U64(store_appended, modseq), IPC_END };
@@ -343,6 +356,10 @@ static const struct ipc_message messages[] = {
 	    OF(store_annotated_get, annotated) },
 	{ STORE_ANNOTATED_ARE, "annotated-are", REPLY, PART + 64,
 	    OF(store_annotated_are, annotated_are) },
+	{ STORE_PLACE, "place", ACCESS, 0, IPC_SIZE_MAX, OF(store_place, place) },
+	{ STORE_UIDVALIDITY, "uidvalidity", ACCESS, 0, 64, OF(store_uidvalidity, uidvalidity) },
+	{ STORE_SUMS, "sums", ACCESS, 0, (1u << 20) + 64, OF(store_sums, sums) },
+	{ STORE_SUMS_ARE, "sums-are", REPLY, PART + 64, OF(store_sums_are, sums_are) },
 	{ 0 }
 };
 

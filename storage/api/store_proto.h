@@ -73,7 +73,8 @@ enum store_no {
 	STORE_METADATA_GET = 100, STORE_METADATA_IS = 101, STORE_METADATA_SET = 102,
 	STORE_QUOTA_SET = 103, STORE_QUOTA_NEAR = 104,
 	STORE_ANNOTATIONS = 180, STORE_ANNOTATIONS_ARE = 181, STORE_ANNOTATE = 182,
-	STORE_ANNOTATED = 183, STORE_ANNOTATED_ARE = 184
+	STORE_ANNOTATED = 183, STORE_ANNOTATED_ARE = 184,
+	STORE_PLACE = 260, STORE_UIDVALIDITY = 261, STORE_SUMS = 262, STORE_SUMS_ARE = 263
 };
 
 /* attach -> attached.  owner 0: the ticket's own account, made with its default mailboxes
@@ -221,6 +222,31 @@ struct store_append {
 	struct span	annotations;
 	bool		carried;
 };
+/* place -> appended: an append of messages that had these uids elsewhere, at most 1000 in a
+ * mailbox that is there; on a socket of role admin alone.  ST_CONFLICT: not all of them lie above
+ * those that the mailbox gave out.  modseq: the account's is raised to it before, so that who knew
+ * the messages elsewhere, up to that modseq, sees all of them as changed. */
+struct store_place {
+	uint64_t	seq, acked;
+	struct span	path, keywords, items;	/* as of append */
+	struct span	annotations;
+	struct span	uids;			/* uidset_encode(): of the items, in order */
+	uint64_t	modseq;
+};
+/* uidvalidity -> status: the mailbox takes the UIDVALIDITY, and at least the UIDNEXT, that it had
+ * elsewhere; role admin alone.  Who asks has made sure that it holds exactly the messages it had
+ * there, each under its uid, and names the modseq at which that was so: ST_CONFLICT: it changed
+ * since.  ST_EXISTS: the account may have used that UIDVALIDITY for other messages: what it takes
+ * must rise. */
+struct store_uidvalidity {
+	uint64_t	seq, acked;
+	uint64_t	mailbox, if_modseq;
+	uint32_t	uidvalidity, uidnext;
+};
+/* sums -> sums_are in parts, by uid: absent ones are skipped. */
+struct store_sums { uint64_t mailbox; struct span uids; };
+struct store_sums_are { struct span sums; };	/* store_sum... */
+
 struct store_appended { uint64_t mailbox; uint32_t uidvalidity; struct span uids; uint64_t modseq; };
 
 /* flags -> flags_are in parts: the rows (ROW_FLAGS) of all uids that exist and were not

@@ -368,6 +368,23 @@ get_store_uids(struct reader *r, struct store_uids *u)
 }
 
 void
+put_store_sum(struct buf *b, const struct store_sum *s)
+{
+	put_u32(b, s->uid);
+	buf_add_span(b, s->sha256);
+}
+
+bool
+get_store_sum(struct reader *r, struct store_sum *s)
+{
+	if (r->bad || r->p == r->end)
+		return false;
+	s->uid = get_u32(r);
+	s->sha256 = get_raw(r, 32);
+	return !r->bad;
+}
+
+void
 put_store_uidl(struct buf *b, const struct store_uidl *u)
 {
 	put_varint(b, u->uid);

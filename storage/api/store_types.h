@@ -191,6 +191,14 @@ struct store_uidl {
 void put_store_uidl(struct buf *b, const struct store_uidl *u);
 bool get_store_uidl(struct reader *r, struct store_uidl *u);
 
+/* What a message is known by: SHA-256 over its raw octets. */
+struct store_sum {
+	uint32_t	uid;
+	struct span	sha256;
+};
+void put_store_sum(struct buf *b, const struct store_sum *s);
+bool get_store_sum(struct reader *r, struct store_sum *s);
+
 /* Annotations (RFC 5464). */
 #define STORE_METADATA_NAME_MAX		255u
 #define STORE_METADATA_VALUE_MAX	65536u

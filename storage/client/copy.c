@@ -1,10 +1,8 @@
 #include "storage/client/copy.h"
 
-#include "common/mime/digest.h"
 #include "common/net/loop.h"
-#include "common/proto/imap_columns.h"
 #include "common/util/mem.h"
-#include "storage/client/body.h"
+#include "storage/client/packer.h"
 
 #define UNANSWERED_MAX	4		/* chunks on their way */
 #define STAGE		1		/* a channel carries one message at a time */
@@ -19,8 +17,8 @@ struct copy {
 	struct copy_to		to;
 	struct store		*store;
 	struct loop_task	*fail;		/* reports `st` when no call is under way */
-	struct body_writer	*writer;
-	struct mime_digest	*digest;
+	struct packer		*packer;
+	struct store_append_item item;		/* of a text that is complete */
 	struct buf		out;		/* stored bytes not yet sent */
 	struct store_call	*call;		/* quota or append */
 	struct chunk		chunks[UNANSWERED_MAX];
@@ -66,8 +64,7 @@ forget_message(struct copy *c)
 	if (c->staged)
 		store_stage_free(c->store, STAGE);
 	c->staged = c->finished = false;
-	body_writer_free(&c->writer);
-	mime_digest_free(&c->digest);
+	packer_free(&c->packer);
 	buf_fini(&c->out);
 	c->st = ST_OK;
 }
@@ -111,9 +108,7 @@ copy_begin(struct copy *c, struct span prefix, uint64_t size)
 {
 	forget_message(c);
 	c->wanted = size;
-	c->writer = body_writer_new(prefix, 0);
-	c->digest = mime_digest_new(0);
-	mime_digest_feed(c->digest, prefix.p, prefix.len);
+	c->packer = packer_new(prefix);
 }
 
 static void on_chunk(void *arg, enum status st, bool more, const void *msg);
@@ -178,8 +173,7 @@ on_chunk(void *arg, enum status st, bool more, const void *msg)
 void
 copy_feed(struct copy *c, struct span text)
 {
-	mime_digest_feed(c->digest, text.p, text.len);
-	body_writer_feed(c->writer, text.p, text.len, &c->out);
+	packer_feed(c->packer, text, &c->out);
 	if (c->st != ST_OK)
 		buf_clear(&c->out);	/* refused: the rest is only counted */
 	else
@@ -205,22 +199,9 @@ static void
 append(struct copy *c)
 {
 	struct store_append rq = { .path = SPAN_LIT("INBOX") };
-	struct store_append_item it = { .received_s = INT64_MIN };
-	unsigned char sha[32];
-	struct mime_digest_result d;
-	struct buf items = { 0 }, keys = { 0 }, columns = { 0 };
+	struct store_append_item it = c->item;
+	struct buf items = { 0 };
 
-	mime_digest_finish(c->digest, &d);
-	body_writer_sha256(c->writer, sha);
-	it.size = c->size;
-	it.sha256 = span(sha, sizeof(sha));
-	it.list = d.list;
-	it.structure = d.structure;
-	imap_columns_make(&d, &columns);
-	it.columns = buf_span(&columns);
-	mime_digest_keys(&d, &keys);
-	it.thread_keys = buf_span(&keys);
-	it.subject_hash = d.subject_hash;
 	if (c->staged)
 		it.stage = STAGE;
 	else
@@ -229,15 +210,13 @@ append(struct copy *c)
 	rq.items = buf_span(&items);
 	c->call = store_do_append(c->store, &rq, on_append, c);
 	buf_fini(&items);
-	buf_fini(&keys);
-	buf_fini(&columns);
 }
 
 void
 copy_finish(struct copy *c)
 {
-	body_writer_finish(c->writer, &c->out);
-	c->size = body_writer_size(c->writer);
+	packer_finish(c->packer, &c->out, &c->item);
+	c->size = c->item.size;
 	c->finished = true;
 	if (c->st == ST_OK && (c->staged || c->out.len > STORE_INLINE_MAX))
 		send_chunks(c, 0);

@@ -80,6 +80,9 @@ struct store_call *store_do_annotate(struct store *s, const struct store_annotat
 struct store_call *store_do_copy(struct store *s, const struct store_copy *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_lease(struct store *s, const struct store_lease *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_remove(struct store *s, const struct store_remove *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_place(struct store *s, const struct store_place *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_uidvalidity(struct store *s, const struct store_uidvalidity *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_sums(struct store *s, const struct store_sums *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_uidls(struct store *s, const struct store_uidls *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_uidl_put(struct store *s, const struct store_uidl_put *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_acl(struct store *s, const struct store_acl_get *rq, store_done_fn fn, void *arg);

@@ -25,6 +25,8 @@ union any {
 	struct store_remove		remove;
 	struct store_uidl_put		uidl_put;
 	struct store_acl_set		acl_set;
+	struct store_place		place;
+	struct store_uidvalidity	uidvalidity;
 	struct store_metadata_set	metadata;
 	struct store_quota_set		quota;
 	struct store_url_key_make	url_key;
@@ -208,6 +210,38 @@ prepare_append(struct request *rq, const struct store_append *msg)
 	    .replace_mailbox = deliver ? 0 : msg->replace_mailbox,
 	    .replace_uid = deliver ? 0 : msg->replace_uid };
 	return deliver ? ST_OK : take_annotations(rq, msg, n);
+}
+
+static enum status
+prepare_place(struct request *rq, const struct store_place *msg)
+{
+	struct store_append_item it;
+	struct reader r;
+	enum status st = ST_OK;
+	uint32_t n = 0;
+
+	if (!journal_has_room(rq->svc->journal, rq->body.len))
+		return ST_NO_SPACE;
+	buf_clear(&rq->items);
+	reader_init(&r, msg->items.p, msg->items.len);
+	while (st == ST_OK && n < OP_ROWS && get_store_append_item(&r, &it)) {
+		st = add_item(rq, &it);
+		n++;
+	}
+	if (st == ST_OK && !reader_done(&r))
+		st = r.bad ? ST_SYNTAX : ST_LIMIT;
+	if (st == ST_UNAVAILABLE && msg->seq != 0) {
+		const struct store_append again = { .path = msg->path };
+
+		ask_memory(rq, &again);
+		return ST_OK;
+	}
+	rq->rows = n;
+	rq->op.kind = OP_APPEND_PLACED;
+	rq->op.u.append = (struct op_append){ .path = msg->path, .keywords = msg->keywords,
+	    .items = buf_span(&rq->items), .annotations = msg->annotations, .carried = true,
+	    .uids = msg->uids, .modseq = msg->modseq };
+	return st;
 }
 
 /* The uids of a request that are there, at most max. */
@@ -546,6 +580,14 @@ prepare(struct request *rq, const union any *msg, bool *wait)
 		return ST_OK;
 	case STORE_URL_KEY_MAKE:
 		prepare_url_key(rq, &msg->url_key);
+		return ST_OK;
+	case STORE_PLACE:
+		return prepare_place(rq, &msg->place);
+	case STORE_UIDVALIDITY:
+		op->kind = OP_UIDVALIDITY;
+		op->u.uidvalidity = (struct op_uidvalidity){ msg->uidvalidity.mailbox,
+		    msg->uidvalidity.if_modseq, msg->uidvalidity.uidvalidity,
+		    msg->uidvalidity.uidnext };
 		return ST_OK;
 	case STORE_ACL_SET:
 		op->kind = OP_ACL_SET;

@@ -517,6 +517,8 @@ rights_needed(const struct ipc_message *m, const void *msg)
 	case STORE_ANNOTATE: return RIGHT_READ;
 	case STORE_METADATA_GET: case STORE_METADATA_SET: return RIGHT_LOOKUP | RIGHT_READ;
 	case STORE_UIDL_PUT: return RIGHT_WRITE;
+	case STORE_SUMS: return RIGHT_READ;
+	case STORE_PLACE: case STORE_UIDVALIDITY: return RIGHT_INSERT | RIGHT_ADMIN;
 	case STORE_QUOTA_SET: return RIGHT_QUOTA;
 	case STORE_URL_KEY_MAKE: case STORE_URL_SIGN: return RIGHT_LOOKUP | RIGHT_READ;
 	case STORE_REMOVE:
@@ -540,6 +542,9 @@ judge(struct channel *c, const struct ipc_message *m, const void *msg)
 
 	if (st != ST_OK || c->ticket.role == 0)
 		return st;
+	if ((m->no == STORE_PLACE || m->no == STORE_UIDVALIDITY) &&
+	    !(c->peer->roles & STORE_ROLE_ADMIN))
+		return ST_DENIED;
 	if ((m->allowed & c->ticket.role) == 0) {
 		LOG(NULL, WARN, "ticket.role", KV_STR("peer", c->peer->name),
 		    KV_UINT("account", c->ticket.account), KV_STR("message", m->name));

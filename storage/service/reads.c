@@ -13,6 +13,7 @@
 #define BODY_PIECES	256
 #define BODY_GAP	2048		/* bytes between two bodies that are read with them */
 #define BODY_RUN	(256u << 10)	/* read at once, if it is more than one piece */
+#define SUMS_PART	(16u << 10)
 #define CHANGE_ROWS	5000
 #define TOUCHED_ROWS	2000
 #define DIR_STEP	64
@@ -29,6 +30,7 @@ union any {
 	struct store_touched	touched;
 	struct store_dir_read	dir_read;
 	struct store_uidls	uidls;
+	struct store_sums	sums;
 	struct store_acl_get	acl;
 	struct store_shared	shared;
 	struct store_metadata_get metadata;
@@ -52,7 +54,7 @@ read_is(uint16_t no)
 	case STORE_MARKS:
 	case STORE_ACL: case STORE_SHARED:
 	case STORE_CHANGES: case STORE_TOUCHED: case STORE_QUOTA: case STORE_DIR_READ: case STORE_UIDLS:
-	case STORE_METADATA_GET:
+	case STORE_METADATA_GET: case STORE_SUMS:
 	case STORE_URL_SIGN: case STORE_URL_FIND: case STORE_URL_BODY:
 	case STORE_ANNOTATIONS: case STORE_ANNOTATED:
 		return true;
@@ -813,6 +815,24 @@ read_uidls(struct request *rq, const struct store_uidls *msg)
 }
 
 static enum step
+read_sums(struct request *rq, const struct store_sums *msg)
+{
+	struct buf out = { 0 };
+	struct store_sums_are are;
+	enum status st;
+	enum step step;
+
+	if (!take_uids(rq, msg->uids))
+		return fail(rq, ST_SYNTAX);
+	st = state_sums(rq->svc->state, rq->account->id, msg->mailbox, &rq->set, SUMS_PART,
+	    &rq->resume, &out);
+	are.sums = buf_span(&out);
+	step = st != ST_OK ? fail(rq, st) : part(rq, rq->resume != 0, STORE_SUMS_ARE, &are);
+	buf_fini(&out);
+	return step;
+}
+
+static enum step
 read_metadata(struct request *rq, const struct store_metadata_get *msg)
 {
 	struct buf out = { 0 };
@@ -962,6 +982,7 @@ read_step(struct request *rq)
 	case STORE_QUOTA: return read_quota(rq);
 	case STORE_DIR_READ: return read_dir(rq, &msg.dir_read);
 	case STORE_UIDLS: return read_uidls(rq, &msg.uidls);
+	case STORE_SUMS: return read_sums(rq, &msg.sums);
 	case STORE_METADATA_GET: return read_metadata(rq, &msg.metadata);
 	case STORE_URL_SIGN: return read_url_sign(rq, &msg.url_sign);
 	case STORE_URL_FIND: return read_url_find(rq, &msg.url_find);

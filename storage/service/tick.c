@@ -103,25 +103,39 @@ add_body(struct request *rq, struct span body)
 	return st;
 }
 
+/* What the request appends in the operation at hand. */
+static enum status
+items_of(struct request *rq, struct span *items)
+{
+	struct store_append append;
+	struct store_place place;
+	bool placed;
+
+	*items = SPAN_NONE;
+	if (rq->m == NULL || rq->recall || rq->op.kind == OP_STAGE_COMMIT ||
+	    (rq->m->no != STORE_APPEND && rq->m->no != STORE_PLACE))
+		return ST_OK;
+	placed = rq->m->no == STORE_PLACE;
+	if (ipc_decode(rq->m, buf_span(&rq->body), placed ? (void *)&place :
+	    (void *)&append) != ST_OK)
+		return ST_BUG;
+	*items = placed ? place.items : append.items;
+	if (rq->stages)
+		*items = span_sub(*items, rq->items_at, rq->items_to - rq->items_at);
+	return ST_OK;
+}
+
 /* The bodies of an append, or where they were staged. */
 static enum status
 add_bodies(struct request *rq)
 {
 	struct store_append_item it;
-	struct store_append msg;
 	struct reader r;
-	enum status st = ST_OK;
+	struct span items;
+	enum status st = items_of(rq, &items);
 
 	buf_clear(&rq->locs);
-	if (rq->m == NULL || rq->m->no != STORE_APPEND || rq->recall)
-		return ST_OK;
-	if (rq->op.kind == OP_STAGE_COMMIT)
-		return ST_OK;
-	if (ipc_decode(rq->m, buf_span(&rq->body), &msg) != ST_OK)
-		return ST_BUG;
-	if (rq->stages)
-		msg.items = span_sub(msg.items, rq->items_at, rq->items_to - rq->items_at);
-	reader_init(&r, msg.items.p, msg.items.len);
+	reader_init(&r, items.p, items.len);
 	while (st == ST_OK && get_store_append_item(&r, &it)) {
 		struct stage *sg;
 

@@ -259,7 +259,8 @@ translate(struct flags f, const unsigned *bits, size_t n)
 static bool
 in_the_open(const struct apply *ap)
 {
-	return ap->op->kind == OP_APPEND || ap->op->kind == OP_APPEND_ANNOTATED;
+	return ap->op->kind == OP_APPEND || ap->op->kind == OP_APPEND_ANNOTATED ||
+	    ap->op->kind == OP_APPEND_PLACED;
 }
 
 /* May an id that came along stand for a message here?  One of this shard must have been
@@ -389,20 +390,22 @@ append_totals(struct span items)
 
 enum status
 append_rows(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bits,
-    struct uidset *uids)
+    const struct uidset *at, struct uidset *uids)
 {
 	const struct op_append *p = &ap->op->u.append;
 	const struct journal_loc *loc = ap->locs;
 	struct op_append_item it;
 	struct reader r, notes;
-	uint32_t uid, item = 0;
+	uint32_t uid = 0, item = 0;
 	enum status st = ST_OK;
 
 	ap->r->mailbox = m->id;
-	ap->r->uid = m->rec.uidnext;
+	ap->r->uid = at != NULL ? uidset_next(at, 0) : m->rec.uidnext;
 	reader_init(&r, p->items.p, p->items.len);
 	reader_init(&notes, p->annotations.p, p->annotations.len);
 	while (st == ST_OK && get_op_append_item(&r, &it)) {
+		if (at != NULL)
+			m->rec.uidnext = uidset_next(at, uid);
 		st = append_judged(ap, m, &it, loc, translate(it.flags, bits, n_bits), &uid);
 		if (st == ST_OK)
 			st = annotations_append(ap, m, &notes, ++item, uid);
@@ -413,12 +416,16 @@ append_rows(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bit
 }
 
 static enum status
-append_all(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bits)
+append_all(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bits,
+    const struct uidset *at)
 {
 	struct store_appended reply = { .mailbox = m->id, .uidvalidity = m->rec.uidvalidity };
 	struct uidset uids = { 0 };
 	struct buf b = { 0 };
-	enum status st = append_rows(ap, m, bits, n_bits, &uids);
+	enum status st;
+
+	place_begin(ap);
+	st = append_rows(ap, m, bits, n_bits, uidset_empty(at) ? NULL : at, &uids);
 
 	uidset_encode(&uids, &b);
 	reply.uids = buf_span(&b);
@@ -494,6 +501,7 @@ apply_append(struct apply *ap)
 	struct buf path = { 0 };
 	struct path_at at;
 	struct mbox *m = NULL, *from = NULL;
+	struct uidset placed = { 0 };
 	struct rec_index gone;
 	enum status st, verdict;
 	size_t n;
@@ -517,6 +525,8 @@ apply_append(struct apply *ap)
 		if (m != NULL && t.items > UINT32_MAX - 1 - m->rec.uidnext)
 			ap->r->status = ST_LIMIT;
 	}
+	if (st == ST_OK && ap->r->status == ST_OK)
+		ap->r->status = place_judge(ap, m, t.items, &placed);
 	if (st == ST_OK && ap->r->status == ST_OK) {
 		st = keywords_bits(ap, p->keywords, true, bits, &n, &verdict);
 		if (st == ST_OK)
@@ -525,9 +535,10 @@ apply_append(struct apply *ap)
 	if (st == ST_OK && ap->r->status == ST_OK && m == NULL)
 		st = mailbox_make(ap, &at, MAILBOX_ROLE_NONE, &m);
 	if (st == ST_OK && ap->r->status == ST_OK)
-		st = append_all(ap, m, bits, n);
+		st = append_all(ap, m, bits, n, &placed);
 	if (st == ST_OK && ap->r->status == ST_OK && from != NULL)
 		st = expunge_one(ap, from, p->replace_uid);
+	uidset_fini(&placed);
 	buf_fini(&path);
 	return st;
 }

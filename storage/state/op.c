@@ -36,6 +36,12 @@ static const struct field append_annotated[] = { F(SPAN, append, path), F(BOOL, 
 	F(SPAN, append, keywords), F(SPAN, append, items),
 	F(VARINT, append, replace_mailbox), F(U32, append, replace_uid),
 	F(SPAN, append, annotations), F(BOOL, append, carried), { 0 } };
+static const struct field append_placed[] = { F(SPAN, append, path), F(SPAN, append, keywords),
+	F(SPAN, append, items), F(SPAN, append, annotations), F(BOOL, append, carried),
+	F(SPAN, append, uids), F(VARINT, append, modseq), { 0 } };
+static const struct field uidvalidity[] = { F(VARINT, uidvalidity, mailbox),
+	F(VARINT, uidvalidity, if_modseq), F(U32, uidvalidity, uidvalidity),
+	F(U32, uidvalidity, uidnext), { 0 } };
 static const struct field annotate[] = { F(VARINT, annotate, mailbox), F(SPAN, annotate, uids),
 	F(SPAN, annotate, entries), F(VARINT, annotate, unchanged_since), { 0 } };
 static const struct field flags[] = { F(VARINT, flags, mailbox), F(SPAN, flags, uids),
@@ -102,6 +108,8 @@ static const struct {
 	[OP_STAGE_APPEND_ANNOTATED] = { "stage-append-annotated", append_annotated },
 	[OP_ACL_SET] = { "acl-set", acl_set },
 	[OP_URL_KEY] = { "url-key", url_key },
+	[OP_APPEND_PLACED] = { "append-placed", append_placed },
+	[OP_UIDVALIDITY] = { "uidvalidity", uidvalidity },
 };
 
 static const struct field *
@@ -332,7 +340,8 @@ op_pieces(const struct op *op, uint64_t *pieces)
 
 	*pieces = 0;
 	if (op->kind != OP_APPEND && op->kind != OP_STAGE_APPEND &&
-	    op->kind != OP_APPEND_ANNOTATED && op->kind != OP_STAGE_APPEND_ANNOTATED)
+	    op->kind != OP_APPEND_ANNOTATED && op->kind != OP_STAGE_APPEND_ANNOTATED &&
+	    op->kind != OP_APPEND_PLACED)
 		return true;
 	reader_init(&r, op->u.append.items.p, op->u.append.items.len);
 	while (get_op_append_item(&r, &it))

@@ -42,7 +42,8 @@ enum op_kind {
 	OP_STAGE_COPY = 80, OP_STAGE_APPEND = 81, OP_STAGE_COMMIT = 82, OP_STAGE_END = 83,
 	OP_STAGE_APPEND_ANNOTATED = 84,
 	OP_REMOVE = 90, OP_UIDL_PUT = 91,
-	OP_URL_KEY = 100
+	OP_URL_KEY = 100,
+	OP_APPEND_PLACED = 140, OP_UIDVALIDITY = 141
 };
 
 struct op_head {
@@ -107,7 +108,12 @@ struct op_append {
 	 * carried: from another account; what the rights here do not allow is left out. */
 	struct span	annotations;
 	bool		carried;
+	/* Of append-placed alone, see store_place: uids (uidset_encode()) of the items, in order. */
+	struct span	uids;
+	uint64_t	modseq;
 };
+/* See store_uidvalidity. */
+struct op_uidvalidity { uint64_t mailbox, if_modseq; uint32_t uidvalidity, uidnext; };
 /* uids: uidset_encode(); at most OP_ROWS of them may exist. */
 struct op_flags {
 	uint64_t	mailbox;
@@ -181,6 +187,7 @@ struct op {
 		struct op_stage_end		stage_end;
 		struct op_acl_set		acl_set;
 		struct op_url_key		url_key;
+		struct op_uidvalidity		uidvalidity;
 	} u;
 };
 

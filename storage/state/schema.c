@@ -22,6 +22,7 @@ const char *const state_tables[] = {
 	[TAB_ACL] = "acl", [TAB_ACLBY] = "aclby", [TAB_RSEEN] = "rseen",
 	[TAB_READER] = "reader", [TAB_MTHREAD] = "mthread", [TAB_URLKEY] = "urlkey",
 	[TAB_ANNOTATION] = "annotation", [TAB_ANNLOG] = "annlog",
+	[TAB_PLACED] = "placed",
 };
 const size_t state_n_tables = TAB_COUNT;
 

@@ -276,7 +276,7 @@ stage_items(struct apply *ap, struct stage *g, const unsigned *bits, size_t n_bi
 	enum status st;
 
 	hide_begin(ap, g, &b);
-	st = append_rows(ap, g->to, bits, n_bits, &made);
+	st = append_rows(ap, g->to, bits, n_bits, NULL, &made);
 	hide_end(ap, g, &b);
 	uidset_fini(&made);
 	return st == ST_OK ? stage_save(ap, g) : st;

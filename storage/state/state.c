@@ -533,6 +533,8 @@ static const struct {
 	[OP_METADATA_NOTED] = { apply_metadata_noted, SHARED },
 	[OP_ACL_SET] = { apply_acl_set, SHARED },
 	[OP_URL_KEY] = { apply_url_key, 0 },
+	[OP_APPEND_PLACED] = { apply_append, 0 },
+	[OP_UIDVALIDITY] = { apply_uidvalidity, 0 },
 };
 
 static enum status

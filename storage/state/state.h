@@ -244,6 +244,10 @@ enum status state_touched(struct state *s, uint64_t account, uint64_t since, uin
 enum status state_uidls(struct state *s, uint64_t account, uint64_t mailbox, uint32_t limit,
     size_t budget, uint32_t *resume_uid, struct buf *out);
 
+/* put_store_sum() of a mailbox's messages, by uid; as state_rows(). */
+enum status state_sums(struct state *s, uint64_t account, uint64_t mailbox,
+    const struct uidset *uids, size_t budget, uint32_t *resume_uid, struct buf *out);
+
 /* ---- Reading: URLs that authorize (RFC 4467) ---- */
 
 /* Appends the token of a rump URL of this account's.  who: the account that "user+NAME" in it

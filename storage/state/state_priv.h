@@ -229,8 +229,17 @@ struct append_totals {
 	bool		good;
 };
 struct append_totals append_totals(struct span items);
+/* at: the uids they get; NULL: the next ones. */
 enum status append_rows(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bits,
-    struct uidset *uids);
+    const struct uidset *at, struct uidset *uids);
+
+/* ---- with uids from elsewhere (place.c) ---- */
+
+/* *at: of the items of a placed append, else empty.  m NULL: it is not made yet. */
+enum status place_judge(struct apply *ap, const struct mbox *m, uint64_t items,
+    struct uidset *at);
+/* Before its first row. */
+void place_begin(struct apply *ap);
 
 /* ---- threads (thread.c) ---- */
 
@@ -393,6 +402,7 @@ enum status apply_stage_end(struct apply *ap);
 enum status apply_dir_write(struct apply *ap);
 enum status apply_remove(struct apply *ap);
 enum status apply_uidl_put(struct apply *ap);
+enum status apply_uidvalidity(struct apply *ap);
 enum status apply_metadata(struct apply *ap);
 enum status apply_metadata_noted(struct apply *ap);
 enum status apply_acl_set(struct apply *ap);

@@ -21,7 +21,8 @@ read_lists(const struct op *op)
 		while (get_op_default_mailbox(&r, &d))
 			;
 	}
-	if (op->kind == OP_APPEND || op->kind == OP_APPEND_ANNOTATED) {
+	if (op->kind == OP_APPEND || op->kind == OP_APPEND_ANNOTATED ||
+	    op->kind == OP_APPEND_PLACED) {
 		reader_init(&r, op->u.append.items.p, op->u.append.items.len);
 		while (get_op_append_item(&r, &it))
 			pieces += it.pieces;

@@ -218,12 +218,24 @@ kit_subscribe(struct kit *k, const char *path, bool on)
 	return kit_apply(k, &op);
 }
 
+static void
+encode_uids(const char *text, struct buf *out)
+{
+	struct uidset s = { 0 };
+
+	if (text[0] != '\0')
+		assert_true(uidset_parse(&s, span_str(text), 0, 10000));
+	uidset_encode(&s, out);
+	uidset_fini(&s);
+}
+
 enum status
 kit_append(struct kit *k, const char *path, unsigned n, uint32_t size, unsigned system,
     const char *keyword, uint64_t thread)
 {
-	struct op op = kit_op(k, k->stages ? OP_STAGE_APPEND : OP_APPEND);
-	struct buf items = { 0 }, keywords = { 0 };
+	struct op op = kit_op(k, k->stages ? OP_STAGE_APPEND : k->place != NULL ?
+	    OP_APPEND_PLACED : OP_APPEND);
+	struct buf items = { 0 }, keywords = { 0 }, at = { 0 };
 	unsigned char sha[32], keys[8];
 	struct buf columns = { 0 };
 	enum status st;
@@ -256,22 +268,16 @@ kit_append(struct kit *k, const char *path, unsigned n, uint32_t size, unsigned 
 		put_store_keyword(&keywords, span_str(keyword));
 	op.u.append = (struct op_append){ span_str(path), false, buf_span(&keywords),
 		buf_span(&items), k->replace_mailbox, k->replace_uid };
+	if (k->place != NULL)
+		encode_uids(k->place, &at);
+	op.u.append.uids = buf_span(&at);
+	op.u.append.modseq = k->place_modseq;
 	st = kit_apply(k, &op);
+	buf_fini(&at);
 	buf_fini(&items);
 	buf_fini(&columns);
 	buf_fini(&keywords);
 	return st;
-}
-
-static void
-encode_uids(const char *text, struct buf *out)
-{
-	struct uidset s = { 0 };
-
-	if (text[0] != '\0')
-		assert_true(uidset_parse(&s, span_str(text), 0, 10000));
-	uidset_encode(&s, out);
-	uidset_fini(&s);
 }
 
 enum status

@@ -19,6 +19,8 @@ struct kit {
 	uint32_t		body;		/* where the next body lies */
 	uint64_t		replace_mailbox;	/* of every append; uid 0: nothing */
 	uint32_t		replace_uid;
+	const char		*place;		/* of appends: the uids they had elsewhere */
+	uint64_t		place_modseq;
 	bool			stages;		/* copies and appends are parts, head.part tells which */
 };
 
