@@ -1,16 +1,22 @@
 #include "common/compress/zstd.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
+#define ZSTD_STATIC_LINKING_ONLY	/* dictionaries by reference */
 #include <zstd.h>
 
 #include "common/util/mem.h"
 
 #define WINDOW_LOG_MAX 23	/* 8 MiB */
 
+/* The halves are made when they are first needed: most processes need one or none. */
 struct zstd_dict {
 	ZSTD_CDict	*c;
 	ZSTD_DDict	*d;
+	pthread_mutex_t	 lock;		/* while they are made */
+	struct span	 bytes;
+	int		 level;
 	uint32_t	 id;
 };
 
@@ -41,6 +47,30 @@ decompressor(void)
 	return ctx;
 }
 
+static const ZSTD_CDict *
+packing_half(const struct zstd_dict *dict)
+{
+	struct zstd_dict *d = (struct zstd_dict *)(uintptr_t)dict;
+
+	pthread_mutex_lock(&d->lock);
+	if (d->c == NULL)
+		d->c = must(ZSTD_createCDict_byReference(d->bytes.p, d->bytes.len, d->level));
+	pthread_mutex_unlock(&d->lock);
+	return d->c;
+}
+
+static const ZSTD_DDict *
+unpacking_half(const struct zstd_dict *dict)
+{
+	struct zstd_dict *d = (struct zstd_dict *)(uintptr_t)dict;
+
+	pthread_mutex_lock(&d->lock);
+	if (d->d == NULL)
+		d->d = must(ZSTD_createDDict_byReference(d->bytes.p, d->bytes.len));
+	pthread_mutex_unlock(&d->lock);
+	return d->d;
+}
+
 struct zstd_dict *
 zstd_dict_new(struct span bytes, int level)
 {
@@ -51,11 +81,8 @@ zstd_dict_new(struct span bytes, int level)
 	if (id == 0)
 		return NULL;
 	d = mem_zalloc(sizeof(*d));
-	d->id = id;
-	d->c = ZSTD_createCDict(bytes.p, bytes.len, level);
-	d->d = ZSTD_createDDict(bytes.p, bytes.len);
-	if (d->c == NULL || d->d == NULL)
-		zstd_dict_free(&d);
+	*d = (struct zstd_dict){ .bytes = bytes, .level = level, .id = id,
+		.lock = PTHREAD_MUTEX_INITIALIZER };
 	return d;
 }
 
@@ -72,6 +99,7 @@ zstd_dict_free(struct zstd_dict **dp)
 		return;
 	ZSTD_freeCDict((*dp)->c);
 	ZSTD_freeDDict((*dp)->d);
+	pthread_mutex_destroy(&(*dp)->lock);
 	mem_free(dp);
 }
 
@@ -84,12 +112,19 @@ zstd_compress(struct span in, int level, const struct zstd_dict *dict, struct bu
 	if (cctx == NULL)
 		cctx = must(ZSTD_createCCtx());
 	if (dict != NULL)
-		n = ZSTD_compress_usingCDict(cctx, to, bound, in.p, in.len, dict->c);
+		n = ZSTD_compress_usingCDict(cctx, to, bound, in.p, in.len,
+		    packing_half(dict));
 	else
 		n = ZSTD_compressCCtx(cctx, to, bound, in.p, in.len, level);
 	if (ZSTD_isError(n))	/* with room enough, only for want of memory */
 		abort();
 	buf_added(out, n);
+}
+
+uint32_t
+zstd_frame_dict(struct span in)
+{
+	return ZSTD_getDictID_fromFrame(in.p, in.len);
 }
 
 bool
@@ -138,7 +173,8 @@ zstd_decompress(struct span in, size_t max, const struct zstd_dict *dict, struct
 	if (dctx == NULL)
 		dctx = decompressor();
 	if (dict != NULL)
-		n = ZSTD_decompress_usingDDict(dctx, to, (size_t)size, in.p, in.len, dict->d);
+		n = ZSTD_decompress_usingDDict(dctx, to, (size_t)size, in.p, in.len,
+		    unpacking_half(dict));
 	else
 		n = ZSTD_decompressDCtx(dctx, to, (size_t)size, in.p, in.len);
 	if (ZSTD_isError(n) || n != size)
@@ -155,7 +191,7 @@ zstd_reader_new(const struct zstd_dict *dict)
 	r->ctx = decompressor();
 	r->at_end = true;
 	if (dict != NULL)
-		ZSTD_DCtx_refDDict(r->ctx, dict->d);
+		ZSTD_DCtx_refDDict(r->ctx, unpacking_half(dict));
 	return r;
 }
 

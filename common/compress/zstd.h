@@ -12,9 +12,10 @@
 #include "common/util/span.h"
 #include "common/util/status.h"
 
-/* A trained dictionary, ready for use in both directions. */
+/* A trained dictionary for both directions; each is made ready at its first use.  bytes are
+ * borrowed until it is freed.  NULL: not a dictionary. */
 struct zstd_dict;
-struct zstd_dict *zstd_dict_new(struct span bytes, int level);	/* NULL: not a dictionary */
+struct zstd_dict *zstd_dict_new(struct span bytes, int level);
 /* The number that frames made with it carry. */
 uint32_t zstd_dict_id(const struct zstd_dict *d);
 void zstd_dict_free(struct zstd_dict **d);
@@ -26,6 +27,8 @@ void zstd_compress(struct span in, int level, const struct zstd_dict *dict, stru
  * damaged, or made with another dictionary; out is as it was then. */
 enum status zstd_decompress(struct span in, size_t max, const struct zstd_dict *dict,
     struct buf *out);
+/* The dictionary a frame says it was made with; 0: none, or not a frame. */
+uint32_t zstd_frame_dict(struct span in);
 /* The content size a frame declares; false: none, or not a frame. */
 bool zstd_content_size(struct span in, uint64_t *size);
 

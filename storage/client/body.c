@@ -5,13 +5,13 @@
 
 #include <assert.h>
 
-#include "common/compress/zstd.h"
+#include "common/compress/dictionary.h"
 #include "common/crypto/digest.h"
 #include "common/util/bytes.h"
 #include "common/util/mem.h"
 
 #define VERSION 1
-#define LEVEL 3			/* of zstd: 3.3 : 1 on mail at 30 us a message */
+#define LEVEL 3			/* of zstd, where the dictionary is no help */
 
 struct body_writer {
 	struct buf	 prefix, raw;
@@ -64,8 +64,9 @@ write_frame(struct body_writer *w, struct buf *out)
 {
 	struct buf packed = { 0 };
 	struct span raw = buf_span(&w->raw);
+	const struct zstd_dict *dict = raw.len <= DICTIONARY_MAIL_MAX ? dictionary_mail() : NULL;
 
-	zstd_compress(raw, LEVEL, NULL, &packed);
+	zstd_compress(raw, LEVEL, dict, &packed);
 	put_varint(out, raw.len);
 	if (packed.len < raw.len) {
 		put_varint(out, (uint64_t)packed.len << 1 | 1);
@@ -247,7 +248,7 @@ unpack(struct body_reader *r, struct span packed, struct buf *out)
 	struct buf raw = { 0 }, *to = whole ? out : &raw;
 	size_t before = to->len;
 
-	if (zstd_decompress(packed, (size_t)r->frame_raw, NULL, to) != ST_OK ||
+	if (zstd_decompress(packed, (size_t)r->frame_raw, dictionary_of(packed), to) != ST_OK ||
 	    to->len - before != r->frame_raw) {
 		r->bad = true;
 		buf_cut(to, before);
@@ -406,7 +407,7 @@ unpack_frame(struct reader *r, uint64_t raw, uint64_t *left, struct buf *out)
 		buf_add_span(out, data);
 		return data.len == raw ? ST_OK : ST_CORRUPT;
 	}
-	if (zstd_decompress(data, (size_t)raw, NULL, out) != ST_OK)
+	if (zstd_decompress(data, (size_t)raw, dictionary_of(data), out) != ST_OK)
 		return ST_CORRUPT;
 	return out->len - before == raw ? ST_OK : ST_CORRUPT;
 }

@@ -4,7 +4,8 @@
  * Stored body: u8 version (1), varint prefix length, prefix (raw: trace header lines
  * private to this copy), varint raw length of the rest, then frames: each varint raw
  * length (1 to BODY_FRAME_RAW), varint stored length shifted left by one with the low bit
- * 1 when zstd compressed, the bytes.  A raw length of the rest of 0 says that it was not
+ * 1 when zstd compressed, the bytes.  A frame of zstd may name one of the dictionaries of
+ * common/compress/dictionary.h.  A raw length of the rest of 0 says that it was not
  * known: a frame of raw length 0, and nothing else of it, ends the body then.  Frames
  * are independent, so a partial fetch of a large message decompresses only what it
  * needs. */

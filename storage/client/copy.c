@@ -108,7 +108,9 @@ copy_begin(struct copy *c, struct span prefix, uint64_t size)
 {
 	forget_message(c);
 	c->wanted = size;
-	c->packer = packer_new(prefix);
+	/* Nobody shares bodies: what is this copy's own packs better with the rest of it. */
+	c->packer = packer_new(SPAN_NONE);
+	packer_feed(c->packer, prefix, &c->out);
 }
 
 static void on_chunk(void *arg, enum status st, bool more, const void *msg);

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -199,6 +200,34 @@ a_cut_body_is_never_done_and_a_longer_one_is_corrupt(void **state)
 }
 
 static void
+mail_is_packed_with_a_dictionary_that_its_frame_names(void **state)
+{
+	const struct span mail = SPAN_LIT("Received: from localhost (localhost [127.0.0.1])\r\n"
+	    "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=\"UTF-8\"\r\n"
+	    "Content-Transfer-Encoding: quoted-printable\r\n\r\nThanks,\r\n");
+	struct buf stored = { 0 }, back = { 0 };
+	size_t at = 0;
+
+	store(SPAN_NONE, mail, mail.len, 0, &stored);
+	assert_true(stored.len < mail.len / 2);
+	assert_int_equal(load(buf_span(&stored), 7, 0, 0, &back), ST_OK);
+	assert_true(span_eq(buf_span(&back), mail));
+	buf_clear(&back);
+	assert_int_equal(body_unpack(buf_span(&stored), mail.len, &back), ST_OK);
+	assert_true(span_eq(buf_span(&back), mail));
+
+	/* the number behind magic and descriptor */
+	while (memcmp(stored.data + at, "\x28\xb5\x2f\xfd", 4) != 0)
+		at++;
+	assert_int_equal((unsigned char)stored.data[at + 5] | (unsigned char)stored.data[at + 6] << 8,
+	    40001);
+	stored.data[at + 5] ^= 1;	/* none of ours */
+	assert_int_equal(load(buf_span(&stored), stored.len, 0, 0, &back), ST_CORRUPT);
+	buf_fini(&stored);
+	buf_fini(&back);
+}
+
+static void
 damaged_heads_are_corrupt(void **state)
 {
 	static const struct span bad[] = {
@@ -229,6 +258,7 @@ main(void)
 		cmocka_unit_test(any_split_gives_the_same_bytes),
 		cmocka_unit_test(a_range_is_what_stands_there),
 		cmocka_unit_test(a_cut_body_is_never_done_and_a_longer_one_is_corrupt),
+		cmocka_unit_test(mail_is_packed_with_a_dictionary_that_its_frame_names),
 		cmocka_unit_test(damaged_heads_are_corrupt),
 	};
 
