@@ -3,7 +3,7 @@
 # Run as root; what exists already is left as it is.
 set -eu
 
-users="mansio mansio-store mansio-auth mansio-adm mansio-out"
+users="mansio mansio-store mansio-auth mansio-adm mansio-out mansio-index"
 
 # Group $1.
 make_group() {

@@ -144,9 +144,8 @@ static void
 put_item(struct imap_cmd *cmd, const struct mime_digest_result *d)
 {
 	struct appending *q = cmd->data;
-	unsigned char sha256[32], keys[MIME_THREAD_KEYS * 8];
-	struct buf columns = { 0 };
-	size_t n_keys = 0;
+	unsigned char sha256[32];
+	struct buf columns = { 0 }, keys = { 0 };
 	struct store_append_item it = {
 		.flags = flags_system(q->flags.system), .received_s = q->received_s,
 		.received_zone = q->received_zone, .size = body_writer_size(q->writer),
@@ -164,11 +163,8 @@ put_item(struct imap_cmd *cmd, const struct mime_digest_result *d)
 	}
 	body_writer_sha256(q->writer, sha256);
 	it.sha256 = span(sha256, sizeof(sha256));
-	for (size_t i = 0; i < d->n_thread_keys; i++) {
-		if (d->thread_keys[i] != 0)	/* 0: it has no id of its own */
-			put_be64(keys + n_keys++ * 8, d->thread_keys[i]);
-	}
-	it.thread_keys = span(keys, n_keys * 8);
+	mime_digest_keys(d, &keys);
+	it.thread_keys = buf_span(&keys);
 	if (it.list.len > STORE_CACHE_MAX)
 		it.list = SPAN_NONE;
 	if (it.structure.len > STORE_CACHE_MAX)
@@ -179,6 +175,7 @@ put_item(struct imap_cmd *cmd, const struct mime_digest_result *d)
 		it.body = buf_span(&q->stored);
 	put_store_append_item(&q->items, &it);
 	buf_fini(&columns);
+	buf_fini(&keys);
 }
 
 static void

@@ -39,6 +39,7 @@
 #define SECRET_MAX	4096
 #define OUTD_FDS	256
 #define OUTD_MEMORY	(256u << 20)
+#define INDEXD_FDS	64
 #define SHARDS_MAX	64
 
 /* One bound address of a listener. */
@@ -70,11 +71,13 @@ struct monitor {
 	int			secrets_fd;	/* of outd; -1: it is not needed */
 	struct control_log	log;
 	bool			root;
-	struct child_user	worker_user, store_user, auth_user, admin_user, out_user;
+	struct child_user	worker_user, store_user, auth_user, admin_user, out_user,
+				index_user;
 	struct list		doors;
 	int			admin_fd;	/* the admin socket, kept for every admind */
 	struct net_addr		admin_addr;
-	struct helper		helpers[SHARDS_MAX + 5];	/* stored ..., authd, admind, master, outd */
+	/* stored ..., indexd ..., authd, admind, master, outd */
+	struct helper		helpers[2 * SHARDS_MAX + 5];
 	size_t			n_helpers;
 	struct helper		*authd, *admind, *master;
 	struct helper		*outd;		/* NULL: it was never needed */
@@ -124,6 +127,7 @@ find_users(struct monitor *m)
 	    find_user(u->store, NULL, &m->store_user) &&
 	    find_user(u->auth, NULL, &m->auth_user) &&
 	    find_user(u->admin, m->conf->admin.group, &m->admin_user) &&
+	    find_user(u->index, NULL, &m->index_user) &&
 	    (!conf_needs_outd(m->conf) || find_user(u->out, NULL, &m->out_user));
 }
 
@@ -485,7 +489,8 @@ find_helper(struct monitor *m, enum program p, uint32_t shard)
 {
 	for (size_t i = 0; i < m->n_helpers; i++)
 		if (m->helpers[i].program == p &&
-		    (p != PROGRAM_STORED || m->helpers[i].shard == shard))
+		    ((p != PROGRAM_STORED && p != PROGRAM_INDEXD) ||
+		    m->helpers[i].shard == shard))
 			return &m->helpers[i];
 	return NULL;
 }
@@ -511,7 +516,8 @@ connect_pair(struct helper *client, struct helper *server)
 	close(sv[1]);
 }
 
-/* Who asks whom: authd the directory and outd, stored authd, admind all stores and authd. */
+/* Who asks whom: authd the directory and outd, stored authd and the indexd of its shard, admind
+ * all stores and authd. */
 static bool
 asks(const struct helper *client, const struct helper *server)
 {
@@ -522,7 +528,8 @@ asks(const struct helper *client, const struct helper *server)
 		return server->program == PROGRAM_OUTD ||
 		    (server->program == PROGRAM_STORED && server->shard == CONTROL_SHARD_SYSTEM);
 	case PROGRAM_STORED:
-		return server->program == PROGRAM_AUTHD && client->shard != CONTROL_SHARD_SYSTEM;
+		return client->shard != CONTROL_SHARD_SYSTEM && (server->program == PROGRAM_AUTHD ||
+		    (server->program == PROGRAM_INDEXD && server->shard == client->shard));
 	case PROGRAM_ADMIND:
 		return server->program == PROGRAM_STORED || server->program == PROGRAM_AUTHD;
 	default:
@@ -656,7 +663,7 @@ own_status(struct monitor *m, struct buf *out)
 		buf_addf(out, "process.%s", program_name(h->program));
 		if (h->program == PROGRAM_STORED && h->shard == CONTROL_SHARD_SYSTEM)
 			buf_add_str(out, "-system");
-		else if (h->program == PROGRAM_STORED)
+		else if (h->program == PROGRAM_STORED || h->program == PROGRAM_INDEXD)
 			buf_addf(out, "-%u", h->shard);
 		buf_addf(out, "=pid=%d ready=%d restarts=%u\n", (int)child_pid(h->child),
 		    child_is_ready(h->child), child_restarts(h->child));
@@ -716,6 +723,16 @@ answer_reload(struct helper *from, const struct ipc_head *head)
 	buf_fini(&why);
 }
 
+/* It may have been taken over by what it read, so it is not asked. */
+static void
+replace_indexd(struct helper *stored)
+{
+	struct helper *h = find_helper(stored->m, PROGRAM_INDEXD, stored->shard);
+
+	if (h != NULL && !h->done && child_pid(h->child) != 0)
+		(void)kill(child_pid(h->child), SIGKILL);
+}
+
 static void
 helper_message(struct child *c, const struct ipc_message *msg, const struct ipc_head *head,
     const void *body, void *arg)
@@ -734,6 +751,10 @@ helper_message(struct child *c, const struct ipc_message *msg, const struct ipc_
 		answer_reload(h, head);
 		return;
 	}
+	if (msg->no == CONTROL_REPLACE_INDEXD && h->program == PROGRAM_STORED) {
+		replace_indexd(h);
+		return;
+	}
 	ipc_refuse(child_ipc(c), head, ST_DENIED);
 }
 
@@ -748,6 +769,8 @@ start_helper(struct monitor *m, struct helper *h, enum program p, uint32_t shard
 	struct buf exe = { 0 }, mode = { 0 };
 	struct child_spec s = { .program = p, .shard = shard, .user = user };
 
+	if (p == PROGRAM_INDEXD)
+		s.limits = (struct sandbox_limits){ INDEXD_FDS, m->started->indexd.memory_bytes };
 	if (p == PROGRAM_OUTD)
 		s.limits = (struct sandbox_limits){ OUTD_FDS, OUTD_MEMORY };
 	if (p == PROGRAM_MASTER) {
@@ -800,6 +823,8 @@ start_all(struct monitor *m)
 	for (uint32_t i = 0; i < m->conf->store.shards && i < SHARDS_MAX; i++)
 		add_helper(m, PROGRAM_STORED, i, m->store_user);
 	add_helper(m, PROGRAM_STORED, CONTROL_SHARD_SYSTEM, m->store_user);
+	for (uint32_t i = 0; i < m->conf->store.shards && i < SHARDS_MAX; i++)
+		add_helper(m, PROGRAM_INDEXD, i, m->index_user);
 	if (conf_has_backend(m->conf, CONF_BACKEND_PAM) && m->conf->pam.as_root)
 		auth.drop = false;
 	m->authd = add_helper(m, PROGRAM_AUTHD, 0, auth);

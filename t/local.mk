@@ -15,6 +15,7 @@ include t/unit/storage/local.mk
 include t/crash/local.mk
 include t/unit/authd/local.mk
 include t/unit/outd/local.mk
+include t/unit/indexd/local.mk
 include t/unit/imapd/local.mk
 include t/unit/lmtpd/local.mk
 include t/unit/pop3d/local.mk
@@ -31,6 +32,7 @@ include t/fuzz/auth/local.mk
 include t/fuzz/storage/local.mk
 include t/fuzz/authd/local.mk
 include t/fuzz/outd/local.mk
+include t/fuzz/indexd/local.mk
 include t/fuzz/imapd/local.mk
 include t/fuzz/lmtpd/local.mk
 include t/fuzz/pop3d/local.mk

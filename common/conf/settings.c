@@ -43,6 +43,8 @@ static const struct conf_field users_fields[] = {
 	    "User of the process behind the admin socket."),
 	CONF_STRING(conf_users, out, "mansio-out", CONF_RESTART,
 	    "User of the process that connects outwards."),
+	CONF_STRING(conf_users, index, "mansio-index", CONF_RESTART,
+	    "User of the processes that read mail anew."),
 	CONF_END
 };
 
@@ -196,6 +198,9 @@ const struct conf_section conf_sections[] = {
 	ONCE("outd", conf_outd, outd, conf_outd_fields,
 	    "The only process that connects outwards, for keys and tokens (oauth)."),
 	ONCE("store", conf_store, store, conf_store_fields, "The store service."),
+	ONCE("indexd", conf_indexd, indexd, conf_indexd_fields,
+	    "The processes, one for each shard, that read mail anew for the store service: to "
+	    "prove that it is whole, and for the text of what has none."),
 	ONCE("quota", conf_quota, quota, conf_quota_fields,
 	    "Limits of accounts that have none of their own.  0: no limit."),
 	NAMED("shard", conf_shard, shards, 257, NULL, conf_shard_fields,

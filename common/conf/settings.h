@@ -36,6 +36,7 @@ struct conf_users {			/* not used when the server was not started by root */
 	const char		*auth;
 	const char		*admin;		/* of admind */
 	const char		*out;		/* of outd */
+	const char		*index;		/* of indexd */
 };
 
 enum conf_protocol { CONF_IMAP, CONF_LMTP, CONF_POP3, CONF_DOVECOT_AUTH };
@@ -228,6 +229,13 @@ struct conf_outd {
 	uint64_t		max_answer_bytes;
 };
 
+struct conf_indexd {
+	struct conf_head	head;
+	uint64_t		memory_bytes;
+	uint32_t		cpu_time_s;	/* of one message of stored */
+	uint32_t		timeout_s;
+};
+
 struct conf_store {
 	struct conf_head	head;
 	uint32_t		shards;
@@ -291,6 +299,7 @@ struct mansio_conf {
 	struct conf_oauth	oauth;
 	struct conf_outd	outd;
 	struct conf_store	store;
+	struct conf_indexd	indexd;
 	struct conf_quota	quota;
 	struct conf_shard	*shards;	/* those with a section of their own */
 	size_t			n_shards;

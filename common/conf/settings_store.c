@@ -42,6 +42,16 @@ const struct conf_field conf_store_fields[] = {
 	CONF_END
 };
 
+const struct conf_field conf_indexd_fields[] = {
+	CONF_SIZE(conf_indexd, memory, "256M", "64M", "64G", CONF_RESTART,
+	    "Memory of such a process; a message that makes it take more is given up."),
+	CONF_TIME(conf_indexd, cpu_time, "60s", "1s", "1h", CONF_RELOAD,
+	    "Time of the processor that a piece of a message (at most 256K as stored) may take."),
+	CONF_TIME(conf_indexd, timeout, "3min", "1s", "1d", CONF_RELOAD,
+	    "After so long without an answer about a piece the process is replaced."),
+	CONF_END
+};
+
 const struct conf_field conf_quota_fields[] = {
 	CONF_SIZE(conf_quota, storage, "0", "0", "1024T", CONF_RELOAD,
 	    "Bytes of mail."),

@@ -619,3 +619,11 @@ mime_digest_finish(struct mime_digest *d, struct mime_digest_result *r)
 	r->text_cut = d->text_cut;
 	r->size = mime_parser_size(d->parser);
 }
+
+void
+mime_digest_keys(const struct mime_digest_result *r, struct buf *out)
+{
+	for (size_t i = 0; i < r->n_thread_keys; i++)
+		if (r->thread_keys[i] != 0)
+			put_u64(out, r->thread_keys[i]);
+}

@@ -37,5 +37,8 @@ struct mime_digest_result {		/* borrowed from the digest */
 	uint64_t		size;
 };
 void mime_digest_finish(struct mime_digest *d, struct mime_digest_result *r);
+/* The thread keys as the store takes them, appended: u64 big-endian each; without the own id's
+ * when there is none. */
+void mime_digest_keys(const struct mime_digest_result *r, struct buf *out);
 
 #endif

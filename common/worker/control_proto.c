@@ -80,6 +80,7 @@ static const struct ipc_message messages[] = {
 	{ CONTROL_RELOAD, "reload", UP, 0, 0, 0, NULL },
 	{ CONTROL_RELOAD_IS, "reload-is", 0, IPC_MSG_REPLY, 65536 + 16,
 	    OF(control_reload_is, reload_is) },
+	{ CONTROL_REPLACE_INDEXD, "replace-indexd", UP, NOTE, 0, 0, NULL },
 	{ 0 }
 };
 

@@ -41,7 +41,7 @@ enum control_no {
 	CONTROL_TICKET_KEY = 9, CONTROL_START = 10, CONTROL_READY = 11, CONTROL_DRAIN = 12,
 	CONTROL_STOP = 13, CONTROL_LOAD = 14, CONTROL_RELAY = 15, CONTROL_RESTARTED = 16,
 	CONTROL_STATUS = 17, CONTROL_STATUS_IS = 18, CONTROL_DIR = 19,
-	CONTROL_RELOAD = 20, CONTROL_RELOAD_IS = 21
+	CONTROL_RELOAD = 20, CONTROL_RELOAD_IS = 21, CONTROL_REPLACE_INDEXD = 30
 };
 
 /* hello (parent to child, first): who it is. */
@@ -94,6 +94,7 @@ struct control_status_is { struct span text; };
  * configuration is in force, text names settings that wait for a restart; ST_SYNTAX: the
  * old one stays, text tells why.  A line each. */
 struct control_reload_is { struct span text; };
+/* replace-indexd (stored to monitor): that of its shard does not answer: end it, start another. */
 
 extern const struct ipc_protocol control_protocol;
 

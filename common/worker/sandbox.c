@@ -215,7 +215,7 @@ allow_narrow(scmp_filter_ctx f, enum sandbox_profile profile)
 	    /* one's own limits, read only */
 	    seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
 	    SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0)) == 0 &&
-	    (profile == SANDBOX_WORKER ||
+	    (profile == SANDBOX_WORKER || profile == SANDBOX_INDEX ||
 	    /* threads, never processes; clone3 cannot be looked into, without it the C
 	     * library uses clone */
 	    (seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0 &&
@@ -258,6 +258,9 @@ seccomp(enum sandbox_profile profile)
 		ok = allow_all(f, calls_store, ARRAY_LEN(calls_store));
 	if (profile == SANDBOX_OUT && ok)
 		ok = allow_out(f);
+	else if (profile == SANDBOX_INDEX && ok)
+		ok = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
+		    SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A1(SCMP_CMP_EQ, RLIMIT_CPU)) == 0;
 	else if (list && ok)
 		ok = allow_all(f, calls_serve, ARRAY_LEN(calls_serve));
 	if (ok)
@@ -297,7 +300,7 @@ sandbox_apply(enum sandbox_profile profile, const char *const *paths, size_t n)
 	}
 	if (version == 0) {
 		files = "none";
-		if (profile == SANDBOX_WORKER && empty_root())
+		if ((profile == SANDBOX_WORKER || profile == SANDBOX_INDEX) && empty_root())
 			files = "chroot";
 	}
 #ifdef MANSIO_SANITIZERS

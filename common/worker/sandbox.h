@@ -20,7 +20,9 @@ enum sandbox_profile {
 	SANDBOX_HELPER,
 	/* outd: connects (TCP, DNS) and never listens; reads the files below its paths, those of
 	 * them that are there, and changes none; threads, no other process; an allow list. */
-	SANDBOX_OUT
+	SANDBOX_OUT,
+	/* indexd: as a worker, but accepts nothing; may set its own limit of CPU time. */
+	SANDBOX_INDEX
 };
 
 /* paths: n directories or files that may be changed (SANDBOX_OUT: read).  Call once, before the first

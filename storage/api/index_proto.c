@@ -4,8 +4,7 @@
 
 static const struct ipc_field job[] = {
 	IPC_U8(index_job_rq, kind, INDEX_HASH, INDEX_DIGEST),
-	{ "text_max", IPC_K_U32, offsetof(struct index_job_rq, text_max), 0, INDEX_TEXT_MAX },
-	IPC_BOOL(index_job_rq, extract), IPC_END };
+	IPC_U32(index_job_rq, text_max), IPC_BOOL(index_job_rq, extract), IPC_END };
 static const struct ipc_field piece[] = {
 	IPC_STR(index_piece, data, 1, INDEX_PIECE_BYTES), IPC_BOOL(index_piece, last), IPC_END };
 static const struct ipc_field hash_is[] = {

@@ -53,9 +53,7 @@ packer_finish(struct packer *p, struct buf *stored, struct store_append_item *it
 	body_writer_sha256(p->writer, p->sha256);
 	mime_digest_finish(p->digest, &d);
 	imap_columns_make(&d, &p->columns);
-	for (size_t i = 0; i < d.n_thread_keys; i++)
-		if (d.thread_keys[i] != 0)	/* 0: it has no id of its own */
-			put_u64(&p->keys, d.thread_keys[i]);
+	mime_digest_keys(&d, &p->keys);
 	*it = (struct store_append_item){ .received_s = INT64_MIN,
 	    .size = body_writer_size(p->writer), .sha256 = span(p->sha256, sizeof(p->sha256)),
 	    .list = d.list, .structure = d.structure, .columns = buf_span(&p->columns),

@@ -5,9 +5,10 @@
  * Jobs wait in a queue of at most INDEX_QUEUE_MAX, accounts in turn; those marked urgent
  * (somebody waits) before the others.  One is in flight; its body is read in pieces, by reader
  * threads when it is not in memory, so that no tick waits.  When indexd ends, the monitor starts
- * another and the job in flight is done again; one that ended it twice, or that took longer than
- * a piece may take, is given up (ST_LIMIT) with a line "index.given_up" that names its message.
- * Jobs do not outlive the process: who needs them asks again. */
+ * another and the job in flight is done again; so it is when a piece takes longer than it may,
+ * and indexd is replaced.  A job that this happened to twice is given up (ST_LIMIT), and a line
+ * "index.given_up" names its message.  Jobs do not outlive the process: who needs them asks
+ * again. */
 #ifndef STORAGE_SERVICE_INDEX_H
 #define STORAGE_SERVICE_INDEX_H
 
@@ -29,8 +30,9 @@ struct index_what {
 };
 
 /* A result; the pointers are good until the callback returns.  It may start other jobs.
- * ST_OK; ST_CORRUPT: the stored body is damaged, or cannot be read; ST_NOT_FOUND: no such message (any
- * more); ST_LIMIT: given up; ST_UNAVAILABLE: the service closes. */
+ * ST_OK; ST_CORRUPT: the stored body is damaged, or cannot be read; ST_NOT_FOUND: no such
+ * message (any more); ST_LIMIT: given up; ST_UNAVAILABLE: the service closes, or no indexd has
+ * come for long. */
 struct index_hash_result {
 	enum status		st;
 	uint64_t		size;		/* raw octets */
@@ -59,7 +61,16 @@ void index_cancel(struct index_job **job);
 /* Jobs that the queue still takes. */
 size_t index_room(const struct service *svc);
 
-/* A socket to indexd, a new one after each of its starts; takes fd over. */
-void service_indexd(struct service *svc, int fd);
+/* A socket to indexd, a new one after each of its starts; takes fd over.  replace asks for
+ * another indexd in the place of one that does not answer. */
+void service_indexd(struct service *svc, int fd, void (*replace)(void *arg), void *arg);
+
+/* service.c's: no job is started any more, all get ST_UNAVAILABLE; then, when no reader thread
+ * runs any more, all is freed. */
+void index_start(struct service *svc);
+void index_stop(struct service *svc);
+void index_free(struct service *svc);
+/* "name=value\n", appended. */
+void index_stats(const struct service *svc, struct buf *out);
 
 #endif

@@ -1,7 +1,7 @@
 noinst_LIBRARIES += storage/service/libservice.a
 storage_service_libservice_a_SOURCES = \
 	storage/service/chores.c \
-	storage/service/index.h \
+	storage/service/index.c storage/service/index.h \
 	storage/service/lease.c \
 	storage/service/ops.c \
 	storage/service/peer.c \

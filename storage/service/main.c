@@ -17,6 +17,7 @@
 #include "common/util/mem.h"
 #include "common/worker/control_proto.h"
 #include "common/worker/sandbox.h"
+#include "storage/service/index.h"
 #include "storage/service/offline.h"
 #include "storage/service/service.h"
 
@@ -36,7 +37,7 @@ struct stored {
 	struct mansio_conf	*conf;
 	struct ticket_keys	 keys;
 	struct list		 early;
-	int			 authd_fd;
+	int			 authd_fd, indexd_fd;
 	struct service		*svc;
 	int			 code;
 };
@@ -91,6 +92,7 @@ fill_conf(const struct stored *sd, struct service_conf *cf)
 	cf->account_tick_bytes = s->account_tick_bytes;
 	cf->whole_messages = s->whole_messages;
 	cf->readers = s->readers;
+	cf->index_wait_s = sd->conf->indexd.timeout_s;
 	cf->undelete_s = s->undelete_time_s;
 	cf->history_s = s->history_time_s;
 	cf->quota_bytes = sd->conf->quota.storage_bytes;
@@ -168,9 +170,28 @@ take_early(struct stored *sd)
 }
 
 static void
+replace_indexd(void *arg)
+{
+	ipc_note(((struct stored *)arg)->control, 0, CONTROL_REPLACE_INDEXD, NULL);
+}
+
+static void
+take_indexd(struct stored *sd, int fd)
+{
+	if (sd->svc != NULL) {
+		service_indexd(sd->svc, fd, replace_indexd, sd);
+	} else {
+		fd_close(&sd->indexd_fd);
+		sd->indexd_fd = fd;
+	}
+}
+
+static void
 take_server(struct stored *sd, const struct control_server *s, int fd)
 {
-	if (s->program != PROGRAM_AUTHD) {
+	if (s->program == PROGRAM_INDEXD) {
+		take_indexd(sd, fd);
+	} else if (s->program != PROGRAM_AUTHD) {
 		close(fd);
 	} else if (sd->svc != NULL) {
 		service_authd(sd->svc, fd);
@@ -256,6 +277,9 @@ start(struct stored *sd)
 	if (sd->authd_fd >= 0)
 		service_authd(sd->svc, sd->authd_fd);
 	sd->authd_fd = -1;
+	if (sd->indexd_fd >= 0)
+		service_indexd(sd->svc, sd->indexd_fd, replace_indexd, sd);
+	sd->indexd_fd = -1;
 	take_early(sd);
 	ipc_note(sd->control, 0, CONTROL_READY, NULL);
 }
@@ -319,7 +343,7 @@ on_control_closed(struct ipc *ipc, void *arg)
 int
 main(int argc, char **argv)
 {
-	struct stored sd = { .authd_fd = -1 };
+	struct stored sd = { .authd_fd = -1, .indexd_fd = -1 };
 	struct ipc_config cf = { .protocol = &control_protocol, .peer = "monitor",
 	    .allowed = CONTROL_PARENT, .fds = true, .request = on_control,
 	    .closed = on_control_closed, .arg = &sd };
@@ -338,6 +362,7 @@ main(int argc, char **argv)
 	service_close(&sd.svc);
 	take_early(&sd);
 	fd_close(&sd.authd_fd);
+	fd_close(&sd.indexd_fd);
 	ipc_free(&sd.control);
 	loop_signal_free(&sd.term);
 	conf_free(&sd.conf);

@@ -8,6 +8,7 @@
 #include "common/util/clock.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "storage/service/index.h"
 #include "storage/state/upgrade.h"
 
 void
@@ -22,7 +23,7 @@ service_conf_init(struct service_conf *cf)
 	};
 
 	*cf = (struct service_conf){ .cache_bytes = 64u << 20, .tick_bytes = 8u << 20,
-	    .account_tick_bytes = 1u << 20, .readers = 2, .undelete_s = 14 * 86400,
+	    .account_tick_bytes = 1u << 20, .readers = 2, .index_wait_s = 180, .undelete_s = 14 * 86400,
 	    .history_s = 14 * 86400, .op_rows = OP_ROWS,
 	    .whole_messages = 1000000 };
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
@@ -278,6 +279,7 @@ service_open(struct loop *l, const struct service_conf *cf, const char *dir,
 	svc->tick_task = loop_task_new(l, on_tick, svc);
 	svc->reads_task = loop_task_new(l, reads_run, svc);
 	svc->readers = readers_new(l, svc->journal, cf->readers > 0 ? cf->readers : 1);
+	index_start(svc);
 	chores_start(svc);
 	upgrades_start(svc);
 	*out = svc;
@@ -323,6 +325,7 @@ service_close(struct service **svcp)
 		chores_stop(svc);
 		upgrades_stop(svc);
 	}
+	index_stop(svc);
 	while (!list_empty(&svc->peers)) {
 		struct peer *p = list_entry(svc->peers.next, struct peer, node);
 
@@ -330,6 +333,7 @@ service_close(struct service **svcp)
 		peer_free(&p);
 	}
 	readers_free(&svc->readers);
+	index_free(svc);
 	drop_requests(svc);
 	tickets_fini(svc);
 	loop_io_free(&svc->flush_io);
@@ -387,6 +391,7 @@ service_stats(struct service *svc, struct buf *out)
 	COUNT("db_cache_misses", es.cache_misses);
 	COUNT("db_log_bytes", es.log_bytes);
 #undef COUNT
+	index_stats(svc, out);
 }
 
 struct state *

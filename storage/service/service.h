@@ -25,6 +25,7 @@ struct service_conf {
 	uint64_t	tick_bytes;		/* of one tick */
 	uint64_t	account_tick_bytes;	/* of one account in it */
 	uint32_t	readers;
+	uint32_t	index_wait_s;		/* for indexd, about a piece */
 	uint32_t	undelete_s, history_s;
 	uint32_t	op_rows;		/* rows that one operation changes; tests make it small */
 	uint64_t	whole_messages;		/* that one COPY, MOVE or APPEND may make */

@@ -164,6 +164,7 @@ struct service {
 	unsigned char		 chore_from[OP_TICKET_LEN];
 	bool			 chore_again;
 	struct loop_timer	*upgrade_timer;	/* while records are renewed */
+	struct indexing		*indexing;	/* index.c */
 	/* counted */
 	uint64_t		 held;		/* bytes of requests that are there */
 	uint64_t		 n_ticks, n_ops, n_requests, n_refused_tickets, n_dirty;
