@@ -6,6 +6,7 @@
 
 const struct ctl_command *const ctl_families[] = {
 	ctl_cmds_server,
+	ctl_cmds_copy,
 	ctl_cmds_account,
 	ctl_cmds_domain,
 	ctl_cmds_group,

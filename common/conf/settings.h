@@ -252,7 +252,9 @@ struct conf_store {
 	uint32_t		history_time_s;	/* of the change log */
 	uint64_t		min_free_bytes;
 	uint32_t		copy_time_s;	/* between hot copies */
+	uint32_t		copy_hour;	/* of the day, UTC */
 	uint64_t		copy_journal_bytes;	/* or after so much journal */
+	uint32_t		copies;		/* that are kept */
 	uint32_t		request_retry_ms;	/* how long requests wait for a store that restarts */
 };
 

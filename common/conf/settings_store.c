@@ -35,8 +35,13 @@ const struct conf_field conf_store_fields[] = {
 	    "store itself needs to go on."),
 	CONF_TIME(conf_store, copy_time, "1d", "1h", "365d", CONF_RELOAD,
 	    "Time between two verified hot copies of the database."),
+	CONF_INT(conf_store, copy_hour, "3", "0", "23", CONF_RELOAD,
+	    "Hour of the day (UTC) in which copies are made that are a day or more apart."),
 	CONF_SIZE(conf_store, copy_journal, "4G", "64M", "1T", CONF_RELOAD,
 	    "A hot copy is made earlier after so much journal."),
+	CONF_INT(conf_store, copies, "2", "1", "100", CONF_RELOAD,
+	    "Verified hot copies kept.  A damaged database is made anew from the newest one that "
+	    "is whole and the journal behind it; the journal is kept as far back as they need it."),
 	CONF_TIME_MS(conf_store, request_retry, "5s", "0", "1min", CONF_RELOAD,
 	    "How long a worker's request waits for a store that is being restarted."),
 	CONF_END

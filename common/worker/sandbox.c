@@ -155,11 +155,11 @@ static const int calls_serve[] = { CALL(accept4), CALL(listen) };
 static const int calls_store[] = {
 	CALL(access), CALL(copy_file_range), CALL(faccessat), CALL(faccessat2),
 	CALL(fadvise64), CALL(fallocate), CALL(fchmod), CALL(fdatasync), CALL(flock), CALL(fstatfs),
-	CALL(fsync), CALL(ftruncate), CALL(getdents64), CALL(link), CALL(lstat), CALL(mkdir),
+	CALL(fsync), CALL(ftruncate), CALL(getdents64), CALL(ioprio_set), CALL(link), CALL(lstat), CALL(mkdir),
 	CALL(mkdirat), CALL(msync), CALL(newfstatat), CALL(open), CALL(openat), CALL(pwrite64),
 	CALL(pwritev), CALL(pwritev2), CALL(readahead), CALL(readlink), CALL(rename),
 	CALL(renameat), CALL(renameat2), CALL(rmdir), CALL(sched_getparam),
-	CALL(sched_getscheduler), CALL(stat), CALL(statfs), CALL(statx), CALL(sync_file_range),
+	CALL(sched_getscheduler), CALL(setpriority), CALL(stat), CALL(statfs), CALL(statx), CALL(sync_file_range),
 	CALL(unlink), CALL(unlinkat), CALL(umask),
 };
 

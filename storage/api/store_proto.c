@@ -157,6 +157,10 @@ static const struct ipc_field dir_written[] = {
 	IPC_U64(store_dir_written, modseq), IPC_END };
 static const struct ipc_field dir_dirty[] = {
 	IPC_U64(store_dir_dirty, modseq), IPC_STR(store_dir_dirty, keys, 0, 65536), IPC_END };
+static const struct ipc_field copy_made[] = {
+	IPC_U32(store_copy_made, number), IPC_END };
+static const struct ipc_field copies_are[] = {
+	IPC_STR(store_copies_are, list, 0, 65536), IPC_END };
 static const struct ipc_field stats_are[] = {
 	IPC_STR(store_stats_are, text, 0, 65536), IPC_END };
 static const struct ipc_field account_delete[] = {
@@ -302,6 +306,10 @@ static const struct ipc_message messages[] = {
 	{ STORE_DIR_DIRTY, "dir-dirty", NOTE, 65536 + 64, OF(store_dir_dirty, dir_dirty) },
 	{ STORE_STATS, "stats", ADMIN, 0, 0, NOTHING },
 	{ STORE_STATS_ARE, "stats-are", REPLY, 65536 + 64, OF(store_stats_are, stats_are) },
+	{ STORE_COPY_MAKE, "copy-make", ADMIN, 0, 0, NOTHING },
+	{ STORE_COPY_MADE, "copy-made", REPLY, 16, OF(store_copy_made, copy_made) },
+	{ STORE_COPIES, "copies", ADMIN, 0, 0, NOTHING },
+	{ STORE_COPIES_ARE, "copies-are", REPLY, 65536 + 64, OF(store_copies_are, copies_are) },
 	{ STORE_ACCOUNT_DELETE, "account-delete", ADMIN, 0, 64,
 	    OF(store_account_delete, account_delete) },
 	{ STORE_ACCOUNT_UNDELETE, "account-undelete", ADMIN, 0, 64,

@@ -74,6 +74,7 @@ enum store_no {
 	STORE_QUOTA_SET = 103, STORE_QUOTA_NEAR = 104,
 	STORE_ANNOTATIONS = 180, STORE_ANNOTATIONS_ARE = 181, STORE_ANNOTATE = 182,
 	STORE_ANNOTATED = 183, STORE_ANNOTATED_ARE = 184,
+	STORE_COPY_MAKE = 240, STORE_COPY_MADE = 241, STORE_COPIES = 242, STORE_COPIES_ARE = 243,
 	STORE_PLACE = 260, STORE_UIDVALIDITY = 261, STORE_SUMS = 262, STORE_SUMS_ARE = 263
 };
 
@@ -409,6 +410,12 @@ struct store_annotate {
  * asker sees, in the order in which they changed. */
 struct store_annotated_get { uint64_t mailbox, since; struct span uids; };
 struct store_annotated_are { struct span entries; };	/* store_annotated... */
+
+/* copy-make -> copy-made, when a hot copy (storage/service/copies.h) was made and verified; it
+ * holds all that was answered before.  ST_NO_SPACE, ST_CORRUPT.
+ * copies -> copies-are: the verified ones, the oldest first. */
+struct store_copy_made { uint32_t number; };
+struct store_copies_are { struct span list; };		/* store_copy_entry... */
 
 extern const struct ipc_protocol store_protocol;
 

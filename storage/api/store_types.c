@@ -406,6 +406,31 @@ get_store_uidl(struct reader *r, struct store_uidl *u)
 }
 
 void
+put_store_copy_entry(struct buf *b, const struct store_copy_entry *c)
+{
+	put_varint(b, c->number);
+	put_u64(b, (uint64_t)c->made_ms);
+	put_varint(b, c->lsn);
+	put_varint(b, c->incarnation);
+	put_varint(b, c->bytes);
+	put_varint(b, c->pins);
+}
+
+bool
+get_store_copy_entry(struct reader *r, struct store_copy_entry *c)
+{
+	if (ended(r))
+		return false;
+	*c = (struct store_copy_entry){ .number = get_varint32(r) };
+	c->made_ms = (int64_t)get_u64(r);
+	c->lsn = get_varint(r);
+	c->incarnation = get_varint(r);
+	c->bytes = get_varint(r);
+	c->pins = get_varint32(r);
+	return check(r, c->number != 0);
+}
+
+void
 put_store_dir_record(struct buf *b, const struct store_dir_record *rec)
 {
 	put_span(b, rec->key);

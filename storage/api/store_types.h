@@ -199,6 +199,17 @@ struct store_sum {
 void put_store_sum(struct buf *b, const struct store_sum *s);
 bool get_store_sum(struct reader *r, struct store_sum *s);
 
+/* A hot copy of a shard's applied state. */
+#define STORE_COPIES_MAX 1024u
+struct store_copy_entry {
+	uint32_t	number;
+	int64_t		made_ms;
+	uint64_t	lsn, incarnation, bytes;
+	uint32_t	pins;
+};
+void put_store_copy_entry(struct buf *b, const struct store_copy_entry *c);
+bool get_store_copy_entry(struct reader *r, struct store_copy_entry *c);
+
 /* Annotations (RFC 5464). */
 #define STORE_METADATA_NAME_MAX		255u
 #define STORE_METADATA_VALUE_MAX	65536u

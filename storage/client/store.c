@@ -869,6 +869,18 @@ store_ask_stats(struct store_pool *p, uint32_t shard, store_done_fn fn, void *ar
 }
 
 struct store_ask *
+store_ask_copy_make(struct store_pool *p, uint32_t shard, store_done_fn fn, void *arg)
+{
+	return ask(p, shard, STORE_COPY_MAKE, STORE_COPY_MADE, NULL, fn, arg);
+}
+
+struct store_ask *
+store_ask_copies(struct store_pool *p, uint32_t shard, store_done_fn fn, void *arg)
+{
+	return ask(p, shard, STORE_COPIES, STORE_COPIES_ARE, NULL, fn, arg);
+}
+
+struct store_ask *
 store_ask_delete(struct store_pool *p, uint32_t shard, uint64_t account, store_done_fn fn,
     void *arg)
 {

@@ -104,9 +104,14 @@ void store_stage_free(struct store *s, uint32_t stage);
 void store_cancel(struct store_call **c);
 
 /* Requests of the role admin, which need no channel.  They do not wait for a stored that is
- * away: ST_UNAVAILABLE then.  msg: store_stats_are, or NULL. */
+ * away: ST_UNAVAILABLE then.  msg: store_stats_are, store_copy_made, store_copies_are, or
+ * NULL. */
 struct store_ask;
 struct store_ask *store_ask_stats(struct store_pool *p, uint32_t shard, store_done_fn fn, void *arg);
+struct store_ask *store_ask_copy_make(struct store_pool *p, uint32_t shard, store_done_fn fn,
+    void *arg);
+struct store_ask *store_ask_copies(struct store_pool *p, uint32_t shard, store_done_fn fn,
+    void *arg);
 struct store_ask *store_ask_delete(struct store_pool *p, uint32_t shard, uint64_t account,
     store_done_fn fn, void *arg);
 struct store_ask *store_ask_undelete(struct store_pool *p, uint32_t shard, uint64_t account,

@@ -1,7 +1,11 @@
 noinst_LIBRARIES += storage/service/libservice.a
 storage_service_libservice_a_SOURCES = \
+	storage/service/background.c storage/service/background.h \
 	storage/service/chores.c \
 	storage/service/index.c storage/service/index.h \
+	storage/service/copies.c storage/service/copies.h \
+	storage/service/copy_files.c storage/service/copy_files.h \
+	storage/service/copy_manifest.c storage/service/copy_manifest.h \
 	storage/service/lease.c \
 	storage/service/ops.c \
 	storage/service/peer.c \

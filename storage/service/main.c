@@ -95,6 +95,10 @@ fill_conf(const struct stored *sd, struct service_conf *cf)
 	cf->index_wait_s = sd->conf->indexd.timeout_s;
 	cf->undelete_s = s->undelete_time_s;
 	cf->history_s = s->history_time_s;
+	cf->copies = s->copies;
+	cf->copy_time_s = s->copy_time_s;
+	cf->copy_hour = s->copy_hour;
+	cf->copy_journal_bytes = s->copy_journal_bytes;
 	cf->quota_bytes = sd->conf->quota.storage_bytes;
 	cf->quota_messages = sd->conf->quota.messages;
 	cf->quota_mailboxes = sd->conf->quota.mailboxes;

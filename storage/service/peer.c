@@ -592,6 +592,46 @@ answer_stats(struct peer *p, const struct ipc_head *h)
 }
 
 static void
+copy_made(void *arg, enum status st, uint32_t number)
+{
+	const struct store_copy_made made = { number };
+	struct request *rq = arg;
+
+	request_answer(rq, st, STORE_COPY_MADE, &made);
+	request_free(rq);
+}
+
+static void
+make_copy(struct channel *c, const struct ipc_message *m, const struct ipc_head *h)
+{
+	struct request *rq = request_new(c, m, h, NULL);
+
+	rq->busy = true;
+	copies_make(rq->svc, copy_made, rq);
+}
+
+static void
+answer_copies(struct peer *p, const struct ipc_head *h)
+{
+	struct store_copies_are are;
+	struct copy_info *list;
+	struct buf b = { 0 };
+	size_t n;
+
+	copies_list(p->svc, &list, &n);
+	for (size_t i = 0; i < n && i < STORE_COPIES_MAX; i++) {
+		const struct store_copy_entry e = { list[i].number, list[i].made_ms,
+			list[i].pos.lsn, list[i].incarnation, list[i].bytes, list[i].pins };
+
+		put_store_copy_entry(&b, &e);
+	}
+	are.list = buf_span(&b);
+	ipc_reply(p->ipc, h, ST_OK, STORE_COPIES_ARE, &are);
+	buf_fini(&b);
+	mem_free(&list);
+}
+
+static void
 dispatch(struct peer *p, struct channel *c, const struct ipc_message *m,
     const struct ipc_head *h, const void *msg)
 {
@@ -619,6 +659,12 @@ dispatch(struct peer *p, struct channel *c, const struct ipc_message *m,
 		break;
 	case STORE_STATS:
 		answer_stats(p, h);
+		return;
+	case STORE_COPY_MAKE:
+		make_copy(c, m, h);
+		return;
+	case STORE_COPIES:
+		answer_copies(p, h);
 		return;
 	default:
 		if (read_is(m->no))

@@ -24,7 +24,8 @@ service_conf_init(struct service_conf *cf)
 
 	*cf = (struct service_conf){ .cache_bytes = 64u << 20, .tick_bytes = 8u << 20,
 	    .account_tick_bytes = 1u << 20, .readers = 2, .index_wait_s = 180, .undelete_s = 14 * 86400,
-	    .history_s = 14 * 86400, .op_rows = OP_ROWS,
+	    .history_s = 14 * 86400, .op_rows = OP_ROWS, .copies = 2, .copy_time_s = 86400,
+	    .copy_hour = 3, .copy_journal_bytes = (uint64_t)4 << 30,
 	    .whole_messages = 1000000 };
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
 		put_op_default_mailbox(&cf->folders, &folders[i]);
@@ -280,6 +281,7 @@ service_open(struct loop *l, const struct service_conf *cf, const char *dir,
 	svc->reads_task = loop_task_new(l, reads_run, svc);
 	svc->readers = readers_new(l, svc->journal, cf->readers > 0 ? cf->readers : 1);
 	index_start(svc);
+	copies_start(svc);
 	chores_start(svc);
 	upgrades_start(svc);
 	*out = svc;
@@ -332,6 +334,7 @@ service_close(struct service **svcp)
 		ipc_flush(p->ipc, 200);
 		peer_free(&p);
 	}
+	copies_stop(svc);
 	readers_free(&svc->readers);
 	index_free(svc);
 	drop_requests(svc);
@@ -392,6 +395,7 @@ service_stats(struct service *svc, struct buf *out)
 	COUNT("db_log_bytes", es.log_bytes);
 #undef COUNT
 	index_stats(svc, out);
+	copies_stats(svc, out);
 }
 
 struct state *

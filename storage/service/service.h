@@ -32,7 +32,12 @@ struct service_conf {
 	uint64_t	quota_bytes, quota_messages, quota_mailboxes;	/* 0: no limit */
 	uint8_t		quota_warn[2];		/* per cent; 0: never */
 	struct buf	folders;		/* op_default_mailbox..., without INBOX */
+	unsigned	copies;			/* hot copies kept */
+	uint32_t	copy_time_s, copy_hour;	/* hour: of the day, UTC */
+	uint64_t	copy_journal_bytes;
 	const struct jio *io;			/* NULL: the real file system */
+	bool		(*step)(void *arg);	/* tests: before each step on the files of copies; */
+	void		*step_arg;		/* false: the process ends there */
 	bool		small, inline_io;	/* tests: see engine_opts, journal_opts */
 };
 void service_conf_init(struct service_conf *cf);

@@ -6,6 +6,8 @@
 #include "common/ipc/ipc.h"
 #include "common/util/list.h"
 #include "common/util/table.h"
+#include "storage/service/background.h"
+#include "storage/service/copies.h"
 #include "storage/service/readers.h"
 #include "storage/service/service.h"
 
@@ -165,6 +167,8 @@ struct service {
 	bool			 chore_again;
 	struct loop_timer	*upgrade_timer;	/* while records are renewed */
 	struct indexing		*indexing;	/* index.c */
+	struct background	*background;
+	struct copies		*copies;
 	/* counted */
 	uint64_t		 held;		/* bytes of requests that are there */
 	uint64_t		 n_ticks, n_ops, n_requests, n_refused_tickets, n_dirty;
@@ -256,6 +260,12 @@ void opened_fini(struct service *svc);
 /* upgrades.c */
 void upgrades_start(struct service *svc);
 void upgrades_stop(struct service *svc);
+/* copies.c */
+struct copies;
+void copies_start(struct service *svc);
+/* What is under way ends unfinished; who waits is told. */
+void copies_stop(struct service *svc);
+void copies_stats(struct service *svc, struct buf *out);
 
 /* chores.c */
 void chores_start(struct service *svc);

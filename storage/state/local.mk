@@ -17,7 +17,7 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/metadata.c \
 	storage/state/once.c \
 	storage/state/op.c storage/state/op.h \
-	storage/state/path.c storage/state/place.c \
+	storage/state/path.c storage/state/pieces.c storage/state/place.c \
 	storage/state/reader.c \
 	storage/state/remove.c \
 	storage/state/read.c \

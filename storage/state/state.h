@@ -326,6 +326,17 @@ enum status state_remembered(struct state *s, const unsigned char ticket[OP_TICK
 /* The oldest history of an account; ST_NOT_FOUND: it has none. */
 enum status state_history_oldest(struct state *s, uint64_t account, int64_t *time_ms);
 
+/* Called now and then by what takes long: true ends it with ST_CANCELLED. */
+typedef bool (*state_stop_fn)(void *arg);
+/* Reads every row there is and checks it against its CRC; *rows (may be NULL): how many. */
+enum status state_read_all(struct state *s, state_stop_fn stop, void *arg, uint64_t *rows);
+/* Every piece of a body that an extent refers to, those kept for undelete among them.  Any other
+ * value than ST_OK ends the walk and is returned by it.  What goes or comes meanwhile may be
+ * told or not; what is there all the time is told. */
+typedef enum status (*state_piece_fn)(void *arg, uint64_t extent, uint32_t index,
+    const struct journal_loc *loc);
+enum status state_pieces(struct state *s, state_piece_fn fn, void *arg);
+
 /* SHA-256 over the listed logical fields of an account (doc: hash.c): equal when the mail is
  * equal, wherever it lies. */
 enum status state_hash(struct state *s, uint64_t account, unsigned char out[32]);

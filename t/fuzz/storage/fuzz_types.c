@@ -22,6 +22,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		struct store_columns_row columns;
 		struct store_annotation annotation;
 		struct store_annotated annotated;
+		struct store_copy_entry copy;
 	} u;
 
 	if (len == 0)
@@ -40,6 +41,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			while (get_store_annotation(&r, &u.annotation));
 		else if (data[0] >> 3 & 1 && data[0] >> 5 & 1)
 			while (get_store_annotated(&r, &u.annotated));
+		else if (data[0] >> 3 & 1 && data[0] >> 6 & 1)
+			while (get_store_copy_entry(&r, &u.copy));
 		else if (data[0] >> 3 & 1)
 			while (get_store_keyword(&r, &u.keyword));
 		else

@@ -24,3 +24,7 @@ t_fuzz_storage_fuzz_op_SOURCES = t/fuzz/storage/fuzz_op.c $(FUZZ_MAIN)
 t_fuzz_storage_fuzz_op_LDADD = $(TEST_LIBS) $(OUTSIDE_LIBS)
 t_fuzz_storage_fuzz_op_LDFLAGS = $(FUZZ_LINK)
 EXTRA_DIST += t/fuzz/storage/corpus_op
+FUZZ_TARGETS += t/fuzz/storage/fuzz_manifest
+t_fuzz_storage_fuzz_manifest_SOURCES = t/fuzz/storage/fuzz_manifest.c $(FUZZ_MAIN)
+t_fuzz_storage_fuzz_manifest_LDADD = $(TEST_LIBS) $(OUTSIDE_LIBS)
+t_fuzz_storage_fuzz_manifest_LDFLAGS = $(FUZZ_LINK)
