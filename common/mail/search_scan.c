@@ -5,12 +5,9 @@
 #include <assert.h>
 #include <string.h>
 
-#include "common/mime/charset.h"
-#include "common/mime/coding.h"
 #include "common/mime/digest.h"
-#include "common/mime/field.h"
-#include "common/mime/html.h"
 #include "common/mime/parser.h"
+#include "common/mime/text.h"
 #include "common/util/mem.h"
 #include "common/util/table.h"
 
@@ -46,11 +43,8 @@ struct search_scan {
 	unsigned		slot;		/* the next to look for in it */
 
 	/* the text part that runs */
-	bool			text_runs;
-	struct mime_decoder	decoder;
-	struct mime_charset	*charset;
-	struct mime_html	*html;
-	struct buf		decoded, utf8, plain;
+	struct mime_text_part	part;
+	struct buf		plain;
 };
 
 /* ---- what comes out of the message ---- */
@@ -99,60 +93,31 @@ add_fields(struct search_scan *s, struct span block)
 	buf_fini(&name);
 }
 
-/* "Name: value" LF for each field. */
 static void
 add_header(struct search_scan *s, struct span block, struct buf *out)
 {
-	struct mime_field f;
-	struct buf plain = { 0 };
+	struct buf line = { 0 };
 
-	while (mime_field_next(&block, &f)) {
-		struct buf line = { 0 };
-
-		buf_clear(&plain);
-		buf_add_span(&plain, f.name);
-		buf_add_str(&plain, ": ");
-		mime_unfold(f.value, &line);
-		mime_words_decode(buf_span(&line), &plain);
-		buf_add_c(&plain, '\n');
-		search_map(s->p->collation, buf_span(&plain), out);
-		buf_fini(&line);
-	}
-	buf_fini(&plain);
+	while (mime_text_field(&block, &line))
+		search_map(s->p->collation, buf_span(&line), out);
+	buf_fini(&line);
 }
 
 static bool
 start_text(struct search_scan *s, struct span block, bool in_digest)
 {
 	struct mime_field f;
-	struct span type, subtype, coding = SPAN_NONE;
+	struct span type = SPAN_NONE, subtype = SPAN_NONE, coding = SPAN_NONE;
 	struct mime_params params;
-	struct buf charset = { 0 };
 	bool given = mime_field_find(block, "Content-Type", &f) &&
 	    mime_content_type(&s->arena, f.value, &type, &subtype, &params);
 
-	if (!given) {
-		type = span_str(in_digest ? "message" : "text");
-		subtype = span_str("plain");
-		params.n = 0;
-	}
-	/* A multipart that is a leaf has no boundary: it counts as text. */
-	if (!span_caseeq_str(type, "text") && !span_caseeq_str(type, "multipart"))
+	if (!mime_text_is(given, in_digest, type))
 		return false;
-	if (mime_field_find(block, "Content-Transfer-Encoding", &f)) {
-		coding = span_trim(mime_unfold_arena(&s->arena, f.value));
-		coding = span_sub(coding, 0, span_find(coding, ';'));
-	}
-	for (size_t i = 0; i < params.n; i++) {
-		if (charset.len == 0 && span_eq_str(params.v[i].name, "charset"))
-			buf_add_span(&charset, params.v[i].value);
-	}
-	mime_decoder_init(&s->decoder, mime_coding_parse(coding));
-	s->charset = mime_charset_new(buf_span(&charset));
-	if (span_caseeq_str(type, "text") && span_caseeq_str(subtype, "html"))
-		s->html = mime_html_new();
-	s->text_runs = true;
-	buf_fini(&charset);
+	if (mime_field_find(block, "Content-Transfer-Encoding", &f))
+		coding = mime_unfold_arena(&s->arena, f.value);
+	mime_text_begin(&s->part, given ? type : SPAN_NONE, subtype, given ? &params : NULL,
+	    coding);
 	return true;
 }
 
@@ -188,15 +153,7 @@ on_header(void *arg, uint32_t i, struct span block)
 static void
 text_out(struct search_scan *s)
 {
-	struct span text = buf_span(&s->utf8);
-
-	if (s->html != NULL) {
-		mime_html_feed(s->html, text, &s->plain);
-		text = buf_span(&s->plain);
-	}
-	search_map(s->p->collation, text, &s->body);
-	buf_clear(&s->decoded);
-	buf_clear(&s->utf8);
+	search_map(s->p->collation, buf_span(&s->plain), &s->body);
 	buf_clear(&s->plain);
 }
 
@@ -205,21 +162,11 @@ on_body(void *arg, uint32_t i, struct span data)
 {
 	struct search_scan *s = arg;
 
-	if (!s->text_runs)
+	if (!s->part.runs)
 		return false;
-	mime_decoder_feed(&s->decoder, data, &s->decoded);
-	mime_charset_feed(s->charset, buf_span(&s->decoded), &s->utf8);
+	mime_text_feed(&s->part, data, &s->plain);
 	text_out(s);
 	return true;
-}
-
-static void
-drop_text(struct search_scan *s)
-{
-	mime_decoder_fini(&s->decoder);
-	mime_charset_free(&s->charset);
-	mime_html_free(&s->html);
-	s->text_runs = false;
 }
 
 static void
@@ -227,18 +174,11 @@ on_end(void *arg, uint32_t i)
 {
 	struct search_scan *s = arg;
 
-	if (!s->text_runs)
+	if (!s->part.runs)
 		return;
-	mime_decoder_done(&s->decoder, &s->decoded);
-	mime_charset_feed(s->charset, buf_span(&s->decoded), &s->utf8);
-	mime_charset_done(s->charset, &s->utf8);
+	mime_text_end(&s->part, &s->plain);
 	text_out(s);
-	if (s->html != NULL)
-		mime_html_done(s->html, &s->plain);
-	search_map(s->p->collation, buf_span(&s->plain), &s->body);
-	buf_clear(&s->plain);
 	buf_add_c(&s->body, '\n');
-	drop_text(s);
 }
 
 static const struct mime_parser_ops ops = { on_header, on_body, on_end };
@@ -432,15 +372,13 @@ search_scan_free(struct search_scan **sp)
 
 	if (s == NULL)
 		return;
-	drop_text(s);
+	mime_text_fini(&s->part);
 	mime_parser_free(&s->parser);
 	mime_digest_free(&s->digest);
 	arena_fini(&s->arena);
 	table_fini(&s->names, NULL, NULL);
 	buf_fini(&s->window);
 	buf_fini(&s->body);
-	buf_fini(&s->decoded);
-	buf_fini(&s->utf8);
 	buf_fini(&s->plain);
 	mem_free(&s->segments);
 	mem_free(&s->next_slot);

@@ -160,6 +160,33 @@ sequence(const unsigned char *p, size_t n)
 	return len > 0 ? len : len == -2 ? -1 : 0;
 }
 
+/* How many bytes in front are ASCII. */
+static size_t
+ascii_run(const unsigned char *p, size_t n)
+{
+	size_t i = 0;
+
+	for (uint64_t v; i + sizeof(v) <= n; i += sizeof(v)) {
+		memcpy(&v, p + i, sizeof(v));
+		if (v & 0x8080808080808080u)
+			break;
+	}
+	while (i < n && p[i] < 0x80)
+		i++;
+	return i;
+}
+
+/* How many bytes in front are ASCII and not NUL. */
+static size_t
+ascii_text(const unsigned char *p, size_t n)
+{
+	const unsigned char *nul;
+	size_t run = ascii_run(p, n);
+
+	nul = run > 0 ? memchr(p, 0, run) : NULL;
+	return nul != NULL ? (size_t)(nul - p) : run;
+}
+
 /* Appends what is complete; returns bytes used. */
 static size_t
 own_feed(const unsigned char *p, size_t n, struct buf *out)
@@ -169,8 +196,8 @@ own_feed(const unsigned char *p, size_t n, struct buf *out)
 	while (i < n) {
 		int len;
 
-		for (from = i; i < n && p[i] < 0x80 && p[i] != 0; i++)
-			;
+		from = i;
+		i += ascii_text(p + i, n - i);
 		buf_add(out, p + from, i - from);
 		if (i == n)
 			break;
@@ -278,8 +305,13 @@ mime_charset_done(struct mime_charset *c, struct buf *out)
 void
 mime_charset_utf8(struct span name, struct span in, struct buf *out)
 {
-	struct mime_charset *c = mime_charset_new(name);
+	struct mime_charset *c;
 
+	if (name.len == 0 && ascii_text((const unsigned char *)in.p, in.len) == in.len) {
+		buf_add_span(out, in);
+		return;
+	}
+	c = mime_charset_new(name);
 	mime_charset_feed(c, in, out);
 	mime_charset_done(c, out);
 	mime_charset_free(&c);
@@ -313,6 +345,14 @@ decompose(ucs4_t u, unsigned depth, struct buf *out)
 		decompose(parts[i], depth + 1, out);
 }
 
+/* Without a branch, so that it is done for many bytes at once. */
+static void
+upper(char *restrict to, const unsigned char *restrict p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		to[i] = (char)(p[i] - ((unsigned char)(p[i] - 'a') < 26) * 32);
+}
+
 void
 mime_casemap(struct span in, struct buf *out)
 {
@@ -323,15 +363,11 @@ mime_casemap(struct span in, struct buf *out)
 		int len;
 
 		if (p[i] < 0x80) {
-			size_t from = i;
-			char *to;
+			size_t n = ascii_run(p + i, in.len - i);
 
-			while (i < in.len && p[i] < 0x80)
-				i++;
-			to = buf_reserve(out, i - from);
-			for (size_t k = from; k < i; k++)
-				*to++ = ascii_upper((char)p[k]);
-			buf_added(out, i - from);
+			upper(buf_reserve(out, n), p + i, n);
+			buf_added(out, n);
+			i += n;
 			continue;
 		}
 		len = u8_mbtoucr(&u, p + i, in.len - i);

@@ -8,7 +8,6 @@
 #include "common/mime/columns.h"
 #include "common/mime/date.h"
 #include "common/mime/field.h"
-#include "common/mime/html.h"
 #include "common/mime/summary_priv.h"
 #include "common/mime/thread.h"
 #include "common/util/arena.h"
@@ -58,16 +57,14 @@ struct mime_digest {
 	bool		has_sent, reply, attachment;
 
 	/* the text part that runs */
-	struct mime_decoder decoder;
-	struct mime_charset *charset;
-	struct mime_html *html;
-	struct buf	decoded, utf8, plain;
-	bool		text_runs, to_preview;
+	struct mime_text_part part;
+	struct buf	plain;
+	bool		to_preview;
 
 	struct buf	preview;	/* text it is made of */
 	bool		preview_done;
 	struct buf	text;
-	size_t		text_max;
+	size_t		text_max, text_header;
 	bool		text_cut;
 };
 
@@ -189,37 +186,14 @@ is_attachment(struct span type, struct span subtype, struct span disposition,
 	return named;
 }
 
-static void
-start_text(struct mime_digest *d, const struct mime_params *ct, struct span subtype,
-    enum mime_coding coding)
-{
-	struct span charset = SPAN_NONE;
-
-	for (size_t i = 0; i < ct->n; i++)
-		if (span_eq_str(ct->v[i].name, "charset"))
-			charset = ct->v[i].value;
-	mime_decoder_init(&d->decoder, coding);
-	d->charset = mime_charset_new(charset);
-	if (span_caseeq_str(subtype, "html"))
-		d->html = mime_html_new();
-	d->text_runs = true;
-}
-
 /* Decoded fields belong to the text of a message. */
 static void
 header_text(struct mime_digest *d, struct span block)
 {
-	struct mime_field f;
 	struct buf line = { 0 };
 
-	while (d->text.len < d->text_max && mime_field_next(&block, &f)) {
-		buf_clear(&line);
-		buf_add_span(&line, f.name);
-		buf_add_str(&line, ": ");
-		mime_words_decode(f.value, &line);
-		buf_add_c(&line, '\n');
+	while (d->text.len < d->text_max && mime_text_field(&block, &line))
 		mime_casemap(buf_span(&line), &d->text);
-	}
 	buf_fini(&line);
 }
 
@@ -319,7 +293,7 @@ on_header(void *arg, uint32_t i, struct span block)
 	struct span v[F_MAX], type, subtype, disposition = SPAN_NONE;
 	struct mime_params ct, cd = { .n = 0 };
 	enum mime_coding coding;
-	bool is_root, text, attached;
+	bool is_root, text, attached, given;
 	size_t n;
 
 	arena_reset(&d->arena);
@@ -328,8 +302,9 @@ on_header(void *arg, uint32_t i, struct span block)
 	is_root = p->parent == MIME_NONE;
 	bool nested = !is_root && mime_parser_parts(d->parser, &n)[p->parent].kind == MIME_MESSAGE;
 
-	if (v[F_CONTENT_TYPE].p == NULL || !mime_content_type(&d->arena, v[F_CONTENT_TYPE], &type,
-	    &subtype, &ct)) {
+	given = v[F_CONTENT_TYPE].p != NULL && mime_content_type(&d->arena, v[F_CONTENT_TYPE],
+	    &type, &subtype, &ct);
+	if (!given) {
 		type = SPAN_LIT("text");
 		subtype = SPAN_LIT("plain");
 		ct = (struct mime_params){ .v[0] = { SPAN_LIT("charset"), SPAN_LIT("us-ascii") }, .n = 1 };
@@ -375,12 +350,16 @@ on_header(void *arg, uint32_t i, struct span block)
 	if (d->text_max > 0 && (is_root || nested))
 		header_text(d, block);
 
-	/* A multipart without boundary is shown as text. */
-	text = (span_caseeq_str(type, "text") || m->multipart) && p->kind == MIME_LEAF;
+	if (is_root)
+		d->text_header = d->text.len;
+
+	text = p->kind == MIME_LEAF && mime_text_is(given, p->in_digest, type);
 	d->to_preview = text && !d->preview_done && !attached;
 	if (text && (d->to_preview || d->text.len < d->text_max))
-		start_text(d, &ct, subtype, coding);
-	return d->text_runs;
+		mime_text_begin(&d->part, type, subtype, given ? &ct : NULL,
+		    v[F_ENCODING].p != NULL ? mime_unfold_arena(&d->arena, v[F_ENCODING]) :
+		    SPAN_NONE);
+	return d->part.runs;
 }
 
 static void
@@ -398,21 +377,6 @@ text_wanted(const struct mime_digest *d)
 	return d->text.len < d->text_max || (d->to_preview && d->preview.len < PREVIEW_SOURCE);
 }
 
-static void
-text_step(struct mime_digest *d)
-{
-	struct span s = buf_span(&d->utf8);
-
-	if (d->html != NULL) {
-		mime_html_feed(d->html, s, &d->plain);
-		s = buf_span(&d->plain);
-	}
-	text_out(d, s);
-	buf_clear(&d->decoded);
-	buf_clear(&d->utf8);
-	buf_clear(&d->plain);
-}
-
 static bool
 on_body(void *arg, uint32_t i, struct span data)
 {
@@ -421,9 +385,9 @@ on_body(void *arg, uint32_t i, struct span data)
 	while (data.len > 0 && text_wanted(d)) {
 		struct span piece = span_sub(data, 0, PIECE_MAX);
 
-		mime_decoder_feed(&d->decoder, piece, &d->decoded);
-		mime_charset_feed(d->charset, buf_span(&d->decoded), &d->utf8);
-		text_step(d);
+		mime_text_feed(&d->part, piece, &d->plain);
+		text_out(d, buf_span(&d->plain));
+		buf_clear(&d->plain);
 		data = span_sub(data, piece.len, data.len);
 	}
 	return text_wanted(d);
@@ -434,24 +398,16 @@ on_end(void *arg, uint32_t i)
 {
 	struct mime_digest *d = arg;
 
-	if (!d->text_runs)
+	if (!d->part.runs)
 		return;
-	mime_decoder_done(&d->decoder, &d->decoded);
-	mime_charset_feed(d->charset, buf_span(&d->decoded), &d->utf8);
-	mime_charset_done(d->charset, &d->utf8);
-	text_step(d);
-	if (d->html != NULL)
-		mime_html_done(d->html, &d->plain);
+	mime_text_end(&d->part, &d->plain);
 	text_out(d, buf_span(&d->plain));
 	buf_clear(&d->plain);
 	if (d->text.len < d->text_max)
 		buf_add_c(&d->text, '\n');
 	if (d->to_preview && span_trim(buf_span(&d->preview)).len > 0)
 		d->preview_done = true;
-	mime_decoder_fini(&d->decoder);
-	mime_charset_free(&d->charset);
-	mime_html_free(&d->html);
-	d->text_runs = d->to_preview = false;
+	d->to_preview = false;
 }
 
 static const struct mime_parser_ops ops = { on_header, on_body, on_end };
@@ -481,12 +437,9 @@ mime_digest_free(struct mime_digest **dp)
 	}
 	mem_free(&d->parts);
 	arena_fini(&d->arena);
-	if (d->text_runs)
-		mime_decoder_fini(&d->decoder);
-	mime_charset_free(&d->charset);
-	mime_html_free(&d->html);
+	mime_text_fini(&d->part);
 	struct buf *all[] = { &d->list, &d->structure, &d->header, &d->header_more, &d->root_env, &d->ids,
-	    &d->base_subject, &d->kept, &d->decoded, &d->utf8, &d->plain, &d->preview, &d->text };
+	    &d->base_subject, &d->kept, &d->plain, &d->preview, &d->text };
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		buf_fini(all[i]);
 	mem_free(dp);
@@ -616,6 +569,7 @@ mime_digest_finish(struct mime_digest *d, struct mime_digest_result *r)
 	memcpy(r->thread_keys, d->thread_keys, sizeof(r->thread_keys));
 	r->n_thread_keys = d->n_thread_keys;
 	r->text = mime_utf8_cut(buf_span(&d->text), d->text_max);
+	r->text_header = d->text_header < r->text.len ? d->text_header : r->text.len;
 	r->text_cut = d->text_cut;
 	r->size = mime_parser_size(d->parser);
 }

@@ -14,10 +14,9 @@
 #include <stdint.h>
 
 #include "common/mime/summary.h"
+#include "common/mime/text.h"
 #include "common/util/buf.h"
 #include "common/util/span.h"
-
-#define MIME_TEXT_VERSION 1	/* of the canonical text, doc/search.md */
 
 struct mime_digest;
 /* text_max: bytes of canonical text to make at most; 0: none. */
@@ -32,7 +31,9 @@ struct mime_digest_result {		/* borrowed from the digest */
 	uint64_t		subject_hash;	/* of the base subject; 0: it is empty */
 	uint64_t		thread_keys[MIME_THREAD_KEYS];	/* own id first (0: none), then references */
 	size_t			n_thread_keys;
-	struct span		text;		/* canonical, case-mapped, version MIME_TEXT_VERSION */
+	/* Canonical (common/mime/text.h), case-mapped: that of the message's own header, then the rest. */
+	struct span		text;
+	size_t			text_header;	/* how much of it is the header's */
 	bool			text_cut;	/* text_max was reached */
 	uint64_t		size;
 };

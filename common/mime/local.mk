@@ -10,4 +10,5 @@ common_mime_libmime_a_SOURCES = \
 	common/mime/html.c common/mime/html.h \
 	common/mime/parser.c common/mime/parser.h \
 	common/mime/summary.c common/mime/summary.h common/mime/summary_priv.h \
+	common/mime/text.c common/mime/text.h \
 	common/mime/thread.c common/mime/thread.h

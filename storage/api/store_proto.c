@@ -247,6 +247,17 @@ static const struct ipc_field annotated[] = {
 static const struct ipc_field annotated_are[] = {
 	IPC_STR(store_annotated_are, entries, 0, PART), IPC_END };
 
+static const struct ipc_field text_find[] = {
+	IPC_U64(store_text_find, mailbox), UIDS(store_text_find, uids),
+	IPC_U8(store_text_find, version, 1, 255),
+	IPC_STR(store_text_find, needles, 1, STORE_NEEDLES_MAX * (STORE_NEEDLE_MAX + 8)), IPC_END };
+static const struct ipc_field text_found[] = {
+	IPC_U8(store_text_found, needle, 0, STORE_NEEDLES_MAX), UIDS(store_text_found, header),
+	UIDS(store_text_found, body), UIDS(store_text_found, missing), IPC_END };
+static const struct ipc_field text_put[] = {
+	IPC_U64(store_text_put, mailbox), IPC_U32(store_text_put, uid),
+	IPC_STR(store_text_put, text, 1, STORE_TEXT_MAX + 32), IPC_END };
+
 #define WORKER	(STORE_ROLE_ACCESS | STORE_ROLE_DELIVER)
 #define ACCESS	STORE_ROLE_ACCESS
 #define DIRECTORY (STORE_ROLE_DIRECTORY | STORE_ROLE_ADMIN)
@@ -368,6 +379,12 @@ static const struct ipc_message messages[] = {
 	{ STORE_UIDVALIDITY, "uidvalidity", ACCESS, 0, 64, OF(store_uidvalidity, uidvalidity) },
 	{ STORE_SUMS, "sums", ACCESS, 0, (1u << 20) + 64, OF(store_sums, sums) },
 	{ STORE_SUMS_ARE, "sums-are", REPLY, PART + 64, OF(store_sums_are, sums_are) },
+	{ STORE_TEXT_FIND, "text-find", ACCESS, 0, (1u << 20) + STORE_NEEDLES_MAX *
+	    (STORE_NEEDLE_MAX + 8) + 64, OF(store_text_find, text_find) },
+	{ STORE_TEXT_FOUND, "text-found", REPLY, (3u << 20) + 64,
+	    OF(store_text_found, text_found) },
+	{ STORE_TEXT_PUT, "text-put", ACCESS, 0, STORE_TEXT_MAX + 64,
+	    OF(store_text_put, text_put) },
 	{ 0 }
 };
 

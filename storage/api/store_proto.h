@@ -75,7 +75,8 @@ enum store_no {
 	STORE_ANNOTATIONS = 180, STORE_ANNOTATIONS_ARE = 181, STORE_ANNOTATE = 182,
 	STORE_ANNOTATED = 183, STORE_ANNOTATED_ARE = 184,
 	STORE_COPY_MAKE = 240, STORE_COPY_MADE = 241, STORE_COPIES = 242, STORE_COPIES_ARE = 243,
-	STORE_PLACE = 260, STORE_UIDVALIDITY = 261, STORE_SUMS = 262, STORE_SUMS_ARE = 263
+	STORE_PLACE = 260, STORE_UIDVALIDITY = 261, STORE_SUMS = 262, STORE_SUMS_ARE = 263,
+	STORE_TEXT_FIND = 290, STORE_TEXT_FOUND = 291, STORE_TEXT_PUT = 292
 };
 
 /* attach -> attached.  owner 0: the ticket's own account, made with its default mailboxes
@@ -416,6 +417,28 @@ struct store_annotated_are { struct span entries; };	/* store_annotated... */
  * copies -> copies-are: the verified ones, the oldest first. */
 struct store_copy_made { uint32_t number; };
 struct store_copies_are { struct span list; };		/* store_copy_entry... */
+/* text_find -> text_found in parts: one for each needle, in order, then one with `missing`.
+ * Which of the uids hold a needle, by the texts that stored keeps (doc/search.md).  missing: there
+ * is no text of this version for them, or it was cut and does not hold all of the needles: their bytes
+ * tell, and what other parts say of them is no answer.  Uids that are not there are nowhere. */
+struct store_text_find {
+	uint64_t	mailbox;
+	struct span	uids;
+	uint8_t		version;	/* of the canonical text */
+	struct span	needles;	/* store_needle..., at most STORE_NEEDLES_MAX */
+};
+struct store_text_found {
+	uint8_t		needle;		/* from 0 */
+	struct span	header, body;	/* uidset_encode(): where it was found; body: not in the header */
+	struct span	missing;
+};
+/* text_put -> status: the text of a message that has none, made by who has just read it.  Kept
+ * when that is no trouble. */
+struct store_text_put {
+	uint64_t	mailbox;
+	uint32_t	uid;
+	struct span	text;		/* store_text */
+};
 
 extern const struct ipc_protocol store_protocol;
 

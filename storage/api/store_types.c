@@ -265,6 +265,7 @@ put_store_append_item(struct buf *b, const struct store_append_item *it)
 	put_span(b, it->body);
 	put_varint(b, it->message);
 	put_varint(b, it->thread);
+	put_span(b, it->text);
 }
 
 bool
@@ -286,8 +287,53 @@ get_store_append_item(struct reader *r, struct store_append_item *it)
 	it->body = get_bounded(r, STORE_INLINE_MAX);
 	it->message = get_varint(r);
 	it->thread = get_varint(r);
+	it->text = get_bounded(r, STORE_TEXT_MAX + 32);
 	return check(r, it->sha256.len == 32 && it->thread_keys.len % 8 == 0 &&
 	    it->size <= STORE_SIZE_MAX && (it->stage == 0) == (it->body.len > 0));
+}
+
+void
+put_store_text(struct buf *b, const struct store_text *t)
+{
+	put_u8(b, t->version);
+	put_u8(b, t->cut);
+	put_span(b, t->header);
+	put_span(b, t->body);
+}
+
+bool
+get_store_text(struct reader *r, struct store_text *t)
+{
+	uint8_t cut;
+
+	if (ended(r))
+		return false;
+	*t = (struct store_text){ .version = get_u8(r) };
+	cut = get_u8(r);
+	t->cut = cut != 0;
+	t->header = get_bounded(r, STORE_TEXT_MAX);
+	t->body = get_bounded(r, STORE_TEXT_MAX);
+	return check(r, cut <= 1 && t->version > 0 &&
+	    t->header.len + t->body.len <= STORE_TEXT_MAX);
+}
+
+void
+put_store_needle(struct buf *b, const struct store_needle *n)
+{
+	put_u8(b, n->body_only);
+	put_span(b, n->text);
+}
+
+bool
+get_store_needle(struct reader *r, struct store_needle *n)
+{
+	uint8_t body_only;
+
+	if (ended(r))
+		return false;
+	body_only = get_u8(r);
+	*n = (struct store_needle){ body_only != 0, get_bounded(r, STORE_NEEDLE_MAX) };
+	return check(r, body_only <= 1 && n->text.len > 0);
 }
 
 void

@@ -140,6 +140,27 @@ struct store_columns_row {
 bool get_store_columns_row(struct reader *r, struct store_columns_row *row, unsigned fields,
     uint32_t want);
 
+/* The canonical text of a message (common/mime/text.h, doc/search.md), mapped by i;unicode-casemap:
+ * its header's, and the rest.  cut: there is more of it. */
+#define STORE_TEXT_MAX	(512u << 10)	/* bytes of it that are kept of a message */
+struct store_text {
+	uint8_t		version;
+	bool		cut;
+	struct span	header, body;
+};
+void put_store_text(struct buf *b, const struct store_text *t);
+bool get_store_text(struct reader *r, struct store_text *t);
+
+/* What a search looks for in texts: a mapped needle, in the whole of them or in the body alone. */
+#define STORE_NEEDLES_MAX	16u
+#define STORE_NEEDLE_MAX	8192u
+struct store_needle {
+	bool		body_only;
+	struct span	text;		/* not empty */
+};
+void put_store_needle(struct buf *b, const struct store_needle *n);
+bool get_store_needle(struct reader *r, struct store_needle *n);
+
 /* A message to add.  body: stored form (storage/client/body.h), at most
  * STORE_INLINE_MAX; or staged under `stage` and body empty. */
 struct store_append_item {
@@ -157,6 +178,9 @@ struct store_append_item {
 	/* Ids that it has in another account (RFC 8474 §5.1), 0: new ones.  Kept when this account
 	 * has no other message under them. */
 	uint64_t	message, thread;
+	/* put_store_text(), or empty: none comes along.  Kept apart from the message, for searches;
+	 * not journaled. */
+	struct span	text;
 };
 void put_store_append_item(struct buf *b, const struct store_append_item *it);
 bool get_store_append_item(struct reader *r, struct store_append_item *it);

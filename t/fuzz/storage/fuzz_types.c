@@ -23,6 +23,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		struct store_annotation annotation;
 		struct store_annotated annotated;
 		struct store_copy_entry copy;
+		struct store_text text;
+		struct store_needle needle;
 	} u;
 
 	if (len == 0)
@@ -43,6 +45,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			while (get_store_annotated(&r, &u.annotated));
 		else if (data[0] >> 3 & 1 && data[0] >> 6 & 1)
 			while (get_store_copy_entry(&r, &u.copy));
+		else if (data[0] >> 3 & 1 && data[0] >> 7 & 1)
+			while (get_store_text(&r, &u.text));
+		else if (data[0] >> 7 & 1)
+			while (get_store_needle(&r, &u.needle));
 		else if (data[0] >> 3 & 1)
 			while (get_store_keyword(&r, &u.keyword));
 		else

@@ -92,7 +92,7 @@ sample_item(void)
 		.sha256 = span("0123456789abcdef0123456789abcdef", 32),
 		.list = SPAN_LIT("list"), .structure = SPAN_LIT("structure"),
 		.columns = SPAN_LIT("c"), .thread_keys = span("abcdefgh01234567", 16),
-		.subject_hash = 99, .body = SPAN_LIT("body") };
+		.subject_hash = 99, .body = SPAN_LIT("body"), .text = SPAN_LIT("text") };
 }
 
 static bool
