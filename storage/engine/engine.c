@@ -20,6 +20,7 @@
 #include "common/util/log.h"
 #include "common/util/mem.h"
 #include "storage/engine/engine_bdb.h"
+#include "storage/engine/roster.h"
 
 #define PAGE_BYTES	4096u
 #define CHECK_MS	250u	/* how often a busy engine's log is measured */
@@ -302,6 +303,19 @@ open_status(struct engine *e, const char *what, int rc)
 	}
 }
 
+/* Those that are new are on the disk before they are listed. */
+static enum status
+list_tables(struct engine *e)
+{
+	bool known = false;
+	enum status st = roster_has(e->dir, e->opts.tables, e->opts.n_tables, &known);
+
+	if (st != ST_OK || known)
+		return st;
+	st = engine_status(e, "checkpoint", e->env->txn_checkpoint(e->env, 0, 0, DB_FORCE));
+	return st == ST_OK ? roster_write(e->dir, e->opts.tables, e->opts.n_tables) : st;
+}
+
 static enum status
 engine_start(struct engine *e)
 {
@@ -315,7 +329,9 @@ engine_start(struct engine *e)
 	/* Berkeley DB says EINVAL for a folder that is not there. */
 	if (stat(e->dir, &sb) != 0)
 		return open_status(e, "stat", errno);
-	st = open_status(e, "create", db_env_create(&e->env, 0));
+	st = roster_check(e->dir, ".db");
+	if (st == ST_OK)
+		st = open_status(e, "create", db_env_create(&e->env, 0));
 	if (st != ST_OK)
 		return st;
 	rc = env_configure(e);
@@ -325,6 +341,8 @@ engine_start(struct engine *e)
 		return open_status(e, "recover", rc);
 	for (size_t i = 0; i < e->opts.n_tables && st == ST_OK; i++)
 		st = engine_status(e, e->opts.tables[i], table_open(e, i));
+	if (st == ST_OK)
+		st = list_tables(e);
 	if (st == ST_OK && !e->opts.manual) {
 		e->thread = pthread_create(&e->checkpointer, NULL, checkpoint_thread, e) == 0;
 		if (!e->thread)
