@@ -6,3 +6,6 @@ t_crash_test_journal_crash_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
 UNIT_TESTS += t/crash/test_store_crash
 t_crash_test_store_crash_SOURCES = t/crash/test_store_crash.c $(FAULTIO) $(SCRIPT)
 t_crash_test_store_crash_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/crash/test_store_disk
+t_crash_test_store_disk_SOURCES = t/crash/test_store_disk.c t/crash/disk.c t/crash/disk.h $(SCRIPT)
+t_crash_test_store_disk_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -17,6 +18,7 @@ static struct store *chan;
 static struct buf shapes[SCRIPT_STEPS + 1];	/* after so many steps, without a fault */
 static struct buf on_way[SCRIPT_STEPS];		/* within a step: put_span() each */
 static bool in_reference;
+static unsigned clients;
 
 struct wait {
 	unsigned	n;
@@ -95,9 +97,11 @@ static uint64_t
 inbox(void)
 {
 	uint64_t id = 0;
+	enum status st = state_find_mailbox(service_state(script_rig.svc), SCRIPT_ACCOUNT,
+	    SPAN_LIT("INBOX"), &id);
 
-	assert_int_equal(state_find_mailbox(service_state(script_rig.svc), SCRIPT_ACCOUNT, SPAN_LIT("INBOX"),
-	    &id), ST_OK);
+	/* The database failed, and the service is to find out by the request. */
+	assert_true(st == ST_OK || st == ST_CORRUPT);
 	return id;
 }
 
@@ -208,7 +212,7 @@ script_step(unsigned step)
 		assert_true(is_staged(step) || step == 0);
 		ask(step);
 	}
-	if (script_rig.fatal && waiting.st != ST_OK) {
+	if ((script_rig.fatal && waiting.st != ST_OK) || waiting.st == ST_NO_SPACE) {
 		under_way = false;
 		return false;
 	}
@@ -282,7 +286,7 @@ script_settle(void)
 	uint64_t account, end = clock_mono_ms() + 20000;
 
 	while (!script_rig.fatal &&
-	    state_stage_next(service_state(script_rig.svc), 0, &account) != ST_NOT_FOUND) {
+	    state_stage_next(service_state(script_rig.svc), 0, &account) == ST_OK) {
 		if (clock_mono_ms() > end)
 			fail_msg("what was staged stays");
 		loop_once(script_rig.loop, true);
@@ -323,6 +327,8 @@ script_begin(void)
 	script_rig.cf.inline_io = true;
 	script_rig.cf.segment_bytes = 256u << 10;
 	script_rig.cf.op_rows = 2;
+	/* Another client each time: what was answered to one of before is none of its business. */
+	script_rig.last_ticket = (uint64_t)++clients << 32 | (uint64_t)getpid() << 8;
 	under_way = false;
 	chan = rig_channel(&script_rig, SCRIPT_ACCOUNT, NULL, NULL);
 }

@@ -16,8 +16,8 @@ extern struct rig script_rig;
  * rows each, so that most steps take several. */
 void script_begin(void);
 void script_end(void);
-/* false: the service died first; called again for the same step it goes on waiting.  What was
- * staged with a service that ended is staged again. */
+/* false: the service died first, and called again for the same step it goes on waiting; or the disk
+ * was full and the step refused.  What was staged with a service that ended is staged again. */
 bool script_step(unsigned step);
 /* Runs from a step to the end; returns how many were answered.  last_hash (may be NULL): the
  * account's hash behind the last of them. */

@@ -28,6 +28,8 @@ void rig_init(struct rig *r);
 void rig_fini(struct rig *r);
 /* Opens the service here and connects the pool. */
 void rig_start(struct rig *r);
+/* What service_open() says; nothing is open when it is not ST_OK. */
+enum status rig_try_start(struct rig *r);
 void rig_stop(struct rig *r);
 /* The same in a child; rig_kill() is kill -9. */
 void rig_fork(struct rig *r);
