@@ -9,3 +9,6 @@ t_crash_test_store_crash_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(D
 UNIT_TESTS += t/crash/test_store_disk
 t_crash_test_store_disk_SOURCES = t/crash/test_store_disk.c t/crash/disk.c t/crash/disk.h $(SCRIPT)
 t_crash_test_store_disk_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/crash/test_rounds
+t_crash_test_rounds_SOURCES = t/crash/test_rounds.c t/unit/storage/rig.c t/unit/storage/rig.h
+t_crash_test_rounds_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
