@@ -494,9 +494,12 @@ a_flipped_bit_or_a_lost_file_is_found_and_never_shown(void **state)
 		const char *name = n.list.data + at + 1;
 		bool journal = n.list.data[at] == 'j';
 
-		if (!journal)
+		/* A third of the tables at a time. */
+		if (!journal && (full() || files % 3 == 0))
 			refused += damage(name, journal, 0);
-		for (uint32_t seed = 1; seed <= (full() ? 40u : journal ? 6u : 1u); seed++, cases++)
+		if (!journal && !full() && files % 3 != 1)
+			continue;
+		for (uint32_t seed = 1; seed <= (full() ? 40u : journal ? 4u : 1u); seed++, cases++)
 			refused += damage(name, journal, seed + files * 100);
 	}
 	printf("%u files, %u flips, %u refusals\n", files, cases, refused);
