@@ -239,8 +239,9 @@ struct conf_indexd {
 struct conf_store {
 	struct conf_head	head;
 	uint32_t		shards;
+	uint8_t			engine;		/* enum engine_kind */
 	uint64_t		segment_bytes;
-	uint64_t		cache_bytes;	/* Berkeley DB's, per shard */
+	uint64_t		cache_bytes;	/* the database's, per shard */
 	uint64_t		checkpoint_bytes;	/* of database log */
 	uint32_t		checkpoint_time_s;
 	uint64_t		tick_bytes;	/* of one tick */

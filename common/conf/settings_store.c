@@ -2,13 +2,19 @@
  * Settings of the store service. */
 #include "common/conf/settings_priv.h"
 
+/* In the order of enum engine_kind. */
+static const char *const engines[] = { "berkeley-db", "lmdb", NULL };
+
 const struct conf_field conf_store_fields[] = {
 	CONF_INT(conf_store, shards, "1", "1", "256", CONF_RESTART,
 	    "Shards, one process and one folder each.  May grow; an account stays where it is."),
+	CONF_ENUM(conf_store, engine, engines, "berkeley-db", CONF_RESTART,
+	    "What keeps the database of each shard.  A database that the other one made is "
+	    "refused: see mansioctl store convert."),
 	CONF_SIZE(conf_store, segment, "64M", "1M", "1G", CONF_RESTART,
 	    "Size of a journal segment."),
 	CONF_SIZE(conf_store, cache, "64M", "1M", "1T", CONF_RESTART,
-	    "Database cache of one shard."),
+	    "Database cache of one shard.  LMDB has none but the system's."),
 	CONF_SIZE(conf_store, checkpoint, "32M", "1M", "1G", CONF_RELOAD,
 	    "A checkpoint is made after so much database log: more makes recovery longer."),
 	CONF_TIME(conf_store, checkpoint_time, "5min", "1s", "1d", CONF_RELOAD,

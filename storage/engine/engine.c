@@ -1,11 +1,8 @@
 /* storage/engine/engine.c
- * The environment, transactions and single rows over Berkeley DB 5.3.
- *
- * The environment is private to the process: its locks and cache are heap memory and
- * gone with it, so a crash needs no clean-up but recovery.  Locking is on, so that a
- * checkpoint, a hot copy and readers run beside the one writer.  A deadlock between the
- * writer and a reader is decided against the reader, which has written nothing and
- * tries again. */
+ * What all engines have in common: opening the folder with the engine that made it, the
+ * thread that writes checkpoints, limits and counters. */
+#include "config.h"
+
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
@@ -19,62 +16,57 @@
 #include "common/util/clock.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
-#include "storage/engine/engine_bdb.h"
-#include "storage/engine/roster.h"
+#include "storage/engine/engine_priv.h"
 
-#define PAGE_BYTES	4096u
-#define CHECK_MS	250u	/* how often a busy engine's log is measured */
+#define CHECK_MS	250u	/* how often what a busy engine wrote is measured */
 #define LOG_FILE_MIN	(4u << 20)
 #define LOG_FILE_MAX	(64u << 20)
 #define LOG_FILES	4u
 
+static const struct engine_ops *const engines[] = {
+	[ENGINE_BDB] = &engine_bdb,
+#ifdef HAVE_LMDB
+	[ENGINE_LMDB] = &engine_lmdb,
+#else
+	[ENGINE_LMDB] = NULL,
+#endif
+};
+static const char *const names[] = {
+	[ENGINE_BDB] = "berkeley-db", [ENGINE_LMDB] = "lmdb",
+};
+
+const char *
+engine_kind_name(enum engine_kind kind)
+{
+	return names[kind];
+}
+
+bool
+engine_kind_parse(const char *name, enum engine_kind *kind)
+{
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(name, names[i]) == 0) {
+			*kind = (enum engine_kind)i;
+			return true;
+		}
+	return false;
+}
+
+bool
+engine_kind_built(enum engine_kind kind)
+{
+	return engines[kind] != NULL;
+}
+
 /* ---- errors ---- */
 
 enum status
-engine_status(struct engine *e, const char *what, int rc)
+engine_fail(struct engine *e, const char *what, const char *error)
 {
-	switch (rc) {
-	case 0:
-		return ST_OK;
-	case DB_NOTFOUND:
-	case DB_KEYEMPTY:
-		return ST_NOT_FOUND;
-	case DB_KEYEXIST:
-		return ST_EXISTS;
-	case DB_LOCK_DEADLOCK:
-	case DB_LOCK_NOTGRANTED:
-		return ST_UNAVAILABLE;
-	case ENOSPC:
-	case EDQUOT:
-		return ST_NO_SPACE;
-	case ENOMEM:
-	case EAGAIN:
-		LOG(NULL, ERROR, "engine.error", KV_STR("dir", e->dir), KV_STR("in", what),
-		    KV_STR("error", db_strerror(rc)));
-		return ST_UNAVAILABLE;
-	default:
-		if (!__atomic_exchange_n(&e->failed, 1, __ATOMIC_ACQ_REL))
-			LOG(NULL, FATAL, "engine.failed", KV_STR("dir", e->dir),
-			    KV_STR("in", what), KV_STR("error", db_strerror(rc)));
-		return ST_CORRUPT;
-	}
-}
-
-static void
-on_error(const DB_ENV *env, const char *prefix, const char *msg)
-{
-	const struct engine *e = env->app_private;
-
-	LOG(NULL, WARN, "engine.bdb", KV_STR("dir", e->dir), KV_STR("message", msg));
-}
-
-static void
-on_event(DB_ENV *env, u_int32_t event, void *info)
-{
-	struct engine *e = env->app_private;
-
-	if (event == DB_EVENT_PANIC)
-		__atomic_store_n(&e->failed, 1, __ATOMIC_RELEASE);
+	if (!__atomic_exchange_n(&e->failed, 1, __ATOMIC_ACQ_REL))
+		LOG(NULL, FATAL, "engine.failed", KV_STR("dir", e->dir), KV_STR("in", what),
+		    KV_STR("error", error));
+	return ST_CORRUPT;
 }
 
 bool
@@ -83,36 +75,22 @@ engine_failed(const struct engine *e)
 	return __atomic_load_n(&e->failed, __ATOMIC_ACQUIRE) != 0;
 }
 
-bool
-engine_retry(struct engine *e, const struct engine_txn *txn, int rc, unsigned *tries)
+enum status
+engine_open_errno(struct engine *e, const char *what, int rc)
 {
-	struct timespec pause = { 0, 200000 };
-
-	if (txn != NULL || (rc != DB_LOCK_DEADLOCK && rc != DB_LOCK_NOTGRANTED) ||
-	    ++*tries > READ_RETRIES)
-		return false;
-	STAT_ADD(e, reader_retries, 1);
-	nanosleep(&pause, NULL);
-	return true;
-}
-
-DBT
-engine_dbt(struct span s)
-{
-	DBT d;
-
-	memset(&d, 0, sizeof(d));
-	d.data = (void *)(uintptr_t)s.p;
-	d.size = d.ulen = (u_int32_t)s.len;
-	d.flags = DB_DBT_USERMEM;
-	return d;
-}
-
-DB *
-engine_table(const struct engine *e, unsigned table)
-{
-	assert(table < e->n_tables);
-	return e->tables[table];
+	switch (rc) {
+	case ENOENT:
+	case EACCES:
+	case EPERM:
+	case EROFS:
+	case EMFILE:
+	case ENFILE:
+		LOG(NULL, ERROR, "engine.open", KV_STR("dir", e->dir), KV_STR("in", what),
+		    KV_ERRNO(rc));
+		return rc == ENOENT ? ST_NOT_FOUND : ST_UNAVAILABLE;
+	default:
+		return ST_OK;
+	}
 }
 
 /* ---- the checkpoint's thread ---- */
@@ -120,15 +98,15 @@ engine_table(const struct engine *e, unsigned table)
 enum status
 engine_checkpoint(struct engine *e)
 {
-	int rc;
+	enum status st;
 
 	if (engine_failed(e))
 		return ST_CORRUPT;
 	pthread_mutex_lock(&e->copy_lock);
-	rc = e->env->txn_checkpoint(e->env, 0, 0, 0);
+	st = e->ops->checkpoint(e);
 	pthread_mutex_unlock(&e->copy_lock);
 	STAT_ADD(e, checkpoints, 1);
-	return engine_status(e, "checkpoint", rc);
+	return st;
 }
 
 static void
@@ -146,19 +124,7 @@ sleep_until(struct engine *e, uint64_t ms)
 	pthread_cond_timedwait(&e->wake, &e->lock, &ts);
 }
 
-static uint64_t
-log_bytes(struct engine *e)
-{
-	DB_LOG_STAT *st = NULL;
-	uint64_t n = 0;
-
-	if (e->env->log_stat(e->env, &st, 0) == 0 && st != NULL)
-		n = (uint64_t)st->st_wc_mbytes << 20 | st->st_wc_bytes;
-	free(st);
-	return n;
-}
-
-/* Sleeps while nothing is committed; then looks at the log's growth now and then. */
+/* Sleeps while nothing is committed; then looks at what was written now and then. */
 static void *
 checkpoint_thread(void *arg)
 {
@@ -176,7 +142,7 @@ checkpoint_thread(void *arg)
 		if (e->stop)
 			break;
 		pthread_mutex_unlock(&e->lock);
-		if (log_bytes(e) >= e->opts.checkpoint_bytes ||
+		if (e->ops->pending(e) >= e->opts.checkpoint_bytes ||
 		    clock_mono_ms() - since >= (uint64_t)e->opts.checkpoint_s * 1000) {
 			pthread_mutex_lock(&e->lock);
 			__atomic_store_n(&e->dirty, false, __ATOMIC_RELEASE);
@@ -215,10 +181,10 @@ set_defaults(struct engine_opts *o)
 		o->checkpoint_s = 60;
 }
 
-/* A log file goes when a checkpoint lies behind its end: files as large as what is written
- * from one checkpoint to the next keep the whole log within LOG_FILES of them. */
-static uint32_t
-log_file_bytes(uint64_t checkpoint_bytes)
+/* As large as what is written from one checkpoint to the next: the whole log then keeps
+ * within LOG_FILES of them. */
+uint32_t
+engine_log_file(uint64_t checkpoint_bytes)
 {
 	return checkpoint_bytes < LOG_FILE_MIN ? LOG_FILE_MIN :
 	    checkpoint_bytes > LOG_FILE_MAX ? LOG_FILE_MAX : (uint32_t)checkpoint_bytes;
@@ -227,122 +193,54 @@ log_file_bytes(uint64_t checkpoint_bytes)
 uint64_t
 engine_log_most(uint64_t checkpoint_bytes)
 {
-	uint64_t file = log_file_bytes(checkpoint_bytes);
+	uint64_t file = engine_log_file(checkpoint_bytes);
 
 	return LOG_FILES * (checkpoint_bytes > file ? checkpoint_bytes : file);
 }
 
-static int
-env_configure(struct engine *e)
+bool
+engine_made_by(const char *dir, enum engine_kind *kind)
 {
-	DB_ENV *env = e->env;
-	bool small = e->opts.small;
-	uint32_t log_file = small ? LOG_FILE_MIN : log_file_bytes(e->opts.checkpoint_bytes);
-	int rc = 0;
+	DIR *d = opendir(dir);
+	const struct dirent *f;
+	bool any = false;
 
-	env->app_private = e;
-	env->set_errcall(env, on_error);
-#define SET(call) do { if (rc == 0) rc = (call); } while (0)
-	SET(env->set_event_notify(env, on_event));
-	SET(env->set_cachesize(env, (u_int32_t)(e->opts.cache_bytes >> 30),
-	    (u_int32_t)(e->opts.cache_bytes & 0x3fffffff), 1));
-	SET(env->set_lg_max(env, log_file));
-	SET(env->set_lg_bsize(env, log_file / 8));
-	/* An operation may change a thousand rows, in as many pages. */
-	SET(env->set_lk_max_locks(env, small ? 10000 : 50000));
-	SET(env->set_lk_max_objects(env, small ? 10000 : 50000));
-	SET(env->set_lk_max_lockers(env, 2000));
-	SET(env->set_lk_detect(env, DB_LOCK_MINWRITE));
-	SET(env->set_flags(env, DB_TXN_NOSYNC, 1));
-	SET(env->log_set_config(env, DB_LOG_AUTO_REMOVE, 1));
-#undef SET
-	return rc;
-}
-
-static int
-table_open(struct engine *e, size_t i)
-{
-	uint32_t page = e->opts.page_bytes != NULL ? e->opts.page_bytes[i] : 0;
-	char name[80];
-	DB *db;
-	int rc;
-
-	snprintf(name, sizeof(name), "%s.db", e->opts.tables[i]);
-	rc = db_create(&db, e->env, 0);
-	if (rc != 0)
-		return rc;
-	rc = db->set_flags(db, DB_CHKSUM);
-	if (rc == 0)
-		rc = db->set_pagesize(db, page != 0 ? page : PAGE_BYTES);
-	if (rc == 0)
-		rc = db->open(db, NULL, name, NULL, DB_BTREE,
-		    DB_CREATE | DB_AUTO_COMMIT | DB_THREAD, 0600);
-	if (rc != 0)
-		(void)db->close(db, DB_NOSYNC);
-	else
-		e->tables[e->n_tables++] = db;
-	return rc;
-}
-
-/* What an open may fail with though the tables are whole. */
-static enum status
-open_status(struct engine *e, const char *what, int rc)
-{
-	switch (rc) {
-	case ENOENT:
-	case EACCES:
-	case EPERM:
-	case EROFS:
-	case EMFILE:
-	case ENFILE:
-		LOG(NULL, ERROR, "engine.open", KV_STR("dir", e->dir),
-		    KV_STR("in", what), KV_ERRNO(rc));
-		return rc == ENOENT ? ST_NOT_FOUND : ST_UNAVAILABLE;
-	default:
-		return engine_status(e, what, rc);
+	*kind = ENGINE_BDB;
+	while (d != NULL && (f = readdir(d)) != NULL) {
+		if (f->d_name[0] == '.')
+			continue;
+		any = true;
+		if (strcmp(f->d_name, ENGINE_LMDB_FILE) == 0)
+			*kind = ENGINE_LMDB;
 	}
+	if (d != NULL)
+		closedir(d);
+	return any;
 }
 
-/* Those that are new are on the disk before they are listed. */
-static enum status
-list_tables(struct engine *e)
+/* The engine that the folder is for; NULL: it cannot be opened as was asked. */
+static const struct engine_ops *
+choose(const char *dir, enum engine_kind kind)
 {
-	bool known = false;
-	enum status st = roster_has(e->dir, e->opts.tables, e->opts.n_tables, &known);
+	enum engine_kind made;
 
-	if (st != ST_OK || known)
-		return st;
-	st = engine_status(e, "checkpoint", e->env->txn_checkpoint(e->env, 0, 0, DB_FORCE));
-	return st == ST_OK ? roster_write(e->dir, e->opts.tables, e->opts.n_tables) : st;
+	if (engine_made_by(dir, &made) && made != kind) {
+		LOG(NULL, ERROR, "engine.other", KV_STR("dir", dir), KV_STR("made_by", names[made]),
+		    KV_STR("wanted", names[kind]), KV_STR("why", "another engine made this "
+		    "database: set store { engine } to that one, or use mansioctl store convert"));
+		return NULL;
+	}
+	if (engines[kind] == NULL)
+		LOG(NULL, ERROR, "engine.missing", KV_STR("wanted", names[kind]),
+		    KV_STR("why", "this Mansio was built without it"));
+	return engines[kind];
 }
 
 static enum status
-engine_start(struct engine *e)
+start(struct engine *e)
 {
-	u_int32_t flags = DB_PRIVATE | DB_THREAD | DB_INIT_LOCK | DB_INIT_LOG |
-	    DB_INIT_MPOOL | DB_INIT_TXN | DB_CREATE |
-	    (e->opts.copy ? DB_RECOVER_FATAL : DB_RECOVER);
-	struct stat sb;
-	enum status st;
-	int rc;
+	enum status st = e->ops->open(e);
 
-	/* Berkeley DB says EINVAL for a folder that is not there. */
-	if (stat(e->dir, &sb) != 0)
-		return open_status(e, "stat", errno);
-	st = roster_check(e->dir, ".db");
-	if (st == ST_OK)
-		st = open_status(e, "create", db_env_create(&e->env, 0));
-	if (st != ST_OK)
-		return st;
-	rc = env_configure(e);
-	if (rc == 0)
-		rc = e->env->open(e->env, e->dir, flags, 0600);
-	if (rc != 0)
-		return open_status(e, "recover", rc);
-	for (size_t i = 0; i < e->opts.n_tables && st == ST_OK; i++)
-		st = engine_status(e, e->opts.tables[i], table_open(e, i));
-	if (st == ST_OK)
-		st = list_tables(e);
 	if (st == ST_OK && !e->opts.manual) {
 		e->thread = pthread_create(&e->checkpointer, NULL, checkpoint_thread, e) == 0;
 		if (!e->thread)
@@ -354,12 +252,17 @@ engine_start(struct engine *e)
 enum status
 engine_open(const char *dir, const struct engine_opts *opts, struct engine **out)
 {
-	struct engine *e = mem_zalloc(sizeof(*e));
+	const struct engine_ops *ops = choose(dir, opts->kind);
+	struct engine *e;
 	pthread_condattr_t attr;
 	enum status st;
 
 	assert(opts->n_tables <= ENGINE_TABLES_MAX);
 	*out = NULL;
+	if (ops == NULL)
+		return ST_UNSUPPORTED;
+	e = mem_zalloc(ops->size);
+	e->ops = ops;
 	e->dir = mem_strdup(dir);
 	e->opts = *opts;
 	set_defaults(&e->opts);
@@ -369,7 +272,8 @@ engine_open(const char *dir, const struct engine_opts *opts, struct engine **out
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&e->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	st = engine_start(e);
+	st = start(e);
+	e->opened = st == ST_OK;
 	e->opts.tables = NULL;		/* the caller's */
 	if (st != ST_OK)
 		(void)engine_close(&e);
@@ -393,28 +297,19 @@ enum status
 engine_close(struct engine **ep)
 {
 	struct engine *e = *ep;
-	enum status st = ST_OK;
-	int rc = 0, one;
+	enum status st = ST_OK, one;
 
 	if (e == NULL)
 		return ST_OK;
 	*ep = NULL;
 	assert(e->writers == 0);
 	stop_thread(e);
-	if (e->env != NULL && e->n_tables > 0 && !engine_failed(e))
+	if (e->opened && !engine_failed(e))
 		st = engine_checkpoint(e);
-	while (e->n_tables > 0) {
-		DB *db = e->tables[--e->n_tables];
-
-		one = db->close(db, DB_NOSYNC);
-		rc = rc == 0 ? one : rc;
-	}
-	if (e->env != NULL) {
-		one = e->env->close(e->env, 0);
-		rc = rc == 0 ? one : rc;
-	}
-	if (st == ST_OK)
-		st = engine_failed(e) ? ST_CORRUPT : engine_status(e, "close", rc);
+	one = e->ops->close(e);
+	st = st == ST_OK ? one : st;
+	if (st == ST_OK && engine_failed(e))
+		st = ST_CORRUPT;
 	pthread_cond_destroy(&e->wake);
 	pthread_mutex_destroy(&e->lock);
 	pthread_mutex_destroy(&e->copy_lock);
@@ -448,9 +343,8 @@ engine_set_aside(const char *dir, char **name)
 	return st;
 }
 
-/* The files of a folder, and the folder. */
-static void
-remove_folder(const char *path)
+void
+engine_empty_folder(const char *path)
 {
 	DIR *d = opendir(path);
 	struct dirent *f;
@@ -461,6 +355,12 @@ remove_folder(const char *path)
 		if (f->d_name[0] != '.')
 			(void)unlinkat(dirfd(d), f->d_name, 0);
 	closedir(d);
+}
+
+static void
+remove_folder(const char *path)
+{
+	engine_empty_folder(path);
 	(void)rmdir(path);
 	LOG(NULL, WARN, "engine.drop-aside", KV_STR("dir", path));
 }
@@ -488,13 +388,13 @@ engine_drop_aside(const char *dir)
 enum status
 engine_begin(struct engine *e, struct engine_txn **txn)
 {
-	DB_TXN *t;
 	enum status st;
+	void *t = NULL;
 
 	*txn = NULL;
 	if (engine_failed(e))
 		return ST_CORRUPT;
-	st = engine_status(e, "begin", e->env->txn_begin(e->env, NULL, &t, DB_TXN_NOSYNC));
+	st = e->ops->begin(e, &t);
 	if (st != ST_OK)
 		return st;
 	*txn = mem_zalloc(sizeof(**txn));
@@ -504,126 +404,100 @@ engine_begin(struct engine *e, struct engine_txn **txn)
 	return ST_OK;
 }
 
-static enum status
-txn_end(struct engine_txn **txn, bool commit)
-{
-	struct engine *e = (*txn)->e;
-	DB_TXN *t = (*txn)->t;
-	int rc = commit ? t->commit(t, DB_TXN_NOSYNC) : t->abort(t);
-	bool wrote = (*txn)->writes > 0;
-
-	mem_free(txn);
-	__atomic_fetch_sub(&e->writers, 1, __ATOMIC_RELAXED);
-	if (rc == 0 && commit) {
-		STAT_ADD(e, commits, 1);
-		if (wrote && e->thread)
-			mark_dirty(e);
-	} else if (!commit) {
-		STAT_ADD(e, aborts, 1);
-	}
-	/* A transaction that cannot be undone leaves the tables in doubt; one that
-	 * cannot be committed was undone, unless the environment says otherwise. */
-	return engine_status(e, commit ? "commit" : "abort", rc);
-}
-
 enum status
 engine_commit(struct engine_txn **txn)
 {
-	return txn_end(txn, true);
+	struct engine *e = (*txn)->e;
+	bool wrote = (*txn)->writes > 0;
+	enum status st = e->ops->commit(e, (*txn)->t);
+
+	mem_free(txn);
+	__atomic_fetch_sub(&e->writers, 1, __ATOMIC_RELAXED);
+	if (st == ST_OK) {
+		STAT_ADD(e, commits, 1);
+		if (wrote && e->thread)
+			mark_dirty(e);
+	}
+	return st;
 }
 
 void
 engine_abort(struct engine_txn **txn)
 {
-	if (*txn != NULL)
-		(void)txn_end(txn, false);
+	struct engine *e;
+
+	if (*txn == NULL)
+		return;
+	e = (*txn)->e;
+	(void)e->ops->abort(e, (*txn)->t);
+	mem_free(txn);
+	__atomic_fetch_sub(&e->writers, 1, __ATOMIC_RELAXED);
+	STAT_ADD(e, aborts, 1);
 }
 
 /* ---- rows ---- */
+
+static bool
+key_good(struct span key)
+{
+	return key.len > 0 && key.len <= ENGINE_KEY_MAX;
+}
 
 enum status
 engine_get(struct engine *e, struct engine_txn *txn, unsigned table, struct span key,
     struct buf *value)
 {
-	DB *db = engine_table(e, table);
-	DBT k = engine_dbt(key), v;
-	unsigned tries = 0;
-	int rc;
-
 	if (engine_failed(e))
 		return ST_CORRUPT;
-	if (key.len > ENGINE_KEY_MAX)
+	if (!key_good(key))
 		return ST_LIMIT;
 	STAT_ADD(e, gets, 1);
 	if (value != NULL) {
 		buf_clear(value);
 		buf_reserve(value, 512);
 	}
-	do {
-		memset(&v, 0, sizeof(v));
-		v.flags = DB_DBT_USERMEM;
-		if (value != NULL) {
-			v.data = value->data;
-			v.ulen = value->room > UINT32_MAX ? UINT32_MAX :
-			    (u_int32_t)value->room;
-		} else {
-			v.flags |= DB_DBT_PARTIAL;
-		}
-		rc = db->get(db, txn != NULL ? txn->t : NULL, &k, &v, 0);
-		if (rc == DB_BUFFER_SMALL && value != NULL)
-			buf_reserve(value, v.size);
-	} while ((rc == DB_BUFFER_SMALL && value != NULL) ||
-	    engine_retry(e, txn, rc, &tries));
-	if (rc == 0 && value != NULL)
-		buf_added(value, v.size);
-	return engine_status(e, "get", rc);
+	return e->ops->get(e, txn, table, key, value);
 }
 
 static enum status
 row_put(struct engine_txn *txn, unsigned table, struct span key, struct span value,
-    u_int32_t flags)
+    bool insert)
 {
 	struct engine *e = txn->e;
-	DB *db = engine_table(e, table);
-	DBT k, v;
 
 	if (engine_failed(e))
 		return ST_CORRUPT;
-	if (key.len > ENGINE_KEY_MAX || value.len > ENGINE_VALUE_MAX)
+	if (!key_good(key) || value.len > ENGINE_VALUE_MAX)
 		return ST_LIMIT;
-	k = engine_dbt(key);
-	v = engine_dbt(value);
 	txn->writes++;
 	STAT_ADD(e, puts, 1);
-	return engine_status(e, "put", db->put(db, txn->t, &k, &v, flags));
+	return e->ops->put(txn, table, key, value, insert);
 }
 
 enum status
 engine_put(struct engine_txn *txn, unsigned table, struct span key, struct span value)
 {
-	return row_put(txn, table, key, value, 0);
+	return row_put(txn, table, key, value, false);
 }
 
 enum status
 engine_insert(struct engine_txn *txn, unsigned table, struct span key, struct span value)
 {
-	return row_put(txn, table, key, value, DB_NOOVERWRITE);
+	return row_put(txn, table, key, value, true);
 }
 
 enum status
 engine_del(struct engine_txn *txn, unsigned table, struct span key)
 {
 	struct engine *e = txn->e;
-	DB *db = engine_table(e, table);
-	DBT k = engine_dbt(key);
 
 	if (engine_failed(e))
 		return ST_CORRUPT;
-	if (key.len > ENGINE_KEY_MAX)
+	if (!key_good(key))
 		return ST_LIMIT;
 	txn->writes++;
 	STAT_ADD(e, dels, 1);
-	return engine_status(e, "del", db->del(db, txn->t, &k, 0));
+	return e->ops->del(txn, table, key);
 }
 
 /* ---- upkeep ---- */
@@ -631,54 +505,29 @@ engine_del(struct engine_txn *txn, unsigned table, struct span key)
 enum status
 engine_hot_copy(struct engine *e, const char *dest)
 {
-	int rc;
+	enum status st;
 
 	if (engine_failed(e))
 		return ST_CORRUPT;
-	/* A checkpoint might remove log files that are still to be copied. */
+	/* A checkpoint might remove what is still to be copied. */
 	pthread_mutex_lock(&e->copy_lock);
-	/* What is committed may stand in the log's buffer only. */
-	rc = e->env->log_flush(e->env, NULL);
-	if (rc == 0)
-		rc = e->env->backup(e->env, dest, DB_CREATE | DB_BACKUP_CLEAN);
+	st = e->ops->hot_copy(e, dest);
 	pthread_mutex_unlock(&e->copy_lock);
-	return engine_status(e, "hot copy", rc);
+	return st;
 }
 
 enum status
 engine_compact(struct engine *e, unsigned table, struct span from, struct span to,
     uint64_t *pages_freed)
 {
-	DB *db = engine_table(e, table);
-	DBT start = engine_dbt(from), stop = engine_dbt(to);
-	DB_COMPACT c;
-	int rc;
-
 	if (engine_failed(e))
 		return ST_CORRUPT;
-	memset(&c, 0, sizeof(c));
-	c.compact_fillpercent = 90;
-	rc = db->compact(db, NULL, from.len > 0 ? &start : NULL, to.len > 0 ? &stop : NULL,
-	    &c, DB_FREE_SPACE, NULL);
-	if (pages_freed != NULL)
-		*pages_freed = c.compact_pages_free;
-	return engine_status(e, "compact", rc);
+	return e->ops->compact(e, table, from, to, pages_freed);
 }
 
 void
 engine_stats(struct engine *e, struct engine_stats *out)
 {
-	DB_MPOOL_STAT *mp = NULL;
-	DB_LOG_STAT *lg = NULL;
-
 	*out = e->stats;
-	out->cache_bytes = e->opts.cache_bytes;
-	if (e->env->memp_stat(e->env, &mp, NULL, 0) == 0 && mp != NULL) {
-		out->cache_hits = mp->st_cache_hit;
-		out->cache_misses = mp->st_cache_miss;
-	}
-	if (e->env->log_stat(e->env, &lg, 0) == 0 && lg != NULL)
-		out->log_bytes = (uint64_t)lg->st_w_mbytes << 20 | lg->st_w_bytes;
-	free(mp);
-	free(lg);
+	e->ops->stats(e, out);
 }

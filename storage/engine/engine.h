@@ -10,10 +10,25 @@
  * two calls.  A thread that has a transaction open reads through it: without, it may
  * wait for itself for ever.
  *
+ * Two engines do so:
+ *
+ *	Berkeley DB	After any crash it opens with what its log on disk holds.  Pages have
+ *			checksums: a damaged one fails the engine when it is read.  `cache` is
+ *			its memory.
+ *	LMDB		After a crash of the process it opens with the last commit; after one of
+ *			the machine with the last checkpoint, whose pages stay untouched until
+ *			the next one is whole.  The page cache is its memory.  Pages have no
+ *			checksums: damage within a value is found by the record's own CRC, as a
+ *			damaged record and not as ST_CORRUPT of the engine; damage of a page's
+ *			structure may go unseen until it misleads a search, or end the process.
+ *			On disks that do not check what they keep Berkeley DB is the better one.
+ *
  * Every failure that leaves the tables in doubt (a bad checksum, an I/O error) makes
  * this and all later calls return ST_CORRUPT: close, engine_set_aside(), rebuild
  * from a hot copy and the journal.  (Berkeley DB then leaks what the environment held,
  * once for each rebuild.)
+ *
+ * Keys have at least one byte.
  *
  * Status beside the usual: ST_NOT_FOUND no such key; ST_NO_SPACE disk full, the
  * transaction must be aborted; ST_LIMIT key or value too long. */
@@ -28,9 +43,20 @@
 #include "common/util/span.h"
 #include "common/util/status.h"
 
+#define ENGINE_BOOT_ID		"/proc/sys/kernel/random/boot_id"
 #define ENGINE_TABLES_MAX	64
 #define ENGINE_KEY_MAX		1024
 #define ENGINE_VALUE_MAX	(16u << 20)
+
+/* Which engine keeps the tables.  A folder is of the one that made it. */
+enum engine_kind { ENGINE_BDB, ENGINE_LMDB };
+/* "berkeley-db", "lmdb" */
+const char *engine_kind_name(enum engine_kind kind);
+bool engine_kind_parse(const char *name, enum engine_kind *kind);
+/* LMDB may have been left out when this was built. */
+bool engine_kind_built(enum engine_kind kind);
+/* false: dir is empty, or is not there. */
+bool engine_made_by(const char *dir, enum engine_kind *kind);
 
 struct engine;
 struct engine_txn;
@@ -38,13 +64,17 @@ struct engine_cursor;
 
 /* Zeroed members mean the default. */
 struct engine_opts {
+	enum engine_kind	kind;
+	/* What is in ENGINE_BOOT_ID, for a process that cannot read it any more; NULL: looks
+	 * there.  Without one LMDB goes back to its last checkpoint whenever it is opened. */
+	const char		*boot_id;
 	/* Tables are numbered as named here.  Names are for ever (they are file names);
 	 * the order and so the numbers are not. */
 	const char *const	*tables;
 	size_t			n_tables;
 	/* Of the pages of each table, when it is made; NULL or 0: 4 KiB, which a disk writes whole
 	 * or not at all.  A table that is there keeps what it has. */
-	const uint32_t		*page_bytes;
+	const uint32_t		*page_bytes;	/* (LMDB has pages of the machine's size) */
 	uint64_t		cache_bytes;		/* default 64 MiB */
 	uint32_t		checkpoint_bytes;	/* of log; default 32 MiB */
 	uint32_t		checkpoint_s;		/* default 60 */
@@ -53,7 +83,8 @@ struct engine_opts {
 	bool			copy;			/* dir is a hot copy opened the first time */
 };
 
-/* dir exists; it holds nothing else.  Runs recovery.  ST_CORRUPT: must be rebuilt. */
+/* dir exists; it holds nothing else.  Runs recovery.  ST_CORRUPT: must be rebuilt;
+ * ST_UNSUPPORTED: another engine made it, or this one is not built in (a line was logged). */
 enum status engine_open(const char *dir, const struct engine_opts *opts, struct engine **e);
 /* Open transactions and cursors end before.  Checkpoints unless the engine failed. */
 enum status engine_close(struct engine **e);
@@ -110,7 +141,7 @@ enum status engine_checkpoint(struct engine *e);
  * opts.copy and holds at least what was committed when the call began. */
 enum status engine_hot_copy(struct engine *e, const char *dest);
 /* Closes the gaps in the rows from..to that interleaved growth leaves (to empty: the end).
- * Any thread; *pages_freed may be NULL. */
+ * LMDB leaves them: it uses free pages again, and a copy has none.  Any thread; *pages_freed may be NULL. */
 enum status engine_compact(struct engine *e, unsigned table, struct span from,
     struct span to, uint64_t *pages_freed);
 

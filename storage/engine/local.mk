@@ -2,5 +2,9 @@ noinst_LIBRARIES += storage/engine/libengine.a
 storage_engine_libengine_a_SOURCES = \
 	storage/engine/cursor.c \
 	storage/engine/engine.c storage/engine/engine.h \
-	storage/engine/roster.c storage/engine/roster.h \
-	storage/engine/engine_bdb.h
+	storage/engine/engine_bdb.c \
+	storage/engine/engine_priv.h \
+	storage/engine/roster.c storage/engine/roster.h
+if LMDB
+storage_engine_libengine_a_SOURCES += storage/engine/engine_lmdb.c
+endif

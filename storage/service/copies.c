@@ -420,7 +420,8 @@ begin(struct service *svc)
 
 	mk->svc = svc;
 	mk->engine = svc->engine;
-	mk->opts = (struct engine_opts){ .tables = state_tables, .n_tables = state_n_tables,
+	mk->opts = (struct engine_opts){ .kind = svc->cf.engine, .boot_id = svc->cf.boot_id,
+	    .tables = state_tables, .n_tables = state_n_tables,
 	    .page_bytes = state_page_bytes, .cache_bytes = CACHE_BYTES,
 	    .checkpoint_bytes = svc->cf.checkpoint_bytes, .small = svc->cf.small,
 	    .manual = true, .copy = true };

@@ -39,6 +39,7 @@ struct stored {
 	struct list		 early;
 	int			 authd_fd, indexd_fd;
 	struct service		*svc;
+	char			*boot_id;	/* read before the file is out of sight */
 	int			 code;
 };
 
@@ -83,6 +84,8 @@ fill_conf(const struct stored *sd, struct service_conf *cf)
 
 	service_conf_init(cf);
 	cf->shard = sd->hello.shard;
+	cf->engine = (enum engine_kind)s->engine;
+	cf->boot_id = sd->boot_id != NULL ? sd->boot_id : "";
 	cf->segment_bytes = (uint32_t)s->segment_bytes;
 	cf->cache_bytes = s->cache_bytes;
 	cf->checkpoint_bytes = (uint32_t)s->checkpoint_bytes;
@@ -351,6 +354,7 @@ main(int argc, char **argv)
 	struct ipc_config cf = { .protocol = &control_protocol, .peer = "monitor",
 	    .allowed = CONTROL_PARENT, .fds = true, .request = on_control,
 	    .closed = on_control_closed, .arg = &sd };
+	size_t boot_id_len;
 
 	log_init("stored");
 	if (argc > 1)
@@ -358,6 +362,7 @@ main(int argc, char **argv)
 	mem_keep_blocks();
 	control_child_signals();
 	list_init(&sd.early);
+	(void)fd_slurp_path(ENGINE_BOOT_ID, 128, &sd.boot_id, &boot_id_len);
 	sd.loop = cf.loop = loop_new();
 	sd.term = loop_signal_new(sd.loop, SIGTERM, on_term, &sd);
 	sd.control = ipc_new(&cf, CONTROL_FD);
@@ -370,6 +375,7 @@ main(int argc, char **argv)
 	ipc_free(&sd.control);
 	loop_signal_free(&sd.term);
 	conf_free(&sd.conf);
+	mem_free(&sd.boot_id);
 	loop_free(&sd.loop);
 	return sd.code;
 }

@@ -174,13 +174,17 @@ close_all(struct offline *o)
 static enum status
 open_state(struct offline *o, bool copy)
 {
-	const struct engine_opts opts = { .tables = state_tables, .n_tables = state_n_tables,
+	struct engine_opts opts = { .tables = state_tables, .n_tables = state_n_tables,
 		.page_bytes = state_page_bytes, .cache_bytes = o->opts.cache_bytes, .copy = copy,
 		.manual = true };
+	const char *dir = o->scratch != NULL ? o->scratch : o->db;
 	uint32_t shard = 0;
 	uint16_t is;
-	enum status st = engine_open(o->scratch != NULL ? o->scratch : o->db, &opts, &o->engine);
+	enum status st;
 
+	/* An empty one, to be filled from the journal, is of the engine that is always there. */
+	(void)engine_made_by(dir, &opts.kind);
+	st = engine_open(dir, &opts, &o->engine);
 	if (st != ST_OK)
 		return say(o, st, "the database cannot be opened", o->db);
 	st = state_shard(o->engine, &is);

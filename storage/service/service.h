@@ -18,6 +18,8 @@ struct service;
 /* What a shard needs of the configuration. */
 struct service_conf {
 	uint32_t	shard;
+	enum engine_kind engine;
+	const char	*boot_id;		/* see engine_opts; the caller's */
 	uint32_t	segment_bytes;		/* 0: the journal's default */
 	uint64_t	cache_bytes;
 	uint32_t	checkpoint_bytes, checkpoint_s;

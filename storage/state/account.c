@@ -163,3 +163,60 @@ apply_account_purge(struct apply *ap)
 		.deleted_ms = a->deleted_ms };
 	return ST_OK;
 }
+
+/* ---- incarnations ---- */
+
+#define JUMP ((uint64_t)1 << 32)
+
+static enum status
+renew_account(struct apply *ap, uint64_t id)
+{
+	struct engine_cursor *c = NULL;
+	struct span key, payload;
+	struct mbox *m;
+	struct acct *a;
+	struct key prefix;
+	enum status st;
+
+	TRY(st_acct(ap->s, id, &a));
+	a->rec.modseq += JUMP;
+	a->rec.mail_modseq = a->rec.mailbox_modseq = a->rec.thread_modseq = a->rec.modseq;
+	a->rec.horizon = a->rec.modseq;
+	a->dirty = true;
+	key_1(&prefix, id);
+	TRY(engine_cursor_open(ap->s->e, ap->s->txn, TAB_MAILBOX, key_span(&prefix), &c));
+	while ((st = engine_cursor_next(c, &key, &payload)) == ST_OK) {
+		st = st_mbox(ap->s, a, get_be64(key.p + 8), &m);
+		if (st != ST_OK)
+			break;
+		m->rec.uidvalidity = ++a->rec.uidvalidity;
+		m->rec.highestmodseq = a->rec.modseq;
+		m->dirty = true;
+	}
+	engine_cursor_close(&c);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* The shard lost what it may have promised: nothing that was seen of it may be taken for
+ * what comes now.  Unbounded, and run once before a shard serves again. */
+enum status
+apply_incarnation(struct apply *ap)
+{
+	struct engine_cursor *c = NULL;
+	struct span key, payload;
+	enum status st;
+
+	ap->s->meta.incarnation++;
+	ap->s->meta.next_id += JUMP;
+	ap->s->meta.dir_modseq += JUMP;
+	ap->s->meta_dirty = true;
+	TRY(st_flush(ap->s));
+	TRY(engine_cursor_open(ap->s->e, ap->s->txn, TAB_ACCOUNT, SPAN_NONE, &c));
+	while ((st = engine_cursor_next(c, &key, &payload)) == ST_OK) {
+		st = renew_account(ap, get_be64(key.p));
+		if (st != ST_OK)
+			break;
+	}
+	engine_cursor_close(&c);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}

@@ -11,7 +11,6 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/directory.c \
 	storage/state/flags_op.c \
 	storage/state/hash.c \
-	storage/state/incarnation.c \
 	storage/state/keyword.c \
 	storage/state/mailbox.c \
 	storage/state/message.c \
@@ -20,7 +19,6 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/op.c storage/state/op.h \
 	storage/state/path.c storage/state/pieces.c storage/state/place.c \
 	storage/state/reader.c \
-	storage/state/relocate.c \
 	storage/state/remove.c \
 	storage/state/read.c \
 	storage/state/open.c storage/state/read_mailboxes.c storage/state/read_touched.c \

@@ -16,6 +16,7 @@
 #include "common/util/log.h"
 #include "common/util/mem.h"
 #include "storage/client/body.h"
+#include "t/unit/storage/engines.h"
 
 static uint16_t expected;
 
@@ -37,6 +38,7 @@ rig_init(struct rig *r)
 	assert_non_null(mkdtemp(r->dir));
 	service_conf_init(&r->cf);
 	r->cf.shard = RIG_SHARD;
+	r->cf.engine = engines_kind();
 	r->cf.small = true;
 	r->cf.segment_bytes = 4u << 20;
 	r->cf.readers = 1;

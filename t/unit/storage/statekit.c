@@ -12,13 +12,14 @@
 #include <cmocka.h>
 
 #include "common/util/mem.h"
+#include "t/unit/storage/engines.h"
 
 #define OK(expr) assert_int_equal((expr), ST_OK)
 
 static void
 open_engine(struct kit *k)
 {
-	const struct engine_opts o = { .tables = state_tables, .n_tables = state_n_tables,
+	const struct engine_opts o = { .kind = engines_kind(), .tables = state_tables, .n_tables = state_n_tables,
 		.page_bytes = state_page_bytes,
 		.small = true, .manual = true };
 

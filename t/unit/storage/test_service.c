@@ -15,6 +15,7 @@
 #include "common/crypto/random.h"
 #include "storage/client/copy.h"
 #include "storage/client/body.h"
+#include "t/unit/storage/engines.h"
 #include "t/unit/storage/rig.h"
 
 /* libdb forgets its buffers when it panics, which one test makes it do. */
@@ -985,8 +986,8 @@ acknowledged_changes_happen_once_over_kill_9(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int
-main(void)
+static int
+run(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_first_attach_makes_the_account_with_its_mailboxes),
@@ -1011,6 +1012,12 @@ main(void)
 		TEST(acknowledged_changes_happen_once_over_kill_9),
 	};
 
-	log_set_level(LOG_LEVEL_WARN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int
+main(void)
+{
+	log_set_level(LOG_LEVEL_WARN);
+	return engines_each(run);
 }

@@ -9,6 +9,7 @@
 
 #include "common/util/mem.h"
 #include "storage/state/schema.h"
+#include "t/unit/storage/engines.h"
 #include "t/unit/storage/statekit.h"
 
 #define IS(expr, st) assert_int_equal((expr), (st))
@@ -1338,8 +1339,8 @@ columns_are_found_wherever_the_message_has_its_home(void **state)
 	columns_tell(other, 0x2, 2, 0, "1a 2b 3c ");
 }
 
-int
-main(void)
+static int
+run(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(account_records_of_earlier_versions_are_read),
@@ -1379,4 +1380,10 @@ main(void)
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int
+main(void)
+{
+	return engines_each(run);
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "common/util/mem.h"
+#include "t/unit/storage/engines.h"
 #include "t/unit/storage/statekit.h"
 
 #define OK(expr) assert_int_equal((expr), ST_OK)
@@ -394,6 +395,7 @@ random_operations_agree_with_a_model_and_with_their_replay(void **state)
 	struct kit other;
 
 	rnd_state = from_env("MANSIO_SEED", 1);
+	memset(boxes, 0, sizeof(boxes));
 	kit_open(k);
 	OK(kit_account(k, 7));
 	modseq = k->r.modseq;
@@ -427,12 +429,18 @@ random_operations_agree_with_a_model_and_with_their_replay(void **state)
 	kit_close(k);
 }
 
-int
-main(void)
+static int
+run(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_operations_agree_with_a_model_and_with_their_replay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int
+main(void)
+{
+	return engines_each(run);
 }
