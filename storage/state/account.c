@@ -125,7 +125,7 @@ purge_table(struct apply *ap, enum tab t, uint32_t *left)
 		} else if (t == TAB_ACL) {
 			st = acl_drop(ap->s, ap->a->id, get_be64(key.p + 8));
 		} else {
-			st = engine_del(ap->s->txn, t, key);
+			st = st_del_row(ap->s, t, key);
 		}
 	}
 	buf_fini(&keys);
@@ -142,7 +142,7 @@ apply_account_purge(struct apply *ap)
 		TAB_HISTORY, TAB_SUBSCR, TAB_KEYWORD, TAB_MBOXNAME, TAB_MAILBOX, TAB_WORK,
 		TAB_UIDL, TAB_METADATA, TAB_STAGE, TAB_ACL, TAB_RSEEN, TAB_READER,
 		TAB_MTHREAD, TAB_URLKEY, TAB_ANNOTATION, TAB_ANNLOG,
-		TAB_PLACED };
+		TAB_PLACED, TAB_UIDHIGH, TAB_QUARANTINE };
 	struct rec_account *a = &ap->a->rec;
 	uint32_t left = OP_ROWS;
 

@@ -567,7 +567,7 @@ annotations_drop(struct apply *ap, struct mbox *m, uint32_t uid, uint64_t modseq
 		value = get_span(&r);
 		if (value.p == NULL)
 			value = SPAN_LIT("");
-		st = engine_del(ap->s->txn, TAB_ANNOTATION, key);
+		st = st_del_row(ap->s, TAB_ANNOTATION, key);
 		count(ap, m, get_be64(key.p + UID_KEY), -1,
 		    -(int64_t)(key.len - NAME_KEY + value.len));
 		if (st == ST_OK && modseq != 0)
@@ -608,7 +608,7 @@ annotations_forget(struct apply *ap, uint64_t mailbox, uint64_t modseq, uint32_t
 	engine_cursor_close(&c);
 	reader_init(&r, keys.data, keys.len);
 	while (reader_left(&r) > 0 && (st == ST_OK || st == ST_NOT_FOUND)) {
-		enum status gone = engine_del(ap->s->txn, TAB_ANNLOG, get_span(&r));
+		enum status gone = st_del_row(ap->s, TAB_ANNLOG, get_span(&r));
 
 		st = gone != ST_OK ? gone == ST_NOT_FOUND ? ST_CORRUPT : gone : st;
 	}

@@ -164,6 +164,7 @@ forget_mailbox(struct apply *ap, uint64_t mailbox)
 	mem_free(&m);
 	TRY(acl_drop(ap->s, ap->a->id, mailbox));
 	key_2(&k, ap->a->id, mailbox);
+	TRY(st_del_any(ap->s, TAB_UIDHIGH, &k));
 	return st_del_any(ap->s, TAB_MAILBOX, &k);
 }
 

@@ -10,6 +10,9 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/copy.c \
 	storage/state/directory.c \
 	storage/state/flags_op.c \
+	storage/state/fsck.c storage/state/fsck.h storage/state/fsck_priv.h \
+	storage/state/fsck_judges.h storage/state/fsck_mail.c storage/state/fsck_rest.c \
+	storage/state/fsck_root.c storage/state/fsck_sums.c \
 	storage/state/hash.c \
 	storage/state/keyword.c \
 	storage/state/mailbox.c \
@@ -20,11 +23,13 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/path.c storage/state/pieces.c storage/state/place.c \
 	storage/state/reader.c \
 	storage/state/remove.c \
+	storage/state/repair.c \
 	storage/state/read.c \
 	storage/state/open.c storage/state/read_mailboxes.c storage/state/read_touched.c \
 	storage/state/schema.c storage/state/schema.h \
 	storage/state/state.c storage/state/state.h storage/state/state_priv.h \
 	storage/state/thread.c \
+	storage/state/uidhigh.c \
 	storage/state/uidl.c \
 	storage/state/upgrade.c storage/state/upgrade.h \
 	storage/state/urlkey.c \

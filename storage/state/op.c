@@ -72,6 +72,8 @@ static const struct field metadata[] = { F(VARINT, metadata, mailbox),
 static const struct field url_key[] = { F(SPAN, url_key, path), F(BOOL, url_key, reset),
 	F(SPAN, url_key, key), { 0 } };
 
+static const struct field repair[] = { F(SPAN, repair, rows), { 0 } };
+
 static const struct {
 	const char		*name;
 	const struct field	*fields;
@@ -108,6 +110,7 @@ static const struct {
 	[OP_STAGE_APPEND_ANNOTATED] = { "stage-append-annotated", append_annotated },
 	[OP_ACL_SET] = { "acl-set", acl_set },
 	[OP_URL_KEY] = { "url-key", url_key },
+	[OP_REPAIR] = { "repair", repair },
 	[OP_APPEND_PLACED] = { "append-placed", append_placed },
 	[OP_UIDVALIDITY] = { "uidvalidity", uidvalidity },
 };
@@ -259,6 +262,39 @@ op_decode(struct op *op, struct span bytes)
 			return false;
 	}
 	return reader_done(&r);
+}
+
+void
+put_op_repair_row(struct buf *b, const struct op_repair_row *r)
+{
+	put_u8(b, r->how);
+	put_span(b, r->table);
+	put_span(b, r->key);
+	if (r->how == REPAIR_PUT) {
+		put_span(b, r->value);
+		return;
+	}
+	put_u32(b, r->crc);
+	put_span(b, r->why);
+}
+
+bool
+get_op_repair_row(struct reader *r, struct op_repair_row *row)
+{
+	if (r->bad || r->p == r->end)
+		return false;
+	*row = (struct op_repair_row){ .how = get_u8(r) };
+	row->table = get_span(r);
+	row->key = get_span(r);
+	if (row->how == REPAIR_PUT) {
+		row->value = get_span(r);
+	} else {
+		row->crc = get_u32(r);
+		row->why = get_span(r);
+	}
+	if (row->how < REPAIR_PUT || row->how > REPAIR_QUARANTINE)
+		r->bad = true;
+	return !r->bad;
 }
 
 void

@@ -43,6 +43,7 @@ enum op_kind {
 	OP_STAGE_APPEND_ANNOTATED = 84,
 	OP_REMOVE = 90, OP_UIDL_PUT = 91,
 	OP_URL_KEY = 100,
+	OP_REPAIR = 110,
 	OP_APPEND_PLACED = 140, OP_UIDVALIDITY = 141
 };
 
@@ -157,6 +158,18 @@ struct op_dir_write { struct span steps; };	/* store_dir_step... */
 /* A mailbox access key (RFC 4467) for who has none; reset: in any case.  path empty: all keys of
  * the account are void.  key: random, from the service. */
 struct op_url_key { struct span path; bool reset; struct span key; };
+/* Rows of the applied state as they have to be; see fsck.h.  At most OP_ROWS. */
+enum repair_how { REPAIR_PUT = 1, REPAIR_DELETE = 2, REPAIR_QUARANTINE = 3 };
+struct op_repair_row {
+	uint8_t		how;
+	struct span	table, key;	/* its name */
+	struct span	value;		/* of a put: version, payload, CRC */
+	uint32_t	crc;		/* of the others: CRC-32C of the value; another one stays */
+	struct span	why;
+};
+void put_op_repair_row(struct buf *b, const struct op_repair_row *r);
+bool get_op_repair_row(struct reader *r, struct op_repair_row *row);
+struct op_repair { struct span rows; };
 /* Ends what an account has under way: rows of a copy or an append that was not committed
  * go, and the old places of a committed move; at most `rows` of them. */
 struct op_stage_end { uint32_t rows; };
@@ -187,6 +200,7 @@ struct op {
 		struct op_stage_end		stage_end;
 		struct op_acl_set		acl_set;
 		struct op_url_key		url_key;
+		struct op_repair		repair;
 		struct op_uidvalidity		uidvalidity;
 	} u;
 };

@@ -180,7 +180,7 @@ purge_table(struct apply *ap, enum tab t, uint64_t mailbox, uint32_t *left)
 	st = ST_OK;
 	reader_init(&r, keys.data, keys.len);
 	while (st == ST_OK && r.p < r.end)
-		st = engine_del(ap->s->txn, t, get_span(&r));
+		st = st_del_row(ap->s, t, get_span(&r));
 	buf_fini(&keys);
 	return st;
 }

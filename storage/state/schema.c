@@ -23,6 +23,7 @@ const char *const state_tables[] = {
 	[TAB_READER] = "reader", [TAB_MTHREAD] = "mthread", [TAB_URLKEY] = "urlkey",
 	[TAB_ANNOTATION] = "annotation", [TAB_ANNLOG] = "annlog",
 	[TAB_PLACED] = "placed",
+	[TAB_UIDHIGH] = "uidhigh", [TAB_QUARANTINE] = "quarantine",
 };
 const size_t state_n_tables = TAB_COUNT;
 
@@ -109,6 +110,20 @@ key_subscription(struct key *k, uint64_t account, struct span path)
 	key_1(k, account);
 	sha256(path, k->b + k->len);
 	k->len += SHA256_LEN;
+}
+
+void
+key_quarantine(struct key *k, uint64_t account, enum tab t, struct span key)
+{
+	struct buf b = { 0 };
+
+	buf_add_str(&b, state_tables[t]);
+	put_u8(&b, 0);
+	buf_add_span(&b, key);
+	key_1(k, account);
+	sha256(buf_span(&b), k->b + k->len);
+	k->len += SHA256_LEN;
+	buf_fini(&b);
 }
 
 void
@@ -662,4 +677,28 @@ rec_history_get(struct span p, struct rec_history *h)
 		h->names = get_span(&r);
 	}
 	return reader_done(&r) && h->mailboxes.len % 8 == 0;
+}
+
+void
+rec_quarantine_put(struct buf *b, const struct rec_quarantine *r)
+{
+	put_u64(b, (uint64_t)r->time_ms);
+	put_span(b, r->table);
+	put_span(b, r->key);
+	put_span(b, r->bytes);
+	put_span(b, r->why);
+}
+
+bool
+rec_quarantine_get(struct span p, struct rec_quarantine *q)
+{
+	struct reader r;
+
+	start(&r, p);
+	q->time_ms = (int64_t)get_u64(&r);
+	q->table = get_span(&r);
+	q->key = get_span(&r);
+	q->bytes = get_span(&r);
+	q->why = get_span(&r);
+	return reader_done(&r);
 }

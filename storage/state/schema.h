@@ -44,6 +44,9 @@
  *	          or 0, entry                       shared one
  *	annlog    account, mailbox, modseq, uid,    how it was before, see annotation.c; goes with
  *	          reader or 0, entry                the history row of this modseq
+ *	uidhigh   account, mailbox                  u32: uids below it were given out, see uidhigh.c;
+ *	                                            "uidhigh" in meta: every mailbox has its row
+ *	quarantine account, SHA-256 of table, key   struct rec_quarantine: what fsck took away
  *
  * Home: the membership a message was appended with; its cold rows stay under that key
  * when it is copied, moved or expunged there, for mailbox ids and uids never return.
@@ -71,6 +74,7 @@ enum tab {
 	TAB_URLKEY,
 	TAB_ANNOTATION, TAB_ANNLOG,
 	TAB_PLACED,
+	TAB_UIDHIGH, TAB_QUARANTINE,
 	TAB_COUNT
 };
 
@@ -113,6 +117,7 @@ void key_uid(struct key *k, uint64_t account, uint64_t mailbox, uint32_t uid);
 void key_name(struct key *k, uint64_t account, uint64_t parent, struct span name);
 void key_change(struct key *k, uint64_t account, uint64_t mailbox, uint64_t modseq,
     uint32_t uid);
+void key_quarantine(struct key *k, uint64_t account, enum tab t, struct span key);
 void key_subscription(struct key *k, uint64_t account, struct span path);
 
 /* ---- values ---- */
@@ -252,6 +257,15 @@ struct rec_history {
 	struct span	names;
 };
 
+/* A record that could not be mended, as it was; or, with table "message" and without bytes, a
+ * message whose body is damaged: it stays where it is. */
+struct rec_quarantine {
+	int64_t		time_ms;
+	struct span	table, key, bytes, why;
+};
+
+void rec_quarantine_put(struct buf *b, const struct rec_quarantine *r);
+bool rec_quarantine_get(struct span p, struct rec_quarantine *r);
 void rec_meta_put(struct buf *b, const struct rec_meta *r);
 bool rec_meta_get(struct span p, struct rec_meta *r);
 void rec_schema_put(struct buf *b, const struct rec_schema *r);

@@ -1,6 +1,6 @@
 /* Opening, transactions, the records kept decoded during one, and the way of an
  * operation: remembered? judged and applied, history, remembered. */
-#include "storage/state/state_priv.h"
+#include "storage/state/fsck_priv.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -55,13 +55,23 @@ enum status
 st_put(struct state *s, enum tab t, const struct key *k)
 {
 	rec_end(&s->out, t, key_span(k));
+	if (s->fsck != NULL)
+		fsck_row(s->fsck, t, key_span(k), buf_span(&s->out));
 	return engine_put(s->txn, t, key_span(k), buf_span(&s->out));
+}
+
+enum status
+st_del_row(struct state *s, enum tab t, struct span key)
+{
+	if (s->fsck != NULL)
+		fsck_row(s->fsck, t, key, SPAN_NONE);
+	return engine_del(s->txn, t, key);
 }
 
 enum status
 st_del(struct state *s, enum tab t, const struct key *k)
 {
-	enum status st = engine_del(s->txn, t, key_span(k));
+	enum status st = st_del_row(s, t, key_span(k));
 
 	return st == ST_NOT_FOUND ? st_damaged(s, t, key_span(k)) : st;
 }
@@ -69,7 +79,7 @@ st_del(struct state *s, enum tab t, const struct key *k)
 enum status
 st_del_any(struct state *s, enum tab t, const struct key *k)
 {
-	enum status st = engine_del(s->txn, t, key_span(k));
+	enum status st = st_del_row(s, t, key_span(k));
 
 	return st == ST_NOT_FOUND ? ST_OK : st;
 }
@@ -172,6 +182,7 @@ st_mbox(struct state *s, struct acct *a, uint64_t id, struct mbox **m)
 	*m = st_mbox_new(a, id);
 	(*m)->rec = rec;
 	st_mbox_name(*m, rec.name);
+	(*m)->high = rec.uidnext;
 	(*m)->dirty = false;
 	return ST_OK;
 }
@@ -230,6 +241,7 @@ acct_write(struct state *s, struct acct *a)
 		TRY(uidmap_flush(s, a, m));
 		if (!m->dirty)
 			continue;
+		TRY(uidhigh_write(s, a->id, m));
 		key_2(&k, a->id, m->id);
 		rec_mailbox_put(st_put_start(s), &m->rec);
 		TRY(st_put(s, TAB_MAILBOX, &k));
@@ -273,10 +285,21 @@ write_all(struct state *s, const struct journal_pos *pos)
 		TRY(meta_write(s));
 	if (s->upgrade.dirty)
 		TRY(upgrade_write(s));
+	if (s->uidhigh_dirty)
+		TRY(uidhigh_done(s));
 	key_text(&k, SPAN_LIT(meta_position));
 	journal_pos_put(st_put_start(s), pos);
 	put_u64(&s->out, (uint64_t)s->stamp_now_ms);
 	return st_put(s, TAB_META, &k);
+}
+
+/* What was kept decoded may not be what the rows say any more. */
+enum status
+st_forget(struct state *s)
+{
+	TRY(st_flush(s));
+	forget(s);
+	return ST_OK;
 }
 
 /* ---- opening ---- */
@@ -294,6 +317,7 @@ read_meta(struct state *s, uint16_t shard)
 	if (st == ST_NOT_FOUND) {
 		s->meta = (struct rec_meta){ .shard = shard, .next_id = 1 };
 		s->meta_dirty = true;
+		TRY(uidhigh_load(s, true));
 		return upgrade_load(s, true);
 	}
 	TRY(st);
@@ -302,6 +326,7 @@ read_meta(struct state *s, uint16_t shard)
 	if (s->meta.shard != shard)
 		return ST_CONFLICT;
 	TRY(upgrade_load(s, false));
+	TRY(uidhigh_load(s, false));
 	key_text(&k, SPAN_LIT(meta_position));
 	TRY(st_get(s, NULL, TAB_META, &k, &s->value, &payload));
 	reader_init(&r, payload.p, payload.len);
@@ -429,6 +454,8 @@ state_abort(struct state *s)
 {
 	engine_abort(&s->txn);
 	s->meta = s->meta_before;
+	if (s->fsck != NULL)
+		fsck_undone(s->fsck);
 	forget(s);
 }
 
@@ -444,10 +471,12 @@ state_commit(struct state *s, const struct journal_pos *pos)
 	st = engine_commit(&s->txn);
 	if (st != ST_OK) {
 		s->meta = s->meta_before;
+		if (s->fsck != NULL)
+			fsck_undone(s->fsck);
 	} else {
 		s->pos = *pos;
 		s->stamp_ms = s->stamp_now_ms;
-		s->meta_dirty = s->upgrade.dirty = false;
+		s->meta_dirty = s->upgrade.dirty = s->uidhigh_dirty = false;
 		publish_meta(s);
 	}
 	forget(s);
@@ -533,6 +562,7 @@ static const struct {
 	[OP_METADATA_NOTED] = { apply_metadata_noted, SHARED },
 	[OP_ACL_SET] = { apply_acl_set, SHARED },
 	[OP_URL_KEY] = { apply_url_key, 0 },
+	[OP_REPAIR] = { apply_repair, NO_ACCOUNT },
 	[OP_APPEND_PLACED] = { apply_append, 0 },
 	[OP_UIDVALIDITY] = { apply_uidvalidity, 0 },
 };

@@ -36,6 +36,7 @@ struct mbox {
 	struct rec_block	block;
 	uint32_t		block_no;
 	bool			block_here, block_dirty;
+	uint32_t		high;		/* of its row of uidhigh */
 	struct list		in_acct;
 };
 
@@ -71,6 +72,8 @@ struct state {
 	struct rec_meta		meta, meta_before;
 	bool			meta_dirty;
 	struct upgrade		upgrade;
+	bool			uidhigh_dirty;	/* that table is complete, and nothing says so yet */
+	struct state_fsck	*fsck;		/* is told of every row that changes; NULL: none runs */
 	struct journal_pos	pos;
 	int64_t			stamp_ms;	/* time of the operation at pos */
 	int64_t			stamp_now_ms;	/* with the open transaction */
@@ -131,6 +134,8 @@ enum status st_get(struct state *s, struct engine_txn *txn, enum tab t, const st
 struct buf *st_put_start(struct state *s);
 enum status st_put(struct state *s, enum tab t, const struct key *k);
 enum status st_del(struct state *s, enum tab t, const struct key *k);
+/* By a whole key, as a cursor gave it. */
+enum status st_del_row(struct state *s, enum tab t, struct span key);
 /* Absent is fine. */
 enum status st_del_any(struct state *s, enum tab t, const struct key *k);
 enum status st_next(struct state *s, enum tab t, struct engine_cursor *c, struct span *key,
@@ -144,6 +149,8 @@ struct mbox *st_mbox_new(struct acct *a, uint64_t id);
 void st_mbox_name(struct mbox *m, struct span name);
 /* Writes what is kept decoded, before rows are walked or removed in bulk. */
 enum status st_flush(struct state *s);
+/* The same, and all is read again. */
+enum status st_forget(struct state *s);
 /* Forgets the mailboxes and keywords kept of an account, after st_flush(). */
 void st_drop_mailboxes(struct acct *a);
 uint64_t st_new_id(struct state *s);
@@ -171,6 +178,14 @@ enum status upgrade_load(struct state *s, bool fresh);
 /* In an open transaction, when it is dirty. */
 enum status upgrade_write(struct state *s);
 void upgrade_fini(struct state *s);
+
+/* ---- how far uids were given out (uidhigh.c) ---- */
+
+/* When a mailbox's record is written. */
+enum status uidhigh_write(struct state *s, uint64_t account, struct mbox *m);
+/* fresh: the database is empty.  Makes the rows of one that is older than they are. */
+enum status uidhigh_load(struct state *s, bool fresh);
+enum status uidhigh_done(struct state *s);
 
 /* ---- uid map (uidmap.c) ---- */
 
@@ -375,6 +390,28 @@ enum status reader_row(struct state *s, struct reader_view *v, struct store_row 
 /* Up to OP_ROWS marks of a mailbox go.  *empty: none is left. */
 enum status reader_purge(struct apply *ap, uint64_t mailbox, bool *empty);
 
+/* ---- the tree of hashes of an account (hash.c) ---- */
+
+/* Whose block is hashed, and which tables have anything to say about it. */
+struct hash_what {
+	uint64_t	account, mailbox;
+	bool		uidls, annotations, staged;
+};
+struct digest;
+/* Starts the root; *root is NULL unless ST_OK.  Fills w but for the mailbox. */
+enum status hash_account_begin(struct state *s, uint64_t account, struct hash_what *w,
+    struct digest **root);
+/* What is not in the blocks of a mailbox; fills w.  ST_NOT_FOUND: it is deleted. */
+enum status hash_head(struct state *s, uint64_t account, uint64_t id, struct hash_what *w,
+    unsigned char out[32]);
+/* The first block at or behind `from` that has members.  ST_NOT_FOUND: none. */
+enum status hash_block(struct state *s, const struct hash_what *w, uint32_t from,
+    uint32_t *block, unsigned char out[32]);
+/* From the head to the mailbox, and from the mailboxes to the root; in order. */
+struct digest *hash_mailbox_begin(const unsigned char head[32]);
+void hash_mailbox_block(struct digest *d, uint32_t block, const unsigned char hash[32]);
+void hash_account_mailbox(struct digest *root, uint64_t id, const unsigned char hash[32]);
+
 /* ---- operations ---- */
 
 enum status apply_account_create(struct apply *ap);
@@ -407,6 +444,7 @@ enum status apply_metadata(struct apply *ap);
 enum status apply_metadata_noted(struct apply *ap);
 enum status apply_acl_set(struct apply *ap);
 enum status apply_url_key(struct apply *ap);
+enum status apply_repair(struct apply *ap);
 /* once.c: has its own way to the records. */
 enum status apply_once_purge(struct apply *ap);
 /* *known: result was filled from memory. */
