@@ -41,6 +41,7 @@ struct store {
 	struct shard		*shard;
 	uint32_t		 chan;
 	store_event_fn		 event;
+	uint64_t		 incarnation;	/* of the shard, when it was attached */
 	void			*arg;
 	enum attach		 attach;
 	enum status		 refused;
@@ -336,7 +337,17 @@ on_attached(void *arg, const struct ipc_head *h, const struct ipc_message *m, co
 	s->attach = ATTACH_NO;
 	if (h->status == ST_UNAVAILABLE)
 		return;			/* the timer asks again */
+	/* The shard lost what it said before: what the caller knows of it is of another life. */
+	if (h->status == ST_OK && m != NULL && m->no == STORE_ATTACHED && again &&
+	    is->incarnation != s->incarnation) {
+		s->attach = ATTACH_REFUSED;
+		s->refused = ST_DENIED;
+		fail_all(s, s->refused);
+		s->event(s->arg, STORE_EV_REVOKED, 0);
+		return;
+	}
 	if (h->status == ST_OK && m != NULL && m->no == STORE_ATTACHED) {
+		s->incarnation = is->incarnation;
 		s->attach = ATTACH_OK;
 		s->attached_once = true;
 		if (s->watching)

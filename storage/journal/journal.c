@@ -259,6 +259,8 @@ find_end(struct journal *j, const struct journal_pos *applied, struct scan *sc,
     struct journal_damage *d)
 {
 	enum status st = scan_run(j, applied, 0, NULL, NULL, sc);
+	struct scan end = *sc;
+	bool walked = st == ST_OK;
 
 	if (st == ST_OK)
 		st = scan_evidence(j, sc);
@@ -266,7 +268,16 @@ find_end(struct journal *j, const struct journal_pos *applied, struct scan *sc,
 		st = ST_CORRUPT;
 	if (st == ST_CORRUPT)
 		scan_damage(sc, d);
-	else if (st != ST_OK)
+	if (st == ST_CORRUPT && walked && j->opts.cut && end.offset != 0 &&
+	    end.lsn > applied->lsn) {
+		*sc = end;
+		if (d != NULL)
+			d->lost = true;
+		return ST_OK;
+	}
+	if (st == ST_CORRUPT)
+		return st;
+	if (st != ST_OK)
 		fail(d, st, "cannot be read", sc->segment);
 	return st;
 }

@@ -88,6 +88,8 @@ struct journal_opts {
 	uint32_t	mark_ms;	/* mark at most this often; default 1000 */
 	uint64_t	reserve_bytes;	/* kept free beside two segments: checkpoint, database log */
 	uint64_t	salt;		/* 0: random; makes a new journal's bytes repeatable */
+	bool		cut;		/* with damage behind applied: go on in front of it, what stands
+					 * behind is gone; see journal_damage.lost */
 	bool		read_only;	/* tools: nothing is written, the end is not cleared */
 	bool		inline_io;	/* tests: no threads; flush_start syncs before it returns,
 					 * segments are made when needed, a mark at every flush */
@@ -99,6 +101,7 @@ struct journal_damage {
 	uint64_t	lsn;			/* LSN expected there */
 	uint64_t	durable;		/* highest LSN known durable */
 	uint64_t	cut_bytes;		/* ST_OK: nonzero bytes discarded behind the end */
+	bool		lost;			/* ST_OK with opts.cut: durable records were discarded */
 	char		what[160];		/* one English line, no line end */
 };
 

@@ -9,6 +9,7 @@ storage_service_libservice_a_SOURCES = \
 	storage/service/lease.c \
 	storage/service/ops.c \
 	storage/service/peer.c \
+	storage/service/rebuild.c storage/service/rebuild.h \
 	storage/service/readers.c storage/service/readers.h \
 	storage/service/reads.c \
 	storage/service/record.c storage/service/record.h \

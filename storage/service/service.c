@@ -1,3 +1,4 @@
+#include "storage/service/rebuild.h"
 #include "storage/service/service_priv.h"
 
 #include <errno.h>
@@ -114,135 +115,6 @@ service_judge(struct service *svc, enum status st, const char *where)
 
 /* Opening ----------------------------------------------------------------------- */
 
-static char *
-path_of(const char *dir, const char *name)
-{
-	struct buf b = { 0 };
-
-	buf_addf(&b, "%s/%s", dir, name);
-	buf_cstr(&b);
-	return buf_take(&b);
-}
-
-static bool
-make_dir(const char *path)
-{
-	if (mkdir(path, 0700) == 0 || errno == EEXIST)
-		return true;
-	LOG(NULL, ERROR, "store.folder", KV_STR("path", path), KV_ERRNO(errno));
-	return false;
-}
-
-static enum status
-open_engine(struct service *svc, const char *db)
-{
-	const struct engine_opts opts = { .kind = svc->cf.engine, .boot_id = svc->cf.boot_id,
-	    .tables = state_tables, .n_tables = state_n_tables, .page_bytes = state_page_bytes,
-	    .cache_bytes = svc->cf.cache_bytes, .checkpoint_bytes = svc->cf.checkpoint_bytes,
-	    .checkpoint_s = svc->cf.checkpoint_s, .small = svc->cf.small };
-	enum status st = engine_open(db, &opts, &svc->engine);
-
-	if (st == ST_OK)
-		st = state_open(svc->engine, (uint16_t)svc->cf.shard, &svc->state);
-	if (st == ST_UNSUPPORTED)
-		LOG(NULL, ERROR, "store.newer", KV_UINT("shard", svc->cf.shard), KV_STR("dir", db),
-		    KV_UINT("known_schema", SCHEMA_VERSION), KV_STR("why", "a newer Mansio wrote "
-		    "this database: start that one, or move the folder away to have it made "
-		    "anew from the journal"));
-	if (st != ST_OK && svc->engine != NULL)
-		engine_close(&svc->engine);
-	return st;
-}
-
-static void
-close_engine(struct service *svc)
-{
-	state_close(&svc->state);
-	if (svc->engine != NULL)
-		engine_close(&svc->engine);
-}
-
-static enum status
-open_journal(struct service *svc, const char *path)
-{
-	struct journal_opts opts = { .shard = svc->cf.shard,
-	    .segment_bytes = svc->cf.segment_bytes, .inline_io = svc->cf.inline_io,
-	    .reserve_bytes = svc->cf.min_free_bytes + engine_log_most(svc->cf.checkpoint_bytes) };
-	struct journal_damage damage = { 0 };
-	struct journal_pos at;
-	enum status st;
-
-	state_position(svc->state, &at);
-	st = journal_open(path, svc->cf.io, &opts, &at, &svc->journal, &damage);
-	if (st != ST_OK)
-		LOG(NULL, ERROR, "journal.open", KV_UINT("shard", svc->cf.shard), KV_STATUS(st),
-		    KV_STR("what", damage.what), KV_UINT("segment", damage.segment),
-		    KV_UINT("offset", damage.offset), KV_UINT("lsn", damage.lsn));
-	else if (damage.cut_bytes > 0)
-		LOG(NULL, INFO, "journal.torn_end", KV_UINT("shard", svc->cf.shard),
-		    KV_UINT("bytes", damage.cut_bytes));
-	return st;
-}
-
-static enum status
-replay(struct service *svc, bool *rebuild)
-{
-	char what[160];
-	enum status st = service_replay(svc->journal, svc->state, what);
-
-	svc->last_ms = state_stamp(svc->state);
-
-	/* Without a word about the journal it is the applied state that is damaged. */
-	*rebuild = st == ST_CORRUPT && what[0] == '\0';
-	if (st != ST_OK)
-		LOG(NULL, ERROR, "store.replay", KV_UINT("shard", svc->cf.shard), KV_STATUS(st),
-		    KV_STR("what", what));
-	return st;
-}
-
-/* One attempt with the applied state that is there. */
-static enum status
-open_all(struct service *svc, const char *db, const char *jpath, bool *rebuild)
-{
-	enum status st = open_engine(svc, db);
-
-	*rebuild = st == ST_CORRUPT;
-	if (st == ST_OK)
-		st = open_journal(svc, jpath);
-	if (st != ST_OK)
-		return st;
-	return replay(svc, rebuild);
-}
-
-static enum status
-open_or_rebuild(struct service *svc, const char *db, const char *jpath)
-{
-	bool rebuild;
-	char *aside = NULL;
-	enum status st = open_all(svc, db, jpath, &rebuild);
-
-	if (st == ST_NO_SPACE && engine_drop_aside(db) > 0) {
-		close_engine(svc);
-		journal_close(&svc->journal);
-		st = open_all(svc, db, jpath, &rebuild);
-	}
-	if (!rebuild)
-		return st;
-	close_engine(svc);
-	journal_close(&svc->journal);
-	st = engine_set_aside(db, &aside);
-	LOG(NULL, WARN, "store.rebuild", KV_UINT("shard", svc->cf.shard),
-	    KV_STR("aside", aside != NULL ? aside : ""), KV_STATUS(st));
-	mem_free(&aside);
-	if (st == ST_OK)
-		st = open_all(svc, db, jpath, &rebuild);
-	if (st != ST_NO_SPACE || engine_drop_aside(db) == 0)
-		return st;
-	close_engine(svc);
-	journal_close(&svc->journal);
-	return open_all(svc, db, jpath, &rebuild);
-}
-
 static void
 on_tick(void *arg)
 {
@@ -254,8 +126,7 @@ service_open(struct loop *l, const struct service_conf *cf, const char *dir,
     service_fatal_fn fatal, void *arg, struct service **out)
 {
 	struct service *svc = mem_zalloc(sizeof(*svc));
-	char *db = path_of(dir, "db"), *jpath = path_of(dir, "journal");
-	enum status st = ST_UNAVAILABLE;
+	enum status st;
 
 	*out = NULL;
 	svc->loop = l;
@@ -269,10 +140,7 @@ service_open(struct loop *l, const struct service_conf *cf, const char *dir,
 	list_init(&svc->opened);
 	list_init(&svc->reads);
 	voids_init(&svc->voids, VOIDS_MAX);
-	if (make_dir(db) && make_dir(jpath))
-		st = open_or_rebuild(svc, db, jpath);
-	mem_free(&db);
-	mem_free(&jpath);
+	st = rebuild_open(svc);
 	if (st != ST_OK) {
 		service_close(&svc);
 		return st;
@@ -342,13 +210,13 @@ service_close(struct service **svcp)
 	loop_io_free(&svc->flush_io);
 	loop_task_free(&svc->tick_task);
 	loop_task_free(&svc->reads_task);
-	close_engine(svc);
-	journal_close(&svc->journal);
+	rebuild_close(svc);
 	if (svc->set_aside) {
-		char *db = path_of(svc->dir, "db");
+		struct buf db = { 0 };
 
-		engine_set_aside(db, NULL);
-		mem_free(&db);
+		buf_addf(&db, "%s/db", svc->dir);
+		engine_set_aside(buf_cstr(&db), NULL);
+		buf_fini(&db);
 	}
 	table_fini(&svc->accounts, free_account, NULL);
 	opened_fini(svc);

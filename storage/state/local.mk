@@ -14,6 +14,7 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/fsck_judges.h storage/state/fsck_mail.c storage/state/fsck_rest.c \
 	storage/state/fsck_root.c storage/state/fsck_sums.c \
 	storage/state/hash.c \
+	storage/state/incarnation.c \
 	storage/state/keyword.c \
 	storage/state/mailbox.c \
 	storage/state/message.c \
@@ -22,6 +23,7 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/op.c storage/state/op.h \
 	storage/state/path.c storage/state/pieces.c storage/state/place.c \
 	storage/state/reader.c \
+	storage/state/relocate.c \
 	storage/state/remove.c \
 	storage/state/repair.c \
 	storage/state/read.c \

@@ -73,6 +73,8 @@ static const struct field url_key[] = { F(SPAN, url_key, path), F(BOOL, url_key,
 	F(SPAN, url_key, key), { 0 } };
 
 static const struct field repair[] = { F(SPAN, repair, rows), { 0 } };
+static const struct field incarnate[] = { F(VARINT, incarnate, after), { 0 } };
+static const struct field relocate[] = { F(SPAN, relocate, moves), { 0 } };
 
 static const struct {
 	const char		*name;
@@ -111,6 +113,8 @@ static const struct {
 	[OP_ACL_SET] = { "acl-set", acl_set },
 	[OP_URL_KEY] = { "url-key", url_key },
 	[OP_REPAIR] = { "repair", repair },
+	[OP_INCARNATE] = { "incarnate", incarnate },
+	[OP_RELOCATE] = { "relocate", relocate },
 	[OP_APPEND_PLACED] = { "append-placed", append_placed },
 	[OP_UIDVALIDITY] = { "uidvalidity", uidvalidity },
 };
@@ -368,6 +372,43 @@ get_op_append_item(struct reader *r, struct op_append_item *it)
 	return !r->bad;
 }
 
+void
+put_op_move(struct buf *b, const struct op_move *m)
+{
+	put_u64(b, m->extent);
+	put_varint(b, m->index);
+	put_u32(b, m->segment);
+	put_u32(b, m->offset);
+	put_u32(b, m->length);
+}
+
+bool
+get_op_move(struct reader *r, struct op_move *m)
+{
+	if (r->bad || r->p == r->end)
+		return false;
+	m->extent = get_u64(r);
+	m->index = get_varint32(r);
+	m->segment = get_u32(r);
+	m->offset = get_u32(r);
+	m->length = get_u32(r);
+	if (m->index >= OP_PIECES_MAX || m->segment == 0)
+		r->bad = true;
+	return !r->bad;
+}
+
+static bool
+count_moves(const struct op *op, uint64_t *pieces)
+{
+	struct op_move m;
+	struct reader r;
+
+	reader_init(&r, op->u.relocate.moves.p, op->u.relocate.moves.len);
+	while (get_op_move(&r, &m))
+		++*pieces;
+	return reader_done(&r) && *pieces <= OP_MOVES_MAX;
+}
+
 bool
 op_pieces(const struct op *op, uint64_t *pieces)
 {
@@ -375,6 +416,8 @@ op_pieces(const struct op *op, uint64_t *pieces)
 	struct reader r;
 
 	*pieces = 0;
+	if (op->kind == OP_RELOCATE)
+		return count_moves(op, pieces);
 	if (op->kind != OP_APPEND && op->kind != OP_STAGE_APPEND &&
 	    op->kind != OP_APPEND_ANNOTATED && op->kind != OP_STAGE_APPEND_ANNOTATED &&
 	    op->kind != OP_APPEND_PLACED)

@@ -44,6 +44,7 @@ enum op_kind {
 	OP_REMOVE = 90, OP_UIDL_PUT = 91,
 	OP_URL_KEY = 100,
 	OP_REPAIR = 110,
+	OP_INCARNATE = 130, OP_RELOCATE = 131,
 	OP_APPEND_PLACED = 140, OP_UIDVALIDITY = 141
 };
 
@@ -174,6 +175,20 @@ struct op_repair { struct span rows; };
  * go, and the old places of a committed move; at most `rows` of them. */
 struct op_stage_end { uint32_t rows; };
 
+/* The shard begins anew, in parts: accounts above `after`; the first part has 0. */
+struct op_incarnate { uint64_t after; };
+/* Pieces of bodies that were written again, in the order of the places that come beside the
+ * operation; who does not lie where the list says any more stays as he is. */
+#define OP_MOVES_MAX 1000u
+struct op_move {
+	uint64_t	extent;
+	uint32_t	index;			/* of the piece */
+	uint32_t	segment, offset, length;	/* the old place */
+};
+void put_op_move(struct buf *b, const struct op_move *m);
+bool get_op_move(struct reader *r, struct op_move *m);
+struct op_relocate { struct span moves; };	/* op_move... */
+
 struct op {
 	enum op_kind	kind;
 	struct op_head	head;
@@ -201,6 +216,8 @@ struct op {
 		struct op_acl_set		acl_set;
 		struct op_url_key		url_key;
 		struct op_repair		repair;
+		struct op_incarnate		incarnate;
+		struct op_relocate		relocate;
 		struct op_uidvalidity		uidvalidity;
 	} u;
 };
@@ -209,7 +226,7 @@ void op_encode(const struct op *op, struct buf *out);
 /* false: malformed, or of a version or kind not known here.  Spans are borrowed.  Nested
  * lists are judged when they are read: a bad one makes state_apply() refuse with ST_SYNTAX. */
 bool op_decode(struct op *op, struct span bytes);
-/* Body pieces of an append in all its items; 0 for every other operation; false: malformed. */
+/* Body pieces of an append in all its items, or those that are moved; 0 for every other operation; false: malformed. */
 bool op_pieces(const struct op *op, uint64_t *pieces);
 const char *op_kind_name(enum op_kind kind);
 

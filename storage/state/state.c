@@ -550,6 +550,8 @@ static const struct {
 	[OP_HISTORY_PURGE] = { apply_history_purge, 0 },
 	[OP_ONCE_PURGE] = { apply_once_purge, NO_ACCOUNT },
 	[OP_INCARNATION] = { apply_incarnation, NO_ACCOUNT },
+	[OP_INCARNATE] = { apply_incarnate, NO_ACCOUNT },
+	[OP_RELOCATE] = { apply_relocate, NO_ACCOUNT },
 	[OP_DIR_WRITE] = { apply_dir_write, NO_ACCOUNT },
 	[OP_REMOVE] = { apply_remove, SHARED },
 	[OP_UIDL_PUT] = { apply_uidl_put, 0 },

@@ -420,6 +420,8 @@ enum status apply_account_delete(struct apply *ap);
 enum status apply_account_undelete(struct apply *ap);
 enum status apply_account_purge(struct apply *ap);
 enum status apply_incarnation(struct apply *ap);
+enum status apply_incarnate(struct apply *ap);
+enum status apply_relocate(struct apply *ap);
 enum status apply_mailbox_create(struct apply *ap);
 enum status apply_mailbox_delete(struct apply *ap);
 enum status apply_mailbox_rename(struct apply *ap);

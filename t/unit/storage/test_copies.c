@@ -274,6 +274,352 @@ a_manifest_comes_back_as_it_was_and_nothing_else_is_one(void **state)
 	buf_fini(&cut);
 }
 
+/* Made anew ------------------------------------------------------------------------- */
+
+static void
+hash(unsigned char out[32])
+{
+	assert_int_equal(state_hash(service_state(rig.svc), ACCOUNT, out), ST_OK);
+}
+
+static void
+remove_file(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", rig.dir, name);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* The pages of some tables are not what was written. */
+static void
+damage_db(void)
+{
+	static const char *const tables[] = { "account", "mailbox", "mindex", "meta" };
+	char path[256];
+
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+		snprintf(path, sizeof(path), "%s/db/%s.db", rig.dir, tables[i]);
+		damage(path, 4096 + 100);
+		damage(path, 200);
+	}
+}
+
+/* Until the journal's end stands in a later segment. */
+static void
+append_to_segment(uint32_t segment)
+{
+	static char text[60000];
+	struct journal_pos end;
+	unsigned x = 1;
+
+	do {
+		memcpy(text, "Subject: x\r\n\r\n", 14);
+		for (size_t i = 14; i < sizeof(text) - 1; i++) {
+			x = x * 1103515245 + 12345;
+			text[i] = (char)('!' + (x >> 16) % 90);
+		}
+		assert_int_equal(rig_append(&rig, s, "INBOX", span_str(text), &a), ST_OK);
+		journal_end(service_journal(rig.svc), &end);
+	} while (end.segment < segment);
+}
+
+static enum status
+open_again(void)
+{
+	struct service *svc;
+	enum status st = service_open(rig.loop, &rig.cf, rig.dir, NULL, NULL, &svc);
+
+	service_close(&svc);
+	return st;
+}
+
+static void
+a_damaged_database_is_made_anew_from_the_newest_copy_and_the_journal_behind_it(void **state)
+{
+	unsigned char before[32], after[32];
+
+	append_to_segment(2);
+	make();
+	append(5);
+	hash(before);
+	rig_stop(&rig);
+	damage_db();
+	remove_file("journal/0000000001.seg");	/* so it was not the whole journal */
+	rig_start(&rig);
+	hash(after);
+	assert_memory_equal(before, after, 32);
+	append(1);
+	rig_stop(&rig);
+	rig_start(&rig);
+	assert_int_equal(count(NULL), 1);
+}
+
+static void
+a_database_that_is_gone_comes_back_the_same_way(void **state)
+{
+	unsigned char before[32], after[32];
+	char cmd[256];
+
+	append_to_segment(2);
+	make();
+	append(5);
+	hash(before);
+	rig_stop(&rig);
+	snprintf(cmd, sizeof(cmd), "rm -r '%s/db'", rig.dir);
+	assert_int_equal(system(cmd), 0);
+	remove_file("journal/0000000001.seg");
+	rig_start(&rig);
+	hash(after);
+	assert_memory_equal(before, after, 32);
+}
+
+static void
+a_damaged_copy_is_passed_over_for_the_older_one(void **state)
+{
+	unsigned char before[32], after[32];
+	char path[256];
+
+	append_to_segment(2);
+	make();
+	append(3);
+	snprintf(path, sizeof(path), "%s/copies/%u/mindex.db", rig.dir, make());
+	append(3);
+	hash(before);
+	rig_stop(&rig);
+	damage(path, 5000);
+	damage_db();
+	remove_file("journal/0000000001.seg");
+	rig_start(&rig);
+	hash(after);
+	assert_memory_equal(before, after, 32);
+}
+
+static void
+without_any_copy_the_whole_journal_does(void **state)
+{
+	unsigned char before[32], after[32];
+
+	append(9);
+	hash(before);
+	rig_stop(&rig);
+	damage_db();
+	rig_start(&rig);
+	hash(after);
+	assert_memory_equal(before, after, 32);
+}
+
+static void
+where_nothing_is_possible_the_shard_refuses_and_takes_up_what_is_brought_back(void **state)
+{
+	unsigned char before[32], after[32];
+	char from[256], to[256];
+
+	append_to_segment(2);
+	hash(before);
+	rig_stop(&rig);
+	damage_db();
+	snprintf(from, sizeof(from), "%s/journal/0000000001.seg", rig.dir);
+	snprintf(to, sizeof(to), "%s/elsewhere", rig.dir);
+	assert_int_equal(rename(from, to), 0);
+	assert_int_equal(open_again(), ST_CORRUPT);
+	assert_int_equal(open_again(), ST_CORRUPT);
+	assert_int_equal(rename(to, from), 0);
+	rig_start(&rig);
+	hash(after);
+	assert_memory_equal(before, after, 32);
+}
+
+static void
+a_journal_that_is_gone_is_not_begun_anew(void **state)
+{
+	unsigned char before[32], after[32];
+	char from[256], to[256];
+
+	append(3);
+	make();
+	hash(before);
+	rig_stop(&rig);
+	damage_db();
+	snprintf(from, sizeof(from), "%s/journal", rig.dir);
+	snprintf(to, sizeof(to), "%s/elsewhere", rig.dir);
+	assert_int_equal(rename(from, to), 0);
+	assert_int_equal(open_again(), ST_CORRUPT);
+	assert_int_equal(unlink(strcat(from, "/lock")) == 0 || access(from, F_OK) != 0, 1);
+	from[strlen(from) - 5] = '\0';
+	assert_int_equal(rmdir(from), 0);
+	assert_int_equal(rename(to, from), 0);
+	rig_start(&rig);
+	hash(after);
+	assert_memory_equal(before, after, 32);
+}
+
+/* Incarnations ----------------------------------------------------------------------- */
+
+static void
+touch(const char *name)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", rig.dir, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+static bool
+file_there(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", rig.dir, name);
+	return access(path, F_OK) == 0;
+}
+
+/* Channels of before end there, as their clients must. */
+static void
+come_again(void)
+{
+	store_close(&s);
+	rig_start(&rig);
+	s = rig_channel(&rig, ACCOUNT, NULL, NULL);
+}
+
+static void
+a_damaged_journal_refuses_until_the_admin_accepts_the_loss(void **state)
+{
+	struct store_opened was, is;
+	struct journal_pos at;
+	char path[256];
+
+	append(20);
+	assert_int_equal(rig_open(&rig, s, "INBOX", &a), ST_OK);
+	was = a.u.opened;
+	journal_end(service_journal(rig.svc), &at);
+	append(20);
+	rig_stop(&rig);
+	damage_db();
+	snprintf(path, sizeof(path), "%s/journal/0000000001.seg", rig.dir);
+	damage(path, (long)at.offset + 600);
+	assert_int_equal(open_again(), ST_CORRUPT);
+	assert_int_equal(open_again(), ST_CORRUPT);
+	touch("accept-loss");
+	come_again();
+	assert_false(file_there("accept-loss"));
+	assert_false(file_there("incarnate"));
+	assert_int_equal(state_incarnation(service_state(rig.svc)), 1);
+	uidset_clear(&a.uids);
+	assert_int_equal(rig_open(&rig, s, "INBOX", &a), ST_OK);
+	is = a.u.opened;
+	assert_in_range(uidset_count(&a.uids), 20, 39);
+	assert_true(is.uidvalidity > was.uidvalidity);
+	assert_true(is.highestmodseq >= was.highestmodseq + ((uint64_t)1 << 32));
+	append(3);
+	rig_stop(&rig);
+	come_again();
+	assert_int_equal(state_incarnation(service_state(rig.svc)), 1);
+	assert_int_equal(rig_open(&rig, s, "INBOX", &a), ST_OK);
+	assert_int_equal(a.u.opened.uidvalidity, is.uidvalidity);
+}
+
+/* What a client keeps: the id of the last message, its uid, modseq. */
+static uint64_t
+last_id(uint64_t mailbox)
+{
+	struct buf rows = { 0 };
+	struct store_row row = { 0 };
+	struct uidset all = { 0 };
+	uint32_t resume = 1;
+	uint64_t id = 0;
+	struct reader r;
+
+	uidset_add_range(&all, 1, UINT32_MAX);
+	assert_int_equal(state_rows(service_state(rig.svc), ACCOUNT, mailbox, &all, ROW_ALL,
+	    1u << 20, &resume, &rows), ST_OK);
+	reader_init(&r, rows.data, rows.len);
+	while (get_store_row(&r, &row, ROW_ALL))
+		id = row.message;
+	uidset_fini(&all);
+	buf_fini(&rows);
+	return id;
+}
+
+static void
+save_folder(bool back)
+{
+	char cmd[600];
+
+	if (back)
+		snprintf(cmd, sizeof(cmd), "cd '%s' && rm -rf db journal copies && "
+		    "cp -a saved/db saved/journal .", rig.dir);
+	else
+		snprintf(cmd, sizeof(cmd), "cd '%s' && mkdir saved && cp -a db journal saved/",
+		    rig.dir);
+	assert_int_equal(system(cmd), 0);
+}
+
+static void
+the_same_old_state_brought_back_twice_gives_out_nothing_twice(void **state)
+{
+	struct store_opened one, two;
+	uint64_t id_one, id_two;
+	struct state_changes c = { .full = false };
+
+	append(3);
+	rig_stop(&rig);
+	save_folder(false);
+	touch("incarnate");
+	come_again();
+	append(2);
+	assert_int_equal(rig_open(&rig, s, "INBOX", &a), ST_OK);
+	one = a.u.opened;
+	id_one = last_id(one.mailbox);
+	rig_stop(&rig);
+	usleep(1100000);		/* the clock's step */
+	save_folder(true);
+	touch("incarnate");
+	come_again();
+	append(1);
+	assert_int_equal(rig_open(&rig, s, "INBOX", &a), ST_OK);
+	two = a.u.opened;
+	id_two = last_id(two.mailbox);
+	assert_int_not_equal(two.uidvalidity, one.uidvalidity);
+	assert_true(two.highestmodseq > one.highestmodseq);
+	assert_true(id_two > id_one);
+	/* who asks with what he knows of before gets everything */
+	assert_int_equal(state_changes(service_state(rig.svc), ACCOUNT, two.mailbox,
+	    one.highestmodseq, 100, &c), ST_OK);
+	assert_true(c.full);
+	assert_int_equal(uidset_count(&c.changed), 4);
+	state_changes_fini(&c);
+}
+
+static void
+note_event(void *arg, enum store_event ev, uint64_t modseq)
+{
+	if (ev == STORE_EV_REVOKED)
+		*(bool *)arg = true;
+}
+
+static void
+who_is_there_when_a_shard_begins_anew_is_sent_away(void **state)
+{
+	uint64_t end = clock_mono_ms() + 30000;
+	bool gone = false;
+	struct store *c = rig_channel(&rig, ACCOUNT, note_event, &gone);
+
+	assert_int_equal(rig_open(&rig, c, "INBOX", &a), ST_OK);
+	rig_stop(&rig);
+	touch("incarnate");
+	rig_start(&rig);
+	while (!gone) {
+		assert_true(clock_mono_ms() < end);
+		loop_once(rig.loop, true);
+	}
+	store_close(&c);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -285,6 +631,15 @@ main(void)
 		TEST(a_copy_asked_for_while_one_is_made_begins_behind_it),
 		TEST(what_a_copy_needs_are_the_segments_with_its_bodies_and_those_behind_it),
 		TEST(a_flipped_bit_in_a_copy_is_found_by_its_manifest),
+		TEST(a_damaged_database_is_made_anew_from_the_newest_copy_and_the_journal_behind_it),
+		TEST(a_database_that_is_gone_comes_back_the_same_way),
+		TEST(a_damaged_copy_is_passed_over_for_the_older_one),
+		TEST(without_any_copy_the_whole_journal_does),
+		TEST(where_nothing_is_possible_the_shard_refuses_and_takes_up_what_is_brought_back),
+		TEST(a_journal_that_is_gone_is_not_begun_anew),
+		TEST(a_damaged_journal_refuses_until_the_admin_accepts_the_loss),
+		TEST(the_same_old_state_brought_back_twice_gives_out_nothing_twice),
+		TEST(who_is_there_when_a_shard_begins_anew_is_sent_away),
 		cmocka_unit_test(a_manifest_comes_back_as_it_was_and_nothing_else_is_one),
 	};
 
