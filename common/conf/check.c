@@ -297,6 +297,33 @@ check_oauth(const struct mansio_conf *c, struct conf_errors *err)
 		complain(err, s, o, "introspection-claim", "must not be empty");
 }
 
+bool
+conf_retention_entry(const char *entry, uint32_t *seconds, const char **path)
+{
+	char time[32];
+	size_t n = strcspn(entry, " \t");
+
+	if (n == 0 || n >= sizeof(time))
+		return false;
+	memcpy(time, entry, n);
+	time[n] = '\0';
+	*path = entry + n + strspn(entry + n, " \t");
+	return **path != '\0' && conf_time_parse(time, seconds);
+}
+
+static void
+check_retention(const struct mansio_conf *c, struct conf_errors *err)
+{
+	const struct conf_strings *m = &c->retention.mailboxes;
+	const char *path;
+	uint32_t seconds;
+
+	for (size_t i = 0; i < m->n; i++)
+		if (!conf_retention_entry(m->v[i], &seconds, &path))
+			complain(err, section_named("retention"), &c->retention, "mailboxes",
+			    "not a rule; allowed: a time, a blank and a path, \"90d Lists/News\"");
+}
+
 void
 conf_check(const struct mansio_conf *c, struct conf_errors *err)
 {
@@ -308,6 +335,7 @@ conf_check(const struct mansio_conf *c, struct conf_errors *err)
 	check_pop3(c, err);
 	check_namespaces(c, err);
 	check_oauth(c, err);
+	check_retention(c, err);
 	if (c->global.state_dir[0] == '\0')
 		complain(err, section_named(""), &c->global, "state-dir", "must not be empty");
 	if (c->global.run_dir[0] == '\0')

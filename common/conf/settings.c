@@ -201,6 +201,10 @@ const struct conf_section conf_sections[] = {
 	ONCE("indexd", conf_indexd, indexd, conf_indexd_fields,
 	    "The processes, one for each shard, that read mail anew for the store service: to "
 	    "prove that it is whole, and for the text of what has none."),
+	ONCE("retention", conf_retention, retention, conf_retention_fields,
+	    "How long messages stay in a mailbox, counted from when they came into it.  Then they "
+	    "go as if the user had expunged them, and can be restored as long as those.  0: for "
+	    "ever."),
 	ONCE("quota", conf_quota, quota, conf_quota_fields,
 	    "Limits of accounts that have none of their own.  0: no limit."),
 	NAMED("shard", conf_shard, shards, 257, NULL, conf_shard_fields,

@@ -229,6 +229,13 @@ struct conf_outd {
 	uint64_t		max_answer_bytes;
 };
 
+/* 0: kept for ever. */
+struct conf_retention {
+	struct conf_head	head;
+	uint32_t		inbox_s, drafts_s, sent_s, archive_s, junk_s, trash_s;
+	struct conf_strings	mailboxes;	/* "90d Lists/News": conf_retention_entry() */
+};
+
 struct conf_indexd {
 	struct conf_head	head;
 	uint64_t		memory_bytes;
@@ -251,6 +258,8 @@ struct conf_store {
 	uint32_t		undelete_time_s;
 	uint64_t		undelete_max_bytes;	/* retained, per account */
 	uint32_t		history_time_s;	/* of the change log */
+	uint32_t		history_max;	/* operations of an account */
+	uint32_t		recount_time_s;	/* 0: never */
 	uint64_t		min_free_bytes;
 	uint32_t		copy_time_s;	/* between hot copies */
 	uint32_t		copy_hour;	/* of the day, UTC */
@@ -303,6 +312,7 @@ struct mansio_conf {
 	struct conf_outd	outd;
 	struct conf_store	store;
 	struct conf_indexd	indexd;
+	struct conf_retention	retention;
 	struct conf_quota	quota;
 	struct conf_shard	*shards;	/* those with a section of their own */
 	size_t			n_shards;
@@ -366,6 +376,8 @@ enum log_level conf_log_level(const struct mansio_conf *conf);
 void conf_shard_path(const struct mansio_conf *conf, uint32_t shard, struct buf *out);
 bool conf_has_backend(const struct mansio_conf *conf, enum conf_backend b);
 bool conf_has_mechanism(const struct mansio_conf *conf, enum conf_mechanism m);
+/* "90d Lists/News": a time, blanks, a path.  false: it is none. */
+bool conf_retention_entry(const char *entry, uint32_t *seconds, const char **path);
 /* Something can judge bearer tokens / needs outd for it. */
 bool conf_has_bearer(const struct mansio_conf *conf);
 bool conf_needs_outd(const struct mansio_conf *conf);

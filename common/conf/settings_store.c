@@ -36,6 +36,12 @@ const struct conf_field conf_store_fields[] = {
 	CONF_TIME(conf_store, history_time, "30d", "1d", "3650d", CONF_RELOAD,
 	    "Changes are remembered for this long: a client that was away longer fetches "
 	    "everything again."),
+	CONF_INT(conf_store, history_max, "1000000", "1000", "4000000000", CONF_RELOAD,
+	    "Changes of one account that are remembered at most; what could be restored out of older "
+	    "ones no longer can."),
+	CONF_TIME(conf_store, recount_time, "30d", "0", "3650d", CONF_RELOAD,
+	    "Once in this time what an account uses is counted anew; the log names a difference, "
+	    "which mansioctl fsck repairs.  0: never."),
 	CONF_SIZE(conf_store, min_free, "256M", "0", "1T", CONF_RELOAD,
 	    "Free space on the disk below which no new mail is taken, in addition to what the "
 	    "store itself needs to go on."),
@@ -60,6 +66,26 @@ const struct conf_field conf_indexd_fields[] = {
 	    "Time of the processor that a piece of a message (at most 256K as stored) may take."),
 	CONF_TIME(conf_indexd, timeout, "3min", "1s", "1d", CONF_RELOAD,
 	    "After so long without an answer about a piece the process is replaced."),
+	CONF_END
+};
+
+const struct conf_field conf_retention_fields[] = {
+	CONF_TIME(conf_retention, trash, "30d", "0", "36500d", CONF_RELOAD,
+	    "In mailboxes with the role trash."),
+	CONF_TIME(conf_retention, junk, "30d", "0", "36500d", CONF_RELOAD,
+	    "In those with the role junk."),
+	CONF_TIME(conf_retention, drafts, "0", "0", "36500d", CONF_RELOAD,
+	    "In those with the role drafts."),
+	CONF_TIME(conf_retention, sent, "0", "0", "36500d", CONF_RELOAD,
+	    "In those with the role sent."),
+	CONF_TIME(conf_retention, archive, "0", "0", "36500d", CONF_RELOAD,
+	    "In those with the role archive."),
+	CONF_TIME(conf_retention, inbox, "0", "0", "36500d", CONF_RELOAD,
+	    "In INBOX."),
+	CONF_STRINGS(conf_retention, mailboxes, "", CONF_RELOAD,
+	    "By path, in every account that has such a mailbox: a time, a blank, the path, as in "
+	    "\"90d Lists/News\".  It goes before the rule of the role; 0 keeps what that would "
+	    "take."),
 	CONF_END
 };
 

@@ -59,6 +59,17 @@ number_parse(enum conf_type t, const char *s, uint64_t *v)
 	return false;
 }
 
+bool
+conf_time_parse(const char *text, uint32_t *seconds)
+{
+	uint64_t v;
+
+	if (!number_parse(CONF_T_TIME, text, &v) || v > UINT32_MAX)
+		return false;
+	*seconds = (uint32_t)v;
+	return true;
+}
+
 static void
 number_print(enum conf_type t, uint64_t v, struct buf *out)
 {

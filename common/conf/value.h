@@ -22,6 +22,8 @@ void conf_value_default(const struct conf_field *f, void *section, struct arena 
 void conf_value_print(const struct conf_field *f, const void *section, struct buf *out);
 /* The same as one text without quotes and brackets: for JSON. */
 void conf_value_plain(const struct conf_field *f, const void *section, struct buf *out);
+/* "90d" as in a setting that is a time.  false: it is none, or more than 2^32 seconds. */
+bool conf_time_parse(const char *text, uint32_t *seconds);
 /* Appends "a size from 1K to 2G". */
 void conf_value_allowed(const struct conf_field *f, struct buf *out);
 bool conf_value_is_list(const struct conf_field *f);

@@ -78,6 +78,26 @@ add_folders(const struct conf_folders *folders, struct buf *out)
 }
 
 static void
+add_retention(const struct conf_retention *r, struct service_conf *cf)
+{
+	cf->retention_s[MAILBOX_ROLE_INBOX] = r->inbox_s;
+	cf->retention_s[MAILBOX_ROLE_DRAFTS] = r->drafts_s;
+	cf->retention_s[MAILBOX_ROLE_SENT] = r->sent_s;
+	cf->retention_s[MAILBOX_ROLE_ARCHIVE] = r->archive_s;
+	cf->retention_s[MAILBOX_ROLE_JUNK] = r->junk_s;
+	cf->retention_s[MAILBOX_ROLE_TRASH] = r->trash_s;
+	for (size_t i = 0; i < r->mailboxes.n; i++) {
+		const char *path;
+		uint32_t seconds;
+
+		if (!conf_retention_entry(r->mailboxes.v[i], &seconds, &path))
+			continue;	/* refused when it was read */
+		put_u32(&cf->retention_paths, seconds);
+		put_span(&cf->retention_paths, span_str(path));
+	}
+}
+
+static void
 fill_conf(const struct stored *sd, struct service_conf *cf)
 {
 	const struct conf_store *s = &sd->conf->store;
@@ -102,6 +122,10 @@ fill_conf(const struct stored *sd, struct service_conf *cf)
 	cf->copy_time_s = s->copy_time_s;
 	cf->copy_hour = s->copy_hour;
 	cf->copy_journal_bytes = s->copy_journal_bytes;
+	cf->undelete_max_bytes = s->undelete_max_bytes;
+	cf->history_max = s->history_max;
+	cf->recount_s = s->recount_time_s;
+	add_retention(&sd->conf->retention, cf);
 	cf->quota_bytes = sd->conf->quota.storage_bytes;
 	cf->quota_messages = sd->conf->quota.messages;
 	cf->quota_mailboxes = sd->conf->quota.mailboxes;

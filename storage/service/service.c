@@ -27,6 +27,7 @@ service_conf_init(struct service_conf *cf)
 	    .account_tick_bytes = 1u << 20, .readers = 2, .index_wait_s = 180, .undelete_s = 14 * 86400,
 	    .history_s = 14 * 86400, .op_rows = OP_ROWS, .copies = 2, .copy_time_s = 86400,
 	    .copy_hour = 3, .copy_journal_bytes = (uint64_t)4 << 30,
+	    .undelete_max_bytes = UINT64_MAX,
 	    .whole_messages = 1000000 };
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
 		put_op_default_mailbox(&cf->folders, &folders[i]);
@@ -36,18 +37,21 @@ void
 service_conf_fini(struct service_conf *cf)
 {
 	buf_fini(&cf->folders);
+	buf_fini(&cf->retention_paths);
 }
 
-/* folders are copied, the rest is plain. */
+/* The lists are copied, the rest is plain. */
 static void
 take_conf(struct service *svc, const struct service_conf *cf)
 {
-	struct buf folders = { 0 };
+	struct buf folders = { 0 }, paths = { 0 };
 
 	buf_add_span(&folders, buf_span(&cf->folders));
-	buf_fini(&svc->cf.folders);
+	buf_add_span(&paths, buf_span(&cf->retention_paths));
+	service_conf_fini(&svc->cf);
 	svc->cf = *cf;
 	svc->cf.folders = folders;
+	svc->cf.retention_paths = paths;
 }
 
 void
@@ -57,6 +61,7 @@ service_configure(struct service *svc, const struct service_conf *cf)
 
 	take_conf(svc, cf);
 	svc->cf.shard = shard;
+	chores_wanted(svc);	/* another rule may be due */
 }
 
 int64_t
@@ -222,6 +227,7 @@ service_close(struct service **svcp)
 	opened_fini(svc);
 	leases_fini(svc);
 	buf_fini(&svc->outcomes);
+	chores_free(svc);
 	service_conf_fini(&svc->cf);
 	mem_free(&svc->dir);
 	mem_free(&svc);
@@ -264,6 +270,7 @@ service_stats(struct service *svc, struct buf *out)
 #undef COUNT
 	index_stats(svc, out);
 	copies_stats(svc, out);
+	chores_stats(svc, out);
 }
 
 struct state *

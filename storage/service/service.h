@@ -29,6 +29,11 @@ struct service_conf {
 	uint32_t	readers;
 	uint32_t	index_wait_s;		/* for indexd, about a piece */
 	uint32_t	undelete_s, history_s;
+	uint64_t	undelete_max_bytes;	/* of an account */
+	uint32_t	history_max;		/* operations of an account; 0: no limit */
+	uint32_t	recount_s;		/* 0: never */
+	uint32_t	retention_s[MAILBOX_ROLE_MAX + 1];	/* by role; 0: for ever */
+	struct buf	retention_paths;	/* u32 seconds, put_span() of a path each */
 	uint32_t	op_rows;		/* rows that one operation changes; tests make it small */
 	uint64_t	whole_messages;		/* that one COPY, MOVE or APPEND may make */
 	uint64_t	quota_bytes, quota_messages, quota_mailboxes;	/* 0: no limit */

@@ -159,12 +159,7 @@ struct service {
 	uint64_t		 voids_from;	/* epochs whose void tickets are known; 0: none */
 	uint64_t		 voids_after;	/* page asked for */
 	/* chores */
-	struct loop_timer	*chores_timer;
-	unsigned		 chore;		/* enum in chores.c; 0: at rest */
-	struct state_work	 chore_work;
-	uint64_t		 chore_account;
-	unsigned char		 chore_from[OP_TICKET_LEN];
-	bool			 chore_again;
+	struct chores		*chores;
 	struct loop_timer	*upgrade_timer;	/* while records are renewed */
 	struct indexing		*indexing;	/* index.c */
 	struct background	*background;
@@ -270,6 +265,10 @@ void copies_stats(struct service *svc, struct buf *out);
 /* chores.c */
 void chores_start(struct service *svc);
 void chores_wanted(struct service *svc);
+/* No more of them; chores_free() follows when nothing is under way. */
 void chores_stop(struct service *svc);
+void chores_free(struct service *svc);
+/* "name=value\n", appended. */
+void chores_stats(const struct service *svc, struct buf *out);
 
 #endif

@@ -15,6 +15,7 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/fsck_root.c storage/state/fsck_sums.c \
 	storage/state/hash.c \
 	storage/state/incarnation.c \
+	storage/state/housekeeping.c storage/state/housekeeping.h storage/state/recount.c \
 	storage/state/keyword.c \
 	storage/state/mailbox.c \
 	storage/state/message.c \

@@ -75,6 +75,8 @@ static const struct field url_key[] = { F(SPAN, url_key, path), F(BOOL, url_key,
 static const struct field repair[] = { F(SPAN, repair, rows), { 0 } };
 static const struct field incarnate[] = { F(VARINT, incarnate, after), { 0 } };
 static const struct field relocate[] = { F(SPAN, relocate, moves), { 0 } };
+static const struct field retention[] = { F(VARINT, retention, mailbox),
+	F(I64, retention, before_s), F(U8, retention, role), F(SPAN, retention, uids), { 0 } };
 
 static const struct {
 	const char		*name;
@@ -115,6 +117,7 @@ static const struct {
 	[OP_REPAIR] = { "repair", repair },
 	[OP_INCARNATE] = { "incarnate", incarnate },
 	[OP_RELOCATE] = { "relocate", relocate },
+	[OP_RETENTION] = { "retention", retention },
 	[OP_APPEND_PLACED] = { "append-placed", append_placed },
 	[OP_UIDVALIDITY] = { "uidvalidity", uidvalidity },
 };

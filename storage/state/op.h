@@ -45,7 +45,8 @@ enum op_kind {
 	OP_URL_KEY = 100,
 	OP_REPAIR = 110,
 	OP_INCARNATE = 130, OP_RELOCATE = 131,
-	OP_APPEND_PLACED = 140, OP_UIDVALIDITY = 141
+	OP_APPEND_PLACED = 140, OP_UIDVALIDITY = 141,
+	OP_RETENTION = 160
 };
 
 struct op_head {
@@ -188,6 +189,9 @@ struct op_move {
 void put_op_move(struct buf *b, const struct op_move *m);
 bool get_op_move(struct reader *r, struct op_move *m);
 struct op_relocate { struct span moves; };	/* op_move... */
+/* Takes away messages that came into the mailbox before before_s (SAVEDATE), of the uids named; at
+ * most OP_ROWS of those may exist.  role: not 0: ST_CONFLICT unless the mailbox has it. */
+struct op_retention { uint64_t mailbox; int64_t before_s; uint8_t role; struct span uids; };
 
 struct op {
 	enum op_kind	kind;
@@ -218,6 +222,7 @@ struct op {
 		struct op_repair		repair;
 		struct op_incarnate		incarnate;
 		struct op_relocate		relocate;
+		struct op_retention		retention;
 		struct op_uidvalidity		uidvalidity;
 	} u;
 };

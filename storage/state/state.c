@@ -565,6 +565,7 @@ static const struct {
 	[OP_ACL_SET] = { apply_acl_set, SHARED },
 	[OP_URL_KEY] = { apply_url_key, 0 },
 	[OP_REPAIR] = { apply_repair, NO_ACCOUNT },
+	[OP_RETENTION] = { apply_retention, 0 },
 	[OP_APPEND_PLACED] = { apply_append, 0 },
 	[OP_UIDVALIDITY] = { apply_uidvalidity, 0 },
 };

@@ -434,6 +434,7 @@ enum status apply_annotate(struct apply *ap);
 enum status apply_expunge(struct apply *ap);
 enum status apply_copy(struct apply *ap);
 enum status apply_history_purge(struct apply *ap);
+enum status apply_retention(struct apply *ap);
 enum status apply_stage_copy(struct apply *ap);
 enum status apply_stage_append(struct apply *ap);
 enum status apply_stage_commit(struct apply *ap);

@@ -31,6 +31,13 @@ read_lists(const struct op *op)
 		while (get_store_annotation(&r, &a))
 			;
 	}
+	if (op->kind == OP_RETENTION) {
+		struct uidset uids = { 0 };
+
+		reader_init(&r, op->u.retention.uids.p, op->u.retention.uids.len);
+		(void)uidset_decode(&uids, &r, STORE_RANGES_MAX);
+		uidset_fini(&uids);
+	}
 	if (op->kind == OP_ANNOTATE) {
 		reader_init(&r, op->u.annotate.entries.p, op->u.annotate.entries.len);
 		while (get_store_annotation(&r, &a))

@@ -61,3 +61,7 @@ t_unit_storage_test_copies_SOURCES = t/unit/storage/test_copies.c \
 t_unit_storage_test_copies_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
 UNIT_TESTS += t/unit/storage/test_text
 t_unit_storage_test_text_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
+UNIT_TESTS += t/unit/storage/test_housekeeping
+t_unit_storage_test_housekeeping_SOURCES = t/unit/storage/test_housekeeping.c $(STATEKIT) \
+	t/unit/storage/rig.c t/unit/storage/rig.h
+t_unit_storage_test_housekeeping_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
