@@ -48,6 +48,14 @@ RELAY(annotations, store_annotations)
 RELAY(metadata_get, store_metadata_get)
 RELAY(metadata_set, store_metadata_set)
 
+/* What has no answer of its own: it is done when it was said. */
+static struct store_call *
+ask_stage_drop(struct store *s, const void *msg, store_done_fn fn, void *arg)
+{
+	store_stage_free(s, ((const struct store_stage_drop *)msg)->stage);
+	return NULL;
+}
+
 static const struct kind {
 	uint16_t		no, reply_no;
 	struct store_call	*(*ask)(struct store *s, const void *msg, store_done_fn fn,
@@ -60,6 +68,7 @@ static const struct kind {
 	{ STORE_ROWS, STORE_ROWS_ARE, ask_rows },
 	{ STORE_BODY, STORE_BODY_IS, ask_body },
 	{ STORE_STAGE, 0, ask_stage },
+	{ STORE_STAGE_DROP, 0, ask_stage_drop },
 	{ STORE_APPEND, STORE_APPENDED, ask_append },
 	{ STORE_PLACE, STORE_APPENDED, ask_place },
 	{ STORE_UIDVALIDITY, 0, ask_uidvalidity },
@@ -155,6 +164,8 @@ relay(struct request *rq, const struct ipc_head *head, const struct admin_store 
 	list_push_back(&r->calls, &k->in);
 	r->n++;
 	k->call = kind->ask(r->access.store, msg, on_answer, k);
+	if (k->call == NULL)
+		on_answer(k, ST_OK, false, NULL);
 }
 
 static void

@@ -30,6 +30,7 @@ struct ctl_client {
 struct question {
 	struct ctl_client	*c;
 	ctl_answer_fn		fn;
+	ctl_part_fn		part;
 	void			*arg;
 };
 
@@ -145,7 +146,7 @@ question(struct ctl_client *c, ctl_answer_fn fn, void *arg)
 {
 	struct question *q = mem_zalloc(sizeof(*q));
 
-	*q = (struct question){ c, fn, arg };
+	*q = (struct question){ c, fn, NULL, arg };
 	c->under_way++;
 	return q;
 }
@@ -168,24 +169,58 @@ ctl_send_data(struct ctl_client *c, uint32_t chan, struct span data, bool last,
 	ipc_request(c->ipc, chan, ADMIN_DATA, &d, on_answer, question(c, fn, arg));
 }
 
-bool
-ctl_wait(struct ctl_client *c, unsigned under_way, unsigned seconds)
+static void
+on_part(void *arg, const struct ipc_head *h, const struct ipc_message *m, const void *msg)
 {
-	c->late = false;
-	while (c->under_way > under_way && !c->gone && !c->late) {
-		c->answers = 0;
-		if (!loop_timer_is_set(c->patience))
-			loop_timer_set(c->patience, (uint64_t)seconds * 1000);
-		loop_once(c->loop, true);
-		if (c->answers > 0)
-			loop_timer_clear(c->patience);
-	}
-	loop_timer_clear(c->patience);
+	struct question *q = arg;
+
+	q->c->answers++;
+	if (!h->more)
+		q->c->under_way--;
+	q->part(q->arg, h->status, h->more, m, msg);
+	if (!h->more)
+		mem_free(&q);
+}
+
+void
+ctl_request(struct ctl_client *c, uint32_t chan, uint16_t no, const void *msg,
+    ctl_part_fn fn, void *arg)
+{
+	struct question *q = question(c, NULL, arg);
+
+	q->part = fn;
+	ipc_request(c->ipc, chan, no, msg, on_part, q);
+}
+
+static bool
+say_lost(struct ctl_client *c)
+{
 	if (c->gone)
 		ctl_error("the server closed the connection");
 	else if (c->late)
 		ctl_error("the server does not answer");
 	return !c->gone && !c->late;
+}
+
+bool
+ctl_step(struct ctl_client *c, unsigned seconds)
+{
+	c->late = false;
+	c->answers = 0;
+	loop_timer_set(c->patience, (uint64_t)seconds * 1000);
+	while (c->answers == 0 && !c->gone && !c->late)
+		loop_once(c->loop, true);
+	loop_timer_clear(c->patience);
+	return say_lost(c);
+}
+
+bool
+ctl_wait(struct ctl_client *c, unsigned under_way, unsigned seconds)
+{
+	while (c->under_way > under_way)
+		if (!ctl_step(c, seconds))
+			return false;
+	return true;
 }
 
 struct one_answer {

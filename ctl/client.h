@@ -3,6 +3,7 @@
 #ifndef CTL_CLIENT_H
 #define CTL_CLIENT_H
 
+#include "common/ipc/message.h"
 #include "common/json/json.h"
 #include "common/json/writer.h"
 #include "common/util/status.h"
@@ -22,9 +23,16 @@ void ctl_ask(struct ctl_client *c, uint32_t chan, const char *command, struct sp
 /* The next piece of the file; its answer is what ctl_wait() waits for too. */
 void ctl_send_data(struct ctl_client *c, uint32_t chan, struct span data, bool last,
     ctl_answer_fn fn, void *arg);
+/* A request of another kind, with the parts of its answer. */
+typedef void (*ctl_part_fn)(void *arg, enum status st, bool more, const struct ipc_message *m,
+    const void *msg);
+void ctl_request(struct ctl_client *c, uint32_t chan, uint16_t no, const void *msg,
+    ctl_part_fn fn, void *arg);
 /* Runs callbacks until at most `under_way` answers are missing.  false: the server went
  * away or says nothing; said so.  seconds: without any answer. */
 bool ctl_wait(struct ctl_client *c, unsigned under_way, unsigned seconds);
+/* The same until any answer, or part of one, came. */
+bool ctl_step(struct ctl_client *c, unsigned seconds);
 #define CTL_PATIENCE_S 70
 #define CTL_WINDOW 48		/* requests to keep under way, below ADMIN_REQUESTS_MAX */
 

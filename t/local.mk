@@ -21,6 +21,7 @@ include t/unit/lmtpd/local.mk
 include t/unit/pop3d/local.mk
 include t/unit/master/local.mk
 include t/unit/admin/local.mk
+include t/unit/transfer/local.mk
 include t/fuzz/net/local.mk
 include t/fuzz/compress/local.mk
 include t/fuzz/ipc/local.mk
@@ -38,6 +39,7 @@ include t/fuzz/lmtpd/local.mk
 include t/fuzz/pop3d/local.mk
 include t/fuzz/master/local.mk
 include t/fuzz/admin/local.mk
+include t/fuzz/transfer/local.mk
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(UNIT_TESTS)

@@ -1,0 +1,12 @@
+FUZZ_TARGETS += t/fuzz/transfer/fuzz_mbox
+t_fuzz_transfer_fuzz_mbox_SOURCES = t/fuzz/transfer/fuzz_mbox.c $(FUZZ_MAIN)
+t_fuzz_transfer_fuzz_mbox_LDADD = $(TEST_LIBS) $(OUTSIDE_LIBS)
+t_fuzz_transfer_fuzz_mbox_LDFLAGS = $(FUZZ_LINK)
+FUZZ_TARGETS += t/fuzz/transfer/fuzz_maildir
+t_fuzz_transfer_fuzz_maildir_SOURCES = t/fuzz/transfer/fuzz_maildir.c $(FUZZ_MAIN)
+t_fuzz_transfer_fuzz_maildir_LDADD = $(TEST_LIBS) $(OUTSIDE_LIBS)
+t_fuzz_transfer_fuzz_maildir_LDFLAGS = $(FUZZ_LINK)
+FUZZ_TARGETS += t/fuzz/transfer/fuzz_archive
+t_fuzz_transfer_fuzz_archive_SOURCES = t/fuzz/transfer/fuzz_archive.c $(FUZZ_MAIN)
+t_fuzz_transfer_fuzz_archive_LDADD = $(TEST_LIBS) $(OUTSIDE_LIBS)
+t_fuzz_transfer_fuzz_archive_LDFLAGS = $(FUZZ_LINK)
