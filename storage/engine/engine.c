@@ -210,7 +210,8 @@ engine_made_by(const char *dir, enum engine_kind *kind)
 		if (f->d_name[0] == '.')
 			continue;
 		any = true;
-		if (strcmp(f->d_name, ENGINE_LMDB_FILE) == 0)
+		if (strcmp(f->d_name, ENGINE_LMDB_FILE) == 0 ||
+		    strcmp(f->d_name, ENGINE_LMDB_CHECKPOINT) == 0)
 			*kind = ENGINE_LMDB;
 	}
 	if (d != NULL)

@@ -39,7 +39,6 @@
 #define POOL		32u			/* reading transactions kept */
 #define PUT_COST	2048u			/* about: what a put dirties beside its bytes */
 #define BOOT_ID_LEN	36u
-#define CHECKPOINT	"checkpoint"
 #define PAGE_MAX	65536u
 
 struct lmdb {
@@ -599,8 +598,8 @@ checkpoint_write(struct lmdb *l, struct span bytes)
 	struct buf tmp = { 0 }, path = { 0 };
 	int rc = 0;
 
-	path_of(&l->e, CHECKPOINT ".new", &tmp);
-	path_of(&l->e, CHECKPOINT, &path);
+	path_of(&l->e, ENGINE_LMDB_CHECKPOINT ".new", &tmp);
+	path_of(&l->e, ENGINE_LMDB_CHECKPOINT, &path);
 	if (!write_file(tmp.data, bytes) || rename(tmp.data, path.data) != 0)
 		rc = errno;
 	if (rc == 0)
@@ -720,6 +719,17 @@ go_back(const char *data, const struct checkpoint *cp)
 	return rc;
 }
 
+/* The folder of a process that did not come so far as to its first checkpoint, before which no
+ * table is made, is a new one. */
+static bool
+never_used(const char *data, const char *checkpoint)
+{
+	struct stat sb;
+
+	return stat(checkpoint, &sb) != 0 && errno == ENOENT && stat(data, &sb) == 0 &&
+	    sb.st_size <= 2 * (off_t)sysconf(_SC_PAGESIZE) && unlink(data) == 0;
+}
+
 /* What is there is to be believed when it was closed, or left by a process of this boot. */
 static enum status
 settle(struct lmdb *l)
@@ -730,11 +740,16 @@ settle(struct lmdb *l)
 	enum status st = ST_OK;
 
 	path_of(&l->e, ENGINE_LMDB_FILE, &data);
-	path_of(&l->e, CHECKPOINT, &path);
+	path_of(&l->e, ENGINE_LMDB_CHECKPOINT, &path);
 	path_of(&l->e, "lock.mdb", &lock);
 	if (stat(l->e.dir, &sb) != 0) {
 		st = open_status(&l->e, "stat", errno);
-	} else if (stat(data.data, &sb) == 0 && !l->e.opts.copy) {
+	} else if (l->e.opts.copy || never_used(data.data, path.data)) {
+		st = ST_OK;
+	} else if (stat(data.data, &sb) != 0) {
+		if (stat(path.data, &sb) == 0)
+			st = engine_fail(&l->e, "open", "its file is gone");
+	} else {
 		if (!fd_slurp_path(path.data, CP_HEAD + PAGE_MAX + 4, &cp.bytes, &cp.len) ||
 		    !checkpoint_parse(&cp)) {
 			st = engine_fail(&l->e, "open", "no whole checkpoint file");

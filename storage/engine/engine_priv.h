@@ -31,6 +31,7 @@ struct engine_txn {
 };
 
 #define ENGINE_LMDB_FILE	"data.mdb"	/* tells whose a folder is */
+#define ENGINE_LMDB_CHECKPOINT "checkpoint"
 
 #define BACK_ROWS	64u		/* fetched at a time backwards */
 

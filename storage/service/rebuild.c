@@ -142,8 +142,9 @@ open_engine(struct service *svc, const char *db)
 	    .checkpoint_s = svc->cf.checkpoint_s, .small = svc->cf.small };
 	enum status st = engine_open(db, &opts, &svc->engine);
 
-	if (st == ST_OK)
-		st = state_open(svc->engine, (uint16_t)svc->cf.shard, &svc->state);
+	if (st != ST_OK)
+		return st;
+	st = state_open(svc->engine, (uint16_t)svc->cf.shard, &svc->state);
 	if (st == ST_UNSUPPORTED)
 		LOG(NULL, ERROR, "store.newer", KV_UINT("shard", svc->cf.shard), KV_STR("dir", db),
 		    KV_UINT("known_schema", SCHEMA_VERSION), KV_STR("why", "a newer Mansio wrote "

@@ -11,7 +11,7 @@
  * Then the disk fails while the script runs (full, an I/O error, short writes) at each change, and
  * what is left is opened in the same way.  At last bits are flipped in every file of the end.
  *
- * Without MANSIO_FULL=1 a few of all these. */
+ * Without MANSIO_FULL=1 a few of all these.  With both engines. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -34,12 +34,17 @@
 #include "common/util/mem.h"
 #include "t/crash/disk.h"
 #include "t/crash/script.h"
+#include "t/unit/storage/engines.h"
 #include "storage/service/service_priv.h"
 
 #define FINISHED 42		/* exit code of a child that came to its end */
 #define KILLED 43
 #define REFUSED 44
 
+/* The machine that runs, and the one that was started after a loss of power. */
+static const char first_boot[] = "00000000-0000-4000-8000-000000000001";
+static const char second_boot[] = "00000000-0000-4000-8000-000000000002";
+static const char *boot = first_boot;
 static char base[64], left[80];	/* of all folders; the one that is opened */
 static unsigned char end_hash[32];	/* of the undisturbed script */
 static struct shared {
@@ -99,6 +104,7 @@ begin_in(const char *dir)
 	script_begin();
 	script_rig.cf.inline_io = false;
 	script_rig.cf.checkpoint_bytes = 64u << 10;
+	script_rig.cf.boot_id = boot;
 	if (dir != NULL) {
 		assert_int_equal(rmdir(script_rig.dir), 0);
 		snprintf(script_rig.dir, sizeof(script_rig.dir), "%s", dir);
@@ -211,7 +217,9 @@ lose_power(const struct disk_walk *w, disk_keep_fn keep, unsigned n, bool names,
     unsigned answered)
 {
 	disk_walk_after_power_loss(w, keep, &n, names, left);
+	boot = second_boot;
 	judge_left(what, n, answered);
+	boot = first_boot;
 }
 
 /* ---- tests ---- */
@@ -538,8 +546,8 @@ forget(void **state)
 	return system(cmd);
 }
 
-int
-main(void)
+static int
+run(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed_behind_every_change_all_that_was_answered_is_there_once),
@@ -548,10 +556,16 @@ main(void)
 		cmocka_unit_test(a_flipped_bit_or_a_lost_file_is_found_and_never_shown),
 	};
 
+	return cmocka_run_group_tests(tests, reference, forget);
+}
+
+int
+main(void)
+{
 	setenv("TMPDIR", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", 0);
 	/* Children end without cleaning up. */
-	log_set_level(LOG_LEVEL_FATAL);
+	log_set_level(getenv("MANSIO_SHOW") != NULL ? LOG_LEVEL_INFO : LOG_LEVEL_FATAL);
 	if (getenv("MANSIO_SHOW") == NULL)
 		log_set_sink(LOG_SINK_FILE, open("/dev/null", O_WRONLY | O_CLOEXEC));
-	return cmocka_run_group_tests(tests, reference, forget);
+	return engines_each(run);
 }
