@@ -130,6 +130,15 @@ request_relayed(struct request *rq, const struct ipc_head *head, enum status st,
 }
 
 void
+request_part(struct request *rq, struct span json)
+{
+	struct admin_result r = { json };
+
+	request_touch(rq);
+	ipc_reply_more(rq->client->ipc, &rq->head, ADMIN_RESULT, &r);
+}
+
+void
 request_progress(struct request *rq, uint64_t done, uint64_t total)
 {
 	struct admin_progress p = { done, total };

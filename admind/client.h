@@ -56,6 +56,8 @@ void request_fail(struct request *rq, enum status st, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* It came forward: the time-out starts again. */
 void request_touch(struct request *rq);
+/* A part of a long answer, before the last one. */
+void request_part(struct request *rq, struct span json);
 void request_progress(struct request *rq, uint64_t done, uint64_t total);
 /* It may wait for its client as long as that is there. */
 void request_patient(struct request *rq);

@@ -2,7 +2,7 @@ mansiolibexec_PROGRAMS += admind/admind
 noinst_LIBRARIES += admind/libadmind.a
 admind_libadmind_a_SOURCES = admind/admind.h \
 	admind/client.c admind/client.h \
-	admind/cmd_account.c admind/cmd_acl.c admind/cmd_copy.c admind/cmd_deliver.c admind/cmd_domain.c \
+	admind/cmd_account.c admind/cmd_acl.c admind/cmd_copy.c admind/cmd_deliver.c admind/cmd_domain.c admind/cmd_fsck.c \
 	admind/cmd_mailbox.c admind/cmd_pop3.c admind/cmd_status.c \
 	admind/commands.c admind/commands.h \
 	admind/relay.c \

@@ -283,6 +283,51 @@ ctl_run(struct ctl *ctl, const char *command, struct span args, struct buf *out)
 	return rc;
 }
 
+struct in_parts {
+	const struct ctl_parts	*parts;
+	enum status		st;
+	struct buf		*out;
+};
+
+static void
+on_run_part(void *arg, enum status st, bool more, const struct ipc_message *m, const void *msg)
+{
+	struct in_parts *a = arg;
+	const struct admin_progress *at = msg;
+	struct span json = SPAN_NONE;
+
+	if (m != NULL && m->no == ADMIN_RESULT)
+		json = ((const struct admin_result *)msg)->json;
+	if (!more) {
+		a->st = st;
+		buf_add_span(a->out, json);
+	} else if (json.len > 0) {
+		a->parts->part(a->parts->arg, json);
+	} else if (m != NULL && m->no == ADMIN_PROGRESS) {
+		a->parts->progress(a->parts->arg, at->done, at->total);
+	}
+}
+
+int
+ctl_run_parts(struct ctl *ctl, const char *command, struct span args,
+    const struct ctl_parts *parts, struct buf *out)
+{
+	int rc = CTL_OK;
+	struct ctl_client *c = ctl_connect(ctl, &rc);
+	const struct admin_run run = { span_str(command), args };
+	struct in_parts a = { parts, ST_UNAVAILABLE, out };
+
+	if (c == NULL)
+		return rc;
+	ctl_request(c, 0, ADMIN_RUN, &run, on_run_part, &a);
+	if (!ctl_wait(c, 0, CTL_PATIENCE_S))
+		rc = CTL_UNREACHABLE;
+	else if (a.st != ST_OK)
+		rc = ctl_failed(ctl, a.st, buf_span(out));
+	ctl_disconnect(&c);
+	return rc;
+}
+
 int
 ctl_run_line(struct ctl *ctl, const char *command, const struct buf *args, struct buf *line)
 {

@@ -39,6 +39,14 @@ bool ctl_step(struct ctl_client *c, unsigned seconds);
 /* One command from connect to answer; out gets the JSON text.  A failure is said, and with
  * --json also printed. */
 int ctl_run(struct ctl *ctl, const char *command, struct span args, struct buf *out);
+/* The same, of one that answers in parts and tells how far it is. */
+struct ctl_parts {
+	void	(*part)(void *arg, struct span json);
+	void	(*progress)(void *arg, uint64_t done, uint64_t total);
+	void	*arg;
+};
+int ctl_run_parts(struct ctl *ctl, const char *command, struct span args,
+    const struct ctl_parts *parts, struct buf *out);
 /* The same, then prints its JSON, or the line; that is emptied. */
 int ctl_run_line(struct ctl *ctl, const char *command, const struct buf *args, struct buf *line);
 /* The same, then prints its JSON, or what `show` makes of it. */

@@ -7,6 +7,7 @@
 const struct ctl_command *const ctl_families[] = {
 	ctl_cmds_server,
 	ctl_cmds_copy,
+	ctl_cmds_fsck,
 	ctl_cmds_account,
 	ctl_cmds_domain,
 	ctl_cmds_group,

@@ -265,6 +265,8 @@ struct conf_store {
 	uint32_t		copy_hour;	/* of the day, UTC */
 	uint64_t		copy_journal_bytes;	/* or after so much journal */
 	uint32_t		copies;		/* that are kept */
+	uint32_t		fsck_share;	/* per cent of the process' time */
+	uint64_t		fsck_body_rate_bytes;	/* a second */
 	uint32_t		request_retry_ms;	/* how long requests wait for a store that restarts */
 };
 

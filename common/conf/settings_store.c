@@ -54,6 +54,10 @@ const struct conf_field conf_store_fields[] = {
 	CONF_INT(conf_store, copies, "2", "1", "100", CONF_RELOAD,
 	    "Verified hot copies kept.  A damaged database is made anew from the newest one that "
 	    "is whole and the journal behind it; the journal is kept as far back as they need it."),
+	CONF_INT(conf_store, fsck_share, "20", "1", "100", CONF_RELOAD,
+	    "Per cent of a shard's time that mansioctl fsck takes while everybody is served."),
+	CONF_SIZE(conf_store, fsck_body_rate, "32M", "64K", "1T", CONF_RELOAD,
+	    "Bytes a second that mansioctl fsck --bodies reads of a shard."),
 	CONF_TIME_MS(conf_store, request_retry, "5s", "0", "1min", CONF_RELOAD,
 	    "How long a worker's request waits for a store that is being restarted."),
 	CONF_END

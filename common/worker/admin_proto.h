@@ -38,7 +38,7 @@ enum admin_no {
 	ADMIN_STORE = 5, ADMIN_STORE_IS = 6
 };
 
-/* run -> progress*, result.  args may hold passwords. */
+/* run -> (progress or result)*, result: a long answer comes in several results.  args may hold passwords. */
 struct admin_run { struct span command, args; };
 struct admin_result { struct span json; };
 struct admin_progress { uint64_t done, total; };	/* total 0: not known */

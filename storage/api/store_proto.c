@@ -163,6 +163,14 @@ static const struct ipc_field copies_are[] = {
 	IPC_STR(store_copies_are, list, 0, 65536), IPC_END };
 static const struct ipc_field stats_are[] = {
 	IPC_STR(store_stats_are, text, 0, 65536), IPC_END };
+static const struct ipc_field fsck[] = {
+	IPC_U64(store_fsck, account), IPC_U8(store_fsck, flags, 1, 31),
+	IPC_U8(store_fsck, share, 0, 100), IPC_U64(store_fsck, body_rate), IPC_END };
+static const struct ipc_field fsck_is[] = {
+	IPC_U64(store_fsck_is, done), IPC_U64(store_fsck_is, total),
+	IPC_U64(store_fsck_is, wrong), IPC_U64(store_fsck_is, mended),
+	IPC_U64(store_fsck_is, notes), IPC_U64(store_fsck_is, bodies),
+	IPC_STR(store_fsck_is, found, 0, PART), IPC_STR(store_fsck_is, roots, 0, PART), IPC_END };
 static const struct ipc_field account_delete[] = {
 	SEQ(store_account_delete), IPC_U64(store_account_delete, account), IPC_END };
 static const struct ipc_field account_limits[] = {
@@ -315,6 +323,8 @@ static const struct ipc_message messages[] = {
 	{ STORE_DIR_WRITTEN, "dir-written", REPLY, 16, OF(store_dir_written, dir_written) },
 	{ STORE_DIR_WATCH, "dir-watch", DIRECTORY, 0, 0, NOTHING },
 	{ STORE_DIR_DIRTY, "dir-dirty", NOTE, 65536 + 64, OF(store_dir_dirty, dir_dirty) },
+	{ STORE_FSCK, "fsck", ADMIN, 0, 64, OF(store_fsck, fsck) },
+	{ STORE_FSCK_IS, "fsck-is", REPLY, 2 * PART + 64, OF(store_fsck_is, fsck_is) },
 	{ STORE_STATS, "stats", ADMIN, 0, 0, NOTHING },
 	{ STORE_STATS_ARE, "stats-are", REPLY, 65536 + 64, OF(store_stats_are, stats_are) },
 	{ STORE_COPY_MAKE, "copy-make", ADMIN, 0, 0, NOTHING },

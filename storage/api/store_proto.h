@@ -74,9 +74,29 @@ enum store_no {
 	STORE_QUOTA_SET = 103, STORE_QUOTA_NEAR = 104,
 	STORE_ANNOTATIONS = 180, STORE_ANNOTATIONS_ARE = 181, STORE_ANNOTATE = 182,
 	STORE_ANNOTATED = 183, STORE_ANNOTATED_ARE = 184,
+	STORE_FSCK = 200, STORE_FSCK_IS = 201,
 	STORE_COPY_MAKE = 240, STORE_COPY_MADE = 241, STORE_COPIES = 242, STORE_COPIES_ARE = 243,
 	STORE_PLACE = 260, STORE_UIDVALIDITY = 261, STORE_SUMS = 262, STORE_SUMS_ARE = 263,
 	STORE_TEXT_FIND = 290, STORE_TEXT_FOUND = 291, STORE_TEXT_PUT = 292
+};
+
+/* fsck -> fsck-is..., in parts: see storage/state/fsck.h.  account 0: the whole shard.  rebuild: the
+ * database is made anew from a copy and the journal afterwards, by the next process.  share: per
+ * cent of the process' time, 0: as configured; body_rate: bytes a second read for bodies.
+ * ST_CONFLICT: one runs already. */
+enum {
+	FSCK_CHECK = 1, FSCK_ROOTS = 2, FSCK_REPAIR = 4, FSCK_BODIES = 8, FSCK_REBUILD = 16
+};
+struct store_fsck {
+	uint64_t	account;
+	uint8_t		flags, share;
+	uint64_t	body_rate;
+};
+struct store_fsck_is {
+	uint64_t	done, total;	/* of a measure of its own */
+	uint64_t	wrong, mended, notes, bodies;	/* so far */
+	struct span	found;		/* store_fsck_found... */
+	struct span	roots;		/* store_fsck_root... */
 };
 
 /* attach -> attached.  owner 0: the ticket's own account, made with its default mailboxes

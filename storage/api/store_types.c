@@ -587,3 +587,47 @@ get_store_annotated(struct reader *r, struct store_annotated *a)
 	a->entry = get_bounded(r, STORE_ANNOTATION_NAME_MAX);
 	return check(r, a->uid > 0 && a->entry.len > 0);
 }
+
+void
+put_store_fsck_found(struct buf *b, const struct store_fsck_found *x)
+{
+	put_varint(b, x->account);
+	put_u8(b, x->cure);
+	put_u8(b, x->mended);
+	put_span(b, x->table);
+	put_span(b, x->key);
+	put_span(b, x->text);
+}
+
+bool
+get_store_fsck_found(struct reader *r, struct store_fsck_found *x)
+{
+	if (r->bad || r->p == r->end)
+		return false;
+	x->account = get_varint(r);
+	x->cure = get_u8(r);
+	x->mended = get_u8(r) != 0;
+	x->table = get_span(r);
+	x->key = get_span(r);
+	x->text = get_span(r);
+	return !r->bad;
+}
+
+void
+put_store_fsck_root(struct buf *b, const struct store_fsck_root *x)
+{
+	put_varint(b, x->account);
+	put_span(b, x->hash);
+}
+
+bool
+get_store_fsck_root(struct reader *r, struct store_fsck_root *x)
+{
+	if (r->bad || r->p == r->end)
+		return false;
+	x->account = get_varint(r);
+	x->hash = get_span(r);
+	if (x->hash.len != 0 && x->hash.len != 32)
+		r->bad = true;
+	return !r->bad;
+}

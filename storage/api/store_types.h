@@ -296,4 +296,18 @@ struct store_dir_step {
 void put_store_dir_step(struct buf *b, const struct store_dir_step *s);
 bool get_store_dir_step(struct reader *r, struct store_dir_step *s);
 
+/* What fsck found: cure is enum fsck_cure. */
+struct store_fsck_found {
+	uint64_t	account;
+	uint8_t		cure;
+	bool		mended;
+	struct span	table, key, text;
+};
+void put_store_fsck_found(struct buf *b, const struct store_fsck_found *x);
+bool get_store_fsck_found(struct reader *r, struct store_fsck_found *x);
+/* Of an account; hash empty: it did not hold still, or is damaged. */
+struct store_fsck_root { uint64_t account; struct span hash; };
+void put_store_fsck_root(struct buf *b, const struct store_fsck_root *x);
+bool get_store_fsck_root(struct reader *r, struct store_fsck_root *x);
+
 #endif

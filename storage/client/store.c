@@ -65,7 +65,8 @@ struct store_call {
 	struct list		 failed;	/* of pool->failed, or in no list */
 	struct store		*store;
 	const struct ipc_message *m;
-	uint16_t		 reply_no;	/* 0: a status alone */
+	uint16_t		 reply_no;
+	bool			 parts;		/* fn hears of each */	/* 0: a status alone */
 	struct buf		 body;		/* encoded; empty once it is not needed */
 	store_done_fn		 fn;
 	void			*arg;
@@ -88,6 +89,7 @@ struct store_ask {
 	struct store_pool	*pool;
 	struct shard		*shard;
 	uint16_t		 reply_no;
+	bool			 parts;		/* fn hears of each */
 	uint32_t		 req;		/* 0: failed, its callback is due */
 	store_done_fn		 fn;
 	void			*arg;
@@ -849,8 +851,11 @@ on_answer(void *arg, const struct ipc_head *h, const struct ipc_message *m, cons
 	struct store_ask *a = arg;
 	enum status st = h->status;
 
-	if (h->more)
+	if (h->more) {
+		if (a->parts && m != NULL && m->no == a->reply_no)
+			a->fn(a->arg, ST_OK, true, msg);
 		return;
+	}
 	if (st == ST_OK && (m != NULL ? m->no : 0) != a->reply_no)
 		st = ST_BUG;
 	ask_done(a, st, st == ST_OK ? msg : NULL);
@@ -879,6 +884,16 @@ struct store_ask *
 store_ask_stats(struct store_pool *p, uint32_t shard, store_done_fn fn, void *arg)
 {
 	return ask(p, shard, STORE_STATS, STORE_STATS_ARE, NULL, fn, arg);
+}
+
+struct store_ask *
+store_ask_fsck(struct store_pool *p, uint32_t shard, const struct store_fsck *rq,
+    store_done_fn fn, void *arg)
+{
+	struct store_ask *a = ask(p, shard, STORE_FSCK, STORE_FSCK_IS, rq, fn, arg);
+
+	a->parts = true;
+	return a;
 }
 
 struct store_ask *

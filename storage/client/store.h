@@ -114,6 +114,9 @@ struct store_ask *store_ask_copy_make(struct store_pool *p, uint32_t shard, stor
     void *arg);
 struct store_ask *store_ask_copies(struct store_pool *p, uint32_t shard, store_done_fn fn,
     void *arg);
+/* fn is called for each part, with more. */
+struct store_ask *store_ask_fsck(struct store_pool *p, uint32_t shard,
+    const struct store_fsck *rq, store_done_fn fn, void *arg);
 struct store_ask *store_ask_delete(struct store_pool *p, uint32_t shard, uint64_t account,
     store_done_fn fn, void *arg);
 struct store_ask *store_ask_undelete(struct store_pool *p, uint32_t shard, uint64_t account,

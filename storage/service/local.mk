@@ -2,6 +2,7 @@ noinst_LIBRARIES += storage/service/libservice.a
 storage_service_libservice_a_SOURCES = \
 	storage/service/background.c storage/service/background.h \
 	storage/service/chores.c \
+	storage/service/fsck.c \
 	storage/service/index.c storage/service/index.h \
 	storage/service/copies.c storage/service/copies.h \
 	storage/service/copy_files.c storage/service/copy_files.h \

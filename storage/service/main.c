@@ -118,6 +118,8 @@ fill_conf(const struct stored *sd, struct service_conf *cf)
 	cf->index_wait_s = sd->conf->indexd.timeout_s;
 	cf->undelete_s = s->undelete_time_s;
 	cf->history_s = s->history_time_s;
+	cf->fsck_share = s->fsck_share;
+	cf->fsck_body_bytes = s->fsck_body_rate_bytes;
 	cf->copies = s->copies;
 	cf->copy_time_s = s->copy_time_s;
 	cf->copy_hour = s->copy_hour;

@@ -112,6 +112,7 @@ enum status
 offline_fsck(struct offline *o, const struct offline_fsck *how, struct buf *out,
     uint64_t *wrong)
 {
+	static const char tag[] = "mansio installation 1";
 	struct roots r = { .out = out };
 	struct buf lines = { 0 };
 	struct json_writer w;
@@ -132,6 +133,7 @@ offline_fsck(struct offline *o, const struct offline_fsck *how, struct buf *out,
 		json_begin_array(&w);
 	}
 	r.all = digest_new(DIGEST_SHA256);
+	digest_add(r.all, tag, sizeof(tag) - 1);
 	if (st == ST_OK)
 		st = each_root(offline_state(o), &r);
 	if (how->json)

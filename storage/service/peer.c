@@ -660,6 +660,9 @@ dispatch(struct peer *p, struct channel *c, const struct ipc_message *m,
 	case STORE_STATS:
 		answer_stats(p, h);
 		return;
+	case STORE_FSCK:
+		fsck_start(p, h, msg);
+		return;
 	case STORE_COPY_MAKE:
 		make_copy(c, m, h);
 		return;
@@ -771,6 +774,7 @@ peer_free(struct peer **pp)
 	void *v;
 
 	*pp = NULL;
+	fsck_peer_gone(p);
 	while (table_next(&p->channels, &pos, NULL, &v))
 		channel_end(v);
 	channel_end(p->zero);

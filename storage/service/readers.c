@@ -48,8 +48,8 @@ run(struct readers *r, struct reader_job *job)
 {
 	job->status = ST_OK;
 	for (size_t i = 0; i < job->n_runs && job->status == ST_OK; i++)
-		job->status = journal_read(r->journal, job->runs[i].loc,
-		    job->data + job->runs[i].at);
+		job->status = (job->checked ? journal_read_checked : journal_read)(r->journal,
+		    job->runs[i].loc, job->data + job->runs[i].at);
 }
 
 static void *

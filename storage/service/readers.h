@@ -30,6 +30,7 @@ struct reader_job {
 	struct reader_run	*runs;
 	size_t			n_runs;
 	char			*data;
+	bool			checked;	/* whole records, and their CRCs */
 	enum status		status;
 	void			(*done)(struct reader_job *job, void *arg);
 	void			*arg;

@@ -25,7 +25,7 @@ service_conf_init(struct service_conf *cf)
 
 	*cf = (struct service_conf){ .cache_bytes = 64u << 20, .tick_bytes = 8u << 20,
 	    .account_tick_bytes = 1u << 20, .readers = 2, .index_wait_s = 180, .undelete_s = 14 * 86400,
-	    .history_s = 14 * 86400, .op_rows = OP_ROWS, .copies = 2, .copy_time_s = 86400,
+	    .history_s = 14 * 86400, .fsck_share = 20, .fsck_body_bytes = 32u << 20, .op_rows = OP_ROWS, .copies = 2, .copy_time_s = 86400,
 	    .copy_hour = 3, .copy_journal_bytes = (uint64_t)4 << 30,
 	    .undelete_max_bytes = UINT64_MAX,
 	    .whole_messages = 1000000 };
@@ -200,6 +200,7 @@ service_close(struct service **svcp)
 		chores_stop(svc);
 		upgrades_stop(svc);
 	}
+	fsck_stop(svc);
 	index_stop(svc);
 	while (!list_empty(&svc->peers)) {
 		struct peer *p = list_entry(svc->peers.next, struct peer, node);

@@ -34,6 +34,8 @@ struct service_conf {
 	uint32_t	recount_s;		/* 0: never */
 	uint32_t	retention_s[MAILBOX_ROLE_MAX + 1];	/* by role; 0: for ever */
 	struct buf	retention_paths;	/* u32 seconds, put_span() of a path each */
+	uint32_t	fsck_share;		/* per cent of the time */
+	uint64_t	fsck_body_bytes;	/* a second */
 	uint32_t	op_rows;		/* rows that one operation changes; tests make it small */
 	uint64_t	whole_messages;		/* that one COPY, MOVE or APPEND may make */
 	uint64_t	quota_bytes, quota_messages, quota_mailboxes;	/* 0: no limit */

@@ -158,6 +158,8 @@ struct service {
 	struct voids		 voids;
 	uint64_t		 voids_from;	/* epochs whose void tickets are known; 0: none */
 	uint64_t		 voids_after;	/* page asked for */
+	struct fsck_run		*fsck;		/* fsck.c; NULL: none runs */
+	bool			 hold;		/* no tick is built, until nothing is under way */
 	/* chores */
 	struct chores		*chores;
 	struct loop_timer	*upgrade_timer;	/* while records are renewed */
@@ -261,6 +263,15 @@ void copies_start(struct service *svc);
 /* What is under way ends unfinished; who waits is told. */
 void copies_stop(struct service *svc);
 void copies_stats(struct service *svc, struct buf *out);
+
+/* Before everything that waits, in a tick of which it is the first; rows are copied. */
+void tick_repair(struct service *svc, uint64_t account, struct span rows,
+    void (*done)(struct request *rq, const struct state_result *res));
+
+/* fsck.c */
+void fsck_start(struct peer *p, const struct ipc_head *h, const struct store_fsck *msg);
+void fsck_peer_gone(struct peer *p);
+void fsck_stop(struct service *svc);
 
 /* chores.c */
 void chores_start(struct service *svc);

@@ -61,6 +61,21 @@ tick_own(struct service *svc, const struct op *op,
 	tick_queue(own(svc, op, done));
 }
 
+void
+tick_repair(struct service *svc, uint64_t account, struct span rows,
+    void (*done)(struct request *rq, const struct state_result *res))
+{
+	struct op op = { .kind = OP_REPAIR };
+	struct request *rq = own(svc, &op, done);
+
+	rq->op.head.account = account;
+	buf_add_span(&rq->items, rows);
+	rq->op.u.repair.rows = buf_span(&rq->items);
+	queue_first(rq);
+	list_remove(&rq->account->ready);
+	list_push_front(&svc->ready, &rq->account->ready);
+}
+
 static void
 stage_ended(struct request *rq, const struct state_result *res)
 {
@@ -354,7 +369,8 @@ build(struct service *svc)
 {
 	enum status st;
 
-	if (svc->dead || svc->closing || journal_flush_running(svc->journal) || nothing_to_add(svc))
+	if (svc->dead || svc->closing || svc->hold || journal_flush_running(svc->journal) ||
+	    nothing_to_add(svc))
 		return;
 	journal_tick_begin(svc->journal);
 	add_outcomes(svc);

@@ -78,8 +78,11 @@ void state_fsck_progress(const struct state_fsck *f, uint64_t *done, uint64_t *t
 bool state_fsck_still(struct state *s, uint64_t account, uint64_t message,
     const unsigned char sha256[32]);
 /* The row that marks a message's body as damaged, for op_repair. */
-void state_fsck_mark_body(struct state *s, uint64_t account, uint64_t message, int64_t time_ms,
+void state_fsck_mark_body(uint64_t account, uint64_t message, int64_t time_ms,
     struct buf *rows);
+/* Where its body lies: array of struct journal_loc, replaced.  ST_NOT_FOUND. */
+enum status state_message_places(struct state *s, uint64_t account, uint64_t message,
+    struct buf *locs);
 /* Its body was found damaged. */
 bool state_is_quarantined(struct state *s, uint64_t account, uint64_t message);
 

@@ -117,7 +117,7 @@ state_is_quarantined(struct state *s, uint64_t account, uint64_t message)
 }
 
 void
-state_fsck_mark_body(struct state *s, uint64_t account, uint64_t message, int64_t time_ms,
+state_fsck_mark_body(uint64_t account, uint64_t message, int64_t time_ms,
     struct buf *rows)
 {
 	struct rec_quarantine q = { .time_ms = time_ms, .table = SPAN_LIT("message"),
@@ -126,7 +126,6 @@ state_fsck_mark_body(struct state *s, uint64_t account, uint64_t message, int64_
 	struct buf value = { 0 };
 	struct key k, message_key;
 
-	(void)s;
 	key_2(&message_key, account, message);
 	q.key = key_span(&message_key);
 	key_body(&k, account, message);
@@ -154,4 +153,35 @@ state_fsck_still(struct state *s, uint64_t account, uint64_t message,
 	    rec_message_get(payload, &m) && memcmp(m.sha256, sha256, 32) == 0;
 	buf_fini(&value);
 	return yes;
+}
+
+enum status
+state_message_places(struct state *s, uint64_t account, uint64_t message, struct buf *locs)
+{
+	struct rec_message m;
+	struct rec_extent e;
+	struct buf value = { 0 };
+	struct span payload;
+	struct key k;
+	enum status st;
+
+	buf_clear(locs);
+	key_2(&k, account, message);
+	st = st_get(s, NULL, TAB_MESSAGE, &k, &value, &payload);
+	if (st == ST_OK && !rec_message_get(payload, &m))
+		st = st_damaged(s, TAB_MESSAGE, key_span(&k));
+	if (st == ST_OK) {
+		key_1(&k, m.extent);
+		st = st_get(s, NULL, TAB_EXTENT, &k, &value, &payload);
+	}
+	if (st == ST_OK && !rec_extent_get(payload, &e))
+		st = st_damaged(s, TAB_EXTENT, key_span(&k));
+	for (size_t i = 0; st == ST_OK && i < e.locs.len / LOC_BYTES; i++) {
+		const char *p = e.locs.p + i * LOC_BYTES;
+		struct journal_loc l = { get_be32(p), get_be32(p + 4), get_be32(p + 8) };
+
+		buf_add(locs, &l, sizeof(l));
+	}
+	buf_fini(&value);
+	return st;
 }
