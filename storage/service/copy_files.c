@@ -240,6 +240,12 @@ copy_files_any(const char *dir)
 	return any;
 }
 
+bool
+copy_files_sync(const char *dir)
+{
+	return sync_path(dir, O_RDONLY | O_DIRECTORY);
+}
+
 enum status
 copy_files_rename(const char *dir, const char *from, const char *to)
 {

@@ -25,6 +25,8 @@ enum status copy_files_copy(const char *from, const char *to, const struct copy_
 void copy_files_remove(const char *dir);
 /* Is there any file in it? */
 bool copy_files_any(const char *dir);
+/* The folder's own entries; false: errno says why. */
+bool copy_files_sync(const char *dir);
 /* rename(), and the folder around it synced. */
 enum status copy_files_rename(const char *dir, const char *from, const char *to);
 

@@ -6,6 +6,7 @@
  * With arguments it is a tool that proves a folder which nobody serves (offline.h). */
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "common/worker/control_proto.h"
 #include "common/worker/sandbox.h"
 #include "storage/service/index.h"
+#include "storage/service/convert.h"
 #include "storage/service/offline.h"
 #include "storage/service/service.h"
 
@@ -383,6 +385,8 @@ main(int argc, char **argv)
 	size_t boot_id_len;
 
 	log_init("stored");
+	if (argc > 1 && strcmp(argv[1], "--convert") == 0)
+		return convert_main(argc, argv);
 	if (argc > 1)
 		return offline_main(argc, argv);
 	mem_keep_blocks();

@@ -164,9 +164,7 @@ shard_of_journal(const struct offline *o, uint32_t *shard)
 static void
 close_all(struct offline *o)
 {
-	state_close(&o->state);
-	if (o->engine != NULL)
-		engine_close(&o->engine);
+	offline_release(o);
 	if (o->journal != NULL)
 		journal_close(&o->journal);
 }
@@ -301,6 +299,20 @@ offline_close(struct offline **op)
 	mem_free(&o->journal_dir);
 	mem_free(&o->scratch);
 	mem_free(op);
+}
+
+void
+offline_release(struct offline *o)
+{
+	state_close(&o->state);
+	if (o->engine != NULL)
+		engine_close(&o->engine);
+}
+
+struct engine *
+offline_engine(struct offline *o)
+{
+	return o->engine;
 }
 
 struct state *

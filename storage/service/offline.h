@@ -39,6 +39,12 @@ struct offline_fsck {
 enum status offline_fsck(struct offline *o, const struct offline_fsck *how, struct buf *out,
     uint64_t *wrong);
 
+/* A line for the root of each account, and one for that of all. */
+enum status offline_roots(struct state *s, struct buf *out);
+/* The database is closed, the journal's lock kept. */
+void offline_release(struct offline *o);
+struct engine *offline_engine(struct offline *o);
+
 /* stored --fsck DIR ...: returns the exit code: 0 whole, 1 something is wrong, 2 usage or the
  * folder cannot be opened. */
 int offline_main(int argc, char **argv);

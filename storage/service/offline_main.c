@@ -79,6 +79,18 @@ put_all(struct roots *r)
 	buf_fini(&hex);
 }
 
+enum status
+offline_roots(struct state *s, struct buf *out)
+{
+	struct roots r = { .all = digest_new(DIGEST_SHA256), .out = out };
+	enum status st = each_root(s, &r);
+
+	if (st == ST_OK)
+		put_all(&r);
+	digest_free(&r.all);
+	return st;
+}
+
 static void
 put_findings(struct offline *o, struct json_writer *w, struct buf *out, struct span lines)
 {

@@ -11,6 +11,7 @@
 #include "common/util/fd.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "storage/service/convert.h"
 #include "storage/service/copy_files.h"
 #include "storage/service/record.h"
 #include "storage/service/service_priv.h"
@@ -133,13 +134,19 @@ find_copies(struct opening *o)
 
 /* ---- one way ---- */
 
-static enum status
-open_engine(struct service *svc, const char *db)
+static struct engine_opts
+engine_options(const struct service *svc)
 {
-	const struct engine_opts opts = { .kind = svc->cf.engine, .boot_id = svc->cf.boot_id,
+	return (struct engine_opts){ .kind = svc->cf.engine, .boot_id = svc->cf.boot_id,
 	    .tables = state_tables, .n_tables = state_n_tables, .page_bytes = state_page_bytes,
 	    .cache_bytes = svc->cf.cache_bytes, .checkpoint_bytes = svc->cf.checkpoint_bytes,
 	    .checkpoint_s = svc->cf.checkpoint_s, .small = svc->cf.small };
+}
+
+static enum status
+open_engine(struct service *svc, const char *db)
+{
+	const struct engine_opts opts = engine_options(svc);
 	enum status st = engine_open(db, &opts, &svc->engine);
 
 	if (st != ST_OK)
@@ -270,6 +277,34 @@ clear(struct opening *o)
 	return make_dir(o->db) ? ST_OK : ST_UNAVAILABLE;
 }
 
+/* A copy that the other engine made, from before the configuration changed. */
+static enum status
+of_our_engine(struct opening *o)
+{
+	struct engine_opts opts = engine_options(o->svc), theirs = opts;
+	struct convert_count count;
+	struct engine *e = NULL;
+	char *made = path_of(o->svc->dir, "db.convert");
+	enum status st, closed;
+
+	theirs.copy = true;
+	theirs.manual = true;
+	st = engine_made_by(o->fresh, &theirs.kind) && theirs.kind != opts.kind ?
+	    engine_open(o->fresh, &theirs, &e) : ST_OK;
+	if (e != NULL) {
+		st = convert_make(e, made, &opts, &count);
+		closed = engine_close(&e);
+		st = st == ST_OK ? closed : st;
+		copy_files_remove(o->fresh);
+		if (st == ST_OK)
+			st = copy_files_rename(o->svc->dir, made, o->fresh);
+		LOG(NULL, INFO, "copy.convert", KV_UINT("shard", o->svc->cf.shard),
+		    KV_UINT("rows", count.rows), KV_STATUS(st));
+	}
+	mem_free(&made);
+	return st;
+}
+
 /* The copy's files become o->db's. */
 static enum status
 bring_back(struct opening *o, uint32_t number)
@@ -288,6 +323,8 @@ bring_back(struct opening *o, uint32_t number)
 	if (st == ST_OK)
 		st = copy_files_copy(from, o->fresh, &m, o->svc->cf.step != NULL ? step : always,
 		    o->svc);
+	if (st == ST_OK)
+		st = of_our_engine(o);
 	if (st == ST_OK) {
 		copy_files_remove(o->db);
 		st = copy_files_rename(o->svc->dir, o->fresh, o->db);

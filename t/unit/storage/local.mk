@@ -65,3 +65,17 @@ UNIT_TESTS += t/unit/storage/test_housekeeping
 t_unit_storage_test_housekeeping_SOURCES = t/unit/storage/test_housekeeping.c $(STATEKIT) \
 	t/unit/storage/rig.c t/unit/storage/rig.h
 t_unit_storage_test_housekeeping_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/unit/storage/test_convert
+t_unit_storage_test_convert_SOURCES = t/unit/storage/test_convert.c \
+	t/unit/storage/rig.c t/unit/storage/rig.h
+t_unit_storage_test_convert_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+# fixtures: t/data/shards/make
+EXTRA_PROGRAMS += t/unit/storage/make_shard
+t_unit_storage_make_shard_SOURCES = t/unit/storage/make_shard.c t/unit/storage/shard_dump.c \
+	t/unit/storage/shard_dump.h t/unit/storage/rig.c t/unit/storage/rig.h
+t_unit_storage_make_shard_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+# end of fixtures
+UNIT_TESTS += t/unit/storage/test_shards
+t_unit_storage_test_shards_SOURCES = t/unit/storage/test_shards.c t/unit/storage/shard_dump.c \
+	t/unit/storage/shard_dump.h t/unit/storage/rig.c t/unit/storage/rig.h
+t_unit_storage_test_shards_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
