@@ -267,6 +267,8 @@ struct conf_store {
 	uint32_t		copies;		/* that are kept */
 	uint32_t		fsck_share;	/* per cent of the process' time */
 	uint64_t		fsck_body_rate_bytes;	/* a second */
+	uint32_t		reclaim_share;	/* per cent */
+	uint64_t		reclaim_rate_bytes;	/* in a second */
 	uint32_t		request_retry_ms;	/* how long requests wait for a store that restarts */
 };
 

@@ -58,6 +58,12 @@ const struct conf_field conf_store_fields[] = {
 	    "Per cent of a shard's time that mansioctl fsck takes while everybody is served."),
 	CONF_SIZE(conf_store, fsck_body_rate, "32M", "64K", "1T", CONF_RELOAD,
 	    "Bytes a second that mansioctl fsck --bodies reads of a shard."),
+	CONF_INT(conf_store, reclaim_share, "50", "0", "90", CONF_RELOAD,
+	    "Of a journal segment that holds less living mail than this (per cent) the mail is moved "
+	    "and the segment let go, as soon as its changes are older than `undelete-time` and the "
+	    "hot copies can do without it.  0: only segments without any."),
+	CONF_SIZE(conf_store, reclaim_rate, "8M", "64K", "1G", CONF_RELOAD,
+	    "Bytes of mail moved in a second."),
 	CONF_TIME_MS(conf_store, request_retry, "5s", "0", "1min", CONF_RELOAD,
 	    "How long a worker's request waits for a store that is being restarted."),
 	CONF_END

@@ -496,6 +496,7 @@ look_at_room(struct journal *j, uint64_t *need)
 		j->room_asked_ms = now;
 	}
 	*need = 2 * (uint64_t)j->opts.segment_bytes + j->opts.reserve_bytes;
+	j->tight = j->room_bytes < *need;
 }
 
 bool

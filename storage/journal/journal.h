@@ -220,6 +220,8 @@ void journal_segments(struct journal *j, struct journal_segment **list, size_t *
  * for a later segment, or removed.  The caller counts live bytes and makes sure that
  * no read of it is under way.  ST_CONFLICT: it is being written. */
 enum status journal_segment_release(struct journal *j, uint32_t segment);
+/* Files of released segments that wait for their next life go. */
+void journal_drop_free(struct journal *j);
 /* Room for `bytes` more on the disk, above the reserve of two segments and
  * opts.reserve_bytes.  Asks the file system at most every second. */
 bool journal_has_room(struct journal *j, uint64_t bytes);

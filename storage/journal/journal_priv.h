@@ -60,6 +60,7 @@ struct journal {
 	bool			flushing;	/* flush is not FLUSH_IDLE */
 	bool			failed;		/* the disk did: only close is left */
 	uint64_t		room_asked_ms, room_bytes;
+	bool			tight;		/* less room than is asked for new mail */
 	struct seg		*cur;		/* the segment written; seg_get holds it */
 	struct journal_stats	stats;
 

@@ -445,7 +445,8 @@ journal_segment_release(struct journal *j, uint32_t segment)
 	else if (s == j->cur || s->refs > 0)
 		st = ST_CONFLICT;
 	if (st == ST_OK) {
-		keep = s->bytes == j->opts.segment_bytes && j->n_free < FREE_FILES_MAX;
+		keep = s->bytes == j->opts.segment_bytes && j->n_free < FREE_FILES_MAX &&
+		    !j->tight;
 		if ((keep ? j->io.rename(j->io.ctx, path, old) :
 		    j->io.unlink(j->io.ctx, path)) != 0)
 			st = ST_UNAVAILABLE;
@@ -458,4 +459,18 @@ journal_segment_release(struct journal *j, uint32_t segment)
 	mem_free(&path);
 	mem_free(&old);
 	return st;
+}
+
+void
+journal_drop_free(struct journal *j)
+{
+	pthread_mutex_lock(&j->lock);
+	while (j->n_free > 0) {
+		char *path = seg_free_path(j, j->free_files[--j->n_free]);
+
+		(void)j->io.unlink(j->io.ctx, path);
+		mem_free(&path);
+	}
+	j->room_asked_ms = 0;
+	pthread_mutex_unlock(&j->lock);
 }

@@ -40,7 +40,8 @@ struct chores {
 	struct service		*svc;
 	struct loop_timer	*timer;
 	unsigned		at;
-	bool			again;
+	bool			again, hurry;
+	uint64_t		squeezed;	/* rounds of HISTORY after chores_squeeze() */
 	uint64_t		begun_ms, since_us;	/* the chore; the step or operation */
 	struct chore_stats	stats[CHORES];
 	/* where the walk is */
@@ -114,6 +115,9 @@ forget_before(struct chores *c, const struct state_account *a, int64_t oldest)
 	uint32_t kept_s = cf->history_s > cf->undelete_s ? cf->history_s : cf->undelete_s;
 	int64_t before = clock_wall_ms() - (int64_t)kept_s * 1000, at;
 
+	/* For want of space. */
+	if (before < c->svc->squeeze_ms)
+		before = c->svc->squeeze_ms;
 	if (cf->history_max > 0 && a->modseq - a->horizon > cf->history_max &&
 	    state_history_at(c->svc->state, a->id, a->modseq - cf->history_max, &at) == ST_OK &&
 	    at > before)
@@ -134,6 +138,8 @@ history_step(struct chores *c, struct op *op)
 	int64_t undelete = now - (int64_t)c->svc->cf.undelete_s * 1000;
 	struct state_account a;
 
+	if (undelete < c->svc->squeeze_ms)
+		undelete = c->svc->squeeze_ms;
 	while (!step_over(c)) {
 		if (!next_account(c, &a))
 			return STEP_DONE;
@@ -462,6 +468,11 @@ on_timer(void *arg)
 		begin(c, 0);
 		return;
 	}
+	if (c->hurry) {
+		c->hurry = false;
+		begin(c, HISTORY);
+		return;
+	}
 	c->since_us = clock_mono_us();
 	switch (kinds[c->at].step(c, &op)) {
 	case STEP_OP:
@@ -473,6 +484,7 @@ on_timer(void *arg)
 	case STEP_DONE:
 		c->stats[c->at].busy_us += clock_mono_us() - c->since_us;
 		c->stats[c->at].took_ms = clock_mono_ms() - c->begun_ms;
+		c->squeezed += c->at == HISTORY && !c->hurry;
 		begin(c, c->at + 1);
 		break;
 	}
@@ -501,6 +513,23 @@ chores_wanted(struct service *svc)
 		loop_timer_set(svc->chores->timer, SOON_MS);
 	else
 		svc->chores->again = true;
+}
+
+uint64_t
+chores_squeeze(struct service *svc)
+{
+	struct chores *c = svc->chores;
+
+	c->hurry = true;
+	if (c->at == CHORES)
+		loop_timer_set(c->timer, 1);
+	return c->squeezed + 1;
+}
+
+bool
+chores_squeezed(const struct service *svc, uint64_t round)
+{
+	return svc->chores->squeezed >= round;
 }
 
 void

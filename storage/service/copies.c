@@ -42,7 +42,7 @@ struct making {
 	char			*tmp, *name;
 	struct journal_pos	least;
 	struct list		wanted;
-	uint64_t		began_ms, rows;
+	uint64_t		began_ms, rows, pieces;
 	struct copy_manifest	m;
 	enum status		st;
 	bool			(*step)(void *arg);
@@ -236,31 +236,13 @@ stop(void *arg)
 	return background_stopping(((struct making *)arg)->svc->background);
 }
 
-static int
-by_segment(const void *a, const void *b)
-{
-	const struct copy_segment *x = a, *y = b;
-
-	return x->segment < y->segment ? -1 : x->segment > y->segment;
-}
-
-/* Pieces mostly come in the order of their segments. */
 static enum status
 count_piece(void *arg, uint64_t extent, uint32_t index, const struct journal_loc *loc)
 {
 	struct making *mk = arg;
-	struct copy_manifest *m = &mk->m;
-	struct copy_segment one = { loc->segment, loc->length, 1 };
 
-	for (size_t i = m->n_segments; i-- > 0;) {
-		if (m->segments[i].segment != loc->segment)
-			continue;
-		m->segments[i].bytes += loc->length;
-		m->segments[i].pieces++;
-		return ST_OK;
-	}
-	copy_manifest_segment(m, &one);
-	return stop(mk) ? ST_CANCELLED : ST_OK;
+	live_add(&mk->m.live, loc->segment, loc->length);
+	return ++mk->pieces % 4096 == 0 && stop(mk) ? ST_CANCELLED : ST_OK;
 }
 
 static enum status
@@ -278,8 +260,7 @@ read_copy(struct making *mk, struct state *s)
 	st = state_read_all(s, stop, mk, &mk->rows);
 	if (st == ST_OK)
 		st = state_pieces(s, count_piece, mk);
-	if (m->n_segments > 1)
-		qsort(m->segments, m->n_segments, sizeof(*m->segments), by_segment);
+	live_sort(&m->live);
 	if (st == ST_CORRUPT) {
 		state_damage(s, &b);
 		LOG(NULL, ERROR, "copy.damaged", KV_UINT("shard", mk->m.shard),
@@ -409,6 +390,8 @@ on_made(void *arg, bool ran)
 	drop_old(svc);
 	if (!list_empty(&c->wanted))
 		begin(svc);
+	if (st == ST_OK)
+		reclaim_round(svc);
 }
 
 static void
@@ -580,7 +563,7 @@ copies_unpin(struct service *svc, uint32_t number)
 static bool
 needs(const struct copy_manifest *m, const struct journal_segment *s)
 {
-	return s->segment >= m->pos.segment || copy_manifest_uses(m, s->segment);
+	return s->segment >= m->pos.segment || live_get(&m->live, s->segment) != NULL;
 }
 
 enum status
@@ -601,6 +584,49 @@ copies_segments(struct service *svc, uint32_t number, uint32_t **list, size_t *n
 			(*list)[(*n)++] = all[i].segment;
 	mem_free(&all);
 	return ST_OK;
+}
+
+bool
+copies_spare(struct service *svc, uint32_t segment, uint64_t lsn, size_t least)
+{
+	const struct copies *c = svc->copies;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (c->v[i].m.pos.lsn < lsn || live_get(&c->v[i].m.live, segment) != NULL)
+			return false;
+	return c->n >= least;
+}
+
+bool
+copies_hold(struct service *svc, uint64_t lsn, size_t least)
+{
+	const struct copies *c = svc->copies;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (c->v[i].m.pos.lsn < lsn)
+			return false;
+	return c->n >= least;
+}
+
+bool
+copies_making(const struct service *svc)
+{
+	return svc->copies->making != NULL;
+}
+
+void
+copies_shrink(struct service *svc)
+{
+	struct copies *c = svc->copies;
+
+	for (size_t i = 0; i + 1 < c->n;) {
+		size_t before = c->n;
+
+		if (c->v[i].pins == 0)
+			drop(svc, &c->v[i]);
+		if (c->n == before)
+			i++;
+	}
 }
 
 void

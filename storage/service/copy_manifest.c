@@ -11,20 +11,9 @@
 void
 copy_manifest_fini(struct copy_manifest *m)
 {
-	mem_free(&m->segments);
+	live_fini(&m->live);
 	mem_free(&m->files);
 	*m = (struct copy_manifest){ 0 };
-}
-
-void
-copy_manifest_segment(struct copy_manifest *m, const struct copy_segment *s)
-{
-	if (m->n_segments == m->room_segments) {
-		m->room_segments = m->room_segments == 0 ? 16 : m->room_segments * 2;
-		m->segments = mem_realloc_array(m->segments, m->room_segments,
-		    sizeof(*m->segments));
-	}
-	m->segments[m->n_segments++] = *s;
 }
 
 void
@@ -45,24 +34,6 @@ copy_manifest_bytes(const struct copy_manifest *m)
 	for (size_t i = 0; i < m->n_files; i++)
 		n += m->files[i].bytes;
 	return n;
-}
-
-bool
-copy_manifest_uses(const struct copy_manifest *m, uint32_t segment)
-{
-	size_t lo = 0, hi = m->n_segments;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (m->segments[mid].segment == segment)
-			return true;
-		if (m->segments[mid].segment < segment)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return false;
 }
 
 bool
@@ -92,9 +63,9 @@ copy_manifest_put(struct buf *b, const struct copy_manifest *m)
 	    m->pos.tick_lsn, m->pos.segment, m->pos.offset);
 	buf_addf(b, "stamp %" PRIu64 "\nmade %" PRIu64 "\n", (uint64_t)m->stamp_ms,
 	    (uint64_t)m->made_ms);
-	for (size_t i = 0; i < m->n_segments; i++)
-		buf_addf(b, "segment %" PRIu32 " %" PRIu64 " %" PRIu64 "\n", m->segments[i].segment,
-		    m->segments[i].bytes, m->segments[i].pieces);
+	for (size_t i = 0; i < m->live.n; i++)
+		buf_addf(b, "segment %" PRIu32 " %" PRIu64 " %" PRIu64 "\n", m->live.v[i].segment,
+		    m->live.v[i].bytes, m->live.v[i].pieces);
 	for (size_t i = 0; i < m->n_files; i++) {
 		buf_addf(b, "file %s %" PRIu64 " ", m->files[i].name, m->files[i].bytes);
 		hex_encode(span(m->files[i].sha256, SHA256_LEN), b);
@@ -174,17 +145,19 @@ static void
 get_segments(struct lines *l, struct copy_manifest *m)
 {
 	while (!l->bad && take_word(l, "segment")) {
-		struct copy_segment s = { 0 };
+		struct live_segment s = { 0 };
+		struct live *v = &m->live;
 
 		s.segment = (uint32_t)take_u64(l, UINT32_MAX);
 		s.bytes = take_u64(l, UINT64_MAX);
 		s.pieces = take_u64(l, UINT64_MAX);
 		need_end(l);
-		if (s.segment == 0 || (m->n_segments > 0 &&
-		    m->segments[m->n_segments - 1].segment >= s.segment))
+		if (s.segment == 0 || (v->n > 0 && v->v[v->n - 1].segment >= s.segment))
 			l->bad = true;
-		if (!l->bad)
-			copy_manifest_segment(m, &s);
+		if (l->bad)
+			break;
+		live_add(v, s.segment, s.bytes);
+		v->v[v->last].pieces = s.pieces;
 	}
 }
 

@@ -18,16 +18,11 @@
 
 #include "common/crypto/digest.h"
 #include "storage/journal/journal.h"
+#include "storage/service/live.h"
 
 #define COPY_MANIFEST_NAME	"manifest"
 #define COPY_MANIFEST_MAX	(64u << 20)
 #define COPY_FILE_NAME_MAX	63
-
-/* Bodies in a segment. */
-struct copy_segment {
-	uint32_t	segment;
-	uint64_t	bytes, pieces;
-};
 
 struct copy_file {
 	char		name[COPY_FILE_NAME_MAX + 1];	/* letters, digits, ".-_"; no leading dot */
@@ -40,18 +35,14 @@ struct copy_manifest {
 	uint64_t		incarnation;
 	struct journal_pos	pos;
 	int64_t			stamp_ms, made_ms;
-	struct copy_segment	*segments;
-	size_t			n_segments, room_segments;
+	struct live		live;		/* sorted */
 	struct copy_file	*files;
 	size_t			n_files, room_files;
 };
 
 void copy_manifest_fini(struct copy_manifest *m);
-void copy_manifest_segment(struct copy_manifest *m, const struct copy_segment *s);
 void copy_manifest_file(struct copy_manifest *m, const struct copy_file *f);
 uint64_t copy_manifest_bytes(const struct copy_manifest *m);
-/* Does it refer to bodies in this segment? */
-bool copy_manifest_uses(const struct copy_manifest *m, uint32_t segment);
 
 void copy_manifest_put(struct buf *b, const struct copy_manifest *m);
 /* ST_CORRUPT: not what copy_manifest_put() wrote; ST_UNSUPPORTED: of another version.  m is

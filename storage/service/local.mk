@@ -8,9 +8,11 @@ storage_service_libservice_a_SOURCES = \
 	storage/service/copy_files.c storage/service/copy_files.h \
 	storage/service/copy_manifest.c storage/service/copy_manifest.h \
 	storage/service/lease.c \
+	storage/service/live.c storage/service/live.h \
 	storage/service/ops.c \
 	storage/service/peer.c \
 	storage/service/rebuild.c storage/service/rebuild.h \
+	storage/service/reclaim.c storage/service/reclaim.h \
 	storage/service/readers.c storage/service/readers.h \
 	storage/service/reads.c \
 	storage/service/record.c storage/service/record.h \

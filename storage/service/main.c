@@ -123,6 +123,8 @@ fill_conf(const struct stored *sd, struct service_conf *cf)
 	cf->fsck_share = s->fsck_share;
 	cf->fsck_body_bytes = s->fsck_body_rate_bytes;
 	cf->copies = s->copies;
+	cf->reclaim_share = s->reclaim_share;
+	cf->reclaim_rate = s->reclaim_rate_bytes;
 	cf->copy_time_s = s->copy_time_s;
 	cf->copy_hour = s->copy_hour;
 	cf->copy_journal_bytes = s->copy_journal_bytes;

@@ -23,6 +23,7 @@ struct readers {
 	struct loop_io	*io;
 	pthread_t	*threads;
 	unsigned	 n_threads;
+	struct list	 flying;	/* the loop's: submitted, not done */
 };
 
 static void
@@ -93,6 +94,7 @@ on_done(int fd, unsigned events, void *arg)
 		pthread_mutex_unlock(&r->lock);
 		if (job == NULL)
 			return;
+		list_remove(&job->flying);
 		job->done(job, job->arg);
 	}
 }
@@ -104,6 +106,7 @@ readers_new(struct loop *l, struct journal *j, unsigned threads)
 	sigset_t all, old;
 
 	r->journal = j;
+	list_init(&r->flying);
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->wake, NULL);
 	r->todo.end = &r->todo.first;
@@ -138,8 +141,10 @@ readers_free(struct readers **rp)
 	pthread_mutex_unlock(&r->lock);
 	for (unsigned i = 0; i < r->n_threads; i++)
 		pthread_join(r->threads[i], NULL);
-	while ((job = pop(&r->done)) != NULL)
+	while ((job = pop(&r->done)) != NULL) {
+		list_remove(&job->flying);
 		job->done(job, job->arg);
+	}
 	loop_io_free(&r->io);
 	fd_close(&r->efd);
 	pthread_cond_destroy(&r->wake);
@@ -151,10 +156,24 @@ readers_free(struct readers **rp)
 void
 readers_submit(struct readers *r, struct reader_job *job)
 {
+	list_push_back(&r->flying, &job->flying);
 	pthread_mutex_lock(&r->lock);
 	push(&r->todo, job);
 	pthread_cond_signal(&r->wake);
 	pthread_mutex_unlock(&r->lock);
+}
+
+bool
+readers_use(const struct readers *r, uint32_t segment)
+{
+	for (const struct list *n = r->flying.next; n != &r->flying; n = n->next) {
+		const struct reader_job *job = list_entry(n, struct reader_job, flying);
+
+		for (size_t i = 0; i < job->n_runs; i++)
+			if (job->runs[i].loc.segment == segment)
+				return true;
+	}
+	return false;
 }
 
 void

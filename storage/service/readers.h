@@ -5,6 +5,7 @@
 #define STORAGE_SERVICE_READERS_H
 
 #include "common/net/loop.h"
+#include "common/util/list.h"
 #include "common/util/status.h"
 #include "storage/journal/journal.h"
 
@@ -25,6 +26,7 @@ struct reader_run {
 /* Made by the caller, his again when done ran.  done runs in the loop. */
 struct reader_job {
 	struct reader_job	*next;
+	struct list		flying;		/* of the readers', until it is done */
 	struct reader_piece	*pieces;
 	size_t			n;
 	struct reader_run	*runs;
@@ -40,6 +42,8 @@ struct readers *readers_new(struct loop *l, struct journal *j, unsigned threads)
 /* Does what was submitted, calls done for each. */
 void readers_free(struct readers **r);
 void readers_submit(struct readers *r, struct reader_job *job);
+/* Is one under way that reads of this segment?  From the loop. */
+bool readers_use(const struct readers *r, uint32_t segment);
 void reader_job_free(struct reader_job **job);
 
 #endif

@@ -26,7 +26,8 @@ service_conf_init(struct service_conf *cf)
 	*cf = (struct service_conf){ .cache_bytes = 64u << 20, .tick_bytes = 8u << 20,
 	    .account_tick_bytes = 1u << 20, .readers = 2, .index_wait_s = 180, .undelete_s = 14 * 86400,
 	    .history_s = 14 * 86400, .fsck_share = 20, .fsck_body_bytes = 32u << 20, .op_rows = OP_ROWS, .copies = 2, .copy_time_s = 86400,
-	    .copy_hour = 3, .copy_journal_bytes = (uint64_t)4 << 30,
+	    .copy_hour = 3, .copy_journal_bytes = (uint64_t)4 << 30, .reclaim_share = 50,
+	    .reclaim_rate = 8u << 20,
 	    .undelete_max_bytes = UINT64_MAX,
 	    .whole_messages = 1000000 };
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
@@ -155,6 +156,7 @@ service_open(struct loop *l, const struct service_conf *cf, const char *dir,
 	svc->readers = readers_new(l, svc->journal, cf->readers > 0 ? cf->readers : 1);
 	index_start(svc);
 	copies_start(svc);
+	reclaim_start(svc);
 	chores_start(svc);
 	upgrades_start(svc);
 	*out = svc;
@@ -209,6 +211,7 @@ service_close(struct service **svcp)
 		peer_free(&p);
 	}
 	copies_stop(svc);
+	reclaim_stop(svc);
 	readers_free(&svc->readers);
 	index_free(svc);
 	drop_requests(svc);
@@ -272,6 +275,7 @@ service_stats(struct service *svc, struct buf *out)
 	index_stats(svc, out);
 	copies_stats(svc, out);
 	chores_stats(svc, out);
+	reclaim_stats(svc, out);
 }
 
 struct state *

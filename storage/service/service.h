@@ -44,6 +44,8 @@ struct service_conf {
 	unsigned	copies;			/* hot copies kept */
 	uint32_t	copy_time_s, copy_hour;	/* hour: of the day, UTC */
 	uint64_t	copy_journal_bytes;
+	unsigned	reclaim_share;		/* per cent: below it what lives in a segment is moved */
+	uint64_t	reclaim_rate;		/* bytes moved in a second */
 	const struct jio *io;			/* NULL: the real file system */
 	bool		(*step)(void *arg);	/* tests: before each step on the files of copies; */
 	void		*step_arg;		/* false: the process ends there */

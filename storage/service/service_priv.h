@@ -166,6 +166,8 @@ struct service {
 	struct indexing		*indexing;	/* index.c */
 	struct background	*background;
 	struct copies		*copies;
+	struct reclaim		*reclaim;
+	int64_t			 squeeze_ms;	/* what is kept for undelete from before goes; 0: none */
 	/* counted */
 	uint64_t		 held;		/* bytes of requests that are there */
 	uint64_t		 n_ticks, n_ops, n_requests, n_refused_tickets, n_dirty;
@@ -242,6 +244,10 @@ void tick_stage_end(struct service *svc, uint64_t account);
 void tick_own(struct service *svc, const struct op *op,
     void (*done)(struct request *rq, const struct state_result *res));
 
+/* The same with an OP_RELOCATE's moves, and put_span() of the bodies; both are taken. */
+void tick_own_bodies(struct service *svc, struct op *op, struct buf *moves, struct buf *bodies,
+    void (*done)(struct request *rq, const struct state_result *res));
+
 /* reads.c */
 bool read_is(uint16_t no);
 void read_begin(struct request *rq);
@@ -263,6 +269,21 @@ void copies_start(struct service *svc);
 /* What is under way ends unfinished; who waits is told. */
 void copies_stop(struct service *svc);
 void copies_stats(struct service *svc, struct buf *out);
+/* All copies can do without the segment, whose last record is lsn; least: so many of them there
+ * must be. */
+bool copies_spare(struct service *svc, uint32_t segment, uint64_t lsn, size_t least);
+/* All copies hold the record lsn. */
+bool copies_hold(struct service *svc, uint64_t lsn, size_t least);
+/* For want of space: all but the newest go, if nobody pinned them. */
+void copies_shrink(struct service *svc);
+bool copies_making(const struct service *svc);
+
+/* reclaim.c */
+void reclaim_start(struct service *svc);
+void reclaim_stop(struct service *svc);
+/* Looks what can be freed, unless it is at it. */
+void reclaim_round(struct service *svc);
+void reclaim_stats(struct service *svc, struct buf *out);
 
 /* Before everything that waits, in a tick of which it is the first; rows are copied. */
 void tick_repair(struct service *svc, uint64_t account, struct span rows,
@@ -276,6 +297,9 @@ void fsck_stop(struct service *svc);
 /* chores.c */
 void chores_start(struct service *svc);
 void chores_wanted(struct service *svc);
+/* svc->squeeze_ms rose: history is gone through at once.  Which round that is, and is it over? */
+uint64_t chores_squeeze(struct service *svc);
+bool chores_squeezed(const struct service *svc, uint64_t round);
 /* No more of them; chores_free() follows when nothing is under way. */
 void chores_stop(struct service *svc);
 void chores_free(struct service *svc);

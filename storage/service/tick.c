@@ -76,6 +76,20 @@ tick_repair(struct service *svc, uint64_t account, struct span rows,
 	list_push_front(&svc->ready, &rq->account->ready);
 }
 
+void
+tick_own_bodies(struct service *svc, struct op *op, struct buf *moves, struct buf *bodies,
+    void (*done)(struct request *rq, const struct state_result *res))
+{
+	struct request *rq = own(svc, op, done);
+
+	rq->items = *moves;
+	rq->body = *bodies;
+	*moves = *bodies = (struct buf){ 0 };
+	rq->op.u.relocate.moves = buf_span(&rq->items);
+	rq->rows = 64;
+	tick_queue(rq);
+}
+
 static void
 stage_ended(struct request *rq, const struct state_result *res)
 {
@@ -140,6 +154,19 @@ items_of(struct request *rq, struct span *items)
 	return ST_OK;
 }
 
+/* Those that are written again. */
+static enum status
+add_moved(struct request *rq)
+{
+	enum status st = ST_OK;
+	struct reader r;
+
+	reader_init(&r, rq->body.data, rq->body.len);
+	while (st == ST_OK && reader_left(&r) > 0)
+		st = add_body(rq, get_span(&r));
+	return st;
+}
+
 /* The bodies of an append, or where they were staged. */
 static enum status
 add_bodies(struct request *rq)
@@ -147,9 +174,12 @@ add_bodies(struct request *rq)
 	struct store_append_item it;
 	struct reader r;
 	struct span items;
-	enum status st = items_of(rq, &items);
+	enum status st;
 
 	buf_clear(&rq->locs);
+	if (rq->op.kind == OP_RELOCATE)
+		return add_moved(rq);
+	st = items_of(rq, &items);
 	reader_init(&r, items.p, items.len);
 	while (st == ST_OK && get_store_append_item(&r, &it)) {
 		struct stage *sg;

@@ -38,6 +38,15 @@ read_lists(const struct op *op)
 		(void)uidset_decode(&uids, &r, STORE_RANGES_MAX);
 		uidset_fini(&uids);
 	}
+	if (op->kind == OP_RELOCATE) {
+		struct op_move m;
+
+		reader_init(&r, op->u.relocate.moves.p, op->u.relocate.moves.len);
+		while (get_op_move(&r, &m))
+			pieces++;
+		if (op_pieces(op, &counted))
+			assert(reader_done(&r) && counted == pieces);
+	}
 	if (op->kind == OP_ANNOTATE) {
 		reader_init(&r, op->u.annotate.entries.p, op->u.annotate.entries.len);
 		while (get_store_annotation(&r, &a))

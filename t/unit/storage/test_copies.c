@@ -246,19 +246,23 @@ a_manifest_comes_back_as_it_was_and_nothing_else_is_one(void **state)
 	const struct copy_file f = { "log.0000000001", 77, { 1, 2, 3 } };
 	struct buf b = { 0 }, cut = { 0 };
 
-	copy_manifest_segment(&m, &(struct copy_segment){ 1, 100, 2 });
-	copy_manifest_segment(&m, &(struct copy_segment){ 4, 50, 1 });
+	live_add(&m.live, 1, 60);
+	live_add(&m.live, 4, 50);
+	live_add(&m.live, 1, 40);
+	live_sort(&m.live);
 	copy_manifest_file(&m, &f);
 	copy_manifest_put(&b, &m);
 	assert_int_equal(copy_manifest_get(buf_span(&b), &is), ST_OK);
 	assert_int_equal(is.shard, 3);
 	assert_int_equal(is.pos.offset, 8192);
-	assert_int_equal(is.n_segments, 2);
+	assert_int_equal(is.live.n, 2);
+	assert_int_equal(is.live.v[0].bytes, 100);
+	assert_int_equal(is.live.v[0].pieces, 2);
 	assert_int_equal(is.n_files, 1);
 	assert_string_equal(is.files[0].name, "log.0000000001");
 	assert_memory_equal(is.files[0].sha256, f.sha256, SHA256_LEN);
-	assert_true(copy_manifest_uses(&is, 4));
-	assert_false(copy_manifest_uses(&is, 2));
+	assert_non_null(live_get(&is.live, 4));
+	assert_null(live_get(&is.live, 2));
 	assert_int_equal(copy_manifest_bytes(&is), 77);
 	copy_manifest_fini(&is);
 	for (size_t n = 0; n < b.len; n++) {

@@ -1,0 +1,453 @@
+/* Segments of the journal that hold little or nothing any more go, and nothing else does. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/crypto/digest.h"
+#include "common/util/clock.h"
+#include "common/util/log.h"
+#include "common/util/mem.h"
+#include "storage/service/copies.h"
+#include "storage/service/reclaim.h"
+#include "t/unit/storage/rig.h"
+
+#define ACCOUNT 17
+#define PATIENCE_MS 120000u
+
+static struct rig rig;
+static struct answer a;
+static struct store *s;
+static struct jio io;
+static uint64_t free_space;
+static unsigned seed;
+
+static int
+disk_free(void *ctx, const char *path, uint64_t *bytes)
+{
+	*bytes = free_space;
+	return 0;
+}
+
+static int
+setup(void **state)
+{
+	rig_init(&rig);
+	io = jio_files;
+	io.free_bytes = disk_free;
+	free_space = (uint64_t)8 << 30;
+	rig.cf.io = &io;
+	rig.cf.segment_bytes = 256u << 10;
+	rig.cf.undelete_s = rig.cf.history_s = 0;
+	rig.cf.reclaim_rate = 1u << 30;
+	a = (struct answer){ 0 };
+	seed = 1;
+	rig_start(&rig);
+	s = rig_channel(&rig, ACCOUNT, NULL, NULL);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	store_close(&s);
+	rig_run(&rig, 1);
+	rig_fini(&rig);
+	answer_fini(&a);
+	return 0;
+}
+
+/* Incompressible, so many bytes. */
+static void
+append(size_t bytes)
+{
+	char *text = mem_alloc(bytes + 1);
+
+	memcpy(text, "Subject: x\r\n\r\n", 14);
+	for (size_t i = 14; i < bytes; i++) {
+		seed = seed * 1103515245 + 12345;
+		text[i] = (char)('!' + (seed >> 16) % 90);
+	}
+	text[bytes] = '\0';
+	assert_int_equal(rig_append(&rig, s, "INBOX", span(text, bytes), &a), ST_OK);
+	mem_free(&text);
+}
+
+static uint64_t
+inbox(void)
+{
+	uint64_t id = 0;
+
+	assert_int_equal(state_find_mailbox(service_state(rig.svc), ACCOUNT, SPAN_LIT("INBOX"),
+	    &id), ST_OK);
+	return id;
+}
+
+static void
+mark_deleted(struct span uids)
+{
+	const struct store_flags rq = { .mailbox = inbox(), .how = FLAGS_ADD, .uids = uids,
+		.system = FLAG_DELETED, .unchanged_since = UINT64_MAX };
+
+	rig_expect(STORE_FLAGS_ARE);
+	store_do_flags(s, &rq, rig_done, &a);
+	rig_wait(&rig, &a, a.n + 1);
+	assert_int_equal(a.st, ST_OK);
+}
+
+static void
+expunge(const struct uidset *set)
+{
+	struct store_expunge rq = { .mailbox = inbox() };
+	struct buf uids = { 0 };
+
+	uidset_encode(set, &uids);
+	rq.uids = buf_span(&uids);
+	mark_deleted(rq.uids);
+	rig_expect(STORE_EXPUNGED);
+	store_do_expunge(s, &rq, rig_done, &a);
+	rig_wait(&rig, &a, a.n + 1);
+	assert_int_equal(a.st, ST_OK);
+	buf_fini(&uids);
+}
+
+static void
+expunge_but_each(unsigned n, uint32_t to)
+{
+	struct uidset set = { 0 };
+
+	for (uint32_t u = 1; u <= to; u++)
+		if (n == 0 || u % n != 0)
+			uidset_add_range(&set, u, u);
+	expunge(&set);
+	uidset_fini(&set);
+}
+
+/* Every body as it is read: SHA-256 over all of them. */
+static void
+bodies(unsigned char out[32], unsigned *count)
+{
+	struct digest *d = digest_new(DIGEST_SHA256);
+	struct state_bodies *b = NULL;
+	struct buf locs = { 0 };
+	struct state_body is;
+	struct uidset all = { 0 };
+
+	*count = 0;
+	uidset_add_range(&all, 1, UINT32_MAX);
+	assert_int_equal(state_bodies_open(service_state(rig.svc), ACCOUNT, inbox(), &all, 1, &b),
+	    ST_OK);
+	while (state_bodies_next(b, &is, &locs) == ST_OK) {
+		const struct journal_loc *l = (const void *)locs.data;
+
+		for (size_t i = 0; i < is.n_locs; i++) {
+			char *p = mem_alloc(l[i].length + 1u);
+
+			assert_int_equal(journal_read_checked(service_journal(rig.svc), l[i], p),
+			    ST_OK);
+			digest_add(d, p, l[i].length);
+			mem_free(&p);
+		}
+		++*count;
+	}
+	state_bodies_close(&b);
+	digest_done(d, out);
+	digest_free(&d);
+	buf_fini(&locs);
+	uidset_fini(&all);
+}
+
+static void
+on_made(void *arg, enum status st, uint32_t number)
+{
+	assert_int_equal(st, ST_OK);
+	*(bool *)arg = true;
+}
+
+/* A copy, and the round that follows it. */
+static void
+copy(void)
+{
+	uint64_t end = clock_mono_ms() + PATIENCE_MS;
+	struct reclaim_counts c;
+	bool done = false;
+
+	copies_make(rig.svc, on_made, &done);
+	do {
+		assert_true(clock_mono_ms() < end);
+		loop_once(rig.loop, true);
+		reclaim_counts(rig.svc, &c);
+	} while (!done || c.busy);
+}
+
+static size_t
+segments(void)
+{
+	struct journal_segment *list;
+	size_t n;
+
+	journal_segments(service_journal(rig.svc), &list, &n);
+	mem_free(&list);
+	return n;
+}
+
+/* The chores begin a second after the start. */
+static void
+forget_deleted(void)
+{
+	uint64_t end = clock_mono_ms() + PATIENCE_MS;
+	struct state_account acc;
+
+	rig_stop(&rig);
+	rig_start(&rig);
+	do {
+		assert_true(clock_mono_ms() < end);
+		loop_once(rig.loop, true);
+		assert_int_equal(state_account(service_state(rig.svc), ACCOUNT, &acc), ST_OK);
+	} while (acc.kept_bytes > 0);
+}
+
+static void
+check(void)
+{
+	struct buf report = { 0 };
+	uint64_t wrong = 0;
+
+	assert_int_equal(state_check(service_state(rig.svc), &report, &wrong), ST_OK);
+	if (wrong > 0)
+		fail_msg("%.*s", (int)report.len, report.data);
+	buf_fini(&report);
+}
+
+static void
+a_segment_without_living_mail_goes_when_two_copies_can_do_without_it(void **state)
+{
+	struct reclaim_counts c;
+	unsigned char was[32], is[32];
+	unsigned n, m;
+
+	for (int i = 0; i < 12; i++)
+		append(50000);
+	assert_true(segments() >= 3);
+	append(100);
+	expunge_but_each(0, 12);
+	forget_deleted();
+	bodies(was, &n);
+	assert_int_equal(n, 1);
+	copy();
+	reclaim_counts(rig.svc, &c);
+	assert_int_equal(c.released, 0);
+	copy();
+	reclaim_counts(rig.svc, &c);
+	assert_true(c.released >= 2);
+	assert_true(segments() <= 2);
+	bodies(is, &m);
+	assert_int_equal(m, 1);
+	assert_memory_equal(was, is, 32);
+	append(100);
+	rig_stop(&rig);
+	rig_start(&rig);
+	bodies(is, &m);
+	assert_int_equal(m, 2);
+	check();
+}
+
+static void
+what_lives_in_a_segment_that_is_mostly_dead_is_moved_and_stays_readable(void **state)
+{
+	unsigned char was[32], is[32];
+	struct reclaim_counts c;
+	char cmd[256];
+	unsigned n, m;
+
+	for (int i = 0; i < 24; i++)
+		append(24000);
+	for (int i = 0; i < 8; i++)	/* one in chunks */
+		append(1000);
+	expunge_but_each(5, 24);
+	forget_deleted();
+	bodies(was, &n);
+	copy();
+	reclaim_counts(rig.svc, &c);
+	assert_int_equal(c.moved_pieces, 0);
+	copy();
+	reclaim_counts(rig.svc, &c);
+	assert_true(c.moved_pieces > 0);
+	assert_int_equal(c.released, 0);
+	bodies(is, &m);
+	assert_int_equal(m, n);
+	assert_memory_equal(was, is, 32);
+	copy();
+	copy();
+	reclaim_counts(rig.svc, &c);
+	assert_true(c.released >= 1);
+	assert_int_equal(c.damaged, 0);
+	bodies(is, &m);
+	assert_memory_equal(was, is, 32);
+	check();
+	/* and made anew from a copy: the journal does not go back to its start any more */
+	rig_stop(&rig);
+	snprintf(cmd, sizeof(cmd), "rm -r '%s/db'", rig.dir);
+	assert_int_equal(system(cmd), 0);
+	rig_start(&rig);
+	bodies(is, &m);
+	assert_int_equal(m, n);
+	assert_memory_equal(was, is, 32);
+	check();
+}
+
+static void
+what_is_younger_than_the_undelete_time_or_pinned_stays(void **state)
+{
+	struct copy_info *list;
+	struct reclaim_counts c;
+	uint32_t oldest;
+	size_t n;
+
+	for (int i = 0; i < 12; i++)
+		append(50000);
+	append(100);
+	expunge_but_each(0, 12);
+	forget_deleted();
+	copy();
+	copies_list(rig.svc, &list, &n);
+	oldest = list[0].number;
+	mem_free(&list);
+	rig.cf.undelete_s = 3600;
+	service_configure(rig.svc, &rig.cf);
+	copy();
+	copy();
+	reclaim_counts(rig.svc, &c);
+	assert_int_equal(c.released, 0);
+	rig.cf.undelete_s = 0;
+	service_configure(rig.svc, &rig.cf);
+	copy();
+	reclaim_counts(rig.svc, &c);
+	assert_true(c.released >= 2);
+	assert_int_equal(copies_pin(rig.svc, oldest), ST_NOT_FOUND);
+}
+
+static void
+a_pinned_copy_keeps_the_segments_that_it_refers_to(void **state)
+{
+	uint32_t *list, number;
+	struct reclaim_counts c;
+	struct copy_info *copies;
+	size_t n;
+
+	for (int i = 0; i < 12; i++)
+		append(50000);
+	append(100);
+	copy();
+	copies_list(rig.svc, &copies, &n);
+	number = copies[n - 1].number;
+	mem_free(&copies);
+	expunge_but_each(0, 12);
+	forget_deleted();
+	assert_int_equal(copies_pin(rig.svc, number), ST_OK);
+	for (int i = 0; i < 3; i++)
+		copy();
+	reclaim_counts(rig.svc, &c);
+	assert_int_equal(c.released, 0);
+	assert_int_equal(copies_segments(rig.svc, number, &list, &n), ST_OK);
+	assert_true(n >= 3);
+	mem_free(&list);
+	copies_unpin(rig.svc, number);
+	copy();
+	reclaim_counts(rig.svc, &c);
+	assert_true(c.released >= 2);
+}
+
+static void
+a_staged_body_keeps_its_segment_until_it_is_adopted(void **state)
+{
+	static char bytes[70000];
+	const struct store_stage st = { .stage = 1, .data = { bytes, sizeof(bytes) } };
+	struct store_append rq = { .path = SPAN_LIT("INBOX") };
+	struct buf items = { 0 };
+	struct reclaim_counts c;
+	unsigned char sum[32];
+	unsigned n;
+
+	store_do_stage(s, &st, NULL, NULL);
+	for (int i = 0; i < 12; i++)
+		append(50000);
+	for (int i = 0; i < 3; i++)
+		copy();
+	expunge_but_each(0, 12);
+	reclaim_counts(rig.svc, &c);
+	assert_int_equal(c.released, 0);
+	for (int i = 0; i < 3; i++)
+		copy();
+	rig_item(&items, SPAN_LIT("Subject: a\r\n\r\ntext\r\n"), 1, flags_system(0));
+	rq.items = buf_span(&items);
+	rig_expect(STORE_APPENDED);
+	store_do_append(s, &rq, rig_done, &a);
+	rig_wait(&rig, &a, a.n + 1);
+	assert_int_equal(a.st, ST_OK);
+	bodies(sum, &n);
+	assert_int_equal(n, 1);
+	buf_fini(&items);
+}
+
+static void
+on_a_full_disk_what_is_only_kept_for_undelete_goes_and_mail_comes_again(void **state)
+{
+	uint64_t end = clock_mono_ms() + PATIENCE_MS;
+	struct reclaim_counts c;
+	unsigned char sum[32];
+	enum status st;
+	unsigned n;
+
+	rig_stop(&rig);
+	rig.cf.undelete_s = rig.cf.history_s = 30 * 86400;
+	rig_start(&rig);
+	for (int i = 0; i < 12; i++)
+		append(50000);
+	append(100);
+	copy();
+	free_space = 12u << 20;		/* below the line, above half of it */
+	do {
+		rig_run(&rig, 50);
+		st = rig_append(&rig, s, "INBOX", SPAN_LIT("Subject: y\r\n\r\n"), &a);
+	} while (st == ST_OK);
+	assert_int_equal(st, ST_NO_SPACE);
+	expunge_but_each(0, 12);	/* which goes on */
+	do {
+		assert_true(clock_mono_ms() < end);
+		loop_once(rig.loop, true);
+		reclaim_counts(rig.svc, &c);
+	} while (c.released < 2);
+	free_space = (uint64_t)8 << 30;
+	do {
+		assert_true(clock_mono_ms() < end);
+		rig_run(&rig, 100);
+		st = rig_append(&rig, s, "INBOX", SPAN_LIT("Subject: y\r\n\r\n"), &a);
+	} while (st != ST_OK);
+	bodies(sum, &n);
+	assert_true(n >= 2);
+	check();
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_segment_without_living_mail_goes_when_two_copies_can_do_without_it),
+		TEST(what_lives_in_a_segment_that_is_mostly_dead_is_moved_and_stays_readable),
+		TEST(what_is_younger_than_the_undelete_time_or_pinned_stays),
+		TEST(a_pinned_copy_keeps_the_segments_that_it_refers_to),
+		TEST(a_staged_body_keeps_its_segment_until_it_is_adopted),
+		TEST(on_a_full_disk_what_is_only_kept_for_undelete_goes_and_mail_comes_again),
+	};
+
+	log_set_level(LOG_LEVEL_FATAL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
