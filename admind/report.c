@@ -134,6 +134,34 @@ report_processes(struct json_writer *w, struct span lines)
 	return ready && processes > 0;
 }
 
+/* What takes room on the disk, of all shards: see storage/service/stock.c for the names. */
+static void
+put_total(struct json_writer *w, const struct report_shard *shards, size_t n)
+{
+	static const char *const names[] = { "mail_messages", "mail_bytes", "body_bytes",
+		"records_bytes", "text_bytes", "retained_body_bytes", "journal_allocated_bytes",
+		"journal_used_bytes", "db_table_files_bytes", "db_log_files_bytes", "copies_bytes" };
+	enum { MAIL = 1, BODIES, RECORDS, TEXT };
+	uint64_t sum[sizeof(names) / sizeof(names[0])] = { 0 }, v;
+	struct span value;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < sizeof(names) / sizeof(names[0]); j++)
+			if (report_find(shards[i].stats, names[j], &value) && span_u64(value, &v))
+				sum[j] += v;
+	json_key(w, "total");
+	json_begin_object(w);
+	for (size_t j = 0; j < sizeof(names) / sizeof(names[0]); j++)
+		json_kv_uint(w, names[j], sum[j]);
+	/* Of a thousand bytes of mail. */
+	if (sum[MAIL] > 0) {
+		json_kv_uint(w, "bodies_of_1000", sum[BODIES] * 1000 / sum[MAIL]);
+		json_kv_uint(w, "live_of_1000", (sum[BODIES] + sum[RECORDS] + sum[TEXT]) * 1000 /
+		    sum[MAIL]);
+	}
+	json_end_object(w);
+}
+
 bool
 report_shards(struct json_writer *w, const struct report_shard *shards, size_t n)
 {
@@ -157,5 +185,6 @@ report_shards(struct json_writer *w, const struct report_shard *shards, size_t n
 		all = all && s->available;
 	}
 	json_end_array(w);
+	put_total(w, shards, n);
 	return all;
 }

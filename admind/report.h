@@ -21,7 +21,7 @@ struct report_shard {
  * "version" and "pid", as members of the object that w is in.  Returns whether all of
  * them are ready. */
 bool report_processes(struct json_writer *w, struct span lines);
-/* "shards": true when all answered. */
+/* "shards", and "total": what lies on the disk.  true when all answered. */
 bool report_shards(struct json_writer *w, const struct report_shard *shards, size_t n);
 /* An object with all lines as members: values of digits alone as numbers. */
 void report_lines(struct json_writer *w, struct span lines);

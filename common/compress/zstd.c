@@ -121,6 +121,62 @@ zstd_compress(struct span in, int level, const struct zstd_dict *dict, struct bu
 	buf_added(out, n);
 }
 
+/* One frame with the parameters of the moment, which are for this one. */
+static void
+compress_set(struct span in, int level, struct buf *out)
+{
+	size_t bound = ZSTD_compressBound(in.len), n;
+	char *to = buf_reserve(out, bound);
+
+	ZSTD_CCtx_setParameter(cctx, ZSTD_c_compressionLevel, level);
+	n = ZSTD_compress2(cctx, to, bound, in.p, in.len);
+	ZSTD_CCtx_reset(cctx, ZSTD_reset_session_and_parameters);
+	if (ZSTD_isError(n))
+		abort();
+	buf_added(out, n);
+}
+
+void
+zstd_compress_quick(struct span in, int level, struct buf *out)
+{
+	if (cctx == NULL)
+		cctx = must(ZSTD_createCCtx());
+	ZSTD_CCtx_setParameter(cctx, ZSTD_c_literalCompressionMode, ZSTD_ps_disable);
+	compress_set(in, level, out);
+}
+
+void
+zstd_compress_behind(struct span before, struct span in, int level, struct buf *out)
+{
+	if (cctx == NULL)
+		cctx = must(ZSTD_createCCtx());
+	ZSTD_CCtx_refPrefix(cctx, before.p, before.len);
+	compress_set(in, level, out);
+}
+
+enum status
+zstd_decompress_behind(struct span before, struct span in, size_t max, struct buf *out)
+{
+	size_t frame = ZSTD_findFrameCompressedSize(in.p, in.len), n;
+	uint64_t size;
+	char *to;
+
+	if (in.len == 0 || ZSTD_isError(frame) || frame != in.len || !zstd_content_size(in, &size))
+		return ST_CORRUPT;
+	if (size > max)
+		return ST_LIMIT;
+	to = buf_reserve(out, (size_t)size + 1);
+	if (dctx == NULL)
+		dctx = decompressor();
+	ZSTD_DCtx_refPrefix(dctx, before.p, before.len);
+	n = ZSTD_decompressDCtx(dctx, to, (size_t)size, in.p, in.len);
+	ZSTD_DCtx_reset(dctx, ZSTD_reset_session_only);
+	if (ZSTD_isError(n) || n != size)
+		return ST_CORRUPT;
+	buf_added(out, n);
+	return ST_OK;
+}
+
 uint32_t
 zstd_frame_dict(struct span in)
 {

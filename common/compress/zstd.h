@@ -23,6 +23,13 @@ void zstd_dict_free(struct zstd_dict **d);
 /* Appends one frame that carries its content's size.  With a dictionary its level is
  * used.  dict may be NULL. */
 void zstd_compress(struct span in, int level, const struct zstd_dict *dict, struct buf *out);
+/* For what is read much more often than written: literals are not entropy-coded, which unpacks in half
+ * the time and takes a fifth more room. */
+void zstd_compress_quick(struct span in, int level, struct buf *out);
+/* in looks like `before` in places, which is needed again to unpack it. */
+void zstd_compress_behind(struct span before, struct span in, int level, struct buf *out);
+enum status zstd_decompress_behind(struct span before, struct span in, size_t max,
+    struct buf *out);
 /* in is exactly one frame.  ST_LIMIT: more than max bytes; ST_CORRUPT: not a frame,
  * damaged, or made with another dictionary; out is as it was then. */
 enum status zstd_decompress(struct span in, size_t max, const struct zstd_dict *dict,

@@ -30,6 +30,7 @@
 #define KEEP_MAX	(64u << 10)	/* an emptied buffer above this is freed */
 #define FDS_QUEUED	64		/* descriptors received and not yet claimed */
 #define CANCEL_MAX	1024
+#define LATER_MS	20		/* ipc_request_later() at most */
 
 struct frame {
 	uint32_t	len;
@@ -59,6 +60,7 @@ struct ipc {
 	bool			clogged;	/* see OUT_STOP */
 	struct loop_io		*io;
 	struct loop_task	*flush;
+	struct loop_timer	*later;		/* NULL: never needed */
 	struct buf		in, out;
 	uint64_t		out_base;	/* stream position of out.data[0] */
 	struct list		out_fds;
@@ -206,6 +208,7 @@ shut(struct ipc *ipc)
 	ipc->open = false;
 	loop_io_free(&ipc->io);
 	loop_task_free(&ipc->flush);
+	loop_timer_free(&ipc->later);
 	drop_fds(ipc);
 	fd_close(&ipc->fd);
 }
@@ -603,15 +606,13 @@ ipc_write(struct ipc *ipc)
 }
 
 static void
-send_frame(struct ipc *ipc, struct frame *f, const void *msg, int fd)
+add_message(struct ipc *ipc, struct frame *f, const void *msg, int fd)
 {
 	const struct ipc_message *m = f->no != 0 && f->no != NO_CANCEL ?
 	    ipc_find(ipc->cf.protocol, f->no) : NULL;
 	size_t at = ipc->out.len;
 
 	assert(f->no == 0 || f->no == NO_CANCEL || m != NULL);
-	if (!ipc->open)
-		return;
 	assert((fd >= 0) == (m != NULL && (m->flags & IPC_MSG_FD) != 0));
 	if (fd >= 0) {
 		struct out_fd *o = mem_zalloc(sizeof(*o));
@@ -632,22 +633,54 @@ send_frame(struct ipc *ipc, struct frame *f, const void *msg, int fd)
 	put_be32(ipc->out.data + at, (uint32_t)(ipc->out.len - at - HEAD_LEN));
 	if (ipc->out.len >= OUT_LIMIT)
 		ipc->was_full = true;
+}
+
+static void
+send_frame(struct ipc *ipc, struct frame *f, const void *msg, int fd)
+{
+	if (!ipc->open)
+		return;
+	add_message(ipc, f, msg, fd);
 	loop_task_post(ipc->flush);
+}
+
+static uint32_t
+add_pending(struct ipc *ipc, ipc_reply_fn reply, void *arg)
+{
+	struct pending *p = mem_zalloc(sizeof(*p));
+
+	do {
+		p->req = ++ipc->next_req;
+	} while (p->req == 0 || table_get_u64(&ipc->pending, p->req) != NULL);
+	p->fn = reply;
+	p->arg = arg;
+	table_put_u64(&ipc->pending, p->req, p);
+	return p->req;
 }
 
 uint32_t
 ipc_request_fd(struct ipc *ipc, uint32_t chan, uint16_t no, const void *msg, int fd,
     ipc_reply_fn reply, void *arg)
 {
-	struct pending *p = mem_zalloc(sizeof(*p));
-	struct frame f = { .no = no, .chan = chan };
+	struct frame f = { .no = no, .chan = chan, .req = add_pending(ipc, reply, arg) };
 
-	do {
-		f.req = ++ipc->next_req;
-	} while (f.req == 0 || table_get_u64(&ipc->pending, f.req) != NULL);
-	*p = (struct pending){ f.req, reply, arg };
-	table_put_u64(&ipc->pending, f.req, p);
 	send_frame(ipc, &f, msg, fd);
+	return f.req;
+}
+
+uint32_t
+ipc_request_later(struct ipc *ipc, uint32_t chan, uint16_t no, const void *msg,
+    ipc_reply_fn reply, void *arg)
+{
+	struct frame f = { .no = no, .chan = chan, .req = add_pending(ipc, reply, arg) };
+
+	if (!ipc->open)
+		return f.req;
+	add_message(ipc, &f, msg, -1);
+	if (ipc->later == NULL)
+		ipc->later = loop_timer_new(ipc->cf.loop, on_flush, ipc);
+	if (!loop_timer_is_set(ipc->later))
+		loop_timer_set(ipc->later, LATER_MS);
 	return f.req;
 }
 

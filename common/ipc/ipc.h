@@ -67,6 +67,9 @@ void ipc_set_allowed(struct ipc *ipc, uint32_t allowed);
  * fd -1 or sent with it (IPC_MSG_FD; a duplicate is made, the caller keeps its own). */
 uint32_t ipc_request(struct ipc *ipc, uint32_t chan, uint16_t no, const void *msg,
     ipc_reply_fn reply, void *arg);
+/* Leaves with what is sent next, or a little later: for what nobody waits for. */
+uint32_t ipc_request_later(struct ipc *ipc, uint32_t chan, uint16_t no, const void *msg,
+    ipc_reply_fn reply, void *arg);
 uint32_t ipc_request_fd(struct ipc *ipc, uint32_t chan, uint16_t no, const void *msg,
     int fd, ipc_reply_fn reply, void *arg);
 /* The callback will not run any more.  The peer is told (number 0xffff), so that it

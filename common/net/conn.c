@@ -42,6 +42,7 @@ struct conn {
 	bool			 freed, over;
 	bool			 fresh;		/* input that data() has not seen */
 	bool			 eof_seen, eof_told, paused;
+	bool			 stuffed;	/* paused, and more has come */
 	bool			 secure, tls_ready;
 	bool			 deflating, unpack_ends;
 	bool			 blocked;	/* the kernel takes no more output */
@@ -168,6 +169,8 @@ tls_busy(const struct conn *c)
 	return c->tls != NULL && tls_state(c->tls) == TLS_WAITING;
 }
 
+/* Most clients wait while they are paused, and the kernel need not be told: the socket is left
+ * alone when more comes. */
 static void
 update(struct conn *c)
 {
@@ -176,7 +179,7 @@ update(struct conn *c)
 	if (gone(c))
 		return;
 	if (!c->eof_seen && (c->finishing ||
-	    (!c->paused && !tls_busy(c) && c->in.len < c->in_max)))
+	    (!c->stuffed && !tls_busy(c) && c->in.len < c->in_max)))
 		events |= LOOP_READ;
 	if (c->blocked)
 		events |= LOOP_WRITE;
@@ -492,7 +495,9 @@ on_io(int fd, unsigned events, void *arg)
 	struct conn *c = arg;
 
 	enter(c);
-	if (events & LOOP_READ) {
+	if ((events & LOOP_READ) && c->paused && !c->finishing) {
+		c->stuffed = true;
+	} else if (events & LOOP_READ) {
 		read_some(c);
 		deliver(c);
 	}
@@ -596,7 +601,7 @@ conn_resume(struct conn *c)
 {
 	if (!c->paused)
 		return;
-	c->paused = false;
+	c->paused = c->stuffed = false;
 	if (c->in.len > 0)
 		c->fresh = true;
 	if (!gone(c))

@@ -9,7 +9,11 @@ static const struct ipc_field attach[] = {
 	IPC_STR(store_attach, ticket, 1, 512), IPC_U64(store_attach, owner), IPC_END };
 static const struct ipc_field attached[] = {
 	IPC_U64(store_attached, account), IPC_U64(store_attached, incarnation),
-	IPC_U64(store_attached, modseq), IPC_I64(store_attached, expires_s), IPC_END };
+	IPC_U64(store_attached, modseq), IPC_I64(store_attached, expires_s),
+	IPC_BOOL(store_attached, quota_told),
+	IPC_U64(store_attached, bytes), IPC_U64(store_attached, bytes_limit),
+	IPC_U64(store_attached, messages), IPC_U64(store_attached, messages_limit),
+	IPC_U64(store_attached, mailboxes), IPC_U64(store_attached, mailboxes_limit), IPC_END };
 static const struct ipc_field list[] = {
 	IPC_STR(store_list, path, 0, STORE_PATH_MAX), IPC_END };
 static const struct ipc_field mailboxes[] = {
@@ -279,7 +283,7 @@ static const struct ipc_field text_put[] = {
 static const struct ipc_message messages[] = {
 	/* no, name, allowed (roles), flags, body_max, struct and fields */
 	{ STORE_ATTACH, "attach", WORKER, IPC_MSG_SECRET, 1024, OF(store_attach, attach) },
-	{ STORE_ATTACHED, "attached", REPLY, 64, OF(store_attached, attached) },
+	{ STORE_ATTACHED, "attached", REPLY, 128, OF(store_attached, attached) },
 	{ STORE_DETACH, "detach", WORKER, 0, 0, NOTHING },
 	{ STORE_REVOKED, "revoked", NOTE, 0, NOTHING },
 	{ STORE_RENEW, "renew", WORKER, IPC_MSG_SECRET, 1024, OF(store_attach, attach) },

@@ -31,7 +31,7 @@
 #include "storage/api/store_types.h"
 
 #define STORE_PROTO_MAJOR 1	/* differs: the peers part */
-#define STORE_PROTO_MINOR 0	/* +1 for a new message, or a field added last */
+#define STORE_PROTO_MINOR 1	/* +1 for a new message, or a field added last */
 
 /* Roles of a socket, as bits. */
 enum {
@@ -109,6 +109,9 @@ struct store_attached {
 	uint64_t	incarnation;
 	uint64_t	modseq;		/* of the account */
 	int64_t		expires_s;	/* of the ticket; renew before */
+	/* As STORE_QUOTA would tell at that moment; quota_told false: ask. */
+	bool		quota_told;
+	uint64_t	bytes, bytes_limit, messages, messages_limit, mailboxes, mailboxes_limit;
 };
 /* renew: a fresh ticket of the same login for this channel. */
 /* revoked (note to the worker): this channel's ticket is void; requests get ST_DENIED. */

@@ -71,6 +71,7 @@ struct store_call {
 	store_done_fn		 fn;
 	void			*arg;
 	enum status		 status;	/* when failed */
+	struct store_quota_is	*quota;		/* its answer came with that to attach */
 	uint32_t		 req;		/* 0: not on its way */
 	uint64_t		 seq;		/* of a change */
 	uint64_t		 gen;		/* ticket it was first sent under; 0: never sent */
@@ -103,10 +104,11 @@ call_free(struct store_call *c)
 	list_remove(&c->node);
 	list_remove(&c->failed);
 	buf_fini(&c->body);
+	mem_free(&c->quota);
 	mem_free(&c);
 }
 
-/* The callback runs from the loop. */
+/* It is over without an answer of its own.  The callback runs from the loop. */
 static void
 call_fail(struct store_call *c, enum status st)
 {
@@ -166,10 +168,13 @@ run_failed(void *arg)
 		store_done_fn fn = c->fn;
 		void *fn_arg = c->arg;
 		enum status st = c->status;
+		struct store_quota_is *quota = c->quota;
 
+		c->quota = NULL;
 		call_free(c);
 		if (fn != NULL)
-			fn(fn_arg, st, false, NULL);
+			fn(fn_arg, st, false, quota);
+		mem_free(&quota);
 	}
 }
 
@@ -326,6 +331,24 @@ send_watch(struct store *s)
 	ipc_request(s->shard->ipc, s->chan, STORE_WATCH, &rq, ignore, NULL);
 }
 
+/* Answers those that waited for the channel to ask what its answer says. */
+static void
+answer_quota(struct store *s, const struct store_attached *is)
+{
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &s->calls) {
+		struct store_call *c = list_entry(n, struct store_call, node);
+
+		if (c->m->no != STORE_QUOTA || !is_waiting(c) || c->req != 0)
+			continue;
+		c->quota = mem_zalloc(sizeof(*c->quota));
+		*c->quota = (struct store_quota_is){ is->bytes, is->bytes_limit, is->messages,
+			is->messages_limit, is->mailboxes, is->mailboxes_limit };
+		call_fail(c, ST_OK);
+	}
+}
+
 static void
 on_attached(void *arg, const struct ipc_head *h, const struct ipc_message *m, const void *msg)
 {
@@ -354,6 +377,8 @@ on_attached(void *arg, const struct ipc_head *h, const struct ipc_message *m, co
 		s->attached_once = true;
 		if (s->watching)
 			send_watch(s);
+		if (is->quota_told)
+			answer_quota(s, is);
 		send_calls(s);
 		if (again)
 			s->event(s->arg, STORE_EV_LOST, is->modseq);
@@ -670,8 +695,13 @@ store_close(struct store **sp)
 	}
 	if (sh->ipc != NULL && s->attach_req != 0)
 		ipc_cancel(sh->ipc, s->attach_req);
-	if (sh->ipc != NULL && s->attach != ATTACH_NO)
-		ipc_request(sh->ipc, s->chan, STORE_DETACH, NULL, ignore, NULL);
+	if (sh->ipc != NULL && s->attach != ATTACH_NO) {
+		/* Where nothing hangs on it, it goes with what is asked next. */
+		bool later = !s->watching && s->stages.count == 0;
+
+		(later ? ipc_request_later : ipc_request)(sh->ipc, s->chan, STORE_DETACH, NULL,
+		    ignore, NULL);
+	}
 	table_del_u64(&sh->by_chan, s->chan);
 	table_fini(&s->stages, stage_free, NULL);
 	list_remove(&s->node);

@@ -23,7 +23,7 @@ storage_service_libservice_a_SOURCES = \
 	storage/service/service.c storage/service/service.h storage/service/service_priv.h \
 	storage/service/tick.c \
 	storage/service/tickets.c \
-	storage/service/upgrades.c
+	storage/service/packing.c storage/service/stock.c storage/service/upgrades.c
 
 mansiolibexec_PROGRAMS += storage/service/stored
 storage_service_stored_SOURCES = storage/service/main.c

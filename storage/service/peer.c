@@ -252,6 +252,25 @@ note_dir(struct service *svc, const struct state_result *res)
 
 /* Attaching ------------------------------------------------------------------------- */
 
+/* Who delivers asks for it next: one answer instead of two. */
+static void
+tell_use(struct channel *c, struct store_attached *is)
+{
+	struct op_head limits = { 0 };
+	struct store_quota_is q;
+
+	service_limits(c->peer->svc, &limits);
+	is->quota_told = state_quota(c->peer->svc->state, c->account->id, &limits, &q) == ST_OK;
+	if (!is->quota_told)
+		return;
+	is->bytes = q.bytes;
+	is->bytes_limit = q.bytes_limit;
+	is->messages = q.messages;
+	is->messages_limit = q.messages_limit;
+	is->mailboxes = q.mailboxes;
+	is->mailboxes_limit = q.mailboxes_limit;
+}
+
 static void
 attached(struct channel *c, const struct ipc_head *h)
 {
@@ -272,6 +291,8 @@ attached(struct channel *c, const struct ipc_head *h)
 		return;
 	}
 	is.modseq = sa.modseq;
+	if (c->ticket.role == STORE_ROLE_DELIVER)
+		tell_use(c, &is);
 	c->attached = true;
 	ipc_reply(c->peer->ipc, h, ST_OK, STORE_ATTACHED, &is);
 }

@@ -159,6 +159,8 @@ service_open(struct loop *l, const struct service_conf *cf, const char *dir,
 	reclaim_start(svc);
 	chores_start(svc);
 	upgrades_start(svc);
+	packing_start(svc);
+	stock_start(svc);
 	*out = svc;
 	return ST_OK;
 }
@@ -201,6 +203,8 @@ service_close(struct service **svcp)
 		tick_finish_all(svc);
 		chores_stop(svc);
 		upgrades_stop(svc);
+		packing_stop(svc);
+		stock_stop(svc);
 	}
 	fsck_stop(svc);
 	index_stop(svc);
@@ -276,6 +280,7 @@ service_stats(struct service *svc, struct buf *out)
 	copies_stats(svc, out);
 	chores_stats(svc, out);
 	reclaim_stats(svc, out);
+	stock_stats(svc, out);
 }
 
 struct state *

@@ -163,6 +163,13 @@ struct service {
 	/* chores */
 	struct chores		*chores;
 	struct loop_timer	*upgrade_timer;	/* while records are renewed */
+	struct stock		*stock;
+	/* packing */
+	struct loop_timer	*packing_timer;
+	struct state_packing	 packing_at;
+	bool			 packing;	/* a walk is under way */
+	uint64_t		 packing_ops;	/* n_ops when it was looked at last */
+	uint64_t		 packing_left;	/* operations since the last walk */
 	struct indexing		*indexing;	/* index.c */
 	struct background	*background;
 	struct copies		*copies;
@@ -259,6 +266,17 @@ void reads_run(void *arg);
 enum status opened_mailbox(struct service *svc, uint64_t account, uint64_t mailbox,
     struct store_opened *o, struct buf *uids, struct buf *keywords);
 void opened_fini(struct service *svc);
+
+/* packing.c */
+void packing_start(struct service *svc);
+/* Something was delivered. */
+void packing_wanted(struct service *svc);
+void packing_stop(struct service *svc);
+
+/* stock.c */
+void stock_start(struct service *svc);
+void stock_stats(struct service *svc, struct buf *out);
+void stock_stop(struct service *svc);
 
 /* upgrades.c */
 void upgrades_start(struct service *svc);

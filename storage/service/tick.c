@@ -635,6 +635,7 @@ settle(struct service *svc, struct list *done, const struct journal_pos *pos)
 		service_die(svc, "the applied state cannot be changed", st);
 	} else if (pos != NULL) {
 		keep_outcomes(svc, done);
+		packing_wanted(svc);
 	}
 	while (!list_empty(done)) {
 		struct request *rq = list_entry(done->next, struct request, node);

@@ -1,7 +1,5 @@
-/* The columns of messages: each group of them lies in a table of its own, under the home
- * membership of the message, and is read side by side with the others.
- *
- * A group's row: u8 version, u8 n, n times u16 length, the bytes, as in the blob it comes from. */
+/* The columns of messages, read side by side: of each group that is asked for the packs of the
+ * mailbox, one after the other, and the fresh rows of what is not packed yet (cold.h). */
 #include "storage/state/read_priv.h"
 
 #include <assert.h>
@@ -13,73 +11,31 @@
 #define BULK_SMALL	(16u << 10)
 #define BULK_UIDS	100u		/* from so many messages on */
 
-static const enum tab tables[STORE_COLUMN_GROUPS] = {
-	TAB_MTHREAD, TAB_MSORT, TAB_MTEXT, TAB_MENV, TAB_MHEAD, TAB_MHEADMORE, TAB_MBODY
-};
-
 static unsigned
 group_size(unsigned g)
 {
 	return (unsigned)(store_column_groups[g + 1] - store_column_groups[g]);
 }
 
-/* ---- writing ---- */
-
-static enum status
-put_group(struct state *s, unsigned g, const struct key *k, uint8_t version,
-    const struct span *col)
-{
-	unsigned n = group_size(g);
-	struct buf *b;
-	size_t bytes = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		bytes += col[i].len;
-	if (bytes == 0)
-		return ST_OK;		/* nothing known */
-	b = st_put_start(s);
-	put_u8(b, version);
-	put_u8(b, (uint8_t)n);
-	for (unsigned i = 0; i < n; i++)
-		put_u16(b, (uint16_t)col[i].len);
-	for (unsigned i = 0; i < n; i++)
-		buf_add_span(b, col[i]);
-	return st_put(s, tables[g], k);
-}
-
-enum status
-columns_put(struct state *s, const struct key *k, struct span blob)
-{
-	struct span col[STORE_COLUMNS_MAX];
-
-	/* It is derived: one that is of no use is none. */
-	if (!store_columns_cut(blob, store_column_groups[STORE_COLUMN_GROUPS], col))
-		return ST_OK;
-	for (unsigned g = 0; g < STORE_COLUMN_GROUPS; g++)
-		TRY(put_group(s, g, k, (uint8_t)blob.p[0], col + store_column_groups[g]));
-	return ST_OK;
-}
-
-enum status
-columns_del(struct state *s, const struct key *k)
-{
-	for (unsigned g = 0; g < STORE_COLUMN_GROUPS; g++)
-		TRY(st_del_any(s, tables[g], k));
-	return ST_OK;
-}
-
-/* ---- reading ---- */
-
-/* One table beside the others. */
+/* A group beside the others. */
 struct group {
-	struct engine_cursor	*c;
-	enum tab		t;
+	struct engine_cursor	*c;		/* of its packs in the mailbox */
+	unsigned		kind;
 	unsigned		n;		/* columns in it */
 	uint32_t		want;		/* of them, by bit */
+	uint32_t		at;		/* block of the pack stood on */
+	bool			stands, end;
+	struct pack		pack;
+	struct span		payload;	/* of the message looked at; empty: not found yet */
+	struct cold		cold;		/* for what is not there */
+};
+
+/* The fresh rows, beside them all. */
+struct fresh {
+	struct engine_cursor	*c;
 	uint32_t		at;		/* uid of the row stood on; 0: none yet */
 	bool			end;
-	struct span		payload;	/* of that row; empty: not opened yet */
-	struct span		key, value;
+	struct span		payload;
 };
 
 struct state_columns {
@@ -89,12 +45,26 @@ struct state_columns {
 	uint8_t			version;
 	struct uidset		here;		/* without fields: the members that are there */
 	uint32_t		last;		/* uid looked at last */
+	struct fresh		fresh;
 	struct group		groups[STORE_COLUMN_GROUPS];
 	size_t			n_groups;
 	uint32_t		pending;	/* uid that did not fit; 0: none */
 	struct rec_index	pending_index;
 	struct buf		scratch;
 };
+
+static enum status
+open_fresh(struct state_columns *c, uint32_t from)
+{
+	struct walk *w = &c->walk;
+	struct key k;
+
+	key_2(&k, w->account, w->mailbox);
+	TRY(engine_cursor_open(w->s->e, NULL, TAB_FRESH, key_span(&k), &c->fresh.c));
+	key_uid(&k, w->account, w->mailbox, from);
+	engine_cursor_seek(c->fresh.c, key_span(&k));
+	return ST_OK;
+}
 
 static enum status
 open_groups(struct state_columns *c, uint32_t want, uint32_t from)
@@ -109,15 +79,17 @@ open_groups(struct state_columns *c, uint32_t want, uint32_t from)
 
 		if (mine == 0)
 			continue;
-		*g = (struct group){ .t = tables[i], .n = group_size(i), .want = mine };
+		*g = (struct group){ .kind = i, .n = group_size(i), .want = mine,
+			.cold = { .s = w->s, .account = w->account, .kind = i } };
 		key_2(&k, w->account, w->mailbox);
-		TRY(engine_cursor_open(w->s->e, NULL, g->t, key_span(&k), &g->c));
+		key_add(&k, span(&(uint8_t){ (uint8_t)i }, 1));
+		TRY(engine_cursor_open(w->s->e, NULL, TAB_PACK, key_span(&k), &g->c));
 		c->n_groups++;
 		engine_cursor_bulk(g->c, bulk);
-		key_uid(&k, w->account, w->mailbox, from);
+		key_pack(&k, w->account, w->mailbox, (uint8_t)i, from / PACK_UIDS);
 		engine_cursor_seek(g->c, key_span(&k));
 	}
-	return ST_OK;
+	return open_fresh(c, from);
 }
 
 enum status
@@ -160,8 +132,12 @@ state_columns_close(struct state_columns **cp)
 	if (c == NULL)
 		return;
 	engine_cursor_close(&c->walk.c);
-	for (size_t i = 0; i < c->n_groups; i++)
+	engine_cursor_close(&c->fresh.c);
+	for (size_t i = 0; i < c->n_groups; i++) {
 		engine_cursor_close(&c->groups[i].c);
+		pack_fini(&c->groups[i].pack);
+		cold_fini(&c->groups[i].cold);
+	}
 	uidset_fini(&c->here);
 	buf_fini(&c->scratch);
 	mem_free(&c->reader);
@@ -185,30 +161,60 @@ next_uid(struct state_columns *c, uint32_t *uid, struct rec_index *x)
 	return *uid != 0 ? ST_OK : ST_NOT_FOUND;
 }
 
-/* Moves g to uid or behind it. */
+/* Moves g to the block's pack, or to where it would be. */
 static enum status
-advance(struct state_columns *c, struct group *g, uint32_t uid)
+advance(struct state_columns *c, struct group *g, uint32_t block)
 {
+	const struct walk *w = &c->walk;
+	struct span key, payload;
 	struct key k;
 	enum status st;
 
-	if (!g->end && g->at != 0 && g->at < uid && uid - g->at > SEEK_GAP) {
-		key_uid(&k, c->walk.account, c->walk.mailbox, uid);
+	if (!g->end && g->stands && g->at < block && block - g->at > SEEK_GAP / PACK_UIDS) {
+		key_pack(&k, w->account, w->mailbox, (uint8_t)g->kind, block);
 		engine_cursor_seek(g->c, key_span(&k));
 	}
-	while (!g->end && g->at < uid) {
-		st = engine_cursor_next(g->c, &g->key, &g->value);
-		if (st == ST_NOT_FOUND)
+	while (!g->end && (!g->stands || g->at < block)) {
+		st = st_next(w->s, TAB_PACK, g->c, &key, &payload);
+		if (st == ST_NOT_FOUND) {
 			g->end = true;
-		else if (st != ST_OK)
-			return st;
-		else
-			g->at = get_be32(g->key.p + 16);
+			return ST_OK;
+		}
+		TRY(st);
+		g->at = get_be32(key.p + 17);
+		g->stands = true;
+		if (g->at >= block && !pack_open(&g->pack, payload, SPAN_NONE))
+			return st_damaged(w->s, TAB_PACK, key);
 	}
 	return ST_OK;
 }
 
-/* A message whose home is elsewhere: its row by way of the message. */
+static enum status
+advance_fresh(struct state_columns *c, uint32_t uid)
+{
+	const struct walk *w = &c->walk;
+	struct fresh *f = &c->fresh;
+	struct span key;
+	struct key k;
+	enum status st;
+
+	if (!f->end && f->at != 0 && f->at < uid && uid - f->at > SEEK_GAP) {
+		key_uid(&k, w->account, w->mailbox, uid);
+		engine_cursor_seek(f->c, key_span(&k));
+	}
+	while (!f->end && f->at < uid) {
+		st = st_next(w->s, TAB_FRESH, f->c, &key, &f->payload);
+		if (st == ST_NOT_FOUND)
+			f->end = true;
+		else if (st != ST_OK)
+			return st;
+		else
+			f->at = get_be32(key.p + 16);
+	}
+	return ST_OK;
+}
+
+/* A message whose home is elsewhere, or whose rows were packed a moment ago. */
 static enum status
 elsewhere(struct state_columns *c, struct group *g, uint32_t uid, const struct rec_index *x)
 {
@@ -228,8 +234,24 @@ elsewhere(struct state_columns *c, struct group *g, uint32_t uid, const struct r
 			return st_damaged(w->s, TAB_MINDEX, key_span(&k));
 		x = &found;
 	}
-	return cold_row(w->s, w->account, w->mailbox, uid, x->message, g->t, &c->scratch,
-	    &g->payload);
+	return cold_find(&g->cold, w->mailbox, uid, x->message, false, &g->payload);
+}
+
+static enum status
+find_row(struct state_columns *c, struct group *g, uint32_t uid, const struct rec_index *x)
+{
+	struct fresh *f = &c->fresh;
+
+	if (!f->end && f->at == uid) {
+		if (!cold_in_fresh(f->payload, g->kind, &g->payload))
+			g->payload = SPAN_NONE;
+		return ST_OK;
+	}
+	TRY(advance(c, g, uid / PACK_UIDS));
+	g->payload = SPAN_NONE;
+	if (!g->end && g->at == uid / PACK_UIDS)
+		g->payload = g->pack.rows[uid % PACK_UIDS];
+	return g->payload.len > 0 ? ST_OK : elsewhere(c, g, uid, x);
 }
 
 /* Appends the columns of g that are asked for; false: they are not known. */
@@ -267,16 +289,11 @@ static enum status
 put_groups(struct state_columns *c, uint32_t uid, const struct rec_index *x, bool *known,
     struct buf *out)
 {
+	TRY(advance_fresh(c, uid));
 	for (size_t i = 0; i < c->n_groups; i++) {
 		struct group *g = &c->groups[i];
 
-		TRY(advance(c, g, uid));
-		if (g->end || g->at != uid) {
-			g->payload = SPAN_NONE;
-			TRY(elsewhere(c, g, uid, x));
-		} else if (!rec_open(g->t, g->key, g->value, &g->payload)) {
-			return st_damaged(c->walk.s, g->t, g->key);
-		}
+		TRY(find_row(c, g, uid, x));
 		if (!put_columns(g, c->version, g->payload, out)) {
 			*known = false;
 			return ST_OK;

@@ -19,6 +19,7 @@ FSCK_JUDGE(threadkey);
 FSCK_JUDGE(index);
 FSCK_JUDGE(uidmap);
 FSCK_JUDGE(cold);
+FSCK_JUDGE(pack);
 
 /* fsck_rest.c */
 FSCK_JUDGE(keyword);

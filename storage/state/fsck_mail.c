@@ -1,4 +1,5 @@
 /* Judges of mailboxes, messages, their memberships, threads and caches. */
+#include "storage/state/cold.h"
 #include "storage/state/fsck_priv.h"
 
 #include <inttypes.h>
@@ -623,4 +624,30 @@ fsck_cold(struct state_fsck *f, enum tab t, struct span key, struct span payload
 		return;
 	if (!f->lost)	/* else of a message that is missing, maybe */
 		fsck_orphan(f, t, key, "of no message");
+}
+
+/* Rows of many messages: one that is of no use is derived anew, like those above. */
+void
+fsck_pack(struct state_fsck *f, enum tab t, struct span key, struct span payload)
+{
+	struct pack p = { .all = SPAN_NONE };
+	uint32_t live = payload.len == 8 ? get_be32(payload.p) : 0;
+	bool good;
+
+	if (key.len != 21) {
+		fsck_orphan(f, t, key, "of no block");
+		return;
+	}
+	if ((uint8_t)key.p[16] == COLD_HEAD) {
+		for (unsigned i = 0; i < PACK_UIDS && !f->lost; i++)
+			if ((live >> i & 1) && !fsck_has_home(f, get_be64(key.p + 8),
+			    get_be32(key.p + 17) * PACK_UIDS + i))
+				fsck_found(f, t, key, CURE_NOTE, "rows of no message");
+		return;
+	}
+	/* What was made behind other packs can be tried with them alone. */
+	good = pack_needs_before(payload) || pack_open(&p, payload, SPAN_NONE);
+	pack_fini(&p);
+	if (!good)
+		fsck_orphan(f, t, key, "not to be unpacked");
 }

@@ -461,6 +461,8 @@ const struct fsck_table fsck_account_tables[] = {
 	{ TAB_MBODY, fsck_cold, CURE_QUARANTINE },
 	{ TAB_MLIST, fsck_cold, CURE_QUARANTINE },
 	{ TAB_MSTRUCT, fsck_cold, CURE_QUARANTINE },
+	{ TAB_FRESH, fsck_cold, CURE_QUARANTINE },
+	{ TAB_PACK, fsck_pack, CURE_QUARANTINE },
 	{ TAB_THREADKEY, fsck_threadkey, CURE_ROWS },
 	{ TAB_CHANGE, fsck_change, CURE_REBUILD },
 	{ TAB_MCHANGE, fsck_mchange, CURE_REBUILD },

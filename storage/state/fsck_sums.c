@@ -3,6 +3,7 @@
  * Who refers to a thread key or an extent is not listed anywhere but in the messages.  Each
  * reference adds a hash of what it names to one of 1,024 sums, each row takes it away as
  * often as it counts: what is not nought then is counted exactly in a second walk. */
+#include "storage/state/cold.h"
 #include "storage/state/fsck_priv.h"
 
 #include <inttypes.h>
@@ -300,6 +301,27 @@ sum_old(struct state_fsck *f, struct span payload, uint64_t sign)
 	f->n[N_OLD_BYTES] += sign * bytes;
 }
 
+static void
+sum_fresh(struct state_fsck *f, struct span payload, uint64_t s)
+{
+	struct span row;
+
+	if (cold_in_fresh(payload, COLD_LIST, &row) && row.len > 0)
+		f->n[N_LISTS] += s;
+	if (cold_in_fresh(payload, COLD_STRUCTURE, &row) && row.len > 0)
+		f->n[N_STRUCTS] += s;
+}
+
+/* Of the block's messages as its head tells them. */
+static void
+sum_pack(struct state_fsck *f, struct span key, struct span payload, uint64_t s)
+{
+	if (key.len != 21 || (uint8_t)key.p[16] != COLD_HEAD || payload.len != 8)
+		return;
+	f->n[N_LISTS] += s * (uint64_t)__builtin_popcount(get_be32(payload.p));
+	f->n[N_STRUCTS] += s * (uint64_t)__builtin_popcount(get_be32(payload.p));
+}
+
 void
 fsck_sum(struct state_fsck *f, enum tab t, struct span key, struct span payload, int sign)
 {
@@ -320,6 +342,8 @@ fsck_sum(struct state_fsck *f, enum tab t, struct span key, struct span payload,
 	case TAB_METADATA: f->n[N_METADATA] += s * (key.len - 24 + payload.len); break;
 	case TAB_STAGE: f->n[N_STAGES] += s; break;
 	case TAB_MLIST: f->n[N_LISTS] += s; break;
+	case TAB_FRESH: sum_fresh(f, payload, s); break;
+	case TAB_PACK: sum_pack(f, key, payload, s); break;
 	case TAB_MSTRUCT: f->n[N_STRUCTS] += s; break;
 	case TAB_ANNOTATION: sum_annotation(f, key, payload, s); break;
 	case TAB_ANNLOG: sum_old(f, payload, s); break;

@@ -6,6 +6,7 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/changes.c \
 	storage/state/stage.c \
 	storage/state/check.c \
+	storage/state/cold.c storage/state/cold.h storage/state/pack.c storage/state/pack.h \
 	storage/state/columns.c storage/state/read_priv.h \
 	storage/state/copy.c \
 	storage/state/directory.c \
@@ -31,7 +32,7 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/open.c storage/state/read_mailboxes.c storage/state/read_touched.c \
 	storage/state/schema.c storage/state/schema.h \
 	storage/state/state.c storage/state/state.h storage/state/state_priv.h \
-	storage/state/thread.c \
+	storage/state/stock.c storage/state/thread.c \
 	storage/state/uidhigh.c \
 	storage/state/uidl.c \
 	storage/state/upgrade.c storage/state/upgrade.h \

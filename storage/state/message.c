@@ -186,9 +186,7 @@ message_purge(struct apply *ap, struct message *msg)
 	TRY(thread_leave(ap, msg));
 	TRY(extent_unref(ap->s, msg->rec.extent));
 	key_uid(&k, ap->a->id, msg->rec.home_mailbox, msg->rec.home_uid);
-	TRY(columns_del(ap->s, &k));
-	TRY(st_del_any(ap->s, TAB_MLIST, &k));
-	TRY(st_del_any(ap->s, TAB_MSTRUCT, &k));
+	TRY(cold_del(ap->s, &k));
 	key_2(&k, ap->a->id, msg->id);
 	return st_del(ap->s, TAB_MESSAGE, &k);
 }
@@ -211,15 +209,6 @@ mbox_purge_rows(struct apply *ap, struct mbox *m, bool *empty)
 }
 
 /* ---- append ---- */
-
-static enum status
-put_blob(struct state *s, enum tab t, const struct key *k, struct span blob)
-{
-	if (blob.len == 0)
-		return ST_OK;
-	buf_add_span(st_put_start(s), blob);
-	return st_put(s, t, k);
-}
 
 static enum status
 put_extent(struct apply *ap, uint64_t id, const struct journal_loc *locs, uint32_t n)
@@ -344,9 +333,7 @@ append_one(struct apply *ap, struct mbox *m, const struct op_append_item *it,
 	TRY(member_add(ap, m, msg, &x, uid));
 	TRY(message_save(ap->s, ap->a, msg));
 	key_uid(&k, ap->a->id, m->id, *uid);
-	TRY(columns_put(ap->s, &k, it->columns));
-	TRY(put_blob(ap->s, TAB_MLIST, &k, it->list));
-	return put_blob(ap->s, TAB_MSTRUCT, &k, it->structure);
+	return cold_put(ap->s, &k, it->columns, it->list, it->structure);
 }
 
 /* Who is not the owner sets what his rights let him, and \Seen for himself (RFC 4314 §4). */

@@ -258,42 +258,13 @@ walk_next(struct walk *w, uint32_t *uid, struct rec_index *x)
 	return ST_NOT_FOUND;
 }
 
-enum status
-cold_row(struct state *s, uint64_t account, uint64_t mailbox, uint32_t uid, uint64_t message,
-    enum tab t, struct buf *value, struct span *payload)
-{
-	struct rec_message m;
-	struct span row;
-	struct key k;
-	enum status st;
-
-	key_uid(&k, account, mailbox, uid);
-	st = st_get(s, NULL, t, &k, value, payload);
-	if (st != ST_NOT_FOUND)
-		return st;
-	*payload = SPAN_NONE;
-	key_2(&k, account, message);
-	st = st_get(s, NULL, TAB_MESSAGE, &k, value, &row);
-	if (st == ST_NOT_FOUND)
-		return ST_OK;
-	TRY(st);
-	if (!rec_message_get(row, &m))
-		return st_damaged(s, TAB_MESSAGE, key_span(&k));
-	if (m.home_mailbox == mailbox && m.home_uid == uid)
-		return ST_OK;
-	key_uid(&k, account, m.home_mailbox, m.home_uid);
-	st = st_get(s, NULL, t, &k, value, payload);
-	return st == ST_NOT_FOUND ? ST_OK : st;
-}
-
 /* Appends one entry of a reader's kind. */
-typedef enum status (*entry_fn)(struct state *s, uint64_t account, uint64_t mailbox,
-    uint32_t uid, const struct rec_index *x, unsigned what, struct buf *scratch,
-    struct buf *out);
+typedef enum status (*entry_fn)(struct walk *w, uint32_t uid, const struct rec_index *x,
+    unsigned what, struct buf *out);
 
 static enum status
-row_entry(struct state *s, uint64_t account, uint64_t mailbox, uint32_t uid,
-    const struct rec_index *x, unsigned fields, struct buf *scratch, struct buf *out)
+row_entry(struct walk *w, uint32_t uid, const struct rec_index *x, unsigned fields,
+    struct buf *out)
 {
 	struct store_row row = { .uid = uid, .modseq = x->modseq, .flags = x->flags,
 		.size = x->size, .received_s = x->received_s, .received_zone = x->received_zone,
@@ -304,40 +275,37 @@ row_entry(struct state *s, uint64_t account, uint64_t mailbox, uint32_t uid,
 }
 
 static enum status
-cache_entry(struct state *s, uint64_t account, uint64_t mailbox, uint32_t uid,
-    const struct rec_index *x, unsigned want, struct buf *scratch, struct buf *out)
+cache_entry(struct walk *w, uint32_t uid, const struct rec_index *x, unsigned want,
+    struct buf *out)
 {
 	struct store_cache e = { .uid = uid };
-	struct buf more = { 0 };
-	enum status st = ST_OK;
 
 	if (want & CACHE_LIST)
-		st = cold_row(s, account, mailbox, uid, x->message, TAB_MLIST, scratch, &e.list);
-	if (st == ST_OK && (want & CACHE_STRUCTURE))
-		st = cold_row(s, account, mailbox, uid, x->message, TAB_MSTRUCT, &more,
-		    &e.structure);
-	if (st == ST_OK)
-		put_store_cache(out, &e);
-	buf_fini(&more);
-	return st;
+		TRY(cold_find(&w->list, w->mailbox, uid, x->message, true, &e.list));
+	if (want & CACHE_STRUCTURE)
+		TRY(cold_find(&w->structure, w->mailbox, uid, x->message, true, &e.structure));
+	put_store_cache(out, &e);
+	return ST_OK;
 }
 
 static enum status
 entries(struct walk *w, entry_fn fn, unsigned what, size_t budget, uint32_t *resume_uid,
     struct buf *out)
 {
-	struct buf scratch = { 0 };
 	struct rec_index x;
 	size_t start = out->len;
 	uint32_t uid;
 	enum status st;
 
+	w->list = (struct cold){ .s = w->s, .account = w->account, .kind = COLD_LIST };
+	w->structure = (struct cold){ .s = w->s, .account = w->account,
+		.kind = COLD_STRUCTURE };
 	st = walk_open(w, *resume_uid);
 	*resume_uid = 0;
 	while (st == ST_OK && (st = walk_next(w, &uid, &x)) == ST_OK) {
 		size_t before = out->len;
 
-		st = fn(w->s, w->account, w->mailbox, uid, &x, what, &scratch, out);
+		st = fn(w, uid, &x, what, out);
 		if (st == ST_OK && out->len - start > budget && before > start) {
 			buf_cut(out, before);
 			*resume_uid = uid;
@@ -345,7 +313,8 @@ entries(struct walk *w, entry_fn fn, unsigned what, size_t budget, uint32_t *res
 		}
 	}
 	engine_cursor_close(&w->c);
-	buf_fini(&scratch);
+	cold_fini(&w->list);
+	cold_fini(&w->structure);
 	return st == ST_NOT_FOUND ? ST_OK : st;
 }
 

@@ -3,7 +3,7 @@
 #ifndef STORAGE_STATE_READ_PRIV_H
 #define STORAGE_STATE_READ_PRIV_H
 
-#include "storage/state/state_priv.h"
+#include "storage/state/cold.h"
 
 #define SEEK_GAP 200u		/* rows skipped by stepping are cheaper than a seek below this */
 
@@ -16,6 +16,7 @@ struct walk {
 	uint32_t		at;		/* uid of the row last seen; 0: none */
 	uint32_t		last;		/* see read_live_mailbox() */
 	struct engine_cursor	*c;
+	struct cold		list, structure;	/* of entries() */
 };
 enum status walk_open(struct walk *w, uint32_t from);
 /* The next row that is a member; ST_NOT_FOUND: no more. */
@@ -24,9 +25,4 @@ enum status walk_next(struct walk *w, uint32_t *uid, struct rec_index *x);
 /* last: the highest uid given out; rows above it are staged, and nobody's yet. */
 enum status read_live_mailbox(struct state *s, uint64_t account, uint64_t mailbox,
     uint32_t *last);
-/* A cold row: under the membership's own key when that is its home, else by the message.
- * Empty: there is none. */
-enum status cold_row(struct state *s, uint64_t account, uint64_t mailbox, uint32_t uid,
-    uint64_t message, enum tab t, struct buf *value, struct span *payload);
-
 #endif

@@ -90,7 +90,8 @@ apply_repair(struct apply *ap)
 	TRY(st_forget(ap->s));
 	reader_init(&r, rows.p, rows.len);
 	for (st = ST_OK; st == ST_OK && get_op_repair_row(&r, &row);) {
-		table_of(row.table, &t);
+		if (!table_of(row.table, &t))	/* never: the row is good */
+			return ST_BUG;
 		st = row.how == REPAIR_PUT ? put_row(ap->s, &row, t) : take_row(ap, &row, t);
 	}
 	return st;

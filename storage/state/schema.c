@@ -7,6 +7,7 @@
 #include "storage/state/state.h"
 
 #define COLUMN_PAGE	8192u
+#define PACK_PAGE	32768u	/* what is more than a quarter of it has pages of its own */
 
 const char *const state_tables[] = {
 	[TAB_META] = "meta", [TAB_ACCOUNT] = "account", [TAB_KEYWORD] = "keyword",
@@ -24,6 +25,7 @@ const char *const state_tables[] = {
 	[TAB_ANNOTATION] = "annotation", [TAB_ANNLOG] = "annlog",
 	[TAB_PLACED] = "placed",
 	[TAB_UIDHIGH] = "uidhigh", [TAB_QUARANTINE] = "quarantine",
+	[TAB_FRESH] = "fresh", [TAB_PACK] = "pack",
 };
 const size_t state_n_tables = TAB_COUNT;
 
@@ -33,6 +35,7 @@ const uint32_t state_page_bytes[TAB_COUNT] = {
 	[TAB_MTHREAD] = COLUMN_PAGE, [TAB_MSORT] = COLUMN_PAGE, [TAB_MTEXT] = COLUMN_PAGE,
 	[TAB_MENV] = COLUMN_PAGE, [TAB_MHEAD] = COLUMN_PAGE, [TAB_MHEADMORE] = COLUMN_PAGE,
 	[TAB_MBODY] = COLUMN_PAGE,
+	[TAB_FRESH] = PACK_PAGE, [TAB_PACK] = PACK_PAGE,
 };
 
 /* Those that are not here: 1. */

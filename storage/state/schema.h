@@ -17,10 +17,11 @@
  *	uidmap    account, mailbox, block           struct rec_block
  *	message   account, message                  struct rec_message; memberships none: kept
  *	                                            for undelete until its history goes
- *	mthread   account, home mailbox, home uid   columns: date, thread (columns.c)
- *	msort     same                              columns: what SORT compares
- *	mlist     same                              cache blob: list fields
- *	mstruct   same                              cache blob: structure
+ *	fresh     account, home mailbox, home uid   columns, LIST and STRUCTURE blobs, see cold.h
+ *	pack      account, home mailbox, kind,      the same of many messages together
+ *	          block
+ *	mthread, msort, mtext, menv, mhead, mheadmore, mbody, mlist, mstruct
+ *	          account, home mailbox, home uid   the same one by one, as it was kept before
  *	extent    extent                            struct rec_extent
  *	threadkey account, key, subject hash        thread, count of messages that named it
  *	thread    account, thread, message          nothing
@@ -75,6 +76,7 @@ enum tab {
 	TAB_ANNOTATION, TAB_ANNLOG,
 	TAB_PLACED,
 	TAB_UIDHIGH, TAB_QUARANTINE,
+	TAB_FRESH, TAB_PACK,
 	TAB_COUNT
 };
 

@@ -327,6 +327,7 @@ read_meta(struct state *s, uint16_t shard)
 		return ST_CONFLICT;
 	TRY(upgrade_load(s, false));
 	TRY(uidhigh_load(s, false));
+	TRY(cold_load(s));
 	key_text(&k, SPAN_LIT(meta_position));
 	TRY(st_get(s, NULL, TAB_META, &k, &s->value, &payload));
 	reader_init(&r, payload.p, payload.len);

@@ -100,6 +100,25 @@ struct state_account {
 enum status state_account(struct state *s, uint64_t account, struct state_account *a);
 /* The first account with an id above `after`; ST_NOT_FOUND: no more. */
 enum status state_account_next(struct state *s, uint64_t after, struct state_account *a);
+/* Everything that lies in the shard, counted row by row: any thread, for as long as that takes.
+ * stop: asked now and then; true: ST_CANCELLED.  Tables in the order of state_tables. */
+struct state_stock {
+	uint64_t	messages, mail_bytes;		/* raw octets, once for each message */
+	uint64_t	body_bytes;			/* of these, as they are stored */
+	uint64_t	retained_messages, retained_mail_bytes;	/* for undelete alone */
+	uint64_t	retained_body_bytes;
+	size_t		n_tables;
+	struct {
+		uint64_t	rows, bytes;		/* of keys and values */
+	} table[64];
+};
+enum status state_stock(struct state *s, bool (*stop)(void *arg), void *arg,
+    struct state_stock *st);
+/* Puts what is kept of messages in mailboxes that grew together (cold.h), in transactions of their own, until
+ * about `bytes` of it are done.  By the thread that applies, outside of its transactions.
+ * at: zeroed to begin.  *more false: all is done. */
+struct state_packing { uint64_t account, mailbox, blocks; };
+enum status state_pack(struct state *s, struct state_packing *at, size_t bytes, bool *more);
 /* head: limits in force for accounts without their own. */
 enum status state_quota(struct state *s, uint64_t account, const struct op_head *head,
     struct store_quota_is *q);

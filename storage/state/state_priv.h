@@ -82,6 +82,7 @@ struct state {
 	struct buf		value;		/* of reads while applying */
 	struct buf		out;		/* of the record being written */
 	struct message		msg;
+	bool			singles;	/* cold rows of before are there, see cold.h */
 	pthread_mutex_t		lock;		/* guards what follows */
 	char			damage[200];
 	struct rec_meta		committed;	/* what readers see of meta */
@@ -230,9 +231,6 @@ enum status member_remove(struct apply *ap, struct mbox *m, uint32_t uid,
 /* Takes a membership that is there away, whatever its flags. */
 enum status expunge_one(struct apply *ap, struct mbox *m, uint32_t uid);
 /* Removes a message without memberships for good. */
-/* columns.c: the groups of a message's columns, under its home membership. */
-enum status columns_put(struct state *s, const struct key *k, struct span blob);
-enum status columns_del(struct state *s, const struct key *k);
 enum status message_purge(struct apply *ap, struct message *msg);
 /* Up to OP_ROWS memberships of a mailbox, the lowest first.  *empty: none is left. */
 enum status mbox_purge_rows(struct apply *ap, struct mbox *m, bool *empty);
@@ -247,6 +245,14 @@ struct append_totals append_totals(struct span items);
 /* at: the uids they get; NULL: the next ones. */
 enum status append_rows(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bits,
     const struct uidset *at, struct uidset *uids);
+
+/* ---- what no operation looks at (cold.c); k: the home membership's ---- */
+
+enum status cold_put(struct state *s, const struct key *k, struct span columns, struct span list,
+    struct span structure);
+enum status cold_del(struct state *s, const struct key *k);
+/* When the state is opened. */
+enum status cold_load(struct state *s);
 
 /* ---- with uids from elsewhere (place.c) ---- */
 

@@ -76,7 +76,7 @@ static void
 a_shard_that_does_not_answer_is_told(void **state)
 {
 	const struct report_shard shards[] = {
-		{ "0", true, SPAN_LIT("ticks=3\n"), 100, 40 }, { "system", false, SPAN_NONE, 0, 0 }
+		{ "0", true, SPAN_LIT("ticks=3\nmail_bytes=1000\nbody_bytes=300\ntext_bytes=20\n"), 100, 40 }, { "system", false, SPAN_NONE, 0, 0 }
 	};
 	struct buf out = { 0 };
 	struct json_writer w;
@@ -86,8 +86,13 @@ a_shard_that_does_not_answer_is_told(void **state)
 	assert_false(report_shards(&w, shards, 2));
 	json_end_object(&w);
 	assert_string_equal(buf_cstr(&out), "{\"shards\":[{\"shard\":\"0\",\"available\":true,"
-	    "\"disk_total\":100,\"disk_free\":40,\"stats\":{\"ticks\":3}},"
-	    "{\"shard\":\"system\",\"available\":false,\"stats\":{}}]}");
+	    "\"disk_total\":100,\"disk_free\":40,\"stats\":{\"ticks\":3,\"mail_bytes\":1000,"
+	    "\"body_bytes\":300,\"text_bytes\":20}},"
+	    "{\"shard\":\"system\",\"available\":false,\"stats\":{}}],"
+	    "\"total\":{\"mail_messages\":0,\"mail_bytes\":1000,\"body_bytes\":300,\"records_bytes\":0,"
+	    "\"text_bytes\":20,\"retained_body_bytes\":0,\"journal_allocated_bytes\":0,"
+	    "\"journal_used_bytes\":0,\"db_table_files_bytes\":0,\"db_log_files_bytes\":0,"
+	    "\"copies_bytes\":0,\"bodies_of_1000\":300,\"live_of_1000\":320}}");
 	buf_fini(&out);
 }
 
