@@ -210,7 +210,7 @@ static void
 give_eols(struct reading *b, uint64_t n)
 {
 	for (; n > 0; n--) {
-		buf_add(&b->out, "\r\n" + b->raw, 2u - b->raw);
+		buf_add_str(&b->out, b->raw ? "\n" : "\r\n");
 		if (b->out.len >= LINE_MAX_)
 			flush(b);
 	}

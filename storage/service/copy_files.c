@@ -142,7 +142,7 @@ list_files(const char *dir, struct copy_manifest *m)
 			st = failed("copy.read", dir, e->d_name);
 			break;
 		}
-		snprintf(f.name, sizeof(f.name), "%s", e->d_name);
+		memcpy(f.name, e->d_name, strlen(e->d_name) + 1);
 		copy_manifest_file(m, &f);
 	}
 	closedir(d);

@@ -48,7 +48,7 @@ state_saved_before(struct state *s, uint64_t account, uint64_t mailbox, int64_t 
 	uint32_t last;
 	unsigned young = 0;
 	struct key k;
-	enum status st;
+	enum status st = ST_OK;
 
 	TRY(read_live_mailbox(s, account, mailbox, &last));
 	key_2(&k, account, mailbox);
