@@ -505,6 +505,13 @@ compare_unit(struct state_fsck *f, struct span prefix)
 	enum unit u;
 	enum status st;
 
+	if (f->acct.stage && f->waits == 0 &&
+	    engine_get(f->s->e, NULL, TAB_STAGE, prefix, NULL) == ST_NOT_FOUND) {
+		f->lost = true;
+		fsck_found(f, TAB_STAGE, prefix, CURE_REBUILD,
+		    "is missing: nothing tells what is under way");
+		settle(f);
+	}
 	if (f->acct.stage && f->waits < WAITS_MAX) {
 		f->waits++;
 		return UNIT_WAIT;

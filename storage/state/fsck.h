@@ -83,7 +83,5 @@ void state_fsck_mark_body(uint64_t account, uint64_t message, int64_t time_ms,
 /* Where its body lies: array of struct journal_loc, replaced.  ST_NOT_FOUND. */
 enum status state_message_places(struct state *s, uint64_t account, uint64_t message,
     struct buf *locs);
-/* Its body was found damaged. */
-bool state_is_quarantined(struct state *s, uint64_t account, uint64_t message);
 
 #endif

@@ -176,6 +176,14 @@ fsck_work(struct state_fsck *f, enum tab t, struct span key, struct span payload
 {
 	const struct fsck_box *b = fsck_box(f, get_be64(key.p + 8));
 
+	struct key k;
+
+	if (payload.len != 0) {
+		fsck_found(f, TAB_WORK, key, CURE_ROWS, "holds what it does not need");
+		key_text(&k, key);
+		fsck_put_start(f);
+		fsck_put(f, TAB_WORK, &k);
+	}
 	if (b->seen == ROW_BAD || (b->seen == ROW_GOOD && b->rec.deleted_ms != 0) ||
 	    fsck_lost_box(f, b->id))
 		return;

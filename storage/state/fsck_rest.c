@@ -307,7 +307,8 @@ fsck_rseen(struct state_fsck *f, enum tab t, struct span key, struct span payloa
 	struct key k;
 	enum seen seen;
 
-	if (key.len != 28 || !reader_marks_highest(payload, &modseq)) {
+	if (key.len != 28 || !reader_marks_highest(payload, &modseq) ||
+	    (modseq > f->acct.modseq && !f->acct.stage)) {
 		malformed(f, t, key, CURE_QUARANTINE);
 		return;
 	}
@@ -450,8 +451,8 @@ const struct fsck_table fsck_account_tables[] = {
 	{ TAB_MAILBOX, fsck_mailbox, CURE_REBUILD },
 	{ TAB_THREAD, fsck_thread, CURE_ROWS },
 	{ TAB_MESSAGE, fsck_message, CURE_REBUILD },
-	{ TAB_MINDEX, fsck_index, CURE_REBUILD },
 	{ TAB_UIDMAP, fsck_uidmap, CURE_ROWS },
+	{ TAB_MINDEX, fsck_index, CURE_REBUILD },
 	{ TAB_MTHREAD, fsck_cold, CURE_QUARANTINE },
 	{ TAB_MSORT, fsck_cold, CURE_QUARANTINE },
 	{ TAB_MTEXT, fsck_cold, CURE_QUARANTINE },
@@ -478,7 +479,6 @@ const struct fsck_table fsck_account_tables[] = {
 	{ TAB_ANNOTATION, fsck_of_message, CURE_QUARANTINE },
 	{ TAB_ANNLOG, fsck_annlog, CURE_QUARANTINE },
 	{ TAB_PLACED, fsck_placed, CURE_REBUILD },
-	{ TAB_QUARANTINE, fsck_quarantine, CURE_NONE },
 };
 const size_t fsck_n_account_tables = ARRAY_LEN(fsck_account_tables);
 
@@ -488,5 +488,6 @@ const struct fsck_table fsck_shard_tables[] = {
 	{ TAB_ACLBY, fsck_aclby, CURE_ROWS },
 	{ TAB_ONCE, fsck_once, CURE_QUARANTINE },
 	{ TAB_DIR, fsck_dir, CURE_REBUILD },
+	{ TAB_QUARANTINE, fsck_quarantine, CURE_NONE },
 };
 const size_t fsck_n_shard_tables = ARRAY_LEN(fsck_shard_tables);

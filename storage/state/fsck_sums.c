@@ -341,6 +341,8 @@ fsck_sum(struct state_fsck *f, enum tab t, struct span key, struct span payload,
 	case TAB_UIDL: f->n[N_UIDLS] += s; break;
 	case TAB_METADATA: f->n[N_METADATA] += s * (key.len - 24 + payload.len); break;
 	case TAB_STAGE: f->n[N_STAGES] += s; break;
+	case TAB_MTHREAD: f->n[N_DATES] += s; break;
+	case TAB_MSORT: f->n[N_SORTS] += s; break;
 	case TAB_MLIST: f->n[N_LISTS] += s; break;
 	case TAB_FRESH: sum_fresh(f, payload, s); break;
 	case TAB_PACK: sum_pack(f, key, payload, s); break;
@@ -394,15 +396,20 @@ one(struct buf *why, const char *what, uint64_t *kept, uint64_t found)
 	return true;
 }
 
+/* What is derived from bodies and missing is named. */
 static void
 note_caches(struct state_fsck *f, struct span key)
 {
-	if (f->n[N_LISTS] < f->n[N_EMAILS])
-		fsck_found(f, TAB_MLIST, key, CURE_NOTE, "%" PRIu64 " messages without their fields: "
-		    "read anew when they are asked for", f->n[N_EMAILS] - f->n[N_LISTS]);
-	if (f->n[N_STRUCTS] < f->n[N_EMAILS])
-		fsck_found(f, TAB_MSTRUCT, key, CURE_NOTE, "%" PRIu64 " messages without their "
-		    "structure: read anew when it is asked for", f->n[N_EMAILS] - f->n[N_STRUCTS]);
+	static const struct { enum tab t; enum fsck_count n; } caches[] = {
+		{ TAB_MTHREAD, N_DATES }, { TAB_MSORT, N_SORTS }, { TAB_MLIST, N_LISTS },
+		{ TAB_MSTRUCT, N_STRUCTS },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(caches); i++)
+		if (f->n[caches[i].n] < f->n[N_EMAILS])
+			fsck_found(f, caches[i].t, key, CURE_NOTE, "%" PRIu64 " messages without it: "
+			    "they are read anew when it is asked for",
+			    f->n[N_EMAILS] - f->n[caches[i].n]);
 }
 
 void
@@ -411,7 +418,7 @@ fsck_compare_account(struct state_fsck *f)
 	struct rec_account a = f->acct;
 	struct buf why = { 0 };
 	struct key k;
-	uint64_t stage = a.stage, names = f->n[N_NAMES], keywords = a.keywords;
+	uint64_t names = f->n[N_NAMES], keywords = a.keywords;
 	bool wrong = false;
 
 	key_1(&k, f->account);
@@ -426,8 +433,10 @@ fsck_compare_account(struct state_fsck *f)
 	wrong |= one(&why, "of others", &a.annotation_others, f->n[N_NOTES_OTHERS]);
 	wrong |= one(&why, "old annotations", &a.annlog_rows, f->n[N_OLD_ROWS]);
 	wrong |= one(&why, "their bytes", &a.annlog_bytes, f->n[N_OLD_BYTES]);
-	wrong |= one(&why, "stages", &stage, f->n[N_STAGES]);
-	a.stage = stage != 0;
+	/* A stage without its mark is no row to keep: it is named, and not guessed at. */
+	if (f->n[N_STAGES] != 0 && !f->acct.stage)
+		fsck_found(f, TAB_STAGE, key_span(&k), CURE_REBUILD,
+		    "the account does not know that something is under way");
 	if (wrong)
 		fsck_found(f, TAB_ACCOUNT, key_span(&k), f->lost ? CURE_REBUILD : CURE_ROWS,
 		    "counters: %s", buf_cstr(&why));

@@ -2,8 +2,7 @@
  * made while nothing else was under way, so they are right wherever the journal is replayed
  * to this point; into a state that never was damaged it writes what is there.  A row is
  * taken away only if it is the one that was found: an undamaged state keeps its own. */
-#include "storage/state/fsck.h"
-#include "storage/state/state_priv.h"
+#include "storage/state/fsck_priv.h"
 
 #include <string.h>
 
@@ -31,6 +30,16 @@ row_good(const struct op_repair_row *row)
 	    (row->how != REPAIR_PUT || rec_open(t, row->key, row->value, &payload));
 }
 
+/* 0: the row belongs to none. */
+static uint64_t
+account_of(enum tab t, struct span key)
+{
+	for (size_t i = 0; i < fsck_n_account_tables; i++)
+		if (fsck_account_tables[i].t == t && key.len >= 8)
+			return get_be64(key.p);
+	return 0;
+}
+
 static enum status
 quarantine(struct apply *ap, const struct op_repair_row *row, enum tab t, struct span bytes)
 {
@@ -38,7 +47,7 @@ quarantine(struct apply *ap, const struct op_repair_row *row, enum tab t, struct
 		.key = row->key, .bytes = bytes, .why = row->why };
 	struct key k;
 
-	key_quarantine(&k, ap->op->head.account, t, row->key);
+	key_quarantine(&k, account_of(t, row->key), t, row->key);
 	rec_quarantine_put(st_put_start(ap->s), &q);
 	return st_put(ap->s, TAB_QUARANTINE, &k);
 }
@@ -106,15 +115,6 @@ key_body(struct key *k, uint64_t account, uint64_t message)
 
 	key_2(&row, account, message);
 	key_quarantine(k, account, TAB_MESSAGE, key_span(&row));
-}
-
-bool
-state_is_quarantined(struct state *s, uint64_t account, uint64_t message)
-{
-	struct key k;
-
-	key_body(&k, account, message);
-	return engine_get(s->e, NULL, TAB_QUARANTINE, key_span(&k), NULL) == ST_OK;
 }
 
 void

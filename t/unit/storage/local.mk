@@ -86,3 +86,6 @@ UNIT_TESTS += t/unit/storage/test_reclaim
 t_unit_storage_test_reclaim_SOURCES = t/unit/storage/test_reclaim.c \
 	t/unit/storage/rig.c t/unit/storage/rig.h
 t_unit_storage_test_reclaim_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/unit/storage/test_fsck
+t_unit_storage_test_fsck_SOURCES = t/unit/storage/test_fsck.c $(STATEKIT)
+t_unit_storage_test_fsck_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
