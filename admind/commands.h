@@ -40,4 +40,6 @@ extern const struct admin_command admin_cmds_account[], admin_cmds_acl[], admin_
     admin_cmds_deliver[],
     admin_cmds_domain[], admin_cmds_fsck[], admin_cmds_mailbox[], admin_cmds_pop3[], admin_cmds_relay[], admin_cmds_status[];
 
+extern const struct admin_command admin_cmds_backup[];
+
 #endif

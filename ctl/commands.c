@@ -16,6 +16,7 @@ const struct ctl_command *const ctl_families[] = {
 	ctl_cmds_pop3,
 	ctl_cmds_transfer,
 	ctl_cmds_store,
+	ctl_cmds_backup,
 	ctl_cmds_config,
 	NULL
 };

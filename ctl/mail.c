@@ -12,6 +12,7 @@
 struct ctl_mail {
 	struct ctl		*ctl;
 	struct ctl_client	*client;
+	const char		*command, *key;
 	char			*address;
 	uint32_t		chan;
 	uint64_t		opened_s;
@@ -56,9 +57,9 @@ static bool
 open_account(struct ctl_mail *m)
 {
 	struct buf args = { 0 };
-	struct admin_run run = { SPAN_LIT("account-open"), SPAN_NONE };
+	struct admin_run run = { span_str(m->command), SPAN_NONE };
 
-	ctl_args(&args, "address", m->address, NULL);
+	ctl_args(&args, m->key, m->address, NULL);
 	run.args = buf_span(&args);
 	m->chan++;
 	m->ready = m->over = false;
@@ -83,12 +84,14 @@ close_account(struct ctl_mail *m)
 	return !m->lost;
 }
 
-struct ctl_mail *
-ctl_mail_open(struct ctl *ctl, const char *address, int *rc)
+static struct ctl_mail *
+open_as(struct ctl *ctl, const char *command, const char *key, const char *address, int *rc)
 {
 	struct ctl_mail *m = mem_zalloc(sizeof(*m));
 
 	m->ctl = ctl;
+	m->command = command;
+	m->key = key;
 	m->address = span_dup(span_str(address));
 	if ((m->client = ctl_connect(ctl, rc)) == NULL) {
 		ctl_mail_close(&m);
@@ -99,6 +102,22 @@ ctl_mail_open(struct ctl *ctl, const char *address, int *rc)
 		*rc = ctl_failed(ctl, m->st, buf_span(&m->why));
 		ctl_mail_close(&m);
 	}
+	return m;
+}
+
+struct ctl_mail *
+ctl_mail_open(struct ctl *ctl, const char *address, int *rc)
+{
+	return open_as(ctl, "account-open", "address", address, rc);
+}
+
+struct ctl_mail *
+ctl_mail_open_shard(struct ctl *ctl, const char *shard, int *rc)
+{
+	struct ctl_mail *m = open_as(ctl, "backup-open", "shard", shard, rc);
+
+	if (m != NULL)
+		m->keep = true;
 	return m;
 }
 

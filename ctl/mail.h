@@ -11,6 +11,8 @@ struct ctl_mail;
 
 /* NULL: said why; *rc is the exit code. */
 struct ctl_mail *ctl_mail_open(struct ctl *ctl, const char *address, int *rc);
+/* A shard as a backup reads it (backup-open): STORE_BACKUP_BEGIN and _READ. */
+struct ctl_mail *ctl_mail_open_shard(struct ctl *ctl, const char *shard, int *rc);
 void ctl_mail_close(struct ctl_mail **m);
 const char *ctl_mail_address(const struct ctl_mail *m);
 /* Commands of admind's own on the same connection. */

@@ -116,6 +116,21 @@ static const struct ipc_field uidvalidity[] = {
 	IPC_U32(store_uidvalidity, uidnext), IPC_END };
 static const struct ipc_field sums[] = {
 	IPC_U64(store_sums, mailbox), UIDS(store_sums, uids), IPC_END };
+static const struct ipc_field backup_begin[] = {
+	IPC_BOOL(store_backup_begin, fresh), IPC_END };
+static const struct ipc_field backup_is[] = {
+	IPC_U32(store_backup_is, copy), IPC_U64(store_backup_is, incarnation),
+	IPC_U64(store_backup_is, lsn), IPC_STR(store_backup_is, files, 0, PART),
+	IPC_STR(store_backup_is, segments, 0, PART), IPC_END };
+static const struct ipc_field backup_read[] = {
+	IPC_U32(store_backup_read, copy), IPC_STR(store_backup_read, name, 0, 63),
+	IPC_U32(store_backup_read, segment), IPC_U64(store_backup_read, offset),
+	{ "length", IPC_K_U32, offsetof(struct store_backup_read, length), 1, STORE_BACKUP_PIECE },
+	IPC_END };
+static const struct ipc_field backup_data[] = {
+	IPC_STR(store_backup_data, data, 0, STORE_BACKUP_PIECE), IPC_END };
+static const struct ipc_field backup_end[] = {
+	IPC_U32(store_backup_end, copy), IPC_END };
 static const struct ipc_field sums_are[] = {
 	IPC_STR(store_sums_are, sums, 0, PART), IPC_END };
 static const struct ipc_field appended[] = {
@@ -392,6 +407,13 @@ static const struct ipc_message messages[] = {
 	{ STORE_PLACE, "place", ACCESS, 0, IPC_SIZE_MAX, OF(store_place, place) },
 	{ STORE_UIDVALIDITY, "uidvalidity", ACCESS, 0, 64, OF(store_uidvalidity, uidvalidity) },
 	{ STORE_SUMS, "sums", ACCESS, 0, (1u << 20) + 64, OF(store_sums, sums) },
+	{ STORE_BACKUP_BEGIN, "backup-begin", ADMIN, 0, 16,
+	    OF(store_backup_begin, backup_begin) },
+	{ STORE_BACKUP_IS, "backup-is", REPLY, 2 * PART + 64, OF(store_backup_is, backup_is) },
+	{ STORE_BACKUP_READ, "backup-read", ADMIN, 0, 128, OF(store_backup_read, backup_read) },
+	{ STORE_BACKUP_DATA, "backup-data", REPLY, STORE_BACKUP_PIECE + 64,
+	    OF(store_backup_data, backup_data) },
+	{ STORE_BACKUP_END, "backup-end", ADMIN, 0, 16, OF(store_backup_end, backup_end) },
 	{ STORE_SUMS_ARE, "sums-are", REPLY, PART + 64, OF(store_sums_are, sums_are) },
 	{ STORE_TEXT_FIND, "text-find", ACCESS, 0, (1u << 20) + STORE_NEEDLES_MAX *
 	    (STORE_NEEDLE_MAX + 8) + 64, OF(store_text_find, text_find) },

@@ -77,6 +77,8 @@ enum store_no {
 	STORE_FSCK = 200, STORE_FSCK_IS = 201,
 	STORE_COPY_MAKE = 240, STORE_COPY_MADE = 241, STORE_COPIES = 242, STORE_COPIES_ARE = 243,
 	STORE_PLACE = 260, STORE_UIDVALIDITY = 261, STORE_SUMS = 262, STORE_SUMS_ARE = 263,
+	STORE_BACKUP_BEGIN = 264, STORE_BACKUP_IS = 265, STORE_BACKUP_READ = 266,
+	STORE_BACKUP_DATA = 267, STORE_BACKUP_END = 268,
 	STORE_TEXT_FIND = 290, STORE_TEXT_FOUND = 291, STORE_TEXT_PUT = 292
 };
 
@@ -462,6 +464,29 @@ struct store_text_put {
 	uint32_t	uid;
 	struct span	text;		/* store_text */
 };
+
+/* A backup of the shard; role admin.  backup_begin -> backup_is: a hot copy, made now when `fresh`
+ * or there is none, else the newest; it is kept until backup_end or the end of the socket.  files:
+ * of the copy, put_span() of the name and u64 of its bytes each (0: to its end).  segments: of the journal, as far as
+ * they are needed and durable: u32 number, u32 bytes of the file, u32 bytes of it that count.  lsn: up
+ * to which they go.  backup_read -> backup_data: at most `length` bytes of a file of the copy, or with
+ * an empty name of a segment; fewer at its end.  backup_end -> status. */
+#define STORE_BACKUP_PIECE (256u << 10)
+struct store_backup_begin { bool fresh; };
+struct store_backup_is {
+	uint32_t	copy;
+	uint64_t	incarnation, lsn;
+	struct span	files, segments;
+};
+struct store_backup_read {
+	uint32_t	copy;
+	struct span	name;
+	uint32_t	segment;
+	uint64_t	offset;
+	uint32_t	length;
+};
+struct store_backup_data { struct span data; };
+struct store_backup_end { uint32_t copy; };
 
 extern const struct ipc_protocol store_protocol;
 

@@ -963,6 +963,27 @@ store_ask_limits(struct store_pool *p, uint32_t shard, const struct store_accoun
 	return ask(p, shard, STORE_ACCOUNT_LIMITS, 0, rq, fn, arg);
 }
 
+struct store_ask *
+store_ask_backup_begin(struct store_pool *p, uint32_t shard,
+    const struct store_backup_begin *rq, store_done_fn fn, void *arg)
+{
+	return ask(p, shard, STORE_BACKUP_BEGIN, STORE_BACKUP_IS, rq, fn, arg);
+}
+
+struct store_ask *
+store_ask_backup_read(struct store_pool *p, uint32_t shard,
+    const struct store_backup_read *rq, store_done_fn fn, void *arg)
+{
+	return ask(p, shard, STORE_BACKUP_READ, STORE_BACKUP_DATA, rq, fn, arg);
+}
+
+struct store_ask *
+store_ask_backup_end(struct store_pool *p, uint32_t shard,
+    const struct store_backup_end *rq, store_done_fn fn, void *arg)
+{
+	return ask(p, shard, STORE_BACKUP_END, 0, rq, fn, arg);
+}
+
 void
 store_ask_cancel(struct store_ask **ap)
 {

@@ -123,6 +123,12 @@ struct store_ask *store_ask_undelete(struct store_pool *p, uint32_t shard, uint6
     store_done_fn fn, void *arg);
 struct store_ask *store_ask_limits(struct store_pool *p, uint32_t shard,
     const struct store_account_limits *rq, store_done_fn fn, void *arg);
+struct store_ask *store_ask_backup_begin(struct store_pool *p, uint32_t shard,
+    const struct store_backup_begin *rq, store_done_fn fn, void *arg);
+struct store_ask *store_ask_backup_read(struct store_pool *p, uint32_t shard,
+    const struct store_backup_read *rq, store_done_fn fn, void *arg);
+struct store_ask *store_ask_backup_end(struct store_pool *p, uint32_t shard,
+    const struct store_backup_end *rq, store_done_fn fn, void *arg);
 /* The callback will not run; a change may still happen. */
 void store_ask_cancel(struct store_ask **a);
 

@@ -4,7 +4,7 @@ storage_service_libservice_a_SOURCES = \
 	storage/service/chores.c \
 	storage/service/fsck.c \
 	storage/service/index.c storage/service/index.h \
-	storage/service/copies.c storage/service/copies.h \
+	storage/service/backup.c storage/service/copies.c storage/service/copies.h \
 	storage/service/copy_files.c storage/service/copy_files.h \
 	storage/service/copy_manifest.c storage/service/copy_manifest.h \
 	storage/service/lease.c \

@@ -690,6 +690,15 @@ dispatch(struct peer *p, struct channel *c, const struct ipc_message *m,
 	case STORE_COPIES:
 		answer_copies(p, h);
 		return;
+	case STORE_BACKUP_BEGIN:
+		backup_begin(request_new(c, m, h, msg), msg);
+		return;
+	case STORE_BACKUP_READ:
+		backup_read(request_new(c, m, h, msg), msg);
+		return;
+	case STORE_BACKUP_END:
+		backup_end(p, ((const struct store_backup_end *)msg)->copy);
+		break;
 	default:
 		if (read_is(m->no))
 			queue_read(c, m, h, msg);
@@ -796,6 +805,7 @@ peer_free(struct peer **pp)
 
 	*pp = NULL;
 	fsck_peer_gone(p);
+	backup_end(p, 0);
 	while (table_next(&p->channels, &pos, NULL, &v))
 		channel_end(v);
 	channel_end(p->zero);

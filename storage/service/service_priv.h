@@ -71,6 +71,7 @@ struct peer {
 	struct channel	*zero;		/* requests without a channel */
 	size_t		 queued;	/* bytes */
 	bool		 paused, dir_watch, limit_told;
+	uint32_t	 pinned[4];	/* hot copies that it reads; 0: none */
 	size_t		 staged;	/* bytes in the tick being built */
 	uint32_t	 stages;	/* bodies that no operation has adopted */
 	uint64_t	 stage_bytes;	/* of them */
@@ -222,6 +223,12 @@ enum status share_rows(struct request *rq, uint64_t mailbox, unsigned fields, st
 bool share_tells(const struct channel *c, const struct request *rq);
 enum status share_list(struct service *svc, const struct state_asker *by, uint64_t *after,
     struct buf *out);
+
+/* backup.c: each takes rq over. */
+void backup_begin(struct request *rq, const struct store_backup_begin *msg);
+void backup_read(struct request *rq, const struct store_backup_read *msg);
+/* copy 0: all that the socket holds. */
+void backup_end(struct peer *p, uint32_t copy);
 
 /* lease.c */
 enum status lease_judge(struct channel *c, const struct store_lease *msg);

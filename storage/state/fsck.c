@@ -72,8 +72,9 @@ fsck_history(struct state_fsck *f, uint64_t modseq)
 	struct span payload;
 	struct key k;
 
-	if (f->hist_modseq == modseq && modseq != 0)
+	if (f->hist_account == f->account && f->hist_modseq == modseq && modseq != 0)
 		return f->hist_seen;
+	f->hist_account = f->account;
 	f->hist_modseq = modseq;
 	key_2(&k, f->account, modseq);
 	f->hist_seen = fsck_look(f, TAB_HISTORY, &k, &f->hist_value, &payload);

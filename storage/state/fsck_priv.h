@@ -67,6 +67,7 @@ struct state_fsck {
 	uint64_t		 done, total;
 	/* kept for this piece */
 	struct fsck_box		 box;
+	uint64_t		 hist_account;	/* of the row looked at last */
 	uint64_t		 hist_modseq;
 	enum seen		 hist_seen;
 	struct rec_history	 hist;
