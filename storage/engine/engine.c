@@ -506,15 +506,7 @@ engine_del(struct engine_txn *txn, unsigned table, struct span key)
 enum status
 engine_hot_copy(struct engine *e, const char *dest)
 {
-	enum status st;
-
-	if (engine_failed(e))
-		return ST_CORRUPT;
-	/* A checkpoint might remove what is still to be copied. */
-	pthread_mutex_lock(&e->copy_lock);
-	st = e->ops->hot_copy(e, dest);
-	pthread_mutex_unlock(&e->copy_lock);
-	return st;
+	return engine_failed(e) ? ST_CORRUPT : e->ops->hot_copy(e, dest);
 }
 
 enum status

@@ -527,11 +527,15 @@ static enum status
 bdb_hot_copy(struct engine *e, const char *dest)
 {
 	DB_ENV *env = bdb_of(e)->env;
-	/* What is committed may stand in the log's buffer only. */
-	int rc = env->log_flush(env, NULL);
+	int rc;
 
+	/* A checkpoint might remove log files that are still to be copied. */
+	pthread_mutex_lock(&e->copy_lock);
+	/* What is committed may stand in the log's buffer only. */
+	rc = env->log_flush(env, NULL);
 	if (rc == 0)
 		rc = env->backup(env, dest, DB_CREATE | DB_BACKUP_CLEAN);
+	pthread_mutex_unlock(&e->copy_lock);
 	return status_of(e, "hot copy", rc);
 }
 

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,7 +38,12 @@
 #define MARGIN_SMALL	((uint64_t)16 << 20)
 #define READERS		1000u
 #define POOL		32u			/* reading transactions kept */
-#define PUT_COST	2048u			/* about: what a put dirties beside its bytes */
+#define PUT_COST	2048u	/* at least: what a put dirties beside its bytes */
+/* Each commit writes every page on the way to a changed row anew, and what was there stays
+ * until the next checkpoint: so many times `checkpoint_bytes` of that are worth one, and so
+ * many make who writes wait for it. */
+#define PAGES_WORTH	4u
+#define PAGES_MOST	16u
 #define BOOT_ID_LEN	36u
 #define PAGE_MAX	65536u
 
@@ -56,7 +62,8 @@ struct lmdb {
 	MDB_txn			*pool[POOL];	/* reset */
 	size_t			n_pool;
 	MDB_txn			*pin;		/* reads what the last checkpoint synced */
-	uint64_t		pending, written;	/* atomic */
+	uint64_t		pending, written;	/* atomic: bytes of pages */
+	uint64_t		put;		/* of the open transaction, as puts tell */
 	int			full;		/* atomic: a transaction did not fit into the map */
 };
 
@@ -327,12 +334,9 @@ list_change(struct engine_txn *txn, MDB_dbi dbi, struct span key, const struct s
 }
 
 static void
-count_written(struct lmdb *l, struct span key, struct span value)
+count_put(struct lmdb *l, struct span key, struct span value)
 {
-	uint64_t n = key.len + value.len + PUT_COST;
-
-	__atomic_fetch_add(&l->pending, n, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&l->written, n, __ATOMIC_RELAXED);
+	l->put += key.len + value.len + PUT_COST;
 }
 
 static enum status
@@ -341,7 +345,7 @@ lmdb_put(struct engine_txn *txn, unsigned table, struct span key, struct span va
 	struct lmdb *l = lmdb_of(txn->e);
 	MDB_val k = row_key(l, key), v = val(value);
 
-	count_written(l, key, value);
+	count_put(l, key, value);
 	if (in_list(l, key))
 		return status_of(txn->e, "put", list_change(txn, l->tables[table], key, &value,
 		    insert));
@@ -355,7 +359,7 @@ lmdb_del(struct engine_txn *txn, unsigned table, struct span key)
 	struct lmdb *l = lmdb_of(txn->e);
 	MDB_val k = row_key(l, key);
 
-	count_written(l, key, SPAN_NONE);
+	count_put(l, key, SPAN_NONE);
 	if (in_list(l, key))
 		return status_of(txn->e, "del", list_change(txn, l->tables[table], key, NULL,
 		    false));
@@ -674,7 +678,7 @@ lmdb_checkpoint(struct engine *e)
 static uint64_t
 lmdb_pending(struct engine *e)
 {
-	return __atomic_load_n(&lmdb_of(e)->pending, __ATOMIC_RELAXED);
+	return __atomic_load_n(&lmdb_of(e)->pending, __ATOMIC_RELAXED) / PAGES_WORTH;
 }
 
 /* ---- open ---- */
@@ -916,6 +920,15 @@ lmdb_close(struct engine *e)
 
 /* ---- transactions ---- */
 
+/* Bytes that this thread has made dirty on disks so far. */
+static uint64_t
+dirtied(void)
+{
+	struct rusage ru;
+
+	return getrusage(RUSAGE_THREAD, &ru) == 0 ? (uint64_t)ru.ru_oublock * 512 : 0;
+}
+
 static enum status
 lmdb_begin(struct engine *e, void **t)
 {
@@ -923,8 +936,12 @@ lmdb_begin(struct engine *e, void **t)
 	MDB_txn *txn = NULL;
 	enum status st = make_room(l);
 
+	if (st == ST_OK && lmdb_pending(e) * PAGES_WORTH > (uint64_t)e->opts.checkpoint_bytes *
+	    PAGES_MOST)
+		st = engine_checkpoint(e);
 	if (st == ST_OK)
 		st = status_of(e, "begin", mdb_txn_begin(l->env, NULL, 0, &txn));
+	l->put = 0;
 	*t = txn;
 	return st;
 }
@@ -933,11 +950,16 @@ static enum status
 lmdb_commit(struct engine *e, void *t)
 {
 	struct lmdb *l = lmdb_of(e);
+	uint64_t n = dirtied();
 	int rc;
 
 	pthread_mutex_lock(&l->commit_lock);
 	rc = mdb_txn_commit(t);
 	pthread_mutex_unlock(&l->commit_lock);
+	n = dirtied() - n;
+	n = n > l->put ? n : l->put;
+	__atomic_fetch_add(&l->pending, n, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&l->written, n, __ATOMIC_RELAXED);
 	return status_of(e, "commit", rc);
 }
 

@@ -91,8 +91,9 @@ struct engine_ops {
 			    size_t most);
 	/* With copy_lock held. */
 	enum status	(*checkpoint)(struct engine *e);
+	/* Without. */
 	enum status	(*hot_copy)(struct engine *e, const char *dest);
-	/* What was written since the last checkpoint. */
+	/* What was written since the last checkpoint, as `checkpoint_bytes` counts. */
 	uint64_t	(*pending)(struct engine *e);
 	enum status	(*compact)(struct engine *e, unsigned table, struct span from,
 			    struct span to, uint64_t *pages_freed);

@@ -3,13 +3,15 @@
  *
  *	bench_state DIR [MESSAGES] [BATCH]
  *
- * Times are of the applying thread alone, on the CPU.  DIR is an empty folder.  BATCH operations share a transaction, as in a tick. */
+ * Times are of the applying thread alone, on the CPU.  DIR is an empty folder.  BATCH operations share a transaction, as in a tick.
+ * MANSIO_ENGINE=lmdb: with that engine. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/util/mem.h"
+#include "contrib/bench/storage/engine_env.h"
 #include "storage/state/state.h"
 
 #define ACCOUNTS 100u
@@ -128,12 +130,13 @@ read_one(uint64_t mailbox, uint32_t messages)
 {
 	struct uidrange every = { 1, UINT32_MAX };
 	const struct uidset all = { &every, 1, 1 };
+	struct state_known known = { 0 };
 	struct store_opened o;
 	struct buf a = { 0 }, b = { 0 };
 	uint32_t resume = 0;
 	double t = now_us();
 
-	must(state_open_mailbox(s, ACCOUNTS + 1, SPAN_LIT("INBOX"), &o, &a, &b), "open");
+	must(state_open_mailbox(s, ACCOUNTS + 1, mailbox, &known, &o, &a, &b), "open");
 	printf("open of %u messages:", messages);
 	say("", t, 1);
 	buf_clear(&a);
@@ -143,13 +146,14 @@ read_one(uint64_t mailbox, uint32_t messages)
 	say("", t, 1);
 	buf_fini(&a);
 	buf_fini(&b);
+	state_known_fini(&known);
 }
 
 int
 main(int argc, char **argv)
 {
-	const struct engine_opts o = { .tables = state_tables, .n_tables = state_n_tables,
-		.cache_bytes = 256u << 20 };
+	const struct engine_opts o = { .kind = engine_from_env(), .tables = state_tables,
+	    .n_tables = state_n_tables, .page_bytes = state_page_bytes, .cache_bytes = 256u << 20 };
 	uint32_t messages = argc > 2 ? (uint32_t)atoi(argv[2]) : 50000;
 	uint64_t mailbox;
 	struct engine *e;
@@ -194,5 +198,6 @@ main(int argc, char **argv)
 	read_one(mailbox, messages);
 	state_close(&s);
 	must(engine_close(&e), "close");
+	engine_disk(argv[1]);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* contrib/bench/storage/bench_storage.c
  * What journal and engine cost here, beside what the disk can do: prints a table.
- *	bench_storage DIR [SECONDS]	makes and removes folders under DIR */
+ *	bench_storage DIR [SECONDS]	makes and removes folders under DIR
+ * MANSIO_ENGINE=lmdb: with that engine. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 #include "common/util/bytes.h"
 #include "common/util/clock.h"
 #include "common/util/mem.h"
-#include "storage/engine/engine.h"
+#include "contrib/bench/storage/engine_env.h"
 #include "storage/journal/journal.h"
 
 static double seconds = 2;
@@ -155,7 +156,8 @@ static void
 bench_engine(void)
 {
 	static const char *const names[] = { "mbox", "index", "message", "change" };
-	struct engine_opts o = { .tables = names, .n_tables = N_TABLES };
+	struct engine_opts o = { .kind = engine_from_env(), .tables = names,
+	    .n_tables = N_TABLES };
 	uint64_t start, n = 0;
 	struct engine *e;
 	struct buf old = { 0 };

@@ -17,6 +17,7 @@
 
 #include "common/util/fd.h"
 #include "common/util/log.h"
+#include "storage/client/body.h"
 #include "t/unit/storage/rig.h"
 #include "t/unit/storage/shard_dump.h"
 
@@ -27,6 +28,7 @@ static struct rig rig;
 static struct store *own, *other, *shared;
 static struct answer a;
 static const char *target;
+static unsigned number;		/* of the next message */
 
 static struct span
 uids(uint32_t lo, uint32_t hi)
@@ -60,6 +62,53 @@ mailbox(const char *path)
 		fail_msg("%s: %s", #what, status_name(a.st)); \
 } while (0)
 
+/* As a worker gives them: all columns, each with a text of its own.  Every third message has none of
+ * what is derived. */
+static void
+item(struct buf *items, struct span text, uint32_t stage, struct flags flags, unsigned i)
+{
+	const unsigned n = store_column_groups[STORE_COLUMN_GROUPS];
+	struct body_writer *w = body_writer_new(SPAN_NONE, 0);
+	struct buf stored = { 0 }, columns = { 0 }, cols = { 0 }, keys = { 0 };
+	unsigned char sum[32];
+	char list[32], structure[32];
+	struct store_append_item it = { .flags = flags, .received_s = 1700000000 + i, .stage = stage,
+		.received_zone = (int16_t)(60 * (i % 3)), .subject_hash = i % 4 };
+
+	put_u64(&keys, 1000 + i);
+	put_u64(&keys, 2000 + i / 4);
+	it.thread_keys = buf_span(&keys);
+	put_u8(&columns, SHARD_COLUMNS_VERSION);
+	put_u8(&columns, (uint8_t)n);
+	for (unsigned c = 0; c < n; c++) {
+		size_t before = cols.len;
+
+		buf_addf(&cols, "m%uc%u", i, c);
+		put_u16(&columns, (uint16_t)(cols.len - before));
+	}
+	buf_add_span(&columns, buf_span(&cols));
+	snprintf(list, sizeof(list), "list-%u", i);
+	snprintf(structure, sizeof(structure), "structure-%u", i);
+	if (i % 3 != 2) {
+		it.list = span_str(list);
+		it.structure = span_str(structure);
+		it.columns = buf_span(&columns);
+	}
+	body_writer_feed(w, text.p, text.len, &stored);
+	body_writer_finish(w, &stored);
+	body_writer_sha256(w, sum);
+	it.size = body_writer_size(w);
+	it.sha256 = span(sum, sizeof(sum));
+	if (stage == 0)
+		it.body = buf_span(&stored);
+	put_store_append_item(items, &it);
+	body_writer_free(&w);
+	buf_fini(&stored);
+	buf_fini(&columns);
+	buf_fini(&cols);
+	buf_fini(&keys);
+}
+
 static void
 append(const char *path, unsigned n, unsigned system, const char *keyword)
 {
@@ -76,7 +125,7 @@ append(const char *path, unsigned n, unsigned system, const char *keyword)
 	for (unsigned i = 0; i < n; i++) {
 		snprintf(text, sizeof(text), "From: a@example.org\r\nSubject: %s %u\r\n\r\nText %u.\r\n", path,
 		    i, i * i);
-		rig_item(&items, span_str(text), 0, f);
+		item(&items, span_str(text), 0, f, number++);
 	}
 	rq.items = buf_span(&items);
 	rq.keywords = buf_span(&keywords);
@@ -100,7 +149,7 @@ append_staged(void)
 	memset(bytes, 'x', sizeof(bytes));
 	store_do_stage(own, &st, NULL, NULL);
 	store_do_stage(own, &st, NULL, NULL);
-	rig_item(&items, SPAN_LIT("Subject: staged\r\n\r\n"), 1, flags_system(FLAG_SEEN));
+	item(&items, SPAN_LIT("Subject: staged\r\n\r\n"), 1, flags_system(FLAG_SEEN), number++);
 	rq.items = buf_span(&items);
 	rig_expect(STORE_APPENDED);
 	store_do_append(own, &rq, rig_done, &a);

@@ -70,6 +70,56 @@ dump_notes(struct state *s, uint64_t account, uint64_t mailbox, const struct uid
 	buf_fini(&notes);
 }
 
+/* What workers made of a message: the two blobs, and all columns of the version that make_shard
+ * gives. */
+static void
+dump_caches(struct state *s, uint64_t account, uint64_t mailbox, const struct uidset *uids,
+    struct buf *out)
+{
+	struct buf rows = { 0 };
+	struct store_cache c;
+	struct reader in;
+	uint32_t resume = 0;
+
+	do
+		OK(state_caches(s, account, mailbox, uids, CACHE_LIST | CACHE_STRUCTURE, 65536, &resume,
+		    &rows));
+	while (resume != 0);
+	reader_init(&in, rows.data, rows.len);
+	while (rows.len > 0 && get_store_cache(&in, &c))
+		buf_addf(out, "  cache %u list %.*s structure %.*s\n", c.uid, (int)c.list.len, c.list.p,
+		    (int)c.structure.len, c.structure.p);
+	buf_fini(&rows);
+}
+
+static void
+dump_columns(struct state *s, uint64_t account, uint64_t mailbox, const struct uidset *uids,
+    struct buf *out)
+{
+	const unsigned n = store_column_groups[STORE_COLUMN_GROUPS];
+	const uint32_t want = (1u << n) - 1;
+	struct state_columns *c;
+	struct store_columns_row row;
+	struct buf rows = { 0 };
+	struct reader in;
+	uint32_t resume = 1;
+
+	if (uidset_count(uids) == 0)
+		return;
+	OK(state_columns_open(s, account, mailbox, uids, want, SHARD_COLUMNS_VERSION, 0, 0, &c));
+	for (bool first = true; resume != 0; first = false)
+		OK(state_columns_next(c, 65536, first, &rows, &resume));
+	state_columns_close(&c);
+	reader_init(&in, rows.data, rows.len);
+	while (rows.len > 0 && get_store_columns_row(&in, &row, 0, want)) {
+		buf_addf(out, "  columns %u %d", row.uid, row.known);
+		for (unsigned i = 0; row.known && i < n; i++)
+			buf_addf(out, " %.*s", (int)row.col[i].len, row.col[i].p);
+		buf_addf(out, "\n");
+	}
+	buf_fini(&rows);
+}
+
 static void
 dump_metadata(struct state *s, uint64_t account, uint64_t mailbox, struct buf *out)
 {
@@ -109,6 +159,8 @@ dump_mailbox(struct state *s, uint64_t account, const struct store_mailbox *m, s
 	OK(state_uids(s, account, m->id, STATE_ALL, &all));
 	dump_rows(s, account, m->id, &all, out);
 	dump_bodies(s, account, m->id, &all, out);
+	dump_caches(s, account, m->id, &all, out);
+	dump_columns(s, account, m->id, &all, out);
 	dump_notes(s, account, m->id, &all, out);
 	dump_metadata(s, account, m->id, out);
 	OK(state_uidls(s, account, m->id, 1000, 65536, &resume, &list));

@@ -5,6 +5,8 @@
 
 #include "storage/state/state.h"
 
+#define SHARD_COLUMNS_VERSION 2
+
 /* ids: of the accounts, in order. */
 void shard_dump(struct state *s, const uint64_t *ids, size_t n, struct buf *out);
 
