@@ -1,5 +1,7 @@
 noinst_LIBRARIES += indexd/libindexd.a
 indexd_libindexd_a_SOURCES = \
+	indexd/extract.c indexd/extract.h \
+	indexd/runner.c indexd/runner.h \
 	indexd/server.c indexd/server.h \
 	indexd/work.c indexd/work.h
 

@@ -40,6 +40,8 @@ start(struct control *c)
 	if (c->started)
 		return;
 	mime_charset_preload();
+	if (c->conf != NULL)
+		indexd_extract(c->indexd, extract_new(&c->conf->indexd));
 	if (c->conf == NULL || !sandbox_apply(SANDBOX_INDEX, NULL, 0)) {
 		LOG(NULL, FATAL, "index.sandbox");
 		exit(1);

@@ -13,8 +13,9 @@ struct indexd {
 	struct ipc	*stored;	/* NULL: none */
 	struct work	*work;		/* NULL: none, or it has failed */
 	struct ipc_head	head;		/* of its job */
+	struct extract	*extract;	/* NULL: none */
 	unsigned	cpu_s;
-	uint64_t	hashes, digests, damaged, bytes;
+	uint64_t	hashes, digests, damaged, bytes, extracted, failed;
 };
 
 static void
@@ -40,7 +41,7 @@ take_job(struct indexd *d, const struct ipc_head *h, const struct index_job_rq *
 		ipc_refuse(d->stored, h, ST_SYNTAX);
 		return;
 	}
-	d->work = work_new(rq);
+	d->work = work_new(rq, d->extract);
 	d->head = *h;
 }
 
@@ -61,6 +62,8 @@ end_job(struct indexd *d, enum status st)
 		ipc_reply(d->stored, &d->head, ST_OK, INDEX_HASH_IS, &hash);
 	} else {
 		d->digests++;
+		d->extracted += digest.extracted;
+		d->failed += digest.failed;
 		while (work_text(d->work, &text))
 			ipc_reply_more(d->stored, &d->head, INDEX_TEXT, &text);
 		ipc_reply(d->stored, &d->head, ST_OK, INDEX_DIGEST_IS, &digest);
@@ -122,6 +125,12 @@ indexd_connect(struct indexd *d, int fd)
 }
 
 void
+indexd_extract(struct indexd *d, struct extract *x)
+{
+	d->extract = x;
+}
+
+void
 indexd_limit_cpu(struct indexd *d, unsigned seconds)
 {
 	d->cpu_s = seconds;
@@ -135,6 +144,8 @@ indexd_status(const struct indexd *d, struct buf *out)
 	COUNT("digests", d->digests);
 	COUNT("damaged", d->damaged);
 	COUNT("stored_bytes", d->bytes);
+	COUNT("extracted", d->extracted);
+	COUNT("extracts_failed", d->failed);
 #undef COUNT
 }
 
@@ -156,5 +167,6 @@ indexd_free(struct indexd **dp)
 	if (d == NULL)
 		return;
 	hang_up(d);
+	extract_free(&d->extract);
 	mem_free(&d);
 }

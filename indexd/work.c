@@ -8,6 +8,7 @@
 #include "common/util/mem.h"
 #include "storage/client/body.h"
 
+#define EXTRACTS_MAX 32u		/* attachments of a message */
 #define RAW_STEP (64u << 10)	/* raw octets at a time: few stored bytes may hold very many */
 
 struct work {
@@ -18,12 +19,43 @@ struct work {
 	uint64_t		size;
 	unsigned char		sum[SHA256_LEN];
 	struct buf		raw, columns, keys;
-	struct span		text;		/* what was not told of it yet */
+	struct span		text, more;	/* what was not told of it yet; and of extracted */
+	struct extract		*extract;
+	struct mime_part_ops	watch;
+	bool			extracting;
+	struct buf		extracted;
+	uint32_t		n_extracted, n_failed;
 	enum status		st;
 };
 
+static bool
+part_begins(void *arg, struct span type, struct span subtype)
+{
+	struct work *w = arg;
+
+	w->extracting = w->n_extracted < EXTRACTS_MAX && w->extracted.len < INDEX_TEXT_MAX / 2 &&
+	    extract_begin(w->extract, type, subtype);
+	w->n_extracted += w->extracting;
+	return w->extracting;
+}
+
+static void
+part_goes_on(void *arg, struct span content)
+{
+	extract_feed(((struct work *)arg)->extract, content);
+}
+
+static void
+part_ends(void *arg)
+{
+	struct work *w = arg;
+
+	w->n_failed += !extract_end(w->extract, &w->extracted);
+	w->extracting = false;
+}
+
 struct work *
-work_new(const struct index_job_rq *rq)
+work_new(const struct index_job_rq *rq, struct extract *extract)
 {
 	struct work *w = mem_zalloc(sizeof(*w));
 
@@ -32,6 +64,12 @@ work_new(const struct index_job_rq *rq)
 	w->sha256 = digest_new(DIGEST_SHA256);
 	if (rq->kind == INDEX_DIGEST)
 		w->digest = mime_digest_new(rq->text_max);
+	if (w->digest != NULL && rq->extract && extract != NULL) {
+		w->extract = extract;
+		extract_next(extract);
+		w->watch = (struct mime_part_ops){ part_begins, part_goes_on, part_ends, w };
+		mime_digest_watch(w->digest, &w->watch);
+	}
 	return w;
 }
 
@@ -43,12 +81,15 @@ work_free(struct work **wp)
 	*wp = NULL;
 	if (w == NULL)
 		return;
+	if (w->extracting)
+		extract_abort(w->extract);
 	body_reader_free(&w->reader);
 	digest_free(&w->sha256);
 	mime_digest_free(&w->digest);
 	buf_fini(&w->raw);
 	buf_fini(&w->columns);
 	buf_fini(&w->keys);
+	buf_fini(&w->extracted);
 	mem_free(&w);
 }
 
@@ -88,7 +129,10 @@ finish_digest(struct work *w, struct index_digest_is *is)
 	is->subject_hash = d.subject_hash;
 	is->text_version = MIME_TEXT_VERSION;
 	is->text_cut = d.text_cut;
+	is->extracted = w->n_extracted;
+	is->failed = w->n_failed;
 	w->text = d.text;
+	w->more = mime_utf8_cut(buf_span(&w->extracted), INDEX_TEXT_MAX);
 }
 
 enum status
@@ -111,10 +155,12 @@ work_finish(struct work *w, struct index_hash_is *hash, struct index_digest_is *
 bool
 work_text(struct work *w, struct index_text *t)
 {
-	if (w->text.len == 0)
+	struct span *from = w->text.len > 0 ? &w->text : &w->more;
+
+	if (from->len == 0)
 		return false;
-	t->of = INDEX_TEXT_CANONICAL;
-	t->data = span_sub(w->text, 0, INDEX_TEXT_BYTES);
-	w->text = span_sub(w->text, t->data.len, w->text.len);
+	t->of = from == &w->text ? INDEX_TEXT_CANONICAL : INDEX_TEXT_EXTRACTED;
+	t->data = span_sub(*from, 0, INDEX_TEXT_BYTES);
+	*from = span_sub(*from, t->data.len, from->len);
 	return true;
 }

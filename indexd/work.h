@@ -4,11 +4,13 @@
 #define INDEXD_WORK_H
 
 #include "common/util/buf.h"
+#include "indexd/extract.h"
 #include "storage/api/index_proto.h"
 
 struct work;
 
-struct work *work_new(const struct index_job_rq *rq);
+/* extract: who makes text of attachments, borrowed; NULL: nobody. */
+struct work *work_new(const struct index_job_rq *rq, struct extract *extract);
 void work_free(struct work **w);
 /* The next stored bytes.  Not ST_OK: the job has failed; what is fed then is not looked at. */
 enum status work_feed(struct work *w, struct span stored);

@@ -311,6 +311,41 @@ conf_retention_entry(const char *entry, uint32_t *seconds, const char **path)
 	return **path != '\0' && conf_time_parse(time, seconds);
 }
 
+bool
+conf_extractor(const char *entry, struct arena *mem, struct conf_extractor *e)
+{
+	struct span rest = span_trim(span_str(entry)), word;
+	size_t n = 0, slash;
+
+	*e = (struct conf_extractor){ .type = span_cut(&rest, ' ') };
+	slash = span_find(e->type, '/');
+	while ((rest = span_trim(rest)).len > 0) {
+		if (n == CONF_EXTRACTOR_ARGS)
+			return false;
+		word = span_cut(&rest, ' ');
+		e->argv[n++] = arena_strndup(mem, word.p, word.len);
+	}
+	return slash > 0 && slash + 1 < e->type.len && n > 0 && e->argv[0][0] == '/';
+}
+
+static void
+check_extractors(const struct mansio_conf *c, struct conf_errors *err)
+{
+	const struct conf_strings *x = &c->indexd.extractors;
+	struct conf_extractor e;
+	struct arena mem = { 0 };
+
+	for (size_t i = 0; i < x->n; i++)
+		if (!conf_extractor(x->v[i], &mem, &e))
+			complain(err, section_named("indexd"), &c->indexd, "extractors",
+			    "not a rule; allowed: a type, an absolute path and up to 15 arguments, "
+			    "\"application/pdf /usr/bin/pdftotext - -\"");
+	if (c->indexd.extractor_time_s > c->indexd.timeout_s / 3)
+		complain(err, section_named("indexd"), &c->indexd, "extractor-time",
+		    "longer than a third of timeout");
+	arena_fini(&mem);
+}
+
 static void
 check_retention(const struct mansio_conf *c, struct conf_errors *err)
 {
@@ -336,6 +371,7 @@ conf_check(const struct mansio_conf *c, struct conf_errors *err)
 	check_namespaces(c, err);
 	check_oauth(c, err);
 	check_retention(c, err);
+	check_extractors(c, err);
 	if (c->global.state_dir[0] == '\0')
 		complain(err, section_named(""), &c->global, "state-dir", "must not be empty");
 	if (c->global.run_dir[0] == '\0')

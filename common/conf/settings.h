@@ -241,6 +241,9 @@ struct conf_indexd {
 	uint64_t		memory_bytes;
 	uint32_t		cpu_time_s;	/* of one message of stored */
 	uint32_t		timeout_s;
+	struct conf_strings	extractors;	/* conf_extractor() */
+	uint32_t		extractor_time_s;
+	uint64_t		extractor_memory_bytes, extractor_output_bytes;
 };
 
 struct conf_store {
@@ -380,6 +383,13 @@ enum log_level conf_log_level(const struct mansio_conf *conf);
 void conf_shard_path(const struct mansio_conf *conf, uint32_t shard, struct buf *out);
 bool conf_has_backend(const struct mansio_conf *conf, enum conf_backend b);
 bool conf_has_mechanism(const struct mansio_conf *conf, enum conf_mechanism m);
+/* "application/pdf /usr/bin/pdftotext - -": a type, a program, its arguments; words of `mem`. */
+#define CONF_EXTRACTOR_ARGS 16u
+struct conf_extractor {
+	struct span	type;			/* "application/pdf", "image/" and a star */
+	char		*argv[CONF_EXTRACTOR_ARGS + 1];
+};
+bool conf_extractor(const char *entry, struct arena *mem, struct conf_extractor *e);
 /* "90d Lists/News": a time, blanks, a path.  false: it is none. */
 bool conf_retention_entry(const char *entry, uint32_t *seconds, const char **path);
 /* Something can judge bearer tokens / needs outd for it. */

@@ -76,6 +76,18 @@ const struct conf_field conf_indexd_fields[] = {
 	    "Time of the processor that a piece of a message (at most 256K as stored) may take."),
 	CONF_TIME(conf_indexd, timeout, "3min", "1s", "1d", CONF_RELOAD,
 	    "After so long without an answer about a piece the process is replaced."),
+	CONF_STRINGS(conf_indexd, extractors, "", CONF_RESTART,
+	    "Programs that make text of attachments, for searches: the type, the program, its "
+	    "arguments, with blanks between, as in \"application/pdf /usr/bin/pdftotext - -\"; the type "
+	    "may end in /*.  The program reads the attachment from its standard input and writes "
+	    "text in UTF-8 to its standard output, in a sandbox: see mansio-indexd(8)."),
+	CONF_TIME(conf_indexd, extractor_time, "10s", "1s", "10min", CONF_RESTART,
+	    "Such a program is killed after this time; when those of one message took so long together, "
+	    "no more are run for it."),
+	CONF_SIZE(conf_indexd, extractor_memory, "512M", "16M", "64G", CONF_RESTART,
+	    "Memory that it may take."),
+	CONF_SIZE(conf_indexd, extractor_output, "1M", "1K", "16M", CONF_RESTART,
+	    "Text that is taken of it, from one attachment."),
 	CONF_END
 };
 

@@ -58,6 +58,9 @@ struct mime_digest {
 
 	/* the text part that runs */
 	struct mime_text_part part;
+	const struct mime_part_ops *watch;	/* NULL: nobody */
+	bool			other, watched;	/* watched: the part at hand */
+	struct mime_decoder	content;	/* of it */
 	struct buf	plain;
 	bool		to_preview;
 
@@ -284,6 +287,33 @@ put_type(struct part_meta *m, struct span type, struct span subtype, const struc
 	put_params(&m->type, ct);
 }
 
+static void
+watch_part(struct mime_digest *d, struct span type, struct span subtype, enum mime_coding coding)
+{
+	d->other = true;
+	d->watched = d->watch != NULL && d->watch->begin(d->watch->arg, type, subtype);
+	if (d->watched)
+		mime_decoder_init(&d->content, coding);
+}
+
+static void
+watched_out(struct mime_digest *d)
+{
+	if (d->plain.len > 0)
+		d->watch->data(d->watch->arg, buf_span(&d->plain));
+	buf_clear(&d->plain);
+}
+
+static void
+watch_over(struct mime_digest *d)
+{
+	mime_decoder_done(&d->content, &d->plain);
+	watched_out(d);
+	mime_decoder_fini(&d->content);
+	d->watched = false;
+	d->watch->end(d->watch->arg);
+}
+
 static bool
 on_header(void *arg, uint32_t i, struct span block)
 {
@@ -359,7 +389,9 @@ on_header(void *arg, uint32_t i, struct span block)
 		mime_text_begin(&d->part, type, subtype, given ? &ct : NULL,
 		    v[F_ENCODING].p != NULL ? mime_unfold_arena(&d->arena, v[F_ENCODING]) :
 		    SPAN_NONE);
-	return d->part.runs;
+	if (p->kind == MIME_LEAF && !text)
+		watch_part(d, type, subtype, coding);
+	return d->part.runs || d->watched;
 }
 
 static void
@@ -382,6 +414,13 @@ on_body(void *arg, uint32_t i, struct span data)
 {
 	struct mime_digest *d = arg;
 
+	while (data.len > 0 && d->watched) {
+		struct span piece = span_sub(data, 0, PIECE_MAX);
+
+		mime_decoder_feed(&d->content, piece, &d->plain);
+		watched_out(d);
+		data = span_sub(data, piece.len, data.len);
+	}
 	while (data.len > 0 && text_wanted(d)) {
 		struct span piece = span_sub(data, 0, PIECE_MAX);
 
@@ -390,7 +429,7 @@ on_body(void *arg, uint32_t i, struct span data)
 		buf_clear(&d->plain);
 		data = span_sub(data, piece.len, data.len);
 	}
-	return text_wanted(d);
+	return d->watched || text_wanted(d);
 }
 
 static void
@@ -398,6 +437,8 @@ on_end(void *arg, uint32_t i)
 {
 	struct mime_digest *d = arg;
 
+	if (d->watched)
+		watch_over(d);
 	if (!d->part.runs)
 		return;
 	mime_text_end(&d->part, &d->plain);
@@ -438,11 +479,19 @@ mime_digest_free(struct mime_digest **dp)
 	mem_free(&d->parts);
 	arena_fini(&d->arena);
 	mime_text_fini(&d->part);
+	if (d->watched)
+		mime_decoder_fini(&d->content);
 	struct buf *all[] = { &d->list, &d->structure, &d->header, &d->header_more, &d->root_env, &d->ids,
 	    &d->base_subject, &d->kept, &d->plain, &d->preview, &d->text };
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		buf_fini(all[i]);
 	mem_free(dp);
+}
+
+void
+mime_digest_watch(struct mime_digest *d, const struct mime_part_ops *watch)
+{
+	d->watch = watch;
 }
 
 void
@@ -571,6 +620,7 @@ mime_digest_finish(struct mime_digest *d, struct mime_digest_result *r)
 	r->text = mime_utf8_cut(buf_span(&d->text), d->text_max);
 	r->text_header = d->text_header < r->text.len ? d->text_header : r->text.len;
 	r->text_cut = d->text_cut;
+	r->other = d->other;
 	r->size = mime_parser_size(d->parser);
 }
 

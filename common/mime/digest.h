@@ -23,6 +23,16 @@ struct mime_digest;
 struct mime_digest *mime_digest_new(size_t text_max);
 void mime_digest_free(struct mime_digest **d);
 void mime_digest_feed(struct mime_digest *d, const void *data, size_t len);
+/* Parts that are no text, for who can read them: begin is asked with the type of each; of those
+ * it wants, data gets the content, its transfer encoding undone, then end comes.  A part that
+ * the message ends in has no end before mime_digest_finish().  ops is borrowed. */
+struct mime_part_ops {
+	bool	(*begin)(void *arg, struct span type, struct span subtype);
+	void	(*data)(void *arg, struct span content);
+	void	(*end)(void *arg);
+	void	*arg;
+};
+void mime_digest_watch(struct mime_digest *d, const struct mime_part_ops *ops);
 
 #define MIME_THREAD_KEYS 64
 struct mime_digest_result {		/* borrowed from the digest */
@@ -35,6 +45,7 @@ struct mime_digest_result {		/* borrowed from the digest */
 	struct span		text;
 	size_t			text_header;	/* how much of it is the header's */
 	bool			text_cut;	/* text_max was reached */
+	bool			other;		/* there are parts that are no text */
 	uint64_t		size;
 };
 void mime_digest_finish(struct mime_digest *d, struct mime_digest_result *r);

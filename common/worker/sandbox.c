@@ -69,6 +69,19 @@ ll_allow(int rules, const char *path, uint64_t access)
 	return ok;
 }
 
+static uint64_t
+rights_below(enum sandbox_profile profile, const struct ll_ruleset *all)
+{
+	switch (profile) {
+	case SANDBOX_OUT:
+		return LL_READ_FILE | LL_READ_DIR;
+	case SANDBOX_RUN:
+		return LL_READ_FILE | LL_READ_DIR | LL_EXECUTE;
+	default:
+		return all->fs & ~LL_EXECUTE;
+	}
+}
+
 /* Returns the version of Landlock in force, 0 when the kernel has none, -1 on failure. */
 static int
 landlock(enum sandbox_profile profile, const char *const *paths, size_t n)
@@ -99,12 +112,13 @@ landlock(enum sandbox_profile profile, const char *const *paths, size_t n)
 	if (rules < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		if (profile == SANDBOX_OUT && access(paths[i], F_OK) != 0)
+		if ((profile == SANDBOX_OUT || profile == SANDBOX_RUN) && access(paths[i], F_OK) != 0)
 			continue;
-		if (!ll_allow(rules, paths[i], profile == SANDBOX_OUT ? LL_READ_FILE | LL_READ_DIR :
-		    rs.fs & ~LL_EXECUTE))
+		if (!ll_allow(rules, paths[i], rights_below(profile, &rs)))
 			goto out;
 	}
+	if (profile == SANDBOX_RUN && !ll_allow(rules, "/dev/null", LL_READ_FILE | LL_WRITE_FILE))
+		goto out;
 	if (profile == SANDBOX_HELPER &&
 	    !ll_allow(rules, "/", (LL_EXECUTE | LL_READ_FILE | LL_READ_DIR)))
 		goto out;
@@ -126,8 +140,69 @@ empty_root(void)
 
 /* seccomp ------------------------------------------------------------------- */
 
-#ifndef MANSIO_SANITIZERS
 #define CALL(name) SCMP_SYS(name)
+
+/* No process of ours has a use for these. */
+static const int calls_never[] = {
+	CALL(acct), CALL(add_key), CALL(bpf), CALL(delete_module), CALL(finit_module),
+	CALL(init_module), CALL(io_uring_enter), CALL(io_uring_register), CALL(io_uring_setup),
+	CALL(kexec_load), CALL(keyctl), CALL(mount), CALL(move_mount), CALL(name_to_handle_at),
+	CALL(open_by_handle_at), CALL(perf_event_open), CALL(pidfd_getfd), CALL(pivot_root),
+	CALL(process_vm_readv), CALL(process_vm_writev), CALL(ptrace), CALL(quotactl), CALL(reboot),
+	CALL(request_key), CALL(setns), CALL(swapoff), CALL(swapon), CALL(umount2), CALL(unshare),
+	CALL(userfaultfd),
+};
+
+static bool
+kill_never(scmp_filter_ctx f)
+{
+	for (size_t i = 0; i < ARRAY_LEN(calls_never); i++) {
+		int r = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, calls_never[i], 0);
+
+		if (r < 0 && r != -EDOM && r != -EINVAL)
+			return false;
+	}
+	return true;
+}
+
+/* What a program that turns bytes into text has no use for: sockets, processes (threads are
+ * fine), others' limits and signals, memory and queues shared with others. */
+static const int calls_not_for_programs[] = {
+	CALL(socket), CALL(socketpair), CALL(connect), CALL(bind), CALL(listen), CALL(accept), CALL(accept4),
+	CALL(fork), CALL(vfork), CALL(tkill), CALL(rt_sigqueueinfo), CALL(rt_tgsigqueueinfo),
+	CALL(pidfd_open), CALL(pidfd_send_signal), CALL(setpriority), CALL(sched_setscheduler),
+	CALL(shmget), CALL(shmat), CALL(shmctl), CALL(semget), CALL(semop), CALL(semctl),
+	CALL(msgget), CALL(msgsnd), CALL(msgrcv), CALL(msgctl), CALL(mq_open), CALL(setsid), CALL(setpgid),
+	CALL(chroot), CALL(syslog), CALL(inotify_init1), CALL(fanotify_init), CALL(personality),
+};
+
+bool
+sandbox_filter_program(void)
+{
+	const uint64_t self = (uint64_t)getpid();
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+	bool ok = f != NULL && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && kill_never(f);
+
+	for (size_t i = 0; i < ARRAY_LEN(calls_not_for_programs) && ok; i++) {
+		int r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), calls_not_for_programs[i], 0);
+
+		ok = r >= 0 || r == -EDOM || r == -EINVAL;
+	}
+	ok = ok && seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0 &&
+	    seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+	    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)) == 0 &&
+	    seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(kill), 1,
+	    SCMP_A0(SCMP_CMP_NE, self)) == 0 &&
+	    seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1,
+	    SCMP_A0(SCMP_CMP_NE, self)) == 0 &&
+	    seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1,
+	    SCMP_A0(SCMP_CMP_NE, 0)) == 0 && seccomp_load(f) == 0;
+	if (f != NULL)
+		seccomp_release(f);
+	return ok;
+}
+
+#ifndef MANSIO_SANITIZERS
 
 /* Every event loop, allocator and thread of ours. */
 static const int calls_base[] = {
@@ -168,17 +243,6 @@ static const int calls_out[] = {
 	CALL(access), CALL(connect), CALL(faccessat), CALL(faccessat2), CALL(getdents64),
 	CALL(lstat), CALL(newfstatat), CALL(open), CALL(openat), CALL(readlink), CALL(stat),
 	CALL(statfs), CALL(statx),
-};
-
-/* No process of ours has a use for these. */
-static const int calls_never[] = {
-	CALL(acct), CALL(add_key), CALL(bpf), CALL(delete_module), CALL(finit_module),
-	CALL(init_module), CALL(io_uring_enter), CALL(io_uring_register), CALL(io_uring_setup),
-	CALL(kexec_load), CALL(keyctl), CALL(mount), CALL(move_mount), CALL(name_to_handle_at),
-	CALL(open_by_handle_at), CALL(perf_event_open), CALL(pidfd_getfd), CALL(pivot_root),
-	CALL(process_vm_readv), CALL(process_vm_writev), CALL(ptrace), CALL(quotactl), CALL(reboot),
-	CALL(request_key), CALL(setns), CALL(swapoff), CALL(swapon), CALL(umount2), CALL(unshare),
-	CALL(userfaultfd),
 };
 
 static bool
@@ -247,11 +311,7 @@ seccomp(enum sandbox_profile profile)
 	scmp_filter_ctx f = seccomp_init(list ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ALLOW);
 	bool ok = f != NULL;
 
-	for (size_t i = 0; i < ARRAY_LEN(calls_never) && ok; i++) {
-		int r = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, calls_never[i], 0);
-
-		ok = r >= 0 || r == -EDOM || r == -EINVAL;
-	}
+	ok = ok && kill_never(f);
 	if (list && ok)
 		ok = allow_all(f, calls_base, ARRAY_LEN(calls_base)) && allow_narrow(f, profile);
 	if (profile == SANDBOX_STORED && ok)
@@ -298,6 +358,10 @@ sandbox_apply(enum sandbox_profile profile, const char *const *paths, size_t n)
 		LOG(NULL, FATAL, "sandbox.landlock", KV_ERRNO(errno));
 		return false;
 	}
+	if (version == 0 && profile == SANDBOX_RUN) {
+		LOG(NULL, ERROR, "sandbox.landlock", KV_STR("why", "this kernel has none"));
+		return false;
+	}
 	if (version == 0) {
 		files = "none";
 		if ((profile == SANDBOX_WORKER || profile == SANDBOX_INDEX) && empty_root())
@@ -309,7 +373,9 @@ sandbox_apply(enum sandbox_profile profile, const char *const *paths, size_t n)
 #else
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return false;
-	if (!seccomp(profile)) {
+	if (profile == SANDBOX_RUN)
+		filter = false;
+	else if (!seccomp(profile)) {
 		LOG(NULL, FATAL, "sandbox.seccomp", KV_ERRNO(errno));
 		return false;
 	}

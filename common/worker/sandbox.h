@@ -22,13 +22,22 @@ enum sandbox_profile {
 	 * them that are there, and changes none; threads, no other process; an allow list. */
 	SANDBOX_OUT,
 	/* indexd: as a worker, but accepts nothing; may set its own limit of CPU time. */
-	SANDBOX_INDEX
+	SANDBOX_INDEX,
+	/* What starts programs that read untrusted bytes (indexd's extractors), and these: execute and
+	 * read the files below its paths, those of them that are there, and change none but
+	 * /dev/null; no TCP.  Refused where there is no Landlock.  It filters no system call: that is
+	 * for the program alone, see sandbox_filter_program(). */
+	SANDBOX_RUN
 };
 
 /* paths: n directories or files that may be changed (SANDBOX_OUT: read).  Call once, before the first
  * thread and after all that must be opened is open.  false: the kernel refused what it
  * offered; the process should end. */
 bool sandbox_apply(enum sandbox_profile profile, const char *const *paths, size_t n);
+
+/* Between fork and exec of such a program: no sockets, no processes, no signals to others, nothing that no
+ * process of ours needs.  It stays in force whatever the program executes. */
+bool sandbox_filter_program(void);
 
 /* Steps for the parent side, between fork and exec: signal on the parent's death (checked
  * against the race with parent, its pid), no core, limits.  fds: descriptors allowed. */

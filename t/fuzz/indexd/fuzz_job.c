@@ -53,7 +53,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	} else {
 		buf_add(&stored, data + 2, len - 2);
 	}
-	w = work_new(&rq);
+	w = work_new(&rq, NULL);
 	for (size_t at = 0; at < stored.len; at += step)
 		(void)work_feed(w, span_sub(buf_span(&stored), at, step));
 	judge(w);

@@ -44,7 +44,7 @@ static enum status
 work(const struct index_job_rq *rq, struct span stored, size_t step, struct work **w,
     struct index_hash_is *h, struct index_digest_is *d)
 {
-	*w = work_new(rq);
+	*w = work_new(rq, NULL);
 	for (size_t at = 0; at < stored.len; at += step)
 		(void)work_feed(*w, span_sub(stored, at, step));
 	return work_finish(*w, h, d);
