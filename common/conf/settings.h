@@ -263,6 +263,7 @@ struct conf_store {
 	uint32_t		history_time_s;	/* of the change log */
 	uint32_t		history_max;	/* operations of an account */
 	uint32_t		recount_time_s;	/* 0: never */
+	uint32_t		staged_time_s;
 	uint64_t		min_free_bytes;
 	uint32_t		copy_time_s;	/* between hot copies */
 	uint32_t		copy_hour;	/* of the day, UTC */

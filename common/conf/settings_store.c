@@ -39,6 +39,9 @@ const struct conf_field conf_store_fields[] = {
 	CONF_INT(conf_store, history_max, "1000000", "1000", "4000000000", CONF_RELOAD,
 	    "Changes of one account that are remembered at most; what could be restored out of older "
 	    "ones no longer can."),
+	CONF_TIME(conf_store, staged_time, "1h", "1min", "30d", CONF_RELOAD,
+	    "A large message on its way into the store whose next piece does not come for this long is "
+	    "given up."),
 	CONF_TIME(conf_store, recount_time, "30d", "0", "3650d", CONF_RELOAD,
 	    "Once in this time what an account uses is counted anew; the log names a difference, "
 	    "which mansioctl fsck repairs.  0: never."),

@@ -54,7 +54,7 @@ struct chores {
 	int64_t			recount_from_s, recount_to_s;
 	struct state_recount	recount;
 	unsigned char		from[OP_TICKET_LEN];
-	uint64_t		n_differences;
+	uint64_t		n_differences, n_expired;
 };
 
 struct kind {
@@ -407,6 +407,8 @@ pause_ms(const struct service *svc)
 	}
 	if (svc->cf.recount_s > 0 && svc->cf.recount_s * 1000ull < ms)
 		ms = svc->cf.recount_s * 1000ull;
+	if (svc->cf.staged_s * 1000ull < ms)
+		ms = svc->cf.staged_s * 1000ull;
 	return ms > SOON_MS ? ms : SOON_MS;
 }
 
@@ -465,6 +467,7 @@ on_timer(void *arg)
 	if (c->at == CHORES) {
 		tickets_age(c->svc);
 		end_stages(c->svc);
+		c->n_expired += stages_expire(c->svc);
 		begin(c, 0);
 		return;
 	}
@@ -568,5 +571,6 @@ chores_stats(const struct service *svc, struct buf *out)
 		    (unsigned long long)s->took_ms, name, (unsigned long long)s->busy_us / 1000, name,
 		    (unsigned long long)s->ops, name, (unsigned long long)s->items);
 	}
-	buf_addf(out, "recount_differences=%llu\n", (unsigned long long)c->n_differences);
+	buf_addf(out, "recount_differences=%llu\nstages_expired=%llu\n",
+	    (unsigned long long)c->n_differences, (unsigned long long)c->n_expired);
 }

@@ -131,6 +131,7 @@ fill_conf(const struct stored *sd, struct service_conf *cf)
 	cf->undelete_max_bytes = s->undelete_max_bytes;
 	cf->history_max = s->history_max;
 	cf->recount_s = s->recount_time_s;
+	cf->staged_s = s->staged_time_s;
 	add_retention(&sd->conf->retention, cf);
 	cf->quota_bytes = sd->conf->quota.storage_bytes;
 	cf->quota_messages = sd->conf->quota.messages;

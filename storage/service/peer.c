@@ -175,6 +175,37 @@ stage_free(void *value, void *arg)
 	mem_free(&sg);
 }
 
+size_t
+stages_expire(struct service *svc)
+{
+	uint64_t now = loop_now_ms(svc->loop), kept = (uint64_t)svc->cf.staged_s * 1000;
+	struct list *n, *tmp;
+	size_t gone = 0;
+
+	list_each(n, tmp, &svc->peers) {
+		struct peer *p = list_entry(n, struct peer, node);
+		size_t at = 0;
+		void *v;
+
+		while (table_next(&p->channels, &at, NULL, &v)) {
+			struct channel *c = v;
+			size_t i = 0;
+
+			while (table_next(&c->stages, &i, NULL, &v)) {
+				struct stage *sg = v;
+
+				if (sg->status != ST_OK || sg->used_ms + kept > now)
+					continue;
+				sg->status = ST_EXPIRED;
+				stage_uncount(c->account, sg);
+				buf_fini(&sg->locs);
+				gone++;
+			}
+		}
+	}
+	return gone;
+}
+
 void
 channel_end(struct channel *c)
 {
@@ -459,6 +490,7 @@ stage_take(struct channel *c, const struct store_stage *msg, struct stage **out)
 		table_put_u64(&c->stages, sg->no, sg);
 	}
 	*out = sg;
+	sg->used_ms = loop_now_ms(c->peer->svc->loop);
 	if (sg->status == ST_OK) {
 		sg->bytes += msg->data.len;
 		sg->counted += msg->data.len;

@@ -40,6 +40,7 @@ struct stage {
 	uint64_t	counted;	/* of bytes, in account->staged and peer->stage_bytes */
 	enum status	status;		/* not ST_OK: it cannot be adopted */
 	struct buf	locs;		/* struct journal_loc... */
+	uint64_t	used_ms;	/* when its last piece came */
 };
 
 struct channel {
@@ -196,6 +197,8 @@ struct channel *channel_new(struct peer *p, uint32_t no, struct account *a);
 void channel_end(struct channel *c);
 /* Adopted or given up: its bytes are no longer the account's staged ones. */
 void stage_uncount(struct account *a, struct stage *sg);
+/* Those that nobody added to for long can be adopted no more; how many. */
+size_t stages_expire(struct service *svc);
 void channel_revoke(struct channel *c);
 void peer_free(struct peer **p);
 /* Reads on from sockets whose requests were worked off. */

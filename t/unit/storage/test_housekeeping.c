@@ -471,6 +471,32 @@ accounts_are_counted_anew(void **state)
 	store_close(&s);
 }
 
+static void
+a_body_whose_next_piece_does_not_come_is_given_up(void **state)
+{
+	static char bytes[100000];
+	const struct store_stage first = { .stage = 1, .data = { bytes, sizeof(bytes) } };
+	struct store_append rq = { .path = SPAN_LIT("INBOX") };
+	struct buf items = { 0 };
+	struct store *s;
+
+	rig.cf.staged_s = 1;
+	rig_start(&rig);
+	s = rig_channel(&rig, 22, NULL, NULL);
+	rig_expect(0);
+	store_do_stage(s, &first, rig_done, &a);
+	rig_wait(&rig, &a, 1);
+	OK(a.st);
+	run_until("stages_expired=", 1);
+	rig_item(&items, SPAN_LIT("x"), 1, flags_system(0));
+	rq.items = buf_span(&items);
+	store_do_append(s, &rq, rig_done, &a);
+	rig_wait(&rig, &a, 2);
+	IS(a.st, ST_EXPIRED);
+	buf_fini(&items);
+	store_close(&s);
+}
+
 #define KIT(fn) cmocka_unit_test_setup_teardown(fn, kit_setup, kit_teardown)
 #define RIG(fn) cmocka_unit_test_setup_teardown(fn, rig_setup, rig_teardown)
 
@@ -489,6 +515,7 @@ main(void)
 		RIG(history_is_limited_in_number_and_in_bytes),
 		RIG(deleted_mail_is_kept_up_to_a_limit_of_bytes),
 		RIG(accounts_are_counted_anew),
+		RIG(a_body_whose_next_piece_does_not_come_is_given_up),
 	};
 
 	log_set_level(LOG_LEVEL_WARN);
