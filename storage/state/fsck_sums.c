@@ -341,8 +341,6 @@ fsck_sum(struct state_fsck *f, enum tab t, struct span key, struct span payload,
 	case TAB_UIDL: f->n[N_UIDLS] += s; break;
 	case TAB_METADATA: f->n[N_METADATA] += s * (key.len - 24 + payload.len); break;
 	case TAB_STAGE: f->n[N_STAGES] += s; break;
-	case TAB_MTHREAD: f->n[N_DATES] += s; break;
-	case TAB_MSORT: f->n[N_SORTS] += s; break;
 	case TAB_MLIST: f->n[N_LISTS] += s; break;
 	case TAB_FRESH: sum_fresh(f, payload, s); break;
 	case TAB_PACK: sum_pack(f, key, payload, s); break;
@@ -401,8 +399,7 @@ static void
 note_caches(struct state_fsck *f, struct span key)
 {
 	static const struct { enum tab t; enum fsck_count n; } caches[] = {
-		{ TAB_MTHREAD, N_DATES }, { TAB_MSORT, N_SORTS }, { TAB_MLIST, N_LISTS },
-		{ TAB_MSTRUCT, N_STRUCTS },
+		{ TAB_MLIST, N_LISTS }, { TAB_MSTRUCT, N_STRUCTS },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(caches); i++)

@@ -272,15 +272,17 @@ static const struct test_case cases[] = {
 	{ "mindex", { NAMED, NAMED, SAME }, 43, -1, NULL, NULL },
 	{ "uidmap", { SAME, SAME, SAME }, 6, -1, NULL, NULL },
 	{ "message", { NAMED, NAMED, NAMED }, 3, -1, "extent", NULL },
-	{ "msort", { CLEAN, NOTED, SILENT }, -1, -1, NULL, NULL },
+	{ "msort", { CLEAN, SILENT, SILENT }, -1, -1, NULL, NULL },
 	{ "mtext", { CLEAN, SILENT, SILENT }, -1, -1, NULL, NULL },
 	{ "menv", { CLEAN, SILENT, SILENT }, -1, -1, NULL, NULL },
 	{ "mhead", { CLEAN, SILENT, SILENT }, -1, -1, NULL, NULL },
 	{ "mheadmore", { CLEAN, SILENT, SILENT }, -1, -1, NULL, NULL },
 	{ "mbody", { CLEAN, SILENT, SILENT }, -1, -1, NULL, NULL },
-	{ "mlist", { CLEAN, NOTED, SILENT }, -1, -1, NULL, NULL },
-	{ "mstruct", { CLEAN, NOTED, SILENT }, -1, -1, NULL, NULL },
-	{ "mthread", { CLEAN, NOTED, SILENT }, -1, -1, NULL, NULL },
+	{ "mlist", { CLEAN, SILENT, SILENT }, -1, -1, NULL, NULL },
+	{ "mstruct", { CLEAN, SILENT, SILENT }, -1, -1, NULL, NULL },
+	{ "mthread", { CLEAN, SILENT, SILENT }, -1, -1, NULL, NULL },
+	{ "fresh", { CLEAN, NOTED, SILENT }, -1, -1, NULL, NULL },
+	{ "pack", { CLEAN, SILENT, CLEAN }, 0, 9, NULL, NULL },
 	{ "extent", { NAMED, NAMED, SAME }, 3, -2, NULL, NULL },
 	{ "threadkey", { SAME, SAME, SAME }, 11, -2, NULL, NULL },
 	{ "thread", { SAME, SAME, SAME }, APPEND, 1, NULL, NULL },
@@ -476,12 +478,40 @@ every_table_has_a_case(void **state)
 	}
 }
 
+/* As an earlier release wrote them, and packs, which no operation makes. */
+static void
+derived_rows(void)
+{
+	static const enum tab old[] = { TAB_MSORT, TAB_MTEXT, TAB_MENV, TAB_MHEAD, TAB_MHEADMORE,
+		TAB_MBODY, TAB_MLIST, TAB_MSTRUCT, TAB_MTHREAD };
+	struct state_packing at = { 0 };
+	struct buf key = { 0 }, value = { 0 };
+	struct key k2;
+	bool more = true;
+
+	key_uid(&k2, OWNER, kit_mailbox(k, "INBOX"), 2);
+	buf_add_span(&key, key_span(&k2));
+	write_row(TAB_FRESH, &key, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(old); i++) {
+		rec_start(&value);
+		buf_add_str(&value, "a column");
+		rec_end(&value, old[i], key_span(&k2));
+		write_row(old[i], &key, &value);
+	}
+	OK(kit_append(k, "Box", 80, 20, 0, NULL, 0));
+	while (more)
+		OK(state_pack(k->s, &at, 1u << 20, &more));
+	buf_fini(&key);
+	buf_fini(&value);
+}
+
 static void
 damage_of_every_table_is_named_and_mended(void **state)
 {
 	unsigned char before[32];
 	struct found r = { .n = 0 };
 
+	derived_rows();
 	run(&r, false);
 	assert_int_equal(r.n, 0);
 	OK(state_hash(k->s, OWNER, before));
