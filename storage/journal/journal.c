@@ -509,6 +509,15 @@ journal_can_change(struct journal *j)
 }
 
 bool
+journal_has_spare(struct journal *j, uint64_t bytes)
+{
+	uint64_t need;
+
+	look_at_room(j, &need);
+	return j->room_bytes >= need / 2 && j->room_bytes - need / 2 >= bytes;
+}
+
+bool
 journal_has_room(struct journal *j, uint64_t bytes)
 {
 	uint64_t need;

@@ -225,6 +225,8 @@ void journal_drop_free(struct journal *j);
 /* Room for `bytes` more on the disk, above the reserve of two segments and
  * opts.reserve_bytes.  Asks the file system at most every second. */
 bool journal_has_room(struct journal *j, uint64_t bytes);
+/* Room for `bytes` more above half of the reserve: for what makes room in the end. */
+bool journal_has_spare(struct journal *j, uint64_t bytes);
 /* Half of the reserve is there: below it nothing is to be changed at all, for the database's
  * own files must not meet a full disk. */
 bool journal_can_change(struct journal *j);

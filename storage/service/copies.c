@@ -429,6 +429,38 @@ begin(struct service *svc)
 	background_submit(svc->background, run, on_made, mk);
 }
 
+/* A copy must not be what keeps mail out; one that is to make room may go below that line. */
+static bool
+has_room(struct service *svc)
+{
+	struct buf db = { 0 };
+	uint64_t bytes;
+
+	buf_addf(&db, "%s/db", svc->dir);
+	bytes = copy_files_bytes(buf_cstr(&db));
+	buf_fini(&db);
+	return journal_has_room(svc->journal, 0) ? journal_has_room(svc->journal, bytes) :
+	    journal_has_spare(svc->journal, bytes);
+}
+
+static void
+on_no_room(void *arg, bool ran)
+{
+	struct service *svc = arg;
+
+	LOG(NULL, ERROR, "copy.failed", KV_UINT("shard", svc->cf.shard),
+	    KV_STATUS(ST_NO_SPACE));
+	svc->copies->failed++;
+	svc->copies->tried_ms = clock_mono_ms();
+	if (svc->copies->making == NULL)
+		tell(&svc->copies->wanted, svc->closing ? ST_UNAVAILABLE : ST_NO_SPACE, 0);
+}
+
+static void
+nothing(void *arg)
+{
+}
+
 void
 copies_make(struct service *svc, copies_done_fn done, void *arg)
 {
@@ -438,8 +470,12 @@ copies_make(struct service *svc, copies_done_fn done, void *arg)
 	w->done = done;
 	w->arg = arg;
 	list_push_back(&c->wanted, &w->node);
-	if (c->making == NULL && !svc->closing && !svc->dead)
+	if (c->making != NULL || svc->closing || svc->dead)
+		return;
+	if (has_room(svc))
 		begin(svc);
+	else
+		background_submit(svc->background, nothing, on_no_room, svc);
 }
 
 /* ---- when ---- */

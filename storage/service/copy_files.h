@@ -23,6 +23,8 @@ enum status copy_files_copy(const char *from, const char *to, const struct copy_
     copy_step_fn step, void *arg);
 /* The files of a folder, and the folder; nothing happens when there is none. */
 void copy_files_remove(const char *dir);
+/* What its files take on the disk; 0: there is none. */
+uint64_t copy_files_bytes(const char *dir);
 /* Is there any file in it? */
 bool copy_files_any(const char *dir);
 /* The folder's own entries; false: errno says why. */

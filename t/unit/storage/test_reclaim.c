@@ -406,12 +406,13 @@ on_a_full_disk_what_is_only_kept_for_undelete_goes_and_mail_comes_again(void **s
 
 	rig_stop(&rig);
 	rig.cf.undelete_s = rig.cf.history_s = 30 * 86400;
+	rig.cf.min_free_bytes = 64u << 20;
 	rig_start(&rig);
 	for (int i = 0; i < 12; i++)
 		append(50000);
 	append(100);
 	copy();
-	free_space = 12u << 20;		/* below the line, above half of it */
+	free_space = 75u << 20;		/* below the line; a copy fits above half of it */
 	do {
 		rig_run(&rig, 50);
 		st = rig_append(&rig, s, "INBOX", SPAN_LIT("Subject: y\r\n\r\n"), &a);
@@ -434,6 +435,179 @@ on_a_full_disk_what_is_only_kept_for_undelete_goes_and_mail_comes_again(void **s
 	check();
 }
 
+/* Any order ------------------------------------------------------------------------- */
+
+#define ACCOUNTS 3u
+
+static unsigned
+dice(unsigned sides)
+{
+	seed = seed * 1103515245u + 12345u;
+	return (seed >> 16) % sides;
+}
+
+static void
+wait_call(const struct answer *was)
+{
+	rig_wait(&rig, &a, was->n + 1);
+}
+
+static void
+some_uids(struct buf *uids, uint32_t top)
+{
+	struct uidset set = { 0 };
+	uint32_t lo = 1 + dice(top);
+
+	uidset_add_range(&set, lo, lo + dice(6));
+	uidset_encode(&set, uids);
+	uidset_fini(&set);
+}
+
+static void
+change(struct store *c, uint64_t box)
+{
+	struct store_flags flags = { .mailbox = box, .how = FLAGS_ADD,
+		.unchanged_since = UINT64_MAX };
+	struct store_copy copy = { .mailbox = box, .to = SPAN_LIT("Archive"), .move = dice(2) };
+	struct store_expunge ex = { .mailbox = box };
+	const struct answer was = a;
+	struct buf uids = { 0 };
+
+	some_uids(&uids, 60);
+	flags.uids = copy.uids = buf_span(&uids);
+	flags.system = dice(2) ? FLAG_DELETED : (uint8_t)dice(32);
+	switch (dice(4)) {
+	case 0: case 1:
+		rig_expect(STORE_FLAGS_ARE);
+		store_do_flags(c, &flags, rig_done, &a);
+		break;
+	case 2:
+		rig_expect(STORE_COPIED);
+		store_do_copy(c, &copy, rig_done, &a);
+		break;
+	default:
+		rig_expect(STORE_EXPUNGED);
+		store_do_expunge(c, &ex, rig_done, &a);
+		break;
+	}
+	wait_call(&was);
+	buf_fini(&uids);
+}
+
+/* All that the accounts hold: their roots, and every piece of every extent. */
+static enum status
+read_piece(void *arg, uint64_t extent, uint32_t index, const struct journal_loc *loc)
+{
+	char *p = mem_alloc(loc->length + 1u);
+	enum status st = journal_read_checked(service_journal(rig.svc), *loc, p);
+
+	if (st == ST_OK)
+		digest_add(arg, p, loc->length);
+	mem_free(&p);
+	return st;
+}
+
+static void
+whole(unsigned char roots[ACCOUNTS][32], unsigned char all[32])
+{
+	struct digest *d = digest_new(DIGEST_SHA256);
+
+	for (unsigned i = 0; i < ACCOUNTS; i++)
+		assert_int_equal(state_hash(service_state(rig.svc), 20 + i, roots[i]), ST_OK);
+	assert_int_equal(state_pieces(service_state(rig.svc), read_piece, d), ST_OK);
+	digest_done(d, all);
+	digest_free(&d);
+	check();
+}
+
+/* With the n-th copy alone, or with none; the database is gone. */
+static void
+only_copy(uint32_t number)
+{
+	char cmd[600];
+
+	snprintf(cmd, sizeof(cmd), "cd '%s' && rm -rf db copies && mkdir copies && "
+	    "{ test %u = 0 || cp -a all/%u copies/; }", rig.dir, number, number);
+	assert_int_equal(system(cmd), 0);
+}
+
+static void
+rounds(unsigned steps)
+{
+	unsigned char was[ACCOUNTS][32], is[ACCOUNTS][32], bodies_was[32], bodies_is[32];
+	struct store *c[ACCOUNTS];
+	uint64_t box[ACCOUNTS];
+	struct reclaim_counts rc;
+	struct copy_info *list;
+	char cmd[300];
+	size_t n;
+
+	for (unsigned i = 0; i < ACCOUNTS; i++) {
+		c[i] = rig_channel(&rig, 20 + i, NULL, NULL);
+		assert_int_equal(rig_open(&rig, c[i], "INBOX", &a), ST_OK);
+		box[i] = a.u.opened.mailbox;
+	}
+	for (unsigned k = 0; k < steps; k++) {
+		unsigned i = dice(ACCOUNTS), what = dice(24);
+
+		store_close(&s);
+		s = c[i];
+		c[i] = NULL;
+		if (what < 9)
+			append(200 + dice(30000));
+		else if (what < 22)
+			change(s, box[i]);
+		else if (what < 23)
+			copies_make(rig.svc, NULL, NULL);
+		else
+			copy();
+		c[i] = s;
+		s = rig_channel(&rig, ACCOUNT, NULL, NULL);
+		if (k % 60 == 59) {		/* the chores run a second after a start */
+			rig_stop(&rig);
+			rig_start(&rig);
+			rig_run(&rig, 1300);
+		}
+	}
+	copy();
+	for (unsigned i = 0; i < ACCOUNTS; i++)
+		append(500 + i), change(c[i], box[i]);
+	reclaim_counts(rig.svc, &rc);
+	copies_list(rig.svc, &list, &n);
+	assert_true(n >= 1);
+	for (unsigned i = 0; i < ACCOUNTS; i++)
+		store_close(&c[i]);
+	/* chores would go on purging what differs in no root, but in pieces */
+	rig_stop(&rig);
+	rig.cf.undelete_s = rig.cf.history_s = 30 * 86400;
+	rig_start(&rig);
+	whole(was, bodies_was);
+	rig_stop(&rig);
+	snprintf(cmd, sizeof(cmd), "mv '%s/copies' '%s/all'", rig.dir, rig.dir);
+	assert_int_equal(system(cmd), 0);
+	for (size_t i = 0; i < n; i++) {
+		only_copy(list[i].number);
+		rig_start(&rig);
+		whole(is, bodies_is);
+		assert_memory_equal(was, is, sizeof(was));
+		assert_memory_equal(bodies_was, bodies_is, 32);
+		rig_stop(&rig);
+	}
+	mem_free(&list);
+	rig_start(&rig);
+}
+
+static void
+whatever_happens_in_whatever_order_each_copy_leads_to_the_same_state(void **state)
+{
+	rig_stop(&rig);
+	rig.cf.reclaim_share = 90;
+	rig_start(&rig);
+	if (getenv("MANSIO_SEED") != NULL)
+		seed = (unsigned)atoi(getenv("MANSIO_SEED"));
+	rounds(getenv("MANSIO_FULL") != NULL ? 3000 : 180);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -446,6 +620,7 @@ main(void)
 		TEST(a_pinned_copy_keeps_the_segments_that_it_refers_to),
 		TEST(a_staged_body_keeps_its_segment_until_it_is_adopted),
 		TEST(on_a_full_disk_what_is_only_kept_for_undelete_goes_and_mail_comes_again),
+		TEST(whatever_happens_in_whatever_order_each_copy_leads_to_the_same_state),
 	};
 
 	log_set_level(LOG_LEVEL_FATAL);
