@@ -234,7 +234,7 @@ static const int calls_store[] = {
 	CALL(mkdirat), CALL(msync), CALL(newfstatat), CALL(open), CALL(openat), CALL(pwrite64),
 	CALL(pwritev), CALL(pwritev2), CALL(readahead), CALL(readlink), CALL(rename),
 	CALL(renameat), CALL(renameat2), CALL(rmdir), CALL(sched_getparam),
-	CALL(sched_getscheduler), CALL(setpriority), CALL(stat), CALL(statfs), CALL(statx), CALL(sync_file_range),
+	CALL(sched_getscheduler), CALL(stat), CALL(statfs), CALL(statx), CALL(sync_file_range),
 	CALL(unlink), CALL(unlinkat), CALL(umask),
 };
 

@@ -5,16 +5,17 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "common/util/clock.h"
 #include "common/util/fd.h"
 #include "common/util/list.h"
 #include "common/util/mem.h"
 
-#define NICE		10
+#define WORK_US		2000u	/* after so much a rest is due */
+#define REST_MAX_MS	50u
 #define IOPRIO_PROCESS	1
 #define IOPRIO_LOWEST	(2 << 13 | 7)	/* best effort, the last of its levels */
 
@@ -32,6 +33,7 @@ struct background {
 	pthread_mutex_t		lock;
 	pthread_cond_t		wake;
 	struct list		todo, done;	/* guarded by lock */
+	uint64_t		rested_us;	/* the thread's */
 	int			efd;
 	struct loop_io		*io;
 	struct loop_task	*task;
@@ -54,7 +56,6 @@ static void
 be_modest(void)
 {
 	(void)syscall(SYS_ioprio_set, IOPRIO_PROCESS, 0, IOPRIO_LOWEST);
-	(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
 }
 
 static void *
@@ -73,6 +74,7 @@ thread(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&b->lock);
+		b->rested_us = clock_mono_us();
 		job->run(job->arg);
 		job->ran = true;
 		pthread_mutex_lock(&b->lock);
@@ -207,6 +209,17 @@ bool
 background_stopping(const struct background *b)
 {
 	return __atomic_load_n(&b->stop, __ATOMIC_ACQUIRE);
+}
+
+void
+background_pace(struct background *b)
+{
+	uint64_t us = clock_mono_us() - b->rested_us, ms = us / 1000;
+
+	if (b->in_loop || us < WORK_US)
+		return;
+	background_sleep(b, ms < REST_MAX_MS ? (unsigned)ms : REST_MAX_MS);
+	b->rested_us = clock_mono_us();
 }
 
 void

@@ -1,6 +1,7 @@
 /* storage/service/background.h
- * One thread of low priority for what takes long and nobody waits for: hot copies, walks over
- * everything, reading what is to be moved.  Jobs run one after the other. */
+ * One thread for what takes long and nobody waits for: hot copies, walks over everything, reading
+ * what is to be moved.  Jobs run one after the other.  The disk serves it last, and it rests as
+ * long as it works; it is no slower than others to run, for it may hold what they wait for. */
 #ifndef STORAGE_SERVICE_BACKGROUND_H
 #define STORAGE_SERVICE_BACKGROUND_H
 
@@ -23,6 +24,8 @@ void background_submit(struct background *b, background_run_fn run, background_d
     void *arg);
 /* For jobs that take long: give up, the service closes.  Any thread. */
 bool background_stopping(const struct background *b);
+/* Rests, if it worked for a while since it did last.  Called often, from run. */
+void background_pace(struct background *b);
 /* Sleeps, but not longer than until the service closes. */
 void background_sleep(struct background *b, unsigned ms);
 

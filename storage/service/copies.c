@@ -223,6 +223,7 @@ step(void *arg)
 {
 	struct making *mk = arg;
 
+	background_pace(mk->svc->background);
 	if (background_stopping(mk->svc->background)) {
 		mk->st = ST_UNAVAILABLE;
 		return false;
@@ -233,7 +234,10 @@ step(void *arg)
 static bool
 stop(void *arg)
 {
-	return background_stopping(((struct making *)arg)->svc->background);
+	struct background *b = ((struct making *)arg)->svc->background;
+
+	background_pace(b);
+	return background_stopping(b);
 }
 
 static enum status

@@ -12,7 +12,7 @@
 #include "common/util/log.h"
 #include "common/util/mem.h"
 
-#define PIECE (1u << 20)
+#define PIECE (256u << 10)
 
 static enum status
 failed(const char *event, const char *dir, const char *name)

@@ -15,7 +15,7 @@
 #define MOVES		65536u		/* pieces moved in one round */
 #define BATCH_BYTES	(256u << 10)
 #define BATCH_PIECES	64u
-#define REST_PIECES	4096u		/* the walk pauses after so many */
+#define REST_PIECES	256u		/* the walk pauses after so many */
 #define SQUEEZE_STEPS	8		/* in which what is kept for undelete goes */
 
 enum { IDLE, COUNTING, COLLECTING, MOVING };
@@ -67,7 +67,7 @@ see_piece(void *arg, uint64_t extent, uint32_t index, const struct journal_loc *
 		if (w->victims[i] == loc->segment && w->moves.len < MOVES * sizeof(m))
 			buf_add(&w->moves, &m, sizeof(m));
 	if (++w->pieces % REST_PIECES == 0)
-		background_sleep(w->svc->background, 1);
+		background_pace(w->svc->background);
 	return background_stopping(w->svc->background) ? ST_CANCELLED : ST_OK;
 }
 

@@ -1,7 +1,7 @@
 /* Walks over all that is there: the rows themselves, and the places of bodies. */
 #include "storage/state/state_priv.h"
 
-#define STOP_ROWS 4096u		/* asked for after so many */
+#define STOP_ROWS 256u		/* asked for after so many */
 
 static enum status
 read_table(struct state *s, enum tab t, state_stop_fn stop, void *arg, uint64_t *rows)
