@@ -38,6 +38,7 @@ struct reclaim {
 	int64_t			oldest_ms;	/* of what the squeeze began with */
 	unsigned		squeezed;	/* steps of it */
 	uint64_t		squeeze_round;
+	bool			asked;		/* for a copy, since the last step */
 	bool			looked;		/* a round was made since the last one */
 	uint64_t		tired_until_ms;
 	struct reclaim_counts	counts;
@@ -305,7 +306,8 @@ end_round(struct service *svc)
 	if (svc->closing || svc->dead)
 		return;
 	/* What was moved, and what is dead already, can go when a copy does not need it. */
-	if (r->tight && (r->round_moved > 0 || r->blocked)) {
+	if (r->tight && !r->asked && (r->round_moved > 0 || r->blocked)) {
+		r->asked = true;
 		copies_shrink(svc);
 		copies_make(svc, NULL, NULL);
 	}
@@ -517,6 +519,7 @@ squeeze(struct service *svc)
 	if (r->squeezed >= SQUEEZE_STEPS)
 		return false;
 	r->squeezed++;
+	r->asked = false;
 	svc->squeeze_ms = r->oldest_ms + (now - r->oldest_ms) / SQUEEZE_STEPS * r->squeezed + 1;
 	if (r->squeezed == SQUEEZE_STEPS)
 		svc->squeeze_ms = now;
