@@ -94,6 +94,27 @@ ask_staged(void)
 	ask_append(1, false);
 }
 
+/* Messages that had uids elsewhere, with gaps. */
+static void
+ask_place(void)
+{
+	struct store_place rq = { .path = SPAN_LIT("INBOX"), .modseq = 5000 };
+	struct buf items = { 0 }, uids = { 0 };
+	struct uidset set = { 0 };
+
+	uidset_add(&set, 200);
+	uidset_add(&set, 9000);
+	uidset_encode(&set, &uids);
+	rig_item(&items, SPAN_LIT("Subject: a\r\n\r\ntext\r\n"), 0, flags_system(0));
+	rig_item(&items, SPAN_LIT("Subject: b\r\n\r\n"), 0, flags_system(FLAG_SEEN));
+	rq.items = buf_span(&items);
+	rq.uids = buf_span(&uids);
+	store_do_place(chan, &rq, on_done, &waiting);
+	buf_fini(&items);
+	buf_fini(&uids);
+	uidset_fini(&set);
+}
+
 static uint64_t
 inbox(void)
 {
@@ -179,6 +200,23 @@ ask_retention(uint32_t lo, uint32_t hi)
 	uidset_fini(&set);
 }
 
+static void
+ask_uidvalidity(void)
+{
+	struct store_uidvalidity rq = { .mailbox = inbox(), .uidvalidity = 77, .uidnext = 9500 };
+	struct store_opened o = { 0 };
+	struct state_known known = { 0 };
+	struct buf uids = { 0 }, keywords = { 0 };
+
+	if (state_open_mailbox(service_state(script_rig.svc), SCRIPT_ACCOUNT, rq.mailbox, &known, &o,
+	    &uids, &keywords) == ST_OK)
+		rq.if_modseq = o.highestmodseq;
+	store_do_uidvalidity(chan, &rq, on_done, &waiting);
+	state_known_fini(&known);
+	buf_fini(&uids);
+	buf_fini(&keywords);
+}
+
 static bool
 is_own(unsigned step)
 {
@@ -219,7 +257,9 @@ ask(unsigned step)
 	case 17: ask_annotate(1, 99); break;
 	case 18: ask_append(0, true); break;
 	case 19: ask_retention(1, 10); break;
-	default: ask_copy("Trash", true, 1, 99); break;
+	case 20: ask_place(); break;
+	case 21: ask_uidvalidity(); break;
+	default: ask_copy("Trash", true, 1, 9999); break;
 	}
 }
 
@@ -356,6 +396,7 @@ script_begin(void)
 {
 	rig_init(&script_rig);
 	script_rig.cf.inline_io = true;
+	script_rig.more_roles = STORE_ROLE_ADMIN;
 	script_rig.cf.segment_bytes = 256u << 10;
 	script_rig.cf.op_rows = 2;
 	/* Another client each time: what was answered to one of before is none of its business. */

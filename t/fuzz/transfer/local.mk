@@ -10,3 +10,7 @@ FUZZ_TARGETS += t/fuzz/transfer/fuzz_archive
 t_fuzz_transfer_fuzz_archive_SOURCES = t/fuzz/transfer/fuzz_archive.c $(FUZZ_MAIN)
 t_fuzz_transfer_fuzz_archive_LDADD = $(TEST_LIBS) $(OUTSIDE_LIBS)
 t_fuzz_transfer_fuzz_archive_LDFLAGS = $(FUZZ_LINK)
+FUZZ_TARGETS += t/fuzz/transfer/fuzz_records
+t_fuzz_transfer_fuzz_records_SOURCES = t/fuzz/transfer/fuzz_records.c $(FUZZ_MAIN)
+t_fuzz_transfer_fuzz_records_LDADD = $(TEST_LIBS) $(OUTSIDE_LIBS)
+t_fuzz_transfer_fuzz_records_LDFLAGS = $(FUZZ_LINK)

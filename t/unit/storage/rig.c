@@ -79,7 +79,8 @@ rig_try_start(struct rig *r)
 		return st;
 	service_ticket_key(r->svc, &r->keys.now);
 	service_revocations(r->svc, 1);
-	store_pool_set(r->pool, RIG_SHARD, rig_socket(r, STORE_ROLE_ACCESS | STORE_ROLE_DELIVER, 1, 1));
+	store_pool_set(r->pool, RIG_SHARD, rig_socket(r, STORE_ROLE_ACCESS | STORE_ROLE_DELIVER |
+	    r->more_roles, 1, 1));
 	return ST_OK;
 }
 

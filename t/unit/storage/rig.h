@@ -22,6 +22,7 @@ struct rig {
 	pid_t			 pid;
 	bool			 fatal;
 	uint64_t		 last_ticket;
+	unsigned		 more_roles;	/* of the pool's socket, beside access and deliver */
 };
 
 void rig_init(struct rig *r);
