@@ -32,6 +32,7 @@ bool offline_rebuilt(const struct offline *o);
 
 struct offline_fsck {
 	bool	roots;			/* no more than these */
+	bool	bodies;			/* read all of them too: the CRCs of their records */
 	bool	json;
 };
 /* Appends the findings, a root for each account and the shard's to out.  ST_OK although things are

@@ -10,6 +10,7 @@
 #include "common/util/bytes.h"
 #include "common/util/mem.h"
 #include "storage/service/offline.h"
+#include "storage/state/fsck.h"
 
 /* ---- what is printed ---- */
 
@@ -120,6 +121,90 @@ put_findings(struct offline *o, struct json_writer *w, struct buf *out, struct s
 		buf_add_span(out, lines);
 }
 
+/* ---- the check, with what the journal knows ---- */
+
+struct proof {
+	struct journal		*journal;
+	struct journal_segment	*segments;
+	size_t			 n_segments;
+	struct buf		*lines;
+	uint64_t		 wrong;
+};
+
+static void
+put_wrong(struct proof *p, uint64_t account, const char *table, struct span key, const char *text)
+{
+	struct buf hex = { 0 };
+
+	p->wrong++;
+	hex_encode(key, &hex);
+	buf_addf(p->lines, "account %016" PRIx64 ": %s %s: %s\n", account, table, buf_cstr(&hex),
+	    text);
+	buf_fini(&hex);
+}
+
+static void
+on_found(void *arg, const struct fsck_finding *x)
+{
+	if (x->cure != CURE_NOTE)
+		put_wrong(arg, x->account, x->table, x->key, x->text);
+}
+
+static bool
+on_place(void *arg, struct journal_loc loc)
+{
+	const struct proof *p = arg;
+
+	for (size_t i = 0; i < p->n_segments; i++)
+		if (p->segments[i].segment == loc.segment)
+			return loc.offset < p->segments[i].used &&
+			    loc.length <= p->segments[i].used - loc.offset;
+	return p->journal == NULL;
+}
+
+static bool
+on_body(void *arg, uint64_t account, uint64_t message, const unsigned char sha256[32],
+    uint64_t size, const struct journal_loc *locs, size_t n)
+{
+	struct proof *p = arg;
+	unsigned char key[16];
+	bool good = true;
+
+	for (size_t i = 0; i < n && good; i++) {
+		void *bytes = mem_alloc(locs[i].length > 0 ? locs[i].length : 1);
+
+		good = journal_read_checked(p->journal, locs[i], bytes) == ST_OK;
+		mem_free(&bytes);
+	}
+	put_be64(key, account);
+	put_be64(key + 8, message);
+	if (!good)
+		put_wrong(p, account, "message", span(key, sizeof(key)), "its body cannot be read");
+	return true;
+}
+
+static enum status
+check(struct offline *o, bool bodies, struct buf *lines, uint64_t *wrong)
+{
+	struct proof p = { .journal = offline_journal(o), .lines = lines };
+	const struct fsck_opts opts = { .check = true, .place = on_place,
+		.body = bodies && p.journal != NULL ? on_body : NULL, .found = on_found, .arg = &p };
+	struct state_fsck *f = state_fsck_new(offline_state(o), &opts);
+	enum fsck_step step;
+	enum status st;
+
+	if (p.journal != NULL)
+		journal_segments(p.journal, &p.segments, &p.n_segments);
+	do
+		step = state_fsck_step(f, 0, false);
+	while (step == FSCK_MORE || step == FSCK_WAIT);
+	st = state_fsck_status(f);
+	state_fsck_free(&f);
+	mem_free(&p.segments);
+	*wrong = p.wrong;
+	return st;
+}
+
 enum status
 offline_fsck(struct offline *o, const struct offline_fsck *how, struct buf *out,
     uint64_t *wrong)
@@ -137,7 +222,7 @@ offline_fsck(struct offline *o, const struct offline_fsck *how, struct buf *out,
 		r.w = &w;
 	}
 	if (!how->roots)
-		st = state_check(offline_state(o), &lines, wrong);
+		st = check(o, how->bodies, &lines, wrong);
 	*wrong += offline_rebuilt(o);
 	put_findings(o, r.w, out, buf_span(&lines));
 	if (how->json) {
@@ -165,7 +250,8 @@ offline_fsck(struct offline *o, const struct offline_fsck *how, struct buf *out,
 static int
 usage(void)
 {
-	fputs("usage: stored --fsck DIR [--scratch DIR | --in-place] [--copy] [--roots] [--json]\n",
+	fputs("usage: stored --fsck DIR [--scratch DIR | --in-place] [--copy] [--bodies] "
+	    "[--roots] [--json]\n",
 	    stderr);
 	return 2;
 }
@@ -185,6 +271,8 @@ arguments(int argc, char **argv, struct offline_opts *opts, struct offline_fsck 
 			opts->copy = true;
 		else if (strcmp(argv[i], "--roots") == 0)
 			how->roots = true;
+		else if (strcmp(argv[i], "--bodies") == 0)
+			how->bodies = true;
 		else if (strcmp(argv[i], "--json") == 0)
 			how->json = true;
 		else

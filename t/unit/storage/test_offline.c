@@ -106,6 +106,10 @@ what_is_said_names_each_root(void **state)
 	assert_int_equal(open_it(&o, false), ST_OK);
 	assert_int_equal(offline_fsck(o, &how, &out, &wrong), ST_OK);
 	assert_int_equal(wrong, 0);
+	how.bodies = true;
+	buf_clear(&out);
+	assert_int_equal(offline_fsck(o, &how, &out, &wrong), ST_OK);
+	assert_int_equal(wrong, 0);
 	assert_non_null(strstr(buf_cstr(&out), "account 0000000000000011 root "));
 	assert_non_null(strstr(buf_cstr(&out), "\naccounts 1 root "));
 	buf_clear(&out);
