@@ -367,7 +367,8 @@ give_away(const char *path, const char *user)
 		return true;
 	owner_uid = pw->pw_uid;
 	owner_gid = pw->pw_gid;
-	return nftw(path, own_one, 16, FTW_PHYS) == 0 ||
+	/* what lies in a folder before the folder: nobody else can change it under us */
+	return nftw(path, own_one, 16, FTW_DEPTH | FTW_PHYS) == 0 ||
 	    ctl_error("%s: %s", path, strerror(errno)) == CTL_OK;
 }
 

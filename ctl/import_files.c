@@ -44,6 +44,7 @@ struct import {
 	struct maildir_keywords	keywords;
 	struct entry		*list;
 	size_t			n, room;
+	int			cur, new;	/* of the folder at hand */
 };
 
 void
@@ -229,12 +230,18 @@ clear_list(struct import *x)
 	x->n = 0;
 }
 
+static int
+open_dir(int dir, const char *name)
+{
+	return openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 /* Names in a folder for which `want` says so, behind `prefix`. */
 static bool
 list_dir(struct import *x, int dir, const char *name, const char *prefix,
     bool (*want)(const char *name))
 {
-	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = dir >= 0 || dir == AT_FDCWD ? open_dir(dir, name) : -1;
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *e;
 
@@ -353,8 +360,8 @@ list_messages(struct import *x, int dir)
 	size_t len;
 
 	clear_list(x);
-	(void)list_dir(x, dir, "cur", "cur/", is_message);
-	(void)list_dir(x, dir, "new", "new/", is_message);
+	(void)list_dir(x, x->cur, ".", "cur/", is_message);
+	(void)list_dir(x, x->new, ".", "new/", is_message);
 	for (size_t i = 0; i < x->n; i++)
 		table_put(&by_base, maildir_base(span_str(x->list[i].name + 4)), &x->list[i]);
 	slurp(dir, "dovecot-uidlist", &text, &len);
@@ -369,10 +376,10 @@ list_messages(struct import *x, int dir)
 }
 
 static void
-one_message(struct import *x, int dir, const struct entry *e)
+one_message(struct import *x, const struct entry *e)
 {
 	struct stat st;
-	int fd = open_plain(dir, e->name, &st);
+	int fd = open_plain(e->name[0] == 'c' ? x->cur : x->new, e->name + 4, &st);
 
 	x->from = e->name;
 	if (fd < 0) {
@@ -398,10 +405,15 @@ maildir_one(struct import *x, int dir, struct span path)
 	x->folder.exists = true;
 	if (x->o->mailbox != NULL && !span_eq_str(path, x->o->mailbox))
 		return;
+	/* Whoever owns the Maildir may put a link in their place later on: that is not followed. */
+	x->cur = open_dir(dir, "cur");
+	x->new = open_dir(dir, "new");
 	list_messages(x, dir);
 	import_folder(x->store, &x->folder);
 	for (size_t i = 0; i < x->n && going(x); i++)
-		one_message(x, dir, &x->list[i]);
+		one_message(x, &x->list[i]);
+	fd_close(&x->cur);
+	fd_close(&x->new);
 }
 
 static bool
@@ -424,8 +436,7 @@ maildir_folders(struct import *x, int top)
 	x->list = NULL;
 	x->n = x->room = 0;
 	for (size_t i = 0; i < n; i++) {
-		int dir = going(x) ? openat(top, folders[i].name,
-		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+		int dir = going(x) ? open_dir(top, folders[i].name) : -1;
 		struct buf path = { 0 };
 
 		if (dir >= 0 && faccessat(dir, "cur", F_OK, 0) == 0) {
@@ -528,6 +539,7 @@ import_run(struct ctl *ctl, const struct import_opts *o)
 	x->ctl = ctl;
 	x->o = o;
 	x->from = o->path;
+	x->cur = x->new = -1;
 	transfer_message_clear(&x->m);
 	transfer_message_clear(&x->told);
 	rc = run(x);
