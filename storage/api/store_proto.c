@@ -284,6 +284,17 @@ static const struct ipc_field text_found[] = {
 static const struct ipc_field text_put[] = {
 	IPC_U64(store_text_put, mailbox), IPC_U32(store_text_put, uid),
 	IPC_STR(store_text_put, text, 1, STORE_TEXT_MAX + 32), IPC_END };
+static const struct ipc_field restore[] = {
+	IPC_I64(store_restore, at_ms), IPC_STR(store_restore, path, 0, STORE_PATH_MAX),
+	IPC_U8(store_restore, how, 0, RESTORE_DRY | RESTORE_EXACT), IPC_END };
+static const struct ipc_field restoring[] = {
+	IPC_STR(store_restoring, lines, 0, PART), IPC_I64(store_restoring, earliest_ms),
+	IPC_U64(store_restoring, lost), IPC_U8(store_restoring, status, 0, ST_MAX), IPC_END };
+static const struct ipc_field undelete[] = {
+	SEQ(store_undelete), IPC_STR(store_undelete, ids, 8, 8000),
+	IPC_STR(store_undelete, to, 0, STORE_PATH_MAX), IPC_END };
+static const struct ipc_field restored[] = {
+	IPC_U32(store_restored, done), IPC_U32(store_restored, skipped), IPC_END };
 
 #define WORKER	(STORE_ROLE_ACCESS | STORE_ROLE_DELIVER)
 #define ACCESS	STORE_ROLE_ACCESS
@@ -421,6 +432,10 @@ static const struct ipc_message messages[] = {
 	    OF(store_text_found, text_found) },
 	{ STORE_TEXT_PUT, "text-put", ACCESS, 0, STORE_TEXT_MAX + 64,
 	    OF(store_text_put, text_put) },
+	{ STORE_RESTORE, "restore", ACCESS, 0, 2048, OF(store_restore, restore) },
+	{ STORE_RESTORING, "restoring", REPLY, PART + 64, OF(store_restoring, restoring) },
+	{ STORE_UNDELETE, "undelete", ACCESS, 0, 16384, OF(store_undelete, undelete) },
+	{ STORE_RESTORED, "restored", REPLY, 16, OF(store_restored, restored) },
 	{ 0 }
 };
 

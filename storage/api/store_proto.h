@@ -77,6 +77,7 @@ enum store_no {
 	STORE_FSCK = 200, STORE_FSCK_IS = 201,
 	STORE_COPY_MAKE = 240, STORE_COPY_MADE = 241, STORE_COPIES = 242, STORE_COPIES_ARE = 243,
 	STORE_PLACE = 260, STORE_UIDVALIDITY = 261, STORE_SUMS = 262, STORE_SUMS_ARE = 263,
+	STORE_RESTORE = 220, STORE_RESTORING = 221, STORE_UNDELETE = 222, STORE_RESTORED = 223,
 	STORE_BACKUP_BEGIN = 264, STORE_BACKUP_IS = 265, STORE_BACKUP_READ = 266,
 	STORE_BACKUP_DATA = 267, STORE_BACKUP_END = 268,
 	STORE_TEXT_FIND = 290, STORE_TEXT_FOUND = 291, STORE_TEXT_PUT = 292
@@ -487,6 +488,34 @@ struct store_backup_read {
 };
 struct store_backup_data { struct span data; };
 struct store_backup_end { uint32_t copy; };
+
+/* What was deleted: a channel attached to `owner` = the ticket's own account | STORE_UNDELETED
+ * reads it as mailboxes, each with the path that it has or had; they hold the messages that
+ * were in them last and are kept for undelete alone.  Their uids are numbers of their own that
+ * rise as messages go; saved_s of a row is when that was.  On it list, open, rows, cache,
+ * columns, marks, body, changes and watch work, and copy, whose target is a mailbox of the
+ * account, that is not on it, and which brings messages back; at most 1000 at once.  All else is
+ * ST_DENIED. */
+#define STORE_UNDELETED ((uint64_t)1 << 63)
+
+/* undelete -> restored: messages that nobody has any more, by id (u64 big-endian each, at most 1000)
+ * are in the mailbox `to` again, which is made; empty: each where it was last. */
+struct store_undelete { uint64_t seq, acked; struct span ids, to; };
+struct store_restored { uint32_t done, skipped; };
+
+/* restore -> restoring, in parts: the account, or the mailbox of a path, as it was at at_ms, by
+ * ordinary changes.  Messages that came since stay, but exact.  dry: what would be done.
+ * ST_EXPIRED: history does not go back so far: earliest_ms.  done: parts that were done (dry:
+ * would be); stopped: not ST_OK: the next one could not be, which is why the rest was not
+ * tried. */
+enum { RESTORE_DRY = 1, RESTORE_EXACT = 2 };
+struct store_restore { int64_t at_ms; struct span path; uint8_t how; };
+struct store_restoring {
+	struct span	lines;		/* store_restore_line... */
+	int64_t		earliest_ms;
+	uint64_t	lost;		/* messages that were there and are gone for good */
+	uint8_t		status;		/* of the whole */
+};
 
 extern const struct ipc_protocol store_protocol;
 

@@ -4,6 +4,8 @@
 
 #include <assert.h>
 
+#include "common/util/mem.h"
+
 #define ZONE_MAX 5999		/* minutes: "+9959", the widest that RFC 3501 can write */
 
 static const char *const role_names[] = {
@@ -628,6 +630,46 @@ get_store_fsck_root(struct reader *r, struct store_fsck_root *x)
 	x->account = get_varint(r);
 	x->hash = get_span(r);
 	if (x->hash.len != 0 && x->hash.len != 32)
+		r->bad = true;
+	return !r->bad;
+}
+
+const char *
+restore_does_name(uint8_t does)
+{
+	static const char *const names[] = {
+		[RESTORE_DOES_MAILBOX_BACK] = "mailbox-back", [RESTORE_DOES_RENAME] = "rename",
+		[RESTORE_DOES_ADD] = "add", [RESTORE_DOES_FLAGS] = "flags",
+		[RESTORE_DOES_REMOVE] = "remove", [RESTORE_DOES_DELETE] = "delete",
+		[RESTORE_DOES_SUBSCRIBE] = "subscribe",
+		[RESTORE_DOES_UNSUBSCRIBE] = "unsubscribe", [RESTORE_DOES_ACL] = "acl",
+	};
+
+	return does < ARRAY_LEN(names) && names[does] != NULL ? names[does] : "?";
+}
+
+void
+put_store_restore_line(struct buf *b, const struct store_restore_line *l)
+{
+	put_u8(b, l->does);
+	put_varint(b, l->messages);
+	put_span(b, l->path);
+	put_span(b, l->to);
+	put_span(b, l->uids);
+}
+
+bool
+get_store_restore_line(struct reader *r, struct store_restore_line *l)
+{
+	if (r->bad || r->p == r->end)
+		return false;
+	l->does = get_u8(r);
+	l->messages = get_varint32(r);
+	l->path = get_span(r);
+	l->to = get_span(r);
+	l->uids = get_span(r);
+	if (l->does < 1 || l->does > RESTORE_DOES_MAX || l->path.len > STORE_PATH_MAX ||
+	    l->to.len > STORE_PATH_MAX)
 		r->bad = true;
 	return !r->bad;
 }

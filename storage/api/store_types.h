@@ -309,5 +309,25 @@ bool get_store_fsck_found(struct reader *r, struct store_fsck_found *x);
 struct store_fsck_root { uint64_t account; struct span hash; };
 void put_store_fsck_root(struct buf *b, const struct store_fsck_root *x);
 bool get_store_fsck_root(struct reader *r, struct store_fsck_root *x);
+/* What a restore does, or would do. */
+enum restore_does {
+	RESTORE_DOES_MAILBOX_BACK = 1,	/* a deleted mailbox is there again: path */
+	RESTORE_DOES_RENAME = 2,	/* path to `to` */
+	RESTORE_DOES_ADD = 3,		/* messages into path; uids: those they had in `to` */
+	RESTORE_DOES_FLAGS = 4,		/* of messages in path: uids */
+	RESTORE_DOES_REMOVE = 5,	/* messages from path: uids */
+	RESTORE_DOES_DELETE = 6,	/* a mailbox goes: path */
+	RESTORE_DOES_SUBSCRIBE = 7, RESTORE_DOES_UNSUBSCRIBE = 8,
+	RESTORE_DOES_ACL = 9,		/* one entry of path's */
+	RESTORE_DOES_MAX = RESTORE_DOES_ACL
+};
+const char *restore_does_name(uint8_t does);
+struct store_restore_line {
+	uint8_t		does;
+	uint32_t	messages;
+	struct span	path, to, uids;		/* uids: uidset_encode() */
+};
+void put_store_restore_line(struct buf *b, const struct store_restore_line *l);
+bool get_store_restore_line(struct reader *r, struct store_restore_line *l);
 
 #endif

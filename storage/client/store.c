@@ -829,6 +829,9 @@ READ(url_sign, store_url_sign, STORE_URL_SIGN, STORE_URL_SIGNED)
 READ(url_find, store_url_find, STORE_URL_FIND, STORE_URL_FOUND)
 READ(url_body, store_url_body, STORE_URL_BODY, STORE_BODY_IS)
 
+READ(restore, store_restore, STORE_RESTORE, STORE_RESTORING)
+CHANGE(undelete, store_undelete, STORE_UNDELETE, STORE_RESTORED)
+
 READ(acl, store_acl_get, STORE_ACL, STORE_ACL_IS)
 CHANGE(acl_set, store_acl_set, STORE_ACL_SET, 0)
 READ(shared, store_shared, STORE_SHARED, STORE_SHARED_ARE)

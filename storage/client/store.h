@@ -43,7 +43,8 @@ typedef void (*store_event_fn)(void *arg, enum store_event ev, uint64_t modseq);
 struct store *store_open_channel(struct store_pool *p, uint32_t shard, struct span ticket,
     store_event_fn event, void *arg);
 /* Another account's mailboxes, as far as they are shared with who holds the ticket; the shard
- * is the owner's.  At most one a ticket and owner. */
+ * is the owner's.  At most one a ticket and owner.  The ticket's own account with
+ * STORE_UNDELETED: what was deleted in it. */
 struct store *store_open_shared(struct store_pool *p, uint32_t shard, struct span ticket,
     uint64_t owner, store_event_fn event, void *arg);
 /* Detaches; calls under way are cancelled; staged bodies are dropped. */
@@ -85,6 +86,8 @@ struct store_call *store_do_uidvalidity(struct store *s, const struct store_uidv
 struct store_call *store_do_sums(struct store *s, const struct store_sums *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_uidls(struct store *s, const struct store_uidls *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_uidl_put(struct store *s, const struct store_uidl_put *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_restore(struct store *s, const struct store_restore *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_undelete(struct store *s, const struct store_undelete *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_acl(struct store *s, const struct store_acl_get *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_acl_set(struct store *s, const struct store_acl_set *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_shared(struct store *s, const struct store_shared *rq, store_done_fn fn, void *arg);

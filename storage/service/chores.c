@@ -14,6 +14,7 @@
 #include "common/util/log.h"
 #include "common/util/mem.h"
 #include "storage/state/housekeeping.h"
+#include "storage/state/undelete.h"
 
 #define SOON_MS		1000u
 #define HOUR_MS		3600000u
@@ -28,7 +29,7 @@
 #define ONCE_KEPT_MS	(7 * 86400 * (int64_t)1000)
 
 enum step { STEP_DONE, STEP_MORE, STEP_OP };
-enum { PURGE, HISTORY, RETENTION, RECOUNT, OUTCOMES, CHORES };	/* CHORES: at rest */
+enum { PURGE, KEPT, HISTORY, RETENTION, RECOUNT, OUTCOMES, CHORES };	/* CHORES: at rest */
 
 struct chore_stats {
 	int64_t		last_s;		/* when it began last */
@@ -103,6 +104,39 @@ purge_done(struct chores *c, const struct op *op, const struct state_result *res
 	/* Done with this one, or it will not go now: on to the next. */
 	c->work = (struct state_work){ op->head.account, op->u.mailbox_purge.mailbox };
 	c->stats[PURGE].items++;
+}
+
+/* What is kept for undelete, too long or too much ---------------------------------------- */
+
+static enum step
+kept_step(struct chores *c, struct op *op)
+{
+	const struct service_conf *cf = &c->svc->cf;
+	int64_t before = clock_wall_ms() - (int64_t)cf->undelete_s * 1000, oldest;
+	struct state_account a;
+
+	while (!step_over(c)) {
+		if (!next_account(c, &a))
+			return STEP_DONE;
+		if (a.kept_bytes > 0 && a.deleted_ms == 0 && !a.purged &&
+		    state_undeleted_oldest(c->svc->state, a.id, &oldest) == ST_OK &&
+		    (a.kept_bytes > cf->undelete_max_bytes || oldest < before / 1000)) {
+			op->kind = OP_KEPT_PURGE;
+			op->head.account = a.id;
+			op->u.kept_purge = (struct op_kept_purge){ cf->undelete_max_bytes, before,
+			    ROWS };
+			return STEP_OP;
+		}
+	}
+	return STEP_MORE;
+}
+
+static void
+kept_done(struct chores *c, const struct op *op, const struct state_result *res)
+{
+	c->stats[KEPT].items++;
+	if (res->status == ST_OK && res->more)
+		c->account--;		/* the same one once more */
 }
 
 /* History, and accounts that nobody wants back ----------------------------------------- */
@@ -367,6 +401,7 @@ outcomes_done(struct chores *c, const struct op *op, const struct state_result *
 
 static const struct kind kinds[CHORES] = {
 	[PURGE] = { "purge", purge_step, purge_done },
+	[KEPT] = { "kept", kept_step, kept_done },
 	[HISTORY] = { "history", history_step, history_done },
 	[RETENTION] = { "retention", retention_step, retention_done },
 	[RECOUNT] = { "recount", recount_step, NULL },

@@ -18,6 +18,7 @@ storage_service_libservice_a_SOURCES = \
 	storage/service/record.c storage/service/record.h \
 	storage/service/replay.c \
 	storage/service/convert.c storage/service/convert.h storage/service/convert_main.c \
+	storage/service/restore.c \
 	storage/service/offline.c storage/service/offline.h storage/service/offline_main.c \
 	storage/service/opened.c storage/service/share.c \
 	storage/service/service.c storage/service/service.h storage/service/service_priv.h \

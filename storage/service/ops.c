@@ -30,6 +30,7 @@ union any {
 	struct store_metadata_set	metadata;
 	struct store_quota_set		quota;
 	struct store_url_key_make	url_key;
+	struct store_undelete		undelete;
 	max_align_t			align;
 	char				room[IPC_STRUCT_MAX];
 };
@@ -503,6 +504,17 @@ prepare_copy(struct request *rq, const struct store_copy *msg, bool *wait)
 	return st;
 }
 
+/* Out of what was deleted.  A message that moves out of it is brought back as well. */
+static enum status
+prepare_undelete(struct request *rq, const struct store_copy *msg)
+{
+	rq->op.kind = OP_UNDELETE;
+	rq->op.u.undelete = (struct op_undelete){ .mailbox = msg->mailbox & ~STORE_UNDELETED,
+	    .uids = msg->uids, .to = msg->to };
+	rq->rows = OP_ROWS;
+	return ST_OK;
+}
+
 static void
 admin_target(struct request *rq, uint64_t account)
 {
@@ -557,7 +569,13 @@ prepare(struct request *rq, const union any *msg, bool *wait)
 	case STORE_EXPUNGE:
 		return prepare_expunge(rq, &msg->expunge, wait);
 	case STORE_COPY:
-		return prepare_copy(rq, &msg->copy, wait);
+		return rq->chan->undeleted ? prepare_undelete(rq, &msg->copy) :
+		    prepare_copy(rq, &msg->copy, wait);
+	case STORE_UNDELETE:
+		op->kind = OP_UNDELETE;
+		op->u.undelete = (struct op_undelete){ .ids = msg->undelete.ids,
+		    .to = msg->undelete.to, .make = true };
+		return ST_OK;
 	case STORE_REMOVE:
 		op->kind = OP_REMOVE;
 		op->u.remove = (struct op_remove){ msg->remove.how, msg->remove.system,

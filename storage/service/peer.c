@@ -43,6 +43,7 @@ request_new(struct channel *c, const struct ipc_message *m, const struct ipc_hea
     const void *msg)
 {
 	struct request *rq = mem_zalloc(sizeof(*rq));
+	unsigned char *tail = rq->op.head.ticket + OP_TICKET_LEN - 8;
 
 	rq->svc = c->peer->svc;
 	rq->chan = c;
@@ -53,10 +54,10 @@ request_new(struct channel *c, const struct ipc_message *m, const struct ipc_hea
 		ipc_encode(m, msg, &rq->body);
 	/* What the channel was attached with when it asked: a renewal may come first. */
 	memcpy(rq->op.head.ticket, c->ticket.id, OP_TICKET_LEN);
+	/* The same ticket counts its changes anew on each of its channels. */
+	if (c->undeleted)
+		put_be64(tail, get_be64(tail) ^ STORE_UNDELETED);
 	if (channel_foreign(c)) {
-		/* The same ticket counts its changes anew on each of its channels. */
-		unsigned char *tail = rq->op.head.ticket + OP_TICKET_LEN - 8;
-
 		put_be64(tail, get_be64(tail) ^ c->account->id);
 		memcpy(rq->groups, c->groups, c->groups_len);
 		rq->op.head.groups = span(rq->groups, c->groups_len);
@@ -388,7 +389,7 @@ on_attach(struct peer *p, const struct ipc_message *m, const struct ipc_head *h,
 	struct state_account sa;
 	struct channel *c;
 	struct ticket t;
-	bool shared;
+	bool shared, undeleted;
 	enum status st = ST_UNAVAILABLE;
 
 	if (p->channels.count >= CHANNELS_MAX) {
@@ -407,9 +408,11 @@ on_attach(struct peer *p, const struct ipc_message *m, const struct ipc_head *h,
 		ipc_reply(p->ipc, h, st, 0, NULL);
 		return;
 	}
-	shared = msg->owner != 0 && msg->owner != t.account;
+	undeleted = msg->owner == (t.account | STORE_UNDELETED) && t.role == STORE_ROLE_ACCESS;
+	shared = !undeleted && msg->owner != 0 && msg->owner != t.account;
 	c = channel_new(p, h->chan, account_get(svc, shared ? msg->owner : t.account));
 	c->ticket = t;
+	c->undeleted = undeleted;
 	channel_take_groups(c);
 	table_put_u64(&p->channels, c->no, c);
 	if (shared)
@@ -580,10 +583,27 @@ rights_needed(const struct ipc_message *m, const void *msg)
 		case REMOVE_MOVE: return RIGHT_READ | RIGHT_INSERT | RIGHT_EXPUNGE;
 		default: return RIGHT_EXPUNGE;
 		}
+	case STORE_RESTORE: return RIGHT_ADMIN | RIGHT_DELETE_MSG | RIGHT_EXPUNGE;
+	case STORE_UNDELETE: return RIGHT_READ | RIGHT_INSERT;
 	case STORE_COPY:
 		return RIGHT_READ | RIGHT_INSERT |
 		    (((const struct store_copy *)msg)->move ? RIGHT_EXPUNGE : 0);
 	default: return 0;
+	}
+}
+
+/* What a channel that reads what was deleted may be asked for. */
+static bool
+undeleted_may(uint16_t no)
+{
+	switch (no) {
+	case STORE_LIST: case STORE_OPEN: case STORE_ROWS: case STORE_CACHE: case STORE_COLUMNS:
+	case STORE_MARKS: case STORE_BODY: case STORE_CHANGES: case STORE_COPY: case STORE_WATCH:
+	case STORE_TOUCHED: case STORE_ANNOTATIONS: case STORE_ANNOTATED: case STORE_TEXT_FIND:
+	case STORE_METADATA_GET:
+		return true;
+	default:
+		return false;
 	}
 }
 
@@ -604,6 +624,8 @@ judge(struct channel *c, const struct ipc_message *m, const void *msg)
 		return ST_DENIED;
 	}
 	if (c->ticket.role == STORE_ROLE_ACCESS && (need & ~c->ticket.rights) != 0)
+		return ST_DENIED;
+	if (c->undeleted && !undeleted_may(m->no))
 		return ST_DENIED;
 	return channel_foreign(c) ? share_judge(c, m) : ST_OK;
 }

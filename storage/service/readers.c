@@ -48,6 +48,8 @@ static void
 run(struct readers *r, struct reader_job *job)
 {
 	job->status = ST_OK;
+	if (job->work != NULL)
+		job->work(job, job->arg);
 	for (size_t i = 0; i < job->n_runs && job->status == ST_OK; i++)
 		job->status = (job->checked ? journal_read_checked : journal_read)(r->journal,
 		    job->runs[i].loc, job->data + job->runs[i].at);

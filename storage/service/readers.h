@@ -1,6 +1,6 @@
 /* storage/service/readers.h
- * A few threads that read message bodies which are not in memory, so that the loop
- * never waits for the disk. */
+ * A few threads that read message bodies which are not in memory, and other things that take
+ * long, so that the loop never waits for the disk. */
 #ifndef STORAGE_SERVICE_READERS_H
 #define STORAGE_SERVICE_READERS_H
 
@@ -34,6 +34,8 @@ struct reader_job {
 	char			*data;
 	bool			checked;	/* whole records, and their CRCs */
 	enum status		status;
+	/* Instead of reading: in the thread.  NULL: the runs are read. */
+	void			(*work)(struct reader_job *job, void *arg);
 	void			(*done)(struct reader_job *job, void *arg);
 	void			*arg;
 };

@@ -5,6 +5,7 @@
 #include "common/util/clock.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "storage/state/undelete.h"
 
 #define ROUND_US	1000		/* of reads, before the loop looks around */
 #define COLUMNS_PART	(256u << 10)
@@ -39,6 +40,7 @@ union any {
 	struct store_url_body	url_body;
 	struct store_annotations annotations;
 	struct store_annotated_get annotated;
+	struct store_restore	restore;
 	max_align_t		align;
 	char			room[IPC_STRUCT_MAX];
 };
@@ -57,6 +59,7 @@ read_is(uint16_t no)
 	case STORE_METADATA_GET: case STORE_SUMS:
 	case STORE_URL_SIGN: case STORE_URL_FIND: case STORE_URL_BODY:
 	case STORE_ANNOTATIONS: case STORE_ANNOTATED:
+	case STORE_RESTORE:
 		return true;
 	default:
 		return false;
@@ -113,7 +116,7 @@ take_uids(struct request *rq, struct span uids)
 	return uidset_decode(&rq->set, &r, STORE_RANGES_MAX) && reader_done(&r);
 }
 
-/* Of another account: whole in rq->items, which is told in parts. */
+/* Of another account, or of what was deleted: whole in rq->items, which is told in parts. */
 static enum step
 read_shared_list(struct request *rq, const struct store_list *msg)
 {
@@ -124,7 +127,9 @@ read_shared_list(struct request *rq, const struct store_list *msg)
 	struct reader r;
 	enum status st = ST_OK;
 
-	if (!rq->begun)
+	if (!rq->begun && rq->chan->undeleted)
+		st = state_undeleted_list(rq->svc->state, rq->account->id, msg->path, &rq->items);
+	else if (!rq->begun)
 		st = state_reader_list(rq->svc->state, rq->account->id, &by, msg->path, &rq->items);
 	rq->begun = true;
 	if (st == ST_NOT_FOUND)
@@ -220,6 +225,25 @@ recent(struct request *rq, uint64_t mailbox, uint32_t from, uint32_t uidnext, bo
 		tick_own(svc, &op, recent_kept);
 	}
 	return from;
+}
+
+static enum step
+open_undeleted(struct request *rq, const struct store_open *msg)
+{
+	struct store_opened o = { 0 };
+	struct buf uids = { 0 }, keywords = { 0 };
+	uint64_t mailbox = 0;
+	enum status st = state_undeleted_find(rq->svc->state, rq->account->id, msg->path, &mailbox);
+	enum step step;
+
+	if (st == ST_OK)
+		st = state_undeleted_open(rq->svc->state, rq->account->id, mailbox, &o, &uids,
+		    &keywords);
+	o.rights &= rq->chan->ticket.rights;
+	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_OPENED, &o);
+	buf_fini(&uids);
+	buf_fini(&keywords);
+	return step;
 }
 
 static enum step
@@ -392,11 +416,15 @@ changes_head(struct request *rq, const struct store_changes *msg, struct store_c
 		st = state_keywords(rq->svc->state, rq->account->id, 0, keywords);
 	if (st != ST_OK)
 		return st;
-	if (!c->gone)
+	if (!c->gone && !rq->chan->undeleted)
 		c->recent_from = recent(rq, msg->mailbox, c->recent_from, c->uidnext,
 		    msg->claim_recent);
 	if (c->full)
 		full_vanished(rq, msg, &gone);
+	/* All that is there says what is not; told is what came. */
+	if (c->full && rq->chan->undeleted)
+		st = state_undeleted_since(rq->svc->state, rq->account->id, msg->mailbox, since,
+		    &c->changed);
 	uidset_encode(c->full ? &gone : &c->vanished, vanished);
 	uidset_fini(&gone);
 	if (msg->uids_only)
@@ -404,7 +432,7 @@ changes_head(struct request *rq, const struct store_changes *msg, struct store_c
 	are->vanished = buf_span(vanished);
 	are->changed = buf_span(changed);
 	are->keywords = buf_span(keywords);
-	return ST_OK;
+	return st;
 }
 
 static enum step
@@ -425,7 +453,8 @@ read_changes(struct request *rq, const struct store_changes *msg)
 		st = share_rows(rq, msg->mailbox, ROW_FLAGS, &rows);
 	if (st == ST_NOT_FOUND && rq->begun && rq->resume != 0)
 		st = ST_UNAVAILABLE;	/* deleted between two parts: ask again */
-	if (st == ST_OK && !c->gone && c->urls_told != 0 && !channel_foreign(rq->chan))
+	if (st == ST_OK && !c->gone && c->urls_told != 0 && !channel_foreign(rq->chan) &&
+	    !rq->chan->undeleted)
 		st = state_url_reset(rq->svc->state, rq->account->id, msg->mailbox, &are.url_reset);
 	are.highestmodseq = c->highestmodseq;
 	are.uidnext = c->uidnext;
@@ -969,9 +998,10 @@ read_step(struct request *rq)
 	case STORE_ACL: return read_acl(rq, &msg.acl);
 	case STORE_SHARED: return read_shared(rq, &msg.shared);
 	case STORE_LIST:
-		return channel_foreign(rq->chan) ? read_shared_list(rq, &msg.list) :
-		    read_list(rq, &msg.list);
-	case STORE_OPEN: return read_open(rq, &msg.open);
+		return channel_foreign(rq->chan) || rq->chan->undeleted ?
+		    read_shared_list(rq, &msg.list) : read_list(rq, &msg.list);
+	case STORE_OPEN:
+		return rq->chan->undeleted ? open_undeleted(rq, &msg.open) : read_open(rq, &msg.open);
 	case STORE_ROWS: return read_rows(rq, &msg.rows);
 	case STORE_CACHE: return read_cache(rq, &msg.cache);
 	case STORE_COLUMNS: return read_columns(rq, &msg.columns);
@@ -989,6 +1019,9 @@ read_step(struct request *rq)
 	case STORE_URL_BODY: return read_url_body(rq, &msg.url_body);
 	case STORE_ANNOTATIONS: return read_annotations(rq, &msg.annotations);
 	case STORE_ANNOTATED: return read_annotated(rq, &msg.annotated);
+	case STORE_RESTORE:
+		restore_begin(rq, &msg.restore);
+		return STEP_BUSY;
 	default: return fail(rq, ST_BUG);
 	}
 }

@@ -145,6 +145,7 @@ service_open(struct loop *l, const struct service_conf *cf, const char *dir,
 	list_init(&svc->tick);
 	list_init(&svc->opened);
 	list_init(&svc->reads);
+	list_init(&svc->restores);
 	voids_init(&svc->voids, VOIDS_MAX);
 	st = rebuild_open(svc);
 	if (st != ST_OK) {
@@ -219,6 +220,7 @@ service_close(struct service **svcp)
 	readers_free(&svc->readers);
 	index_free(svc);
 	drop_requests(svc);
+	restores_fini(svc);
 	tickets_fini(svc);
 	loop_io_free(&svc->flush_io);
 	loop_task_free(&svc->tick_task);

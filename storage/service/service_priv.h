@@ -53,6 +53,7 @@ struct channel {
 	size_t		 groups_len;
 	uint64_t	 opened;	/* of another account: the mailbox opened last */
 	bool		 attached, revoked, watching, told, leased;
+	bool		 undeleted;	/* reads what was deleted */
 	uint64_t	 lease;
 	uint64_t	 made, answered;	/* changes */
 	struct list	 waiting;	/* reads behind changes */
@@ -116,6 +117,7 @@ struct request {
 	struct stage	*stage;		/* of a chunk */
 	enum status	 status;	/* not ST_OK: refused without an operation */
 	void		(*done)(struct request *rq, const struct state_result *res);
+	void		*own;		/* for done */
 	/* reads */
 	bool		 begun, busy;	/* busy: with a reader thread */
 	uint32_t	 resume;
@@ -149,6 +151,7 @@ struct service {
 	struct list		 reads;		/* long reads, in turn */
 	struct loop_task	*reads_task;
 	struct readers		*readers;
+	struct list		 restores;	/* restore.c */
 	struct list		 opened;	/* opened.c */
 	size_t			 n_opened, opened_runs;
 	struct table		 leased;	/* account, lease -> when, where that matters */
@@ -264,6 +267,12 @@ void tick_own(struct service *svc, const struct op *op,
 /* The same with an OP_RELOCATE's moves, and put_span() of the bodies; both are taken. */
 void tick_own_bodies(struct service *svc, struct op *op, struct buf *moves, struct buf *bodies,
     void (*done)(struct request *rq, const struct state_result *res));
+void tick_own_for(struct service *svc, const struct op *op,
+    void (*done)(struct request *rq, const struct state_result *res), void *arg);
+
+/* restore.c: answers and frees the request, later. */
+void restore_begin(struct request *rq, const struct store_restore *msg);
+void restores_fini(struct service *svc);
 
 /* reads.c */
 bool read_is(uint16_t no);

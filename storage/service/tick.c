@@ -90,6 +90,17 @@ tick_own_bodies(struct service *svc, struct op *op, struct buf *moves, struct bu
 	tick_queue(rq);
 }
 
+void
+tick_own_for(struct service *svc, const struct op *op,
+    void (*done)(struct request *rq, const struct state_result *res), void *arg)
+{
+	struct request *rq = own(svc, op, done);
+
+	rq->own = arg;
+	rq->rows = OP_ROWS;
+	tick_queue(rq);
+}
+
 static void
 stage_ended(struct request *rq, const struct state_result *res)
 {

@@ -238,6 +238,18 @@ acl_unindex(struct state *s, uint64_t account, uint64_t mailbox)
 }
 
 enum status
+acl_reindex(struct state *s, uint64_t account, uint64_t mailbox)
+{
+	struct entries *l = mem_zalloc(sizeof(*l));
+	enum status st = load(s, account, mailbox, l);
+
+	if (st == ST_OK)
+		st = index_entries(s, account, mailbox, l, true);
+	mem_free(&l);
+	return st;
+}
+
+enum status
 acl_drop(struct state *s, uint64_t account, uint64_t mailbox)
 {
 	struct key k;
@@ -300,6 +312,16 @@ change_list(struct entries *l, const struct op_acl_set *p, bool *changed)
 	return l->n <= STORE_ACL_MAX ? ST_OK : ST_LIMIT;
 }
 
+/* For the history row. */
+static void
+note_old(struct apply *ap, uint64_t mailbox, const struct entries *l)
+{
+	ap->noted = mailbox;
+	buf_reserve(&ap->old, 1);
+	for (size_t i = 0; i < l->n; i++)
+		put_store_acl(&ap->old, &l->e[i]);
+}
+
 static enum status
 set(struct apply *ap, struct mbox *m, struct entries *l)
 {
@@ -313,6 +335,7 @@ set(struct apply *ap, struct mbox *m, struct entries *l)
 	if (st == ST_OK)
 		ap->r->status = change_list(l, &ap->op->u.acl_set, &changed);
 	if (st == ST_OK && ap->r->status == ST_OK && changed) {
+		note_old(ap, m->id, old);
 		st = index_entries(ap->s, ap->a->id, m->id, old, false);
 		if (st == ST_OK)
 			st = save(ap->s, ap->a->id, m->id, l);

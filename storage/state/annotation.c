@@ -20,6 +20,7 @@ enum { OLD_NONE = 0, OLD_VALUE = 1, OLD_NOT_KEPT = 2 };
 
 #define UID_KEY 20u		/* bytes before the reader in a key of annotation */
 #define NAME_KEY 28u		/* before the entry */
+#define LOG_NAME_KEY 36u	/* the same in annlog */
 
 static uint64_t
 reader_of(const struct apply *ap, bool shared)
@@ -572,6 +573,57 @@ annotations_drop(struct apply *ap, struct mbox *m, uint32_t uid, uint64_t modseq
 		    -(int64_t)(key.len - NAME_KEY + value.len));
 		if (st == ST_OK && modseq != 0)
 			st = log_old(ap, m, modseq, key, value);
+	}
+	buf_fini(&rows);
+	return st;
+}
+
+/* ---- brought back ---- */
+
+static enum status
+put_back(struct apply *ap, struct mbox *to, uint32_t made, struct span key, struct span old)
+{
+	struct key k;
+
+	/* The log's key has the modseq before the uid. */
+	if (ap->a->rec.annotation_bytes + (key.len - LOG_NAME_KEY) + old.len >
+	    STORE_ANNOTATION_BYTES_MAX)
+		return ST_OK;
+	key_uid(&k, ap->a->id, to->id, made);
+	key_add(&k, span_sub(key, LOG_NAME_KEY - 8, key.len));
+	count(ap, to, get_be64(key.p + LOG_NAME_KEY - 8), 1,
+	    (int64_t)(key.len - LOG_NAME_KEY + old.len));
+	buf_add_span(st_put_start(ap->s), old);
+	return st_put(ap->s, TAB_ANNOTATION, &k);
+}
+
+enum status
+annotations_back(struct apply *ap, uint64_t mailbox, uint64_t modseq, uint32_t uid,
+    struct mbox *to, uint32_t made)
+{
+	struct engine_cursor *c = NULL;
+	struct buf rows = { 0 };
+	struct span key, payload;
+	struct reader r;
+	struct key prefix;
+	enum status st;
+
+	if (ap->a->rec.annlog_rows == 0)
+		return ST_OK;
+	key_change(&prefix, ap->a->id, mailbox, modseq, uid);
+	TRY(engine_cursor_open(ap->s->e, ap->s->txn, TAB_ANNLOG, key_span(&prefix), &c));
+	while ((st = st_next(ap->s, TAB_ANNLOG, c, &key, &payload)) == ST_OK) {
+		if (payload.len == 0 || payload.p[0] != OLD_VALUE)
+			continue;
+		put_span(&rows, key);
+		put_span(&rows, span_sub(payload, 1, payload.len));
+	}
+	engine_cursor_close(&c);
+	reader_init(&r, rows.data, rows.len);
+	st = st == ST_NOT_FOUND ? ST_OK : st;
+	while (st == ST_OK && reader_left(&r) > 0) {
+		key = get_span(&r);
+		st = put_back(ap, to, made, key, get_span(&r));
 	}
 	buf_fini(&rows);
 	return st;

@@ -70,8 +70,10 @@ history_add(struct apply *ap)
 		h.noted = ap->op->u.metadata.mailbox;
 		metadata_names(&ap->op->u.metadata, &names);
 		h.names = buf_span(&names);
+	} else if (ap->old.data != NULL) {
+		h.noted = ap->noted;
+		h.names = buf_span(&ap->old);
 	}
-
 	key_2(&k, ap->a->id, ap->modseq);
 	rec_history_put(st_put_start(ap->s), &h);
 	st = st_put(ap->s, TAB_HISTORY, &k);
@@ -141,10 +143,10 @@ forget_changes(struct apply *ap, uint64_t mailbox, uint64_t modseq, uint32_t *le
 	return st;
 }
 
-/* A tombstone goes with the row that tells of it.  ST_CONFLICT: rows are still under it, the
- * mailbox's purge comes first. */
+/* A tombstone goes with the row that tells of it, unless it was brought back since.
+ * ST_CONFLICT: rows are still under it, the mailbox's purge comes first. */
 static enum status
-forget_mailbox(struct apply *ap, uint64_t mailbox)
+forget_mailbox(struct apply *ap, uint64_t mailbox, int64_t time_ms)
 {
 	struct mbox *m;
 	struct key k;
@@ -153,7 +155,7 @@ forget_mailbox(struct apply *ap, uint64_t mailbox)
 	if (st == ST_NOT_FOUND)
 		return ST_OK;
 	TRY(st);
-	if (m->rec.deleted_ms == 0)
+	if (m->rec.deleted_ms != (time_ms != 0 ? time_ms : 1))
 		return ST_OK;
 	if (m->rec.messages > 0)
 		return ST_CONFLICT;
@@ -169,7 +171,7 @@ forget_mailbox(struct apply *ap, uint64_t mailbox)
 }
 
 static enum status
-forget_mchanges(struct apply *ap, uint64_t modseq)
+forget_mchanges(struct apply *ap, uint64_t modseq, int64_t time_ms)
 {
 	struct buf key = { 0 }, value = { 0 };
 	struct rec_mchange c;
@@ -185,7 +187,7 @@ forget_mchanges(struct apply *ap, uint64_t modseq)
 		if (!rec_mchange_get(buf_span(&value), &c))
 			st = st_damaged(ap->s, TAB_MCHANGE, buf_span(&key));
 		if (st == ST_OK && c.kind == CHANGE_DESTROYED)
-			st = forget_mailbox(ap, get_be64(key.data + 16));
+			st = forget_mailbox(ap, get_be64(key.data + 16), time_ms);
 		if (st == ST_OK)
 			st = st_del(ap->s, TAB_MCHANGE, &k);
 	}
@@ -209,7 +211,7 @@ forget_operation(struct apply *ap, uint64_t modseq, const struct rec_history *h,
 		if (st != ST_NOT_FOUND)
 			return st;		/* failed, or no rows left to spend */
 	}
-	TRY(forget_mchanges(ap, modseq));
+	TRY(forget_mchanges(ap, modseq, h->time_ms));
 	key_2(&k, ap->a->id, modseq);
 	TRY(st_del(ap->s, TAB_HISTORY, &k));
 	ap->a->rec.horizon = modseq;

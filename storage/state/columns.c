@@ -224,7 +224,16 @@ elsewhere(struct state_columns *c, struct group *g, uint32_t uid, const struct r
 	struct key k;
 	enum status st;
 
-	if (c->fields == 0) {
+	if (c->fields == 0 && (w->mailbox & STATE_UNDELETED)) {
+		struct rec_undel row;
+
+		st = undel_row(w->s, w->account, w->mailbox, uid, &c->scratch, &row);
+		if (st == ST_NOT_FOUND)
+			return ST_OK;
+		TRY(st);
+		found = row.x;
+		x = &found;
+	} else if (c->fields == 0) {
 		key_uid(&k, w->account, w->mailbox, uid);
 		st = st_get(w->s, NULL, TAB_MINDEX, &k, &c->scratch, &payload);
 		if (st == ST_NOT_FOUND)

@@ -241,6 +241,24 @@ judge_members(struct state_fsck *f, struct span key, const struct rec_message *m
 		    "is kept for a history that is not there");
 }
 
+/* Where undelete finds it. */
+static void
+judge_kept(struct state_fsck *f, struct span key, struct rec_message *m)
+{
+	struct key k;
+
+	key_uid(&k, f->account, m->kept_mailbox, m->kept_no);
+	if (m->kept_mailbox == 0 || fsck_any(f, TAB_UNDEL, &k))
+		return;
+	fsck_found(f, TAB_MESSAGE, key, CURE_ROWS, "is kept as number %u of mailbox %" PRIx64
+	    ", which is not there", m->kept_no, m->kept_mailbox);
+	m->kept_mailbox = 0;
+	m->kept_no = 0;
+	rec_message_put(fsck_put_start(f), m);
+	key_text(&k, key);
+	fsck_put(f, TAB_MESSAGE, &k);
+}
+
 static bool
 good_place(struct state_fsck *f, struct span locs, size_t i, struct journal_loc *l)
 {
@@ -327,6 +345,7 @@ fsck_message(struct state_fsck *f, enum tab t, struct span key, struct span payl
 	judge_members(f, key, &m);
 	judge_thread(f, key, &m);
 	judge_extent(f, key, &m);
+	judge_kept(f, key, &m);
 }
 
 void

@@ -441,6 +441,30 @@ fsck_meta_rows(struct state_fsck *f)
 	buf_fini(&due);
 }
 
+/* ---- what is kept for undelete ---- */
+
+void
+fsck_kept(struct state_fsck *f, enum tab t, struct span key, struct span payload)
+{
+	struct rec_undel row;
+	struct rec_message m;
+	struct span found;
+	enum seen seen;
+	struct key k;
+
+	if (key.len != 20 || !rec_undel_get(payload, &row)) {
+		malformed(f, t, key, CURE_QUARANTINE);
+		return;
+	}
+	key_2(&k, f->account, row.x.message);
+	seen = fsck_look(f, TAB_MESSAGE, &k, &f->v1, &found);
+	if (seen == ROW_NONE)
+		fsck_orphan(f, t, key, "of no message");
+	else if (seen == ROW_GOOD && rec_message_get(found, &m) &&
+	    (m.kept_mailbox != get_be64(key.p + 8) || m.kept_no != get_be32(key.p + 16)))
+		fsck_orphan(f, t, key, "of a message that is not kept here");
+}
+
 /* ---- the order of the walk ---- */
 
 const struct fsck_table fsck_account_tables[] = {
@@ -450,6 +474,7 @@ const struct fsck_table fsck_account_tables[] = {
 	{ TAB_WORK, fsck_work, CURE_ROWS },
 	{ TAB_MAILBOX, fsck_mailbox, CURE_REBUILD },
 	{ TAB_THREAD, fsck_thread, CURE_ROWS },
+	{ TAB_UNDEL, fsck_kept, CURE_QUARANTINE },
 	{ TAB_MESSAGE, fsck_message, CURE_REBUILD },
 	{ TAB_UIDMAP, fsck_uidmap, CURE_ROWS },
 	{ TAB_MINDEX, fsck_index, CURE_REBUILD },

@@ -2,7 +2,7 @@
 #include "storage/state/state_priv.h"
 
 /* A role belongs to one mailbox of an account (RFC 8621 §2). */
-static enum status
+enum status
 role_taken(struct apply *ap, uint8_t role, bool *taken)
 {
 	struct engine_cursor *c = NULL;
@@ -222,7 +222,7 @@ measure(struct apply *ap, uint64_t mailbox, unsigned above, unsigned *parts, siz
 }
 
 /* Makes the superiors that a path lacks; *parent: its direct one; *name: its last part. */
-static enum status
+enum status
 make_superiors(struct apply *ap, const struct path_at *at, uint64_t *parent, struct span *name)
 {
 	struct path_at up = *at;
@@ -374,6 +374,10 @@ subscription_set(struct apply *ap, struct span path, bool on)
 	if ((st == ST_OK) == on)
 		return ST_OK;
 	ap->a->rec.mailbox_modseq = ap_modseq(ap);
+	if (ap->op->kind == OP_SUBSCRIBE) {
+		ap->noted = !on;
+		buf_add_span(&ap->old, path);
+	}
 	if (!on)
 		return st_del(ap->s, TAB_SUBSCR, &k);
 	buf_add_span(st_put_start(ap->s), path);

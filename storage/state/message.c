@@ -89,6 +89,7 @@ member_add(struct apply *ap, struct mbox *m, struct message *msg, struct rec_ind
 	ap->a->rec.messages++;
 	put_rec_member(&msg->members, (struct rec_member){ m->id, *uid });
 	if (msg->rec.gone_modseq != 0) {
+		TRY(undel_drop(ap, msg));
 		ap->a->rec.kept_bytes -= msg->rec.size;
 		msg->rec.gone_modseq = 0;
 	}
@@ -118,7 +119,10 @@ member_remove(struct apply *ap, struct mbox *m, uint32_t uid, const struct rec_i
     struct message *msg)
 {
 	const struct rec_change c = { .kind = CHANGE_DESTROYED, .message = x->message,
-		.thread = x->thread, .old_modseq = x->modseq, .old_flags = x->flags };
+		.thread = x->thread, .old_modseq = x->modseq, .old_flags = x->flags,
+		.dated = x->received_s != msg->rec.received_s ||
+		    x->received_zone != msg->rec.received_zone,
+		.old_received_s = x->received_s, .old_received_zone = x->received_zone };
 	struct key k;
 
 	key_uid(&k, ap->a->id, m->id, uid);
@@ -137,6 +141,7 @@ member_remove(struct apply *ap, struct mbox *m, uint32_t uid, const struct rec_i
 	if (msg->members.len == 0) {
 		msg->rec.gone_modseq = ap->modseq;
 		ap->a->rec.kept_bytes += msg->rec.size;
+		TRY(undel_add(ap, m, uid, x, msg));
 	}
 	return ST_OK;
 }
@@ -183,6 +188,7 @@ message_purge(struct apply *ap, struct message *msg)
 
 	ap->a->rec.kept_bytes -= msg->rec.size;
 	ap->a->dirty = true;
+	TRY(undel_drop(ap, msg));
 	TRY(thread_leave(ap, msg));
 	TRY(extent_unref(ap->s, msg->rec.extent));
 	key_uid(&k, ap->a->id, msg->rec.home_mailbox, msg->rec.home_uid);

@@ -77,6 +77,14 @@ static const struct field incarnate[] = { F(VARINT, incarnate, after), { 0 } };
 static const struct field relocate[] = { F(SPAN, relocate, moves), { 0 } };
 static const struct field retention[] = { F(VARINT, retention, mailbox),
 	F(I64, retention, before_s), F(U8, retention, role), F(SPAN, retention, uids), { 0 } };
+static const struct field undelete[] = { F(VARINT, undelete, mailbox), F(SPAN, undelete, uids),
+	F(SPAN, undelete, ids), F(SPAN, undelete, to), F(BOOL, undelete, make), { 0 } };
+static const struct field restore[] = { F(SPAN, restore, steps), F(BOOL, restore, exact),
+	{ 0 } };
+static const struct field mailbox_revive[] = { F(VARINT, mailbox_revive, mailbox),
+	F(SPAN, mailbox_revive, path), { 0 } };
+static const struct field kept_purge[] = { F(VARINT, kept_purge, bytes),
+	F(I64, kept_purge, before_ms), F(U32, kept_purge, rows), { 0 } };
 
 static const struct {
 	const char		*name;
@@ -120,6 +128,10 @@ static const struct {
 	[OP_RETENTION] = { "retention", retention },
 	[OP_APPEND_PLACED] = { "append-placed", append_placed },
 	[OP_UIDVALIDITY] = { "uidvalidity", uidvalidity },
+	[OP_UNDELETE] = { "undelete", undelete },
+	[OP_RESTORE] = { "restore", restore },
+	[OP_MAILBOX_REVIVE] = { "mailbox-revive", mailbox_revive },
+	[OP_KEPT_PURGE] = { "kept-purge", kept_purge },
 };
 
 static const struct field *
@@ -396,6 +408,35 @@ get_op_move(struct reader *r, struct op_move *m)
 	m->offset = get_u32(r);
 	m->length = get_u32(r);
 	if (m->index >= OP_PIECES_MAX || m->segment == 0)
+		r->bad = true;
+	return !r->bad;
+}
+
+void
+put_op_restore_step(struct buf *b, const struct op_restore_step *s)
+{
+	put_u8(b, s->kind);
+	put_varint(b, s->mailbox);
+	put_varint(b, s->log_mailbox);
+	put_varint(b, s->log_modseq);
+	put_varint(b, s->log_uid);
+	put_varint(b, s->uid);
+	put_varint(b, s->modseq);
+}
+
+bool
+get_op_restore_step(struct reader *r, struct op_restore_step *s)
+{
+	if (r->bad || r->p == r->end)
+		return false;
+	s->kind = get_u8(r);
+	s->mailbox = get_varint(r);
+	s->log_mailbox = get_varint(r);
+	s->log_modseq = get_varint(r);
+	s->log_uid = get_varint32(r);
+	s->uid = get_varint32(r);
+	s->modseq = get_varint(r);
+	if (s->kind < RESTORE_ADD || s->kind > RESTORE_REMOVE)
 		r->bad = true;
 	return !r->bad;
 }

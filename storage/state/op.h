@@ -44,6 +44,7 @@ enum op_kind {
 	OP_REMOVE = 90, OP_UIDL_PUT = 91,
 	OP_URL_KEY = 100,
 	OP_REPAIR = 110,
+	OP_UNDELETE = 120, OP_RESTORE = 121, OP_MAILBOX_REVIVE = 122, OP_KEPT_PURGE = 123,
 	OP_INCARNATE = 130, OP_RELOCATE = 131,
 	OP_APPEND_PLACED = 140, OP_UIDVALIDITY = 141,
 	OP_RETENTION = 160
@@ -172,6 +173,37 @@ struct op_repair_row {
 void put_op_repair_row(struct buf *b, const struct op_repair_row *r);
 bool get_op_repair_row(struct reader *r, struct op_repair_row *row);
 struct op_repair { struct span rows; };
+/* Brings messages back that nobody has any more: those of numbers in what was deleted from a
+ * mailbox (mailbox, and uids: their numbers in undel), or by id (ids: u64 each).  At most
+ * OP_ROWS.  to: a path, made when it is missing and `make`; empty, of ids alone: each into the
+ * mailbox it was in last, or one of that name. */
+struct op_undelete {
+	uint64_t	mailbox;
+	struct span	uids, ids, to;
+	bool		make;
+};
+/* What was then, step by step; at most OP_ROWS.  What is not as the step says any more is passed
+ * over.  exact: a step may take a message's last membership away. */
+enum restore_kind { RESTORE_ADD = 1, RESTORE_FLAGS = 2, RESTORE_REMOVE = 3 };
+struct op_restore_step {
+	uint8_t		kind;
+	uint64_t	mailbox;	/* where */
+	/* add, flags: the change row that has how it was. */
+	uint64_t	log_mailbox, log_modseq;
+	uint32_t	log_uid;
+	/* flags, remove: of this uid, while it has this modseq. */
+	uint32_t	uid;
+	uint64_t	modseq;
+};
+void put_op_restore_step(struct buf *b, const struct op_restore_step *s);
+bool get_op_restore_step(struct reader *r, struct op_restore_step *s);
+struct op_restore { struct span steps; bool exact; };
+/* A deleted mailbox is there again, empty, as `path`.  ST_EXISTS; ST_UNAVAILABLE: it is still
+ * being emptied. */
+struct op_mailbox_revive { uint64_t mailbox; struct span path; };
+/* Gives up what is kept for undelete alone, the oldest first: what went before before_ms, and
+ * more until at most `bytes` are left; at most `rows` messages. */
+struct op_kept_purge { uint64_t bytes; int64_t before_ms; uint32_t rows; };
 /* Ends what an account has under way: rows of a copy or an append that was not committed
  * go, and the old places of a committed move; at most `rows` of them. */
 struct op_stage_end { uint32_t rows; };
@@ -224,6 +256,10 @@ struct op {
 		struct op_relocate		relocate;
 		struct op_retention		retention;
 		struct op_uidvalidity		uidvalidity;
+		struct op_undelete		undelete;
+		struct op_restore		restore;
+		struct op_mailbox_revive	mailbox_revive;
+		struct op_kept_purge		kept_purge;
 	} u;
 };
 

@@ -19,14 +19,15 @@ read_live_mailbox(struct state *s, uint64_t account, uint64_t mailbox, uint32_t 
 	struct rec_account a;
 	struct rec_mailbox m;
 	struct buf value = { 0 };
+	bool undeleted = (mailbox & STATE_UNDELETED) != 0;
 	enum status st;
 
 	TRY(live_account(s, account, &a));
-	st = st_read_mailbox(s, NULL, account, mailbox, &m, &value);
-	if (st == ST_OK && m.deleted_ms != 0)
+	st = st_read_mailbox(s, NULL, account, mailbox & ~STATE_UNDELETED, &m, &value);
+	if (st == ST_OK && m.deleted_ms != 0 && !undeleted)
 		st = ST_NOT_FOUND;
 	if (st == ST_OK)
-		*last = m.uidnext - 1;
+		*last = !undeleted ? m.uidnext - 1 : m.undel_next > 0 ? m.undel_next - 1 : 0;
 	buf_fini(&value);
 	return st;
 }
@@ -143,6 +144,13 @@ state_first_uids(struct state *s, uint64_t account, uint64_t mailbox, enum state
 	TRY(read_live_mailbox(s, account, mailbox, &last));
 	if (among != NULL && among->n == 0)
 		return ST_OK;
+	if (mailbox & STATE_UNDELETED) {
+		TRY(undel_uids(s, account, mailbox, which, out));
+		if (among != NULL)
+			uidset_intersect(out, among);
+		cut(out, max);
+		return ST_OK;
+	}
 	key_2(&k, account, mailbox);
 	TRY(engine_cursor_open(s->e, NULL, TAB_UIDMAP, key_span(&k), &c));
 	if (among != NULL) {
@@ -185,6 +193,8 @@ state_marks(struct state *s, uint64_t account, uint64_t mailbox,
 	enum status st;
 
 	TRY(read_live_mailbox(s, account, mailbox, &last));
+	if (mailbox & STATE_UNDELETED)
+		return undel_marks(s, account, mailbox, sets);
 	key_2(&k, account, mailbox);
 	TRY(engine_cursor_open(s->e, NULL, TAB_UIDMAP, key_span(&k), &c));
 	while ((st = st_next(s, TAB_UIDMAP, c, &key, &payload)) == ST_OK) {
@@ -204,12 +214,31 @@ state_marks(struct state *s, uint64_t account, uint64_t mailbox,
 
 /* ---- rows ---- */
 
+static enum tab
+walk_table(const struct walk *w)
+{
+	return w->mailbox & STATE_UNDELETED ? TAB_UNDEL : TAB_MINDEX;
+}
+
+static bool
+walk_row(const struct walk *w, struct span payload, struct rec_index *x)
+{
+	struct rec_undel row;
+
+	if (!(w->mailbox & STATE_UNDELETED))
+		return rec_index_get(payload, x);
+	if (!rec_undel_get(payload, &row))
+		return false;
+	*x = row.x;
+	return true;
+}
+
 static void
 walk_seek(struct walk *w, uint32_t uid)
 {
 	struct key k;
 
-	key_uid(&k, w->account, w->mailbox, uid);
+	key_uid(&k, w->account, w->mailbox & ~STATE_UNDELETED, uid);
 	engine_cursor_seek(w->c, key_span(&k));
 }
 
@@ -218,8 +247,8 @@ walk_open(struct walk *w, uint32_t from)
 {
 	struct key k;
 
-	key_2(&k, w->account, w->mailbox);
-	TRY(engine_cursor_open(w->s->e, NULL, TAB_MINDEX, key_span(&k), &w->c));
+	key_2(&k, w->account, w->mailbox & ~STATE_UNDELETED);
+	TRY(engine_cursor_open(w->s->e, NULL, walk_table(w), key_span(&k), &w->c));
 	while (w->range < w->uids->n && w->uids->r[w->range].hi < from)
 		w->range++;
 	if (w->range < w->uids->n)
@@ -242,7 +271,7 @@ walk_next(struct walk *w, uint32_t *uid, struct rec_index *x)
 		}
 		if (r->lo > w->at && r->lo - w->at > SEEK_GAP)
 			walk_seek(w, r->lo);
-		TRY(st_next(w->s, TAB_MINDEX, w->c, &key, &payload));
+		TRY(st_next(w->s, walk_table(w), w->c, &key, &payload));
 		w->at = get_be32(key.p + 16);
 		if (w->at > w->last)
 			break;
@@ -250,8 +279,8 @@ walk_next(struct walk *w, uint32_t *uid, struct rec_index *x)
 			w->range++;
 		if (w->range == w->uids->n || w->uids->r[w->range].lo > w->at)
 			continue;
-		if (!rec_index_get(payload, x))
-			return st_damaged(w->s, TAB_MINDEX, key);
+		if (!walk_row(w, payload, x))
+			return st_damaged(w->s, walk_table(w), key);
 		*uid = w->at;
 		return ST_OK;
 	}
@@ -580,6 +609,8 @@ state_changes(struct state *s, uint64_t account, uint64_t mailbox, uint64_t sinc
 	uidset_clear(&c->vanished);
 	c->full = c->gone = c->more = false;
 	TRY(live_account(s, account, &a));
+	if (mailbox & STATE_UNDELETED)
+		return undel_changes(s, account, mailbox, since, c);
 	st = st_read_mailbox(s, NULL, account, mailbox, &m, &value);
 	buf_fini(&value);
 	TRY(st);

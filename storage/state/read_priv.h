@@ -4,6 +4,7 @@
 #define STORAGE_STATE_READ_PRIV_H
 
 #include "storage/state/cold.h"
+#include "storage/state/undelete.h"
 
 #define SEEK_GAP 200u		/* rows skipped by stepping are cheaper than a seek below this */
 
@@ -25,4 +26,15 @@ enum status walk_next(struct walk *w, uint32_t *uid, struct rec_index *x);
 /* last: the highest uid given out; rows above it are staged, and nobody's yet. */
 enum status read_live_mailbox(struct state *s, uint64_t account, uint64_t mailbox,
     uint32_t *last);
+
+/* Of what was deleted (read_undeleted.c): the mailbox has STATE_UNDELETED. */
+enum status undel_row(struct state *s, uint64_t account, uint64_t mailbox, uint32_t no,
+    struct buf *value, struct rec_undel *row);
+enum status undel_marks(struct state *s, uint64_t account, uint64_t mailbox,
+    struct uidset sets[STATE_DELETED + 1]);
+enum status undel_uids(struct state *s, uint64_t account, uint64_t mailbox,
+    enum state_which which, struct uidset *out);
+enum status undel_changes(struct state *s, uint64_t account, uint64_t mailbox, uint64_t since,
+    struct state_changes *c);
+
 #endif

@@ -26,6 +26,7 @@ const char *const state_tables[] = {
 	[TAB_PLACED] = "placed",
 	[TAB_UIDHIGH] = "uidhigh", [TAB_QUARANTINE] = "quarantine",
 	[TAB_FRESH] = "fresh", [TAB_PACK] = "pack",
+	[TAB_UNDEL] = "undel",
 };
 const size_t state_n_tables = TAB_COUNT;
 
@@ -308,8 +309,10 @@ rec_mailbox_put(struct buf *b, const struct rec_mailbox *r)
 	put_u64(b, (uint64_t)r->created_ms);
 	put_u64(b, (uint64_t)r->deleted_ms);
 	put_span(b, r->name);
-	if (r->annotations > 0)
+	if (r->annotations > 0 || r->undel_next > 0)
 		put_varint(b, r->annotations);
+	if (r->undel_next > 0)
+		put_varint(b, r->undel_next);
 }
 
 bool
@@ -333,6 +336,7 @@ rec_mailbox_get(struct span p, struct rec_mailbox *m)
 	m->deleted_ms = (int64_t)get_u64(&r);
 	m->name = get_span(&r);
 	m->annotations = reader_left(&r) > 0 ? get_varint(&r) : 0;
+	m->undel_next = reader_left(&r) > 0 ? get_varint32(&r) : 0;
 	return reader_done(&r) && m->role <= MAILBOX_ROLE_MAX && m->name.len > 0 &&
 	    m->name.len <= STORE_NAME_MAX;
 }
@@ -369,6 +373,22 @@ rec_index_get(struct span p, struct rec_index *x)
 	x->received_s = (int64_t)get_be64(p.p + 44);
 	x->received_zone = (int16_t)get_be16(p.p + 52);
 	x->saved_s = (int64_t)((uint64_t)(unsigned char)p.p[54] << 32 | get_be32(p.p + 55));
+	return true;
+}
+
+void
+rec_undel_put(struct buf *b, const struct rec_undel *r)
+{
+	rec_index_put(b, &r->x);
+	put_u32(b, r->uid);
+}
+
+bool
+rec_undel_get(struct span p, struct rec_undel *u)
+{
+	if (p.len != INDEX_BYTES + 4 || !rec_index_get(span_sub(p, 0, INDEX_BYTES), &u->x))
+		return false;
+	u->uid = get_be32(p.p + INDEX_BYTES);
 	return true;
 }
 
@@ -415,7 +435,7 @@ rec_member(struct span members, size_t i)
 
 /* Version 2: ids without the shard they share, times as differences, nothing for what is
  * nought; the home is not said again when it is the first membership. */
-enum { MSG_AT_HOME = 1, MSG_GONE = 2, MSG_SUBJECT = 4 };
+enum { MSG_AT_HOME = 1, MSG_GONE = 2, MSG_SUBJECT = 4, MSG_KEPT = 8 };
 
 static uint64_t
 zigzag(int64_t v)
@@ -436,7 +456,7 @@ rec_message_put(struct buf *b, const struct rec_message *r)
 {
 	uint64_t shard = SHARD_OF(r->extent);
 	unsigned what = (r->gone_modseq != 0 ? MSG_GONE : 0) |
-	    (r->subject_hash != 0 ? MSG_SUBJECT : 0);
+	    (r->subject_hash != 0 ? MSG_SUBJECT : 0) | (r->kept_mailbox != 0 ? MSG_KEPT : 0);
 
 	if (r->members.len > 0 && rec_member(r->members, 0).mailbox == r->home_mailbox &&
 	    rec_member(r->members, 0).uid == r->home_uid)
@@ -458,6 +478,10 @@ rec_message_put(struct buf *b, const struct rec_message *r)
 	}
 	if (what & MSG_GONE)
 		put_varint(b, r->gone_modseq);
+	if (what & MSG_KEPT) {
+		put_varint(b, r->kept_mailbox ^ shard);
+		put_varint(b, r->kept_no);
+	}
 	put_span(b, r->thread_keys);
 	put_span(b, r->members);
 }
@@ -486,6 +510,8 @@ message_get_1(struct span p, struct rec_message *m)
 	m->home_mailbox = get_u64(&r);
 	m->home_uid = get_u32(&r);
 	m->gone_modseq = get_u64(&r);
+	m->kept_mailbox = 0;
+	m->kept_no = 0;
 	m->thread_keys = get_span(&r);
 	m->members = get_span(&r);
 	if (!reader_done(&r) || !message_lists_good(m))
@@ -518,6 +544,8 @@ message_get_2(struct span p, struct rec_message *m)
 		home_uid = get_varint(&r);
 	}
 	m->gone_modseq = what & MSG_GONE ? get_varint(&r) : 0;
+	m->kept_mailbox = what & MSG_KEPT ? get_varint(&r) ^ shard : 0;
+	m->kept_no = what & MSG_KEPT ? get_varint32(&r) : 0;
 	m->thread_keys = get_span(&r);
 	m->members = get_span(&r);
 	if (!reader_done(&r) || !message_lists_good(m) || home_uid > UINT32_MAX ||
@@ -569,6 +597,10 @@ rec_change_put(struct buf *b, const struct rec_change *r)
 		put_varint(b, r->old_flags.w[0]);
 		put_varint(b, r->old_flags.w[1]);
 	}
+	if (r->dated) {
+		put_u64(b, (uint64_t)r->old_received_s);
+		put_u16(b, (uint16_t)r->old_received_zone);
+	}
 }
 
 bool
@@ -584,6 +616,11 @@ rec_change_get(struct span p, struct rec_change *c)
 		c->old_modseq = get_varint(&r);
 		c->old_flags.w[0] = get_varint(&r);
 		c->old_flags.w[1] = get_varint(&r);
+	}
+	if (c->kind == CHANGE_DESTROYED && reader_left(&r) > 0) {
+		c->dated = true;
+		c->old_received_s = (int64_t)get_u64(&r);
+		c->old_received_zone = (int16_t)get_u16(&r);
 	}
 	return reader_done(&r) && c->kind >= CHANGE_CREATED && c->kind <= CHANGE_DESTROYED;
 }
@@ -657,7 +694,7 @@ rec_history_put(struct buf *b, const struct rec_history *r)
 	put_u64(b, (uint64_t)r->time_ms);
 	put_varint(b, r->who);
 	put_span(b, r->mailboxes);
-	if (r->kind == OP_METADATA_NOTED) {
+	if (r->kind == OP_METADATA_NOTED || r->names.p != NULL) {
 		put_varint(b, r->noted);
 		put_span(b, r->names);
 	}
@@ -675,7 +712,7 @@ rec_history_get(struct span p, struct rec_history *h)
 	h->mailboxes = get_span(&r);
 	h->noted = 0;
 	h->names = SPAN_NONE;
-	if (h->kind == OP_METADATA_NOTED) {
+	if (h->kind == OP_METADATA_NOTED || reader_left(&r) > 0) {
 		h->noted = get_varint(&r);
 		h->names = get_span(&r);
 	}

@@ -48,6 +48,8 @@
  *	uidhigh   account, mailbox                  u32: uids below it were given out, see uidhigh.c;
  *	                                            "uidhigh" in meta: every mailbox has its row
  *	quarantine account, SHA-256 of table, key   struct rec_quarantine: what fsck took away
+ *	undel     account, mailbox, number          struct rec_undel: a message that is kept for
+ *	                                            undelete alone, where it was last
  *
  * Home: the membership a message was appended with; its cold rows stay under that key
  * when it is copied, moved or expunged there, for mailbox ids and uids never return.
@@ -77,6 +79,7 @@ enum tab {
 	TAB_PLACED,
 	TAB_UIDHIGH, TAB_QUARANTINE,
 	TAB_FRESH, TAB_PACK,
+	TAB_UNDEL,
 	TAB_COUNT
 };
 
@@ -179,6 +182,7 @@ struct rec_mailbox {
 	int64_t		created_ms, deleted_ms;	/* deleted_ms not 0: a tombstone */
 	struct span	name;
 	uint64_t	annotations;		/* rows of that table: without any nobody looks there */
+	uint32_t	undel_next;		/* number of the next row of undel; 0: there was none */
 };
 struct rec_index {
 	uint64_t	message, modseq, thread;
@@ -186,6 +190,12 @@ struct rec_index {
 	uint32_t	size;
 	int64_t		received_s, saved_s;
 	int16_t		received_zone;
+};
+
+/* x: as the last membership was, but modseq: of what took it away, and saved_s: when. */
+struct rec_undel {
+	struct rec_index x;
+	uint32_t	uid;
 };
 
 #define BLOCK_UIDS 256u
@@ -206,6 +216,8 @@ struct rec_message {
 	uint64_t	home_mailbox;
 	uint32_t	home_uid;
 	uint64_t	gone_modseq;		/* last membership went with it; 0: has some */
+	uint64_t	kept_mailbox;		/* row of undel, 0: none */
+	uint32_t	kept_no;
 	struct span	thread_keys;
 	struct span	members;		/* MEMBER_BYTES each */
 };
@@ -242,6 +254,9 @@ struct rec_change {			/* old values: not for created */
 	uint8_t		kind;
 	uint64_t	message, thread, old_modseq;
 	struct flags	old_flags;
+	bool		dated;			/* destroyed: INTERNALDATE was not the message's */
+	int64_t		old_received_s;
+	int16_t		old_received_zone;
 };
 struct rec_mchange {
 	uint8_t		kind;
@@ -254,7 +269,9 @@ struct rec_history {
 	int64_t		time_ms;
 	uint64_t	who;
 	struct span	mailboxes;		/* u64 each: those with change rows */
-	/* Of OP_METADATA_NOTED alone: a mailbox or 0, and put_span() of the entries' names. */
+	/* OP_METADATA_NOTED: a mailbox or 0, and put_span() of the entries' names.
+	 * OP_SUBSCRIBE: whether it was subscribed, and the path.  OP_ACL_SET: the mailbox, and its
+	 * entries before.  Rows of earlier versions lack both for the latter two: names.p NULL. */
 	uint64_t	noted;
 	struct span	names;
 };
@@ -278,6 +295,8 @@ void rec_mailbox_put(struct buf *b, const struct rec_mailbox *r);
 bool rec_mailbox_get(struct span p, struct rec_mailbox *r);
 void rec_index_put(struct buf *b, const struct rec_index *r);
 bool rec_index_get(struct span p, struct rec_index *r);
+void rec_undel_put(struct buf *b, const struct rec_undel *r);
+bool rec_undel_get(struct span p, struct rec_undel *r);
 void rec_block_put(struct buf *b, const struct rec_block *r);
 bool rec_block_get(struct span p, struct rec_block *r);
 void rec_message_put(struct buf *b, const struct rec_message *r);

@@ -176,7 +176,8 @@ log_moved(struct apply *ap, struct mbox *from, const struct uidset *uids)
 		TRY(index_load(ap->s, ap->a, from, u, &x));
 		TRY(change_add(ap, from, u, &(struct rec_change){ .kind = CHANGE_DESTROYED,
 		    .message = x.message, .thread = x.thread, .old_modseq = x.modseq,
-		    .old_flags = x.flags }));
+		    .old_flags = x.flags, .dated = true, .old_received_s = x.received_s,
+		    .old_received_zone = x.received_zone }));
 	}
 	return ST_OK;
 }

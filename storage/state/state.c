@@ -569,6 +569,10 @@ static const struct {
 	[OP_RETENTION] = { apply_retention, 0 },
 	[OP_APPEND_PLACED] = { apply_append, 0 },
 	[OP_UIDVALIDITY] = { apply_uidvalidity, 0 },
+	[OP_UNDELETE] = { apply_undelete, 0 },
+	[OP_RESTORE] = { apply_restore, 0 },
+	[OP_MAILBOX_REVIVE] = { apply_mailbox_revive, 0 },
+	[OP_KEPT_PURGE] = { apply_kept_purge, 0 },
 };
 
 static enum status
@@ -641,6 +645,7 @@ state_apply(struct state *s, const struct op *op, const struct journal_loc *locs
 	buf_fini(&ap.touched);
 	buf_fini(&ap.memo);
 	buf_fini(&ap.memo_before);
+	buf_fini(&ap.old);
 	mem_free(&ap.rb);
 	return st;
 }

@@ -117,6 +117,8 @@ struct apply {
 	uint32_t		part_before;	/* of the chain, as remembered; 0: none */
 	struct buf		memo_before;	/* the answer to it, so far */
 	struct buf		memo;		/* with this part; remembered instead of the reply */
+	uint64_t		noted;		/* for the history row: see struct rec_history */
+	struct buf		old;
 	/* Of a reader of another's mailbox. */
 	struct reader_block	*rb;		/* NULL: none loaded */
 	uint64_t		rb_mailbox;
@@ -358,6 +360,33 @@ bool metadata_private(struct span name);
 /* put_span() of the names of its entries. */
 void metadata_names(const struct op_metadata *p, struct buf *out);
 
+/* ---- what is kept for undelete (undelete.c) ---- */
+
+/* A message's last membership went; it has one again, or goes for good. */
+enum status undel_add(struct apply *ap, struct mbox *m, uint32_t uid, const struct rec_index *x,
+    struct message *msg);
+enum status undel_drop(struct apply *ap, struct message *msg);
+/* A membership is there again, as its row (of a change, or of undel) has it, with the annotations
+ * that went with it.  *made 0: its message is gone for good, or is in too many places. */
+struct was {
+	uint64_t	message, mailbox, modseq;	/* modseq: of the change that took it away */
+	uint32_t	uid;
+	struct flags	flags;
+	bool		dated;
+	int64_t		received_s;
+	int16_t		received_zone;
+};
+enum status bring_back(struct apply *ap, struct mbox *to, const struct was *w, uint32_t *made);
+/* Of a membership that went with this modseq: its annotations to another one. */
+enum status annotations_back(struct apply *ap, uint64_t mailbox, uint64_t modseq, uint32_t uid,
+    struct mbox *to, uint32_t made);
+/* acl.c: a mailbox is there again. */
+enum status acl_reindex(struct state *s, uint64_t account, uint64_t mailbox);
+/* mailbox.c */
+enum status role_taken(struct apply *ap, uint8_t role, bool *taken);
+enum status make_superiors(struct apply *ap, const struct path_at *at, uint64_t *parent,
+    struct span *name);
+
 /* ---- access keys of mailboxes (urlkey.c) ---- */
 
 /* Goes with the mailbox. */
@@ -454,6 +483,10 @@ enum status apply_metadata_noted(struct apply *ap);
 enum status apply_acl_set(struct apply *ap);
 enum status apply_url_key(struct apply *ap);
 enum status apply_repair(struct apply *ap);
+enum status apply_undelete(struct apply *ap);
+enum status apply_restore(struct apply *ap);
+enum status apply_mailbox_revive(struct apply *ap);
+enum status apply_kept_purge(struct apply *ap);
 /* once.c: has its own way to the records. */
 enum status apply_once_purge(struct apply *ap);
 /* *known: result was filled from memory. */

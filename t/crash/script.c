@@ -12,6 +12,7 @@
 #include "common/util/clock.h"
 #include "common/util/mem.h"
 #include "storage/service/service_priv.h"
+#include "storage/state/undelete.h"
 
 struct rig script_rig;
 
@@ -177,6 +178,40 @@ ask_copy(const char *to, bool move, uint32_t lo, uint32_t hi)
 	buf_fini(&uids);
 }
 
+/* What went with Done/Old comes back, each message where it was last. */
+static void
+ask_undelete(void)
+{
+	struct state *s = service_state(script_rig.svc);
+	struct uidset every = { 0 };
+	struct buf list = { 0 }, rows = { 0 }, ids = { 0 };
+	struct store_mailbox m;
+	struct store_row row;
+	struct reader r, at;
+
+	uidset_add_range(&every, 1, UINT32_MAX);
+	assert_int_equal(state_undeleted_list(s, SCRIPT_ACCOUNT, SPAN_NONE, &list), ST_OK);
+	reader_init(&r, list.data, list.len);
+	while (list.len > 0 && get_store_mailbox(&r, &m)) {
+		uint32_t resume = 0;
+
+		buf_clear(&rows);
+		if (m.id != 0)
+			assert_int_equal(state_rows(s, SCRIPT_ACCOUNT, m.id, &every, ROW_ALL,
+			    SIZE_MAX, &resume, &rows), ST_OK);
+		reader_init(&at, rows.data, rows.len);
+		while (rows.len > 0 && get_store_row(&at, &row, ROW_ALL))
+			put_u64(&ids, row.message);
+	}
+	assert_true(ids.len > 0);
+	store_do_undelete(chan, &(struct store_undelete){ .ids = buf_span(&ids) }, on_done,
+	    &waiting);
+	uidset_fini(&every);
+	buf_fini(&list);
+	buf_fini(&rows);
+	buf_fini(&ids);
+}
+
 static void
 own_done(struct request *rq, const struct state_result *res)
 {
@@ -259,6 +294,7 @@ ask(unsigned step)
 	case 19: ask_retention(1, 10); break;
 	case 20: ask_place(); break;
 	case 21: ask_uidvalidity(); break;
+	case 22: ask_undelete(); break;
 	default: ask_copy("Trash", true, 1, 9999); break;
 	}
 }

@@ -25,6 +25,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		struct store_copy_entry copy;
 		struct store_text text;
 		struct store_needle needle;
+		struct store_restore_line line;
 	} u;
 
 	if (len == 0)
@@ -47,6 +48,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			while (get_store_copy_entry(&r, &u.copy));
 		else if (data[0] >> 3 & 1 && data[0] >> 7 & 1)
 			while (get_store_text(&r, &u.text));
+		else if (data[0] >> 7 & 1 && data[0] >> 6 & 1)
+			while (get_store_restore_line(&r, &u.line));
 		else if (data[0] >> 7 & 1)
 			while (get_store_needle(&r, &u.needle));
 		else if (data[0] >> 3 & 1)

@@ -21,6 +21,10 @@ t_unit_storage_test_annotations_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LI
 UNIT_TESTS += t/unit/storage/test_place
 t_unit_storage_test_place_SOURCES = t/unit/storage/test_place.c $(STATEKIT)
 t_unit_storage_test_place_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/unit/storage/test_undelete
+t_unit_storage_test_undelete_SOURCES = t/unit/storage/test_undelete.c $(STATEKIT)
+t_unit_storage_test_undelete_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+
 UNIT_TESTS += t/unit/storage/test_stage
 t_unit_storage_test_stage_SOURCES = t/unit/storage/test_stage.c $(STATEKIT)
 t_unit_storage_test_stage_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
