@@ -50,7 +50,9 @@ copied(struct imap_cmd *cmd, const struct store_copied *c)
 	reader_init(&r, c->from.p, c->from.len);
 	if (c->from.len > 0)
 		uidset_decode(&from, &r, SIZE_MAX);
-	if (c->target == s->view->mailbox) {
+	if (imap_store_is_undelete(s, s->store)) {
+		s->view->dirty = true;	/* what is brought back leaves */
+	} else if (c->target == s->view->mailbox) {
 		s->view->dirty = true;
 		own_copies(s, c);
 	}
@@ -96,6 +98,7 @@ copy(struct imap_cmd *cmd, bool move)
 	struct uidset uids = { 0 }, gone = { 0 };
 	struct buf set = { 0 };
 	struct span text, path;
+	struct store *to;
 
 	imap_args_sp(&cmd->args);
 	text = imap_args_sequence_set(&cmd->args);
@@ -127,7 +130,11 @@ copy(struct imap_cmd *cmd, bool move)
 		rq.mailbox = s->view->mailbox;
 		rq.uids = buf_span(&set);
 		path = rq.to;
-		if (imap_route(s, &rq.to) == s->store)
+		to = imap_route(s, &rq.to);
+		if (imap_store_is_undelete(s, to))
+			imap_cmd_end(cmd, "NO [CANNOT] What was deleted is kept there, and nothing else");
+		/* Out of it messages are brought back, which needs no copy. */
+		else if (to == s->store || (to == s->home && imap_store_is_undelete(s, s->store)))
 			store_do_copy(s->store, &rq, on_copied, cmd);
 		else
 			imap_append_across(cmd, &uids, path, move);

@@ -180,6 +180,8 @@ subscribe(struct imap_cmd *cmd, bool on)
 	rq.path = imap_args_mailbox(&cmd->args);
 	if (!imap_args_end(&cmd->args))
 		imap_cmd_syntax(cmd);
+	else if (on && imap_is_undelete(cmd->session, rq.path))
+		imap_cmd_end(cmd, "NO [CANNOT] What was deleted is not subscribed to");
 	else
 		store_do_subscribe(cmd->session->home, &rq, imap_cmd_finish, cmd);
 }
@@ -197,17 +199,32 @@ cmd_unsubscribe(struct imap_cmd *cmd)
 }
 
 static void
+put_prefix(struct imap_session *s, struct span prefix)
+{
+	if (prefix.len == 0)
+		return;
+	buf_add_str(imap_out(s), "(\"");
+	buf_add_span(imap_out(s), prefix);
+	buf_add_str(imap_out(s), "/\" \"/\")");
+}
+
+/* What was deleted stands with the shared ones: it is no place for a client's own mailboxes, and
+ * nobody's mail. */
+static void
 put_namespace(struct imap_session *s, bool shared)
 {
-	struct span prefix = imap_namespace(s, shared);
+	struct span prefix = imap_cap_on(s, CAP_ACL) ? imap_namespace(s, shared) : SPAN_NONE;
+	struct span undelete = imap_undelete_prefix(s);
 
-	if (prefix.len == 0 || !imap_cap_on(s, CAP_ACL)) {
+	if (prefix.len == 0 && (!shared || undelete.len == 0)) {
 		buf_add_str(imap_out(s), " NIL");
 		return;
 	}
-	buf_add_str(imap_out(s), " ((\"");
-	buf_add_span(imap_out(s), prefix);
-	buf_add_str(imap_out(s), "/\" \"/\"))");
+	buf_add_str(imap_out(s), " (");
+	put_prefix(s, prefix);
+	if (shared)
+		put_prefix(s, undelete);
+	buf_add_c(imap_out(s), ')');
 }
 
 /* RFC 2342 */

@@ -167,7 +167,7 @@ imap_names_select(struct imap_session *s, struct store *at)
 
 /* ---- paths ---- */
 
-enum space { OWN, OTHERS, SHARED };
+enum space { OWN, OTHERS, SHARED, GONE };
 
 /* Behind the prefix stands an address.  All else is the client's own: who comes with a
  * mailbox "Shared" from another server keeps it. */
@@ -184,9 +184,21 @@ is_in(struct span path, struct span top)
 	return span_find(name, '@') < name.len;
 }
 
+bool
+imap_is_undelete(const struct imap_session *s, struct span path)
+{
+	struct span top = imap_undelete_prefix(s);
+
+	return top.len > 0 && !s->undelete_own && path.len >= top.len &&
+	    span_eq(span_sub(path, 0, top.len), top) &&
+	    (path.len == top.len || path.p[top.len] == MAILBOX_DELIMITER);
+}
+
 static enum space
 space_of(const struct imap_session *s, struct span path)
 {
+	if (imap_is_undelete(s, path))
+		return GONE;
 	if (is_in(path, imap_namespace(s, false)))
 		return OTHERS;
 	return is_in(path, imap_namespace(s, true)) ? SHARED : OWN;
@@ -200,8 +212,10 @@ split(const struct imap_session *s, struct span path, struct span *name, struct 
 	size_t n;
 
 	*name = *rest = SPAN_NONE;
-	if (space == OWN)
-		return OWN;
+	if (space == GONE && path.len > imap_undelete_prefix(s).len)
+		*rest = span_sub(path, imap_undelete_prefix(s).len + 1, path.len);
+	if (space == OWN || space == GONE)
+		return space;
 	*rest = span_sub(path, imap_namespace(s, space == SHARED).len + 1, path.len);
 	n = span_find(*rest, MAILBOX_DELIMITER);
 	*name = span_sub(*rest, 0, n);
@@ -218,6 +232,38 @@ owner_in(struct imap_session *s, enum space space, struct span name)
 	return o != NULL && o->id != NOBODY && o->shared == (space == SHARED) ? o : NULL;
 }
 
+/* The channel on which one's own deleted messages are read. */
+static struct store *
+undeleted(struct imap_session *s)
+{
+	uint64_t id = s->account | STORE_UNDELETED;
+	struct imap_owner *o = owner_by_id(s, id);
+
+	if (o == NULL) {
+		o = mem_zalloc(sizeof(*o));
+		o->s = s;
+		o->id = id;
+		o->store = store_open_shared(s->srv->stores, s->shard, login_ticket(&s->login), id,
+		    on_event, o);
+		list_push_back(&s->owners, &o->node);
+	}
+	return o->store;
+}
+
+bool
+imap_store_is_undelete(const struct imap_session *s, const struct store *store)
+{
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &s->owners) {
+		const struct imap_owner *o = list_entry(n, struct imap_owner, node);
+
+		if (o->store == store)
+			return o->id == (s->account | STORE_UNDELETED);
+	}
+	return false;
+}
+
 struct store *
 imap_route(struct imap_session *s, struct span *path)
 {
@@ -225,6 +271,14 @@ imap_route(struct imap_session *s, struct span *path)
 	struct imap_owner *o;
 	enum space space = split(s, *path, &name, &rest);
 
+	if (space == GONE && rest.len > 0) {
+		*path = rest;
+		return undeleted(s);
+	}
+	if (space == GONE) {
+		*path = SPAN_LIT("INBOX");	/* of nobody */
+		return nobody(s);
+	}
 	if (!imap_cap_on(s, CAP_ACL) || space == OWN)
 		return s->home;
 	o = rest.len > 0 ? owner_in(s, space, name) : NULL;
@@ -245,6 +299,8 @@ imap_route_owner(struct imap_session *s, struct span path)
 
 	if (space == OWN)
 		return s->account;
+	if (space == GONE)
+		return NOBODY;
 	o = owner_in(s, space, name);
 	return o != NULL ? o->id : NOBODY;
 }
@@ -511,20 +567,60 @@ unlist(struct imap_session *s)
 		list_entry(n, struct imap_owner, node)->listed = false;
 }
 
+/* Does the text name what was deleted? */
+static bool
+names_undelete(const struct imap_session *s)
+{
+	struct span top = imap_undelete_prefix(s), text = buf_span(&s->reader.text);
+
+	for (size_t i = 0; top.len > 0 && i + top.len <= text.len; i++)
+		if (text.p[i] == top.p[0] && span_eq(span_sub(text, i, top.len), top))
+			return true;
+	return false;
+}
+
+/* Whether the account has a mailbox of that name, or what was deleted is there. */
+static void
+on_own_undelete(void *arg, enum status st, bool more, const void *msg)
+{
+	struct prepare *p = arg;
+	struct imap_session *s = p->cmd->session;
+	const struct store_mailboxes *are = msg;
+	struct store_mailbox m;
+	struct reader r;
+
+	if (st == ST_OK && are != NULL && are->list.len > 0) {
+		reader_init(&r, are->list.p, are->list.len);
+		s->undelete_own |= get_store_mailbox(&r, &m) && m.id != 0;
+	}
+	if (more)
+		return;
+	p->call = NULL;
+	s->undelete_named = !s->undelete_own;
+	if (st == ST_OK)
+		ask_shard(p);
+	else
+		prepare_failed(p, st);
+}
+
 bool
 imap_names_prepare(struct imap_cmd *cmd, void (*then)(struct imap_cmd *cmd))
 {
 	struct imap_session *s = cmd->session;
+	const struct store_list rq = { imap_undelete_prefix(s) };
 	struct prepare *p;
 	struct buf names = { 0 };
-	bool listing;
+	bool listing, undelete;
 
 	s->naming_failed = ST_OK;
-	if (s->home == NULL || !imap_cap_on(s, CAP_ACL))
+	s->undelete_named = s->undelete_own = false;
+	if (s->home == NULL)
 		return false;
-	listing = is_listing(cmd);
-	collect(cmd, buf_span(&s->reader.text), &names);
-	if (names.len == 0 && !listing)
+	undelete = names_undelete(s);
+	listing = imap_cap_on(s, CAP_ACL) && is_listing(cmd);
+	if (imap_cap_on(s, CAP_ACL))
+		collect(cmd, buf_span(&s->reader.text), &names);
+	if (names.len == 0 && !listing && !undelete)
 		return false;
 	p = arena_zalloc(&cmd->arena, sizeof(*p));
 	p->cmd = cmd;
@@ -535,7 +631,10 @@ imap_names_prepare(struct imap_cmd *cmd, void (*then)(struct imap_cmd *cmd))
 		unlist(s);
 		p->n_shards = store_pool_shards(s->srv->stores, p->shards, SHARDS_MAX);
 	}
-	ask_shard(p);
+	if (undelete)
+		p->call = store_do_list(s->home, &rq, on_own_undelete, p);
+	else
+		ask_shard(p);
 	return true;
 }
 
@@ -548,6 +647,7 @@ struct listing {
 	struct list		*at;		/* of session->owners */
 	bool			shared;		/* of the two namespaces the second is told */
 	bool			own_root[2];	/* the account has a mailbox of its name */
+	bool			gone_told;	/* what was deleted */
 };
 
 static void
@@ -609,6 +709,24 @@ renamed_lines(struct listing *l, struct span list, struct buf *out)
 }
 
 static void next_owner(struct listing *l);
+static void on_owner_list(void *arg, enum status st, bool more, const void *msg);
+
+static void
+tell_gone(struct listing *l)
+{
+	struct imap_session *s = l->cmd->session;
+	const struct store_list rq = { SPAN_NONE };
+	struct buf out = { 0 };
+
+	l->gone_told = true;
+	buf_clear(&s->list_prefix);
+	buf_add_span(&s->list_prefix, imap_undelete_prefix(s));
+	put_root(&out, buf_span(&s->list_prefix));
+	tell(l, &out, true);
+	buf_fini(&out);
+	buf_add_c(&s->list_prefix, MAILBOX_DELIMITER);
+	store_do_list(undeleted(s), &rq, on_owner_list, l);
+}
 
 static void
 listing_end(struct listing *l)
@@ -616,6 +734,10 @@ listing_end(struct listing *l)
 	struct buf out = { 0 };
 	struct reader r;
 
+	if (l->cmd->session->undelete_named && !l->gone_told) {
+		tell_gone(l);
+		return;
+	}
 	reader_init(&r, l->cmd->session->list_subscribed.data, l->cmd->session->list_subscribed.len);
 	while (r.p < r.end) {
 		const struct store_mailbox m = { .path = get_span(&r), .subscribed = true };
@@ -785,7 +907,7 @@ imap_list(struct imap_cmd *cmd, const struct store_list *rq, store_done_fn fn)
 
 	l->cmd = cmd;
 	l->fn = fn;
-	if (!imap_cap_on(s, CAP_ACL)) {
+	if (!imap_cap_on(s, CAP_ACL) && !s->undelete_named) {
 		store_do_list(s->home, rq, fn, cmd);
 		return;
 	}

@@ -25,6 +25,17 @@ imap_namespace(const struct imap_session *s, bool shared)
 {
 	return span_str(shared ? s->srv->conf->shared_prefix : s->srv->conf->other_users_prefix);
 }
+/* "#undelete/PATH" is what was deleted from a mailbox of one's own: it can be read, and copied
+ * out of.  Who has a mailbox "#undelete" of his own keeps it and gets no such namespace.  It is
+ * listed where a command names it, and nowhere else. */
+static inline struct span
+imap_undelete_prefix(const struct imap_session *s)
+{
+	return span_str(s->srv->conf->undelete_prefix);
+}
+bool imap_is_undelete(const struct imap_session *s, struct span path);
+/* Is this the store in which they are? */
+bool imap_store_is_undelete(const struct imap_session *s, const struct store *store);
 /* Whose account it lies in. */
 uint64_t imap_route_owner(struct imap_session *s, struct span path);
 /* The store of an account that a URL names, whatever it shares; id IMAP_NOBODY: of one that

@@ -137,6 +137,8 @@ struct imap_session {
 	struct auth_lookup	*naming;
 	enum status		naming_failed;	/* of names that a command holds */
 	struct buf		list_prefix, list_subscribed;
+	bool			undelete_named;	/* the command names what was deleted */
+	bool			undelete_own;	/* the account has a mailbox of that name */
 	uint64_t		account;
 	uint64_t		dirty_modseq;	/* of the store's last note */
 	struct imap_view	*view;		/* NULL: nothing selected */

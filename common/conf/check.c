@@ -245,6 +245,12 @@ check_namespaces(const struct mansio_conf *c, struct conf_errors *err)
 {
 	check_namespace(c, "other-users-prefix", c->imap.other_users_prefix, err);
 	check_namespace(c, "shared-prefix", c->imap.shared_prefix, err);
+	check_namespace(c, "undelete-prefix", c->imap.undelete_prefix, err);
+	if (c->imap.undelete_prefix[0] != '\0' &&
+	    (strcasecmp(c->imap.undelete_prefix, c->imap.other_users_prefix) == 0 ||
+	    strcasecmp(c->imap.undelete_prefix, c->imap.shared_prefix) == 0))
+		complain(err, section_named("imap"), &c->imap, "undelete-prefix",
+		    "the same as another prefix");
 	if (c->imap.shared_prefix[0] != '\0' &&
 	    strcasecmp(c->imap.shared_prefix, c->imap.other_users_prefix) == 0)
 		complain(err, section_named("imap"), &c->imap, "shared-prefix",

@@ -85,7 +85,7 @@ struct conf_imap {
 	uint8_t			id;			/* enum conf_id */
 	struct conf_strings	disabled_capabilities;
 	const char		*server_admin, *server_comment;	/* "": none */
-	const char		*other_users_prefix, *shared_prefix;	/* "": no such namespace */
+	const char		*other_users_prefix, *shared_prefix, *undelete_prefix;	/* "": no such namespace */
 	struct conf_folders	default_folders;
 };
 

@@ -62,6 +62,11 @@ const struct conf_field conf_imap_fields[] = {
 	    "Subscriptions are kept by name.  Empty: they are not shown."),
 	CONF_STRING(conf_imap, shared_prefix, "Shared", CONF_RELOAD,
 	    "The same for accounts that belong to nobody (mansioctl account add --shared)."),
+	CONF_STRING(conf_imap, undelete_prefix, "#undelete", CONF_RELOAD,
+	    "Below this name users find what they deleted, for as long as it is kept "
+	    "(store.undelete-time): \"#undelete/INBOX\" is read-only, and who copies a message "
+	    "out of it has it back.  Listed only for clients that ask for it by name.  Who has a "
+	    "mailbox of this name keeps that instead.  Empty: there is none."),
 	CONF_FOLDERS(conf_imap, default_folders,
 	    "Drafts:drafts, Sent:sent, Junk:junk, Trash:trash, Archive:archive", CONF_RELOAD,
 	    "Folders that a new account starts with, subscribed, and their special use."),
