@@ -303,6 +303,7 @@ static const struct test_case cases[] = {
 	{ "annotation", { CLEAN, CLEAN, ROOT }, 0, -1, NULL, NULL },
 	{ "annlog", { CLEAN, CLEAN, SILENT }, -1, -1, NULL, NULL },
 	{ "placed", { NAMED, SILENT, SILENT }, 0, -1, NULL, NULL },
+	{ "undel", { CLEAN, CLEAN, CLEAN }, 7, -1, "message", NULL },
 	{ "uidhigh", { SAME, SAME, SAME }, 3, 0, NULL, NULL },
 	{ "quarantine", { NAMED, SILENT, SILENT }, 0, -1, NULL, NULL },
 };
