@@ -7,9 +7,11 @@
 #include "imapd/names.h"
 #include "imapd/notify.h"
 #include "storage/client/body.h"
+#include "storage/client/packer.h"
 
 #define INLINE_ALL_MAX		(1u << 20)	/* bodies of one command inside the request */
-#define ITEMS_BYTES_MAX		(3u << 20)	/* of the request's list */
+#define ITEMS_BYTES_MAX		(3u << 20)	/* of the request's list, without texts */
+#define TEXT_BYTES_MAX		(768u << 10)	/* of the messages' texts in it */
 
 static void
 message_free(struct appending *q)
@@ -124,7 +126,7 @@ void
 appending_message_begin(struct appending *q, uint64_t size_hint)
 {
 	message_free(q);
-	q->digest = mime_digest_new(0);
+	q->digest = mime_digest_new(STORE_TEXT_MAX);
 	q->writer = body_writer_new(SPAN_NONE, size_hint);
 	q->stage = 0;
 }
@@ -145,7 +147,7 @@ put_item(struct imap_cmd *cmd, const struct mime_digest_result *d)
 {
 	struct appending *q = cmd->data;
 	unsigned char sha256[32];
-	struct buf columns = { 0 }, keys = { 0 };
+	struct buf columns = { 0 }, keys = { 0 }, text = { 0 };
 	struct store_append_item it = {
 		.flags = flags_system(q->flags.system), .received_s = q->received_s,
 		.received_zone = q->received_zone, .size = body_writer_size(q->writer),
@@ -173,8 +175,14 @@ put_item(struct imap_cmd *cmd, const struct mime_digest_result *d)
 	it.columns = buf_span(&columns);
 	if (q->stage == 0)
 		it.body = buf_span(&q->stored);
+	packer_put_text(d, &text);
+	if (q->text_bytes + text.len <= TEXT_BYTES_MAX) {
+		it.text = buf_span(&text);
+		q->text_bytes += text.len;
+	}
 	put_store_append_item(&q->items, &it);
 	buf_fini(&columns);
+	buf_fini(&text);
 	buf_fini(&keys);
 }
 
@@ -209,7 +217,7 @@ appending_message_end(struct imap_cmd *cmd)
 			put_item(cmd, &d);
 		if (!appending_refused(q))
 			put_notes(q, d.structure);
-		if (q->items.len + q->annotations.len > ITEMS_BYTES_MAX || ++q->n_items == APPENDING_MAX)
+		if (q->items.len - q->text_bytes + q->annotations.len > ITEMS_BYTES_MAX || ++q->n_items == APPENDING_MAX)
 			q->refused = "NO [LIMIT] Too many messages at once";
 	}
 	message_free(q);

@@ -40,6 +40,7 @@ struct appending {
 	bool			carried;	/* they come from another account */
 	unsigned		n_items;
 	size_t			inline_bytes;
+	size_t			text_bytes;	/* of the messages' texts, in items */
 	uint32_t		stages[APPENDING_MAX];
 	unsigned		n_stages, pending;
 	const char		*refused;	/* what the tagged line will say */

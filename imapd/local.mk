@@ -9,7 +9,8 @@ imapd_libimapd_a_SOURCES = \
 	imapd/cmd_search.c imapd/cmd_select.c imapd/cmd_store.c imapd/commands.c \
 	imapd/fetch.h imapd/filters.c imapd/filters.h imapd/fetch_big.c imapd/fetch_columns.c imapd/fetch_parse.c imapd/fetch_print.c \
 	imapd/finding.c imapd/finding.h \
-	imapd/searcher.c imapd/searcher.h imapd/sorter.c imapd/sorter.h \
+	imapd/searcher.c imapd/searcher.h imapd/searcher_priv.h \
+	imapd/searcher_texts.c imapd/sorter.c imapd/sorter.h \
 	imapd/threader.c imapd/threader.h \
 	imapd/limits.c imapd/limits.h imapd/order.c imapd/order.h imapd/progress.c imapd/progress.h \
 	imapd/session.c imapd/session.h imapd/sync.c imapd/sync.h \

@@ -4,16 +4,16 @@
  *	           some first) --> todo
  *	todo    -- the program alone --> left
  *	left    -- rows and columns, a chunk at once --> open; listed: only bytes are missing
+ *	chunk   -- BODY and TEXT by the texts that the store keeps (searcher_texts.c): at once when
+ *	           nothing else is asked for, else of what is open behind that
  *	open    -- LIST blobs, a group at once --> bodies
  *	bodies  -- streamed, one message after the other */
-#include "imapd/searcher.h"
+#include "imapd/searcher_priv.h"
 
 #include <stdlib.h>
 
-#include "common/mail/search_scan.h"
 #include "common/util/clock.h"
 #include "common/util/mem.h"
-#include "storage/client/body.h"
 
 #define CHUNK_MAX	65536u		/* messages whose rows or columns are asked for at once */
 #define CHUNK_KEYS	400000u		/* messages times keys of a chunk */
@@ -21,51 +21,6 @@
 #define BODY_BUDGET	(256u << 10)
 #define ANSWER_BYTES	(4u << 20)	/* of columns in one answer */
 #define FEED		1024u		/* stored bytes unpacked at once: some frames at most */
-
-struct score {
-	uint32_t	uid;
-	unsigned char	score;
-};
-
-struct searcher {
-	struct search_job	job;
-	struct search_program	*p;
-	void			(*done)(void *arg, enum status st);
-	void			*arg;
-	struct loop_task	*task;
-	void			(*step)(struct searcher *s);	/* what the task does next */
-	struct store_call	*call;
-	enum status		failed;
-	struct search_found	found;
-	uint32_t		first, last;	/* uids whose modseqs are known */
-	struct score		*scores;
-	size_t			n_scores, score_room;
-	bool			need_rows;
-	bool			chunk_asked;	/* nothing of the chunk is in a stage yet */
-	uint64_t		goal;		/* messages to settle */
-	uint32_t		n_keywords;
-
-	struct uidset		here, unseen, deleted;	/* marks of the mailbox, when asked for */
-	bool			marked;
-	struct search_node	*noted;		/* the annotation key that is read */
-	unsigned		notes_read;	/* keys before it */
-	struct uidset		todo, left, chunk, open, listed, bodies;
-	struct store_row	*rows;		/* of the chunk's open messages */
-	size_t			n_rows, room;
-
-	/* bytes */
-	struct buf		queue;		/* pieces that came and were not looked at */
-	size_t			queued_at;
-	bool			more;		/* the reply goes on */
-	uint32_t		reading, over;	/* uid that is read; uid of which all is known */
-	struct body_reader	*reader;
-	struct buf		raw;
-	size_t			raw_at;
-	struct search_scan	*scan;
-	bool			finishing;
-	uint32_t		resume_uid;
-	uint64_t		resume_offset;
-};
 
 /* A piece in the queue, in front of its bytes. */
 struct queued {
@@ -75,9 +30,7 @@ struct queued {
 };
 
 static void next_chunk(struct searcher *s);
-static void next_group(struct searcher *s);
 static void ask_bodies(struct searcher *s);
-static void ask_columns(struct searcher *s);
 static void look_on(struct searcher *s);
 
 static void
@@ -88,8 +41,8 @@ on_task(void *arg)
 	s->step(s);
 }
 
-static void
-later(struct searcher *s, void (*step)(struct searcher *s))
+void
+searcher_later(struct searcher *s, void (*step)(struct searcher *s))
 {
 	s->step = step;
 	loop_task_post(s->task);
@@ -103,8 +56,8 @@ by_uid(const void *a, const void *b)
 	return x->uid < y->uid ? -1 : x->uid > y->uid;
 }
 
-static void
-finish(struct searcher *s)
+void
+searcher_finish(struct searcher *s)
 {
 	if (s->n_scores > 0) {
 		qsort(s->scores, s->n_scores, sizeof(*s->scores), by_uid);
@@ -117,8 +70,8 @@ finish(struct searcher *s)
 
 /* ---- judging ---- */
 
-static const struct store_row *
-row_of(const struct searcher *s, uint32_t uid)
+const struct store_row *
+searcher_row(const struct searcher *s, uint32_t uid)
 {
 	size_t lo = 0, hi = s->n_rows;
 
@@ -166,8 +119,8 @@ keep_found(struct searcher *s, uint32_t uid, uint64_t modseq, const struct searc
 }
 
 /* m holds what else is known of the message. */
-static enum search_answer
-judge(struct searcher *s, const struct store_row *row, uint32_t uid, struct search_message *m)
+enum search_answer
+searcher_judge(struct searcher *s, const struct store_row *row, uint32_t uid, struct search_message *m)
 {
 	enum search_answer a;
 
@@ -185,6 +138,7 @@ judge(struct searcher *s, const struct store_row *row, uint32_t uid, struct sear
 		m->thread = row->thread;
 		m->saved_s = row->saved_s;
 	}
+	searcher_texts_hits(s, uid, m);
 	a = search_judge(s->p, m);
 	if (a == SEARCH_YES)
 		keep_found(s, uid, row != NULL ? row->modseq : 0, m);
@@ -216,14 +170,14 @@ judge_scan(struct searcher *s)
 		m.has |= SEARCH_HAS_LIST;
 		m.list = &list;
 	}
-	judge(s, row_of(s, s->reading), s->reading, &m);
+	searcher_judge(s, searcher_row(s, s->reading), s->reading, &m);
 	end_reading(s);
 }
 
 static void
 begin_reading(struct searcher *s, uint32_t uid)
 {
-	const struct store_row *row = row_of(s, uid);
+	const struct store_row *row = searcher_row(s, uid);
 
 	s->reading = uid;
 	/* no more than was counted when it came, whatever it unpacks to */
@@ -300,7 +254,7 @@ bodies_over(struct searcher *s)
 		return;
 	}
 	uidset_clear(&s->bodies);
-	next_group(s);
+	searcher_next_group(s);
 }
 
 static void
@@ -317,7 +271,7 @@ look_on(struct searcher *s)
 		on = look_at_piece(s, &q, span(head + sizeof(q), q.len), until_us);
 		memcpy(head, &q, sizeof(q));
 		if (!on) {
-			later(s, look_on);
+			searcher_later(s, look_on);
 			return;
 		}
 		s->queued_at += sizeof(q) + q.len;
@@ -326,7 +280,7 @@ look_on(struct searcher *s)
 		return;		/* the next part wakes us */
 	if (s->failed != ST_OK) {
 		store_cancel(&s->call);
-		finish(s);
+		searcher_finish(s);
 		return;
 	}
 	buf_clear(&s->queue);
@@ -368,7 +322,7 @@ on_bodies(void *arg, enum status st, bool more, const void *msg)
 	} else if (st != ST_OK) {
 		s->failed = st;
 	}
-	later(s, look_on);
+	searcher_later(s, look_on);
 }
 
 static void
@@ -383,7 +337,7 @@ ask_bodies(struct searcher *s)
 		uidset_remove_range(&s->bodies, 1, s->resume_uid - 1);
 	s->resume_uid = 0;
 	if (uidset_empty(&s->bodies)) {
-		next_group(s);
+		searcher_next_group(s);
 		return;
 	}
 	uidset_encode(&s->bodies, &set);
@@ -403,7 +357,7 @@ judge_list(struct searcher *s, const struct store_cache *c)
 	if (mime_list_read(c->list, &list) != ST_OK)
 		return;
 	m.list = &list;
-	if (judge(s, row_of(s, c->uid), c->uid, &m) != SEARCH_UNKNOWN)
+	if (searcher_judge(s, searcher_row(s, c->uid), c->uid, &m) != SEARCH_UNKNOWN)
 		uidset_remove_range(&s->bodies, c->uid, c->uid);
 }
 
@@ -436,9 +390,9 @@ on_cache(void *arg, enum status st, bool more, const void *msg)
 		return;
 	if (st != ST_OK) {
 		s->failed = st;
-		finish(s);
+		searcher_finish(s);
 	} else {
-		later(s, group_listed);
+		searcher_later(s, group_listed);
 	}
 }
 
@@ -469,8 +423,8 @@ group_size(const struct searcher *s)
 	return s->p->n_nodes > 100 ? 8 : s->p->n_nodes > 10 ? 32 : GROUP;
 }
 
-static void
-next_group(struct searcher *s)
+void
+searcher_next_group(struct searcher *s)
 {
 	struct store_cache_get rq = { .mailbox = s->job.mailbox, .want = CACHE_LIST };
 	struct buf set = { 0 };
@@ -542,7 +496,8 @@ static void
 stay_open(struct searcher *s, const struct store_row *row, uint32_t uid, struct uidset *set)
 {
 	uidset_add(set, uid);
-	if (row != NULL)
+	/* one that was open before, when its text was asked for, has its row here */
+	if (row != NULL && searcher_row(s, uid) == NULL)
 		keep_row(s, row);
 }
 
@@ -561,7 +516,7 @@ judge_columns(struct searcher *s, const struct store_columns_row *row)
 		m.has = SEARCH_HAS_COLUMNS;
 		m.columns = columns;
 	}
-	if (judge(s, fields, row->uid, &m) == SEARCH_UNKNOWN)
+	if (searcher_judge(s, fields, row->uid, &m) == SEARCH_UNKNOWN)
 		stay_open(s, fields, row->uid,
 		    row->known && (s->p->needs & SEARCH_HAS_TEXT) ? &s->listed : &s->open);
 }
@@ -572,9 +527,11 @@ chunk_read(struct searcher *s, enum status st)
 	s->chunk_asked = s->resume_uid != 0;
 	if (st != ST_OK) {
 		s->failed = st;
-		finish(s);
+		searcher_finish(s);
+	} else if (s->resume_uid != 0) {
+		searcher_later(s, searcher_ask_columns);
 	} else {
-		later(s, s->resume_uid != 0 ? ask_columns : next_group);
+		searcher_later(s, s->texts.asked ? searcher_next_group : searcher_texts_ask_open);
 	}
 }
 
@@ -600,8 +557,8 @@ on_columns(void *arg, enum status st, bool more, const void *msg)
 		chunk_read(s, st);
 }
 
-static void
-ask_columns(struct searcher *s)
+void
+searcher_ask_columns(struct searcher *s)
 {
 	struct store_columns rq = {
 		.mailbox = s->job.mailbox, .want = s->p->columns, .version = MIME_COLUMNS_VERSION,
@@ -634,7 +591,7 @@ on_rows(void *arg, enum status st, bool more, const void *msg)
 		while (are->rows.len > 0 && get_store_row(&r, &row, row_fields(s))) {
 			struct search_message m = { 0 };
 
-			if (judge(s, &row, row.uid, &m) == SEARCH_UNKNOWN)
+			if (searcher_judge(s, &row, row.uid, &m) == SEARCH_UNKNOWN)
 				stay_open(s, &row, row.uid, &s->open);
 		}
 	}
@@ -651,28 +608,23 @@ chunk_size(const struct searcher *s)
 	return n > CHUNK_MAX ? CHUNK_MAX : n;
 }
 
+/* What is known of the chunk without its texts. */
 static void
-next_chunk(struct searcher *s)
+ask_rows(struct searcher *s)
 {
 	struct store_rows rq = {
 		.mailbox = s->job.mailbox, .fields = (uint8_t)row_fields(s)
 	};
 	struct buf set = { 0 };
 
-	if (uidset_empty(&s->left)) {
-		finish(s);
-		return;
-	}
-	s->n_rows = 0;
-	s->resume_uid = 0;
-	uidset_clear(&s->chunk);
-	take_some(&s->left, chunk_size(s), &s->chunk);
-	if (s->p->columns != 0) {
+	if (uidset_empty(&s->chunk)) {
+		searcher_next_group(s);
+	} else if (s->p->columns != 0) {
 		s->chunk_asked = true;
-		ask_columns(s);
+		searcher_ask_columns(s);
 	} else if (!s->need_rows) {
 		uidset_add_set(&s->open, &s->chunk);
-		next_group(s);
+		searcher_next_group(s);
 	} else {
 		uidset_encode(&s->chunk, &set);
 		rq.uids = buf_span(&set);
@@ -680,6 +632,24 @@ next_chunk(struct searcher *s)
 		s->call = store_do_rows(s->job.store, &rq, on_rows, s);
 		buf_fini(&set);
 	}
+}
+
+static void
+next_chunk(struct searcher *s)
+{
+	if (uidset_empty(&s->left)) {
+		searcher_finish(s);
+		return;
+	}
+	s->n_rows = 0;
+	s->resume_uid = 0;
+	uidset_clear(&s->chunk);
+	take_some(&s->left, chunk_size(s), &s->chunk);
+	searcher_texts_begin(s);
+	if (searcher_texts_first(s))
+		searcher_texts_ask_first(s, ask_rows);
+	else
+		ask_rows(s);
 }
 
 /* ---- the program alone ---- */
@@ -693,7 +663,7 @@ judge_view(struct searcher *s)
 	for (uint32_t uid = uidset_next(&s->todo, 0); uid != 0; uid = uidset_next(&s->todo, uid)) {
 		struct search_message m = { 0 };
 
-		if (judge(s, NULL, uid, &m) == SEARCH_UNKNOWN)
+		if (searcher_judge(s, NULL, uid, &m) == SEARCH_UNKNOWN)
 			uidset_add(&s->left, uid);
 		done = uid;
 		if (++n % step == 0 && clock_mono_us() >= until_us)
@@ -704,7 +674,7 @@ judge_view(struct searcher *s)
 	if (uidset_empty(&s->todo))
 		next_chunk(s);
 	else
-		later(s, judge_view);
+		searcher_later(s, judge_view);
 }
 
 /* Sets among the keys of which all must match spare us the other messages. */
@@ -837,7 +807,7 @@ begin(struct searcher *s)
 	s->goal = uidset_count(&s->todo);
 	if (settled && !s->job.modseqs && !s->job.scores) {
 		uidset_add_set(&s->found.uids, &s->todo);
-		finish(s);
+		searcher_finish(s);
 		return;
 	}
 	if (s->p->sets && !s->job.modseqs) {
@@ -873,7 +843,7 @@ on_marks(void *arg, enum status st, bool more, const void *msg)
 		s->marked = true;
 		uidset_intersect(&s->todo, &s->here);
 	}
-	later(s, begin);
+	searcher_later(s, begin);
 }
 
 static bool
@@ -953,7 +923,7 @@ on_annotations(void *arg, enum status st, bool more, const void *msg)
 		return;
 	if (st != ST_OK) {
 		s->failed = st;
-		finish(s);
+		searcher_finish(s);
 		return;
 	}
 	if (n->flag & SEARCH_ANNOTATION_NIL) {
@@ -963,7 +933,7 @@ on_annotations(void *arg, enum status st, bool more, const void *msg)
 		uidset_fini(&none);
 	}
 	s->notes_read++;
-	later(s, ask_annotations);
+	searcher_later(s, ask_annotations);
 }
 
 /* Each key becomes the set of those that match, one after the other. */
@@ -1011,7 +981,7 @@ searcher_start(const struct search_job *job, struct uidset *uids,
 	search_resolve_keywords(s->p, keyword_bit, &s->job.keywords);
 	s->n_keywords = (uint32_t)job->keywords.len;
 	s->goal = uidset_count(&s->todo);
-	later(s, ask_annotations);
+	searcher_later(s, ask_annotations);
 	return s;
 }
 
@@ -1046,6 +1016,7 @@ searcher_free(struct searcher **sp)
 	uidset_fini(&s->listed);
 	uidset_fini(&s->bodies);
 	uidset_fini(&s->chunk);
+	searcher_texts_fini(s);
 	mem_free(&s->scores);
 	mem_free(&s->rows);
 	search_scan_free(&s->scan);

@@ -131,6 +131,7 @@ finish_digest(struct work *w, struct index_digest_is *is)
 	is->text_cut = d.text_cut;
 	is->extracted = w->n_extracted;
 	is->failed = w->n_failed;
+	is->text_header = (uint32_t)d.text_header;
 	w->text = d.text;
 	w->more = mime_utf8_cut(buf_span(&w->extracted), INDEX_TEXT_MAX);
 }

@@ -186,6 +186,8 @@ judge_hit(const struct search_node *n, const struct search_message *m)
 {
 	if (m->hits != NULL && m->hits[n->slot] != 0)
 		return SEARCH_YES;
+	if ((m->has & SEARCH_HAS_PLAIN) && n->op != SEARCH_HEADER)
+		return SEARCH_NO;
 	return (m->has & SEARCH_HAS_TEXT) ? SEARCH_NO : SEARCH_UNKNOWN;
 }
 

@@ -65,7 +65,8 @@ enum search_answer { SEARCH_NO, SEARCH_YES, SEARCH_UNKNOWN };
 enum {
 	SEARCH_HAS_ROW = 1, SEARCH_HAS_LIST = 2, SEARCH_HAS_TEXT = 4,
 	SEARCH_HAS_COLUMNS = 8,		/* beside LIST */
-	SEARCH_HAS_IDS = 16		/* of the row: ids, date saved */
+	SEARCH_HAS_IDS = 16,		/* of the row: ids, date saved */
+	SEARCH_HAS_PLAIN = 32		/* hits say all of BODY and TEXT, and nothing of HEADER */
 };
 /* Where the text was found. */
 enum { SEARCH_HIT_HEADER = 1, SEARCH_HIT_BODY = 2 };

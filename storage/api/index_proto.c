@@ -21,7 +21,7 @@ static const struct ipc_field digest_is[] = {
 	IPC_STR(index_digest_is, thread_keys, 0, STORE_THREAD_KEYS_MAX * 8),
 	IPC_U64(index_digest_is, subject_hash), IPC_U8(index_digest_is, text_version, 0, 255),
 	IPC_BOOL(index_digest_is, text_cut), IPC_U32(index_digest_is, extracted),
-	IPC_U32(index_digest_is, failed), IPC_END };
+	IPC_U32(index_digest_is, failed), IPC_U32(index_digest_is, text_header), IPC_END };
 
 #define OF(type, fields) sizeof(struct type), fields
 

@@ -65,6 +65,7 @@ struct index_digest_is {
 	bool		text_cut;	/* text_max was reached */
 	uint32_t	extracted;	/* attachments that a program was run for */
 	uint32_t	failed;		/* of them: it did not end well, or not in time */
+	uint32_t	text_header;	/* how much of the canonical text is the header's */
 };
 
 extern const struct ipc_protocol index_protocol;

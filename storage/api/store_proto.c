@@ -281,9 +281,6 @@ static const struct ipc_field text_find[] = {
 static const struct ipc_field text_found[] = {
 	IPC_U8(store_text_found, needle, 0, STORE_NEEDLES_MAX), UIDS(store_text_found, header),
 	UIDS(store_text_found, body), UIDS(store_text_found, missing), IPC_END };
-static const struct ipc_field text_put[] = {
-	IPC_U64(store_text_put, mailbox), IPC_U32(store_text_put, uid),
-	IPC_STR(store_text_put, text, 1, STORE_TEXT_MAX + 32), IPC_END };
 static const struct ipc_field restore[] = {
 	IPC_I64(store_restore, at_ms), IPC_STR(store_restore, path, 0, STORE_PATH_MAX),
 	IPC_U8(store_restore, how, 0, RESTORE_DRY | RESTORE_EXACT), IPC_END };
@@ -430,8 +427,6 @@ static const struct ipc_message messages[] = {
 	    (STORE_NEEDLE_MAX + 8) + 64, OF(store_text_find, text_find) },
 	{ STORE_TEXT_FOUND, "text-found", REPLY, (3u << 20) + 64,
 	    OF(store_text_found, text_found) },
-	{ STORE_TEXT_PUT, "text-put", ACCESS, 0, STORE_TEXT_MAX + 64,
-	    OF(store_text_put, text_put) },
 	{ STORE_RESTORE, "restore", ACCESS, 0, 2048, OF(store_restore, restore) },
 	{ STORE_RESTORING, "restoring", REPLY, PART + 64, OF(store_restoring, restoring) },
 	{ STORE_UNDELETE, "undelete", ACCESS, 0, 16384, OF(store_undelete, undelete) },

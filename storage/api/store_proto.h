@@ -80,7 +80,7 @@ enum store_no {
 	STORE_RESTORE = 220, STORE_RESTORING = 221, STORE_UNDELETE = 222, STORE_RESTORED = 223,
 	STORE_BACKUP_BEGIN = 264, STORE_BACKUP_IS = 265, STORE_BACKUP_READ = 266,
 	STORE_BACKUP_DATA = 267, STORE_BACKUP_END = 268,
-	STORE_TEXT_FIND = 290, STORE_TEXT_FOUND = 291, STORE_TEXT_PUT = 292
+	STORE_TEXT_FIND = 290, STORE_TEXT_FOUND = 291
 };
 
 /* fsck -> fsck-is..., in parts: see storage/state/fsck.h.  account 0: the whole shard.  rebuild: the
@@ -443,6 +443,7 @@ struct store_annotated_are { struct span entries; };	/* store_annotated... */
  * copies -> copies-are: the verified ones, the oldest first. */
 struct store_copy_made { uint32_t number; };
 struct store_copies_are { struct span list; };		/* store_copy_entry... */
+
 /* text_find -> text_found in parts: one for each needle, in order, then one with `missing`.
  * Which of the uids hold a needle, by the texts that stored keeps (doc/search.md).  missing: there
  * is no text of this version for them, or it was cut and does not hold all of the needles: their bytes
@@ -457,13 +458,6 @@ struct store_text_found {
 	uint8_t		needle;		/* from 0 */
 	struct span	header, body;	/* uidset_encode(): where it was found; body: not in the header */
 	struct span	missing;
-};
-/* text_put -> status: the text of a message that has none, made by who has just read it.  Kept
- * when that is no trouble. */
-struct store_text_put {
-	uint64_t	mailbox;
-	uint32_t	uid;
-	struct span	text;		/* store_text */
 };
 
 /* A backup of the shard; role admin.  backup_begin -> backup_is: a hot copy, made now when `fresh`

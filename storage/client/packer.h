@@ -5,6 +5,7 @@
 #ifndef STORAGE_CLIENT_PACKER_H
 #define STORAGE_CLIENT_PACKER_H
 
+#include "common/mime/digest.h"
 #include "storage/api/store_types.h"
 
 struct packer;
@@ -17,5 +18,8 @@ void packer_feed(struct packer *p, struct span raw, struct buf *stored);
  * received now, new ids.  Its spans lie in p. */
 void packer_finish(struct packer *p, struct buf *stored, struct store_append_item *it);
 void packer_free(struct packer **p);
+
+/* Appends the canonical text of a digest made with STORE_TEXT_MAX as an item carries it. */
+void packer_put_text(const struct mime_digest_result *d, struct buf *out);
 
 #endif

@@ -99,7 +99,6 @@ struct store_call *store_do_url_find(struct store *s, const struct store_url_fin
 struct store_call *store_do_url_body(struct store *s, const struct store_url_body *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_quota_set(struct store *s, const struct store_quota_set *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_text_find(struct store *s, const struct store_text_find *rq, store_done_fn fn, void *arg);
-struct store_call *store_do_text_put(struct store *s, const struct store_text_put *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_quota(struct store *s, store_done_fn fn, void *arg);
 /* A staged body that is not wanted any more, or was adopted by an append: its number may
  * be used again then.  A body whose chunks were taken by a stored that ended since

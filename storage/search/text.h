@@ -66,8 +66,8 @@ enum status text_sweep(struct text_view *v, text_there_fn there, void *arg,
     struct text_view **out);
 /* The account is gone. */
 void text_remove(int dir, uint64_t account);
-/* The first file of an account above `after`; false: no more.  Walks the folder. */
-bool text_next(int dir, uint64_t after, uint64_t *account);
+/* Appends the accounts that have a file, u64 each. */
+void text_list(int dir, struct buf *out);
 
 /* Reads all of a file; appends a line for each thing wrong.  there: see text_sweep(); NULL: not
  * asked. */
@@ -86,7 +86,8 @@ struct text_needle {
 struct text_wanted {
 	uint64_t	message;
 	uint32_t	uid;
-	bool		known;		/* its text was looked into, all of it that is needed */
+	bool		there;		/* it has a text of this version */
+	bool		known;		/* that was looked into, all of it that is needed */
 	uint16_t	header, body;	/* by needle: found there; body: not found in the header */
 };
 
@@ -103,7 +104,8 @@ void text_search_add_view(struct text_search *s, struct text_view *v);
 size_t text_search_steps(const struct text_search *s);
 /* About a millisecond of work.  false: a block was damaged. */
 bool text_search_step(struct text_search *s, size_t step);
-/* By message when all is done. */
+/* When all is done: by uid. */
+void text_search_end(struct text_search *s);
 struct text_wanted *text_search_wanted(struct text_search *s, size_t *n);
 
 #endif

@@ -272,30 +272,25 @@ text_open(int dir, uint16_t shard, uint64_t account)
 	return v;
 }
 
-bool
-text_next(int dir, uint64_t after, uint64_t *account)
+void
+text_list(int dir, struct buf *out)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *e;
-	bool found = false;
 
 	if (d == NULL) {
 		fd_close(&fd);
-		return false;
+		return;
 	}
 	while ((e = readdir(d)) != NULL) {
 		char *end;
 		unsigned long long id = strtoull(e->d_name, &end, 16);
 
-		if (*end != '\0' || end != e->d_name + NAME_LEN || id <= after ||
-		    (found && id >= *account))
-			continue;
-		*account = id;
-		found = true;
+		if (*end == '\0' && end == e->d_name + NAME_LEN)
+			put_u64(out, id);
 	}
 	closedir(d);
-	return found;
 }
 
 void

@@ -38,7 +38,7 @@ void text_block_put(struct buf *out, const struct text_docs *d, size_t from, siz
 /* One of its two texts out of its bytes; false: damaged.  out is replaced. */
 bool text_unpack(struct span stored, uint32_t crc, uint32_t raw, struct buf *out);
 
-/* text_filter.c: which runs of three bytes occur in a text, by hash. */
+/* text_filter.c: which runs of three and of five bytes occur in a text, by hash. */
 void text_filter_make(struct span header, struct span body, struct buf *out);
 /* May the needle be in the text?  An empty filter says nothing. */
 bool text_filter_may(struct span filter, struct span needle);

@@ -42,12 +42,21 @@ by_message(const void *a, const void *b)
 	return x->uid < y->uid ? -1 : x->uid > y->uid;
 }
 
+static int
+by_uid(const void *a, const void *b)
+{
+	const struct text_wanted *x = a, *y = b;
+
+	return x->uid < y->uid ? -1 : x->uid > y->uid;
+}
+
+/* Mostly they are in order. */
 static void
-sort(struct text_wanted *w, size_t n)
+sort(struct text_wanted *w, size_t n, int (*order)(const void *a, const void *b))
 {
 	for (size_t i = 1; i < n; i++) {
-		if (by_message(&w[i - 1], &w[i]) > 0) {
-			qsort(w, n, sizeof(*w), by_message);
+		if (order(&w[i - 1], &w[i]) > 0) {
+			qsort(w, n, sizeof(*w), order);
 			return;
 		}
 	}
@@ -72,7 +81,7 @@ text_search_new(const struct text_needle *needles, size_t n, uint8_t version,
 	s->wanted = wanted;
 	s->n_wanted = n_wanted;
 	s->claimed = mem_array(n_wanted + 1, sizeof(*s->claimed));
-	sort(wanted, n_wanted);
+	sort(wanted, n_wanted, by_message);
 	return s;
 }
 
@@ -178,6 +187,7 @@ settle(struct text_search *s, const struct claim *c, uint32_t n, const struct te
 			s->wanted[w].header = first->header;
 			s->wanted[w].body = first->body;
 			s->wanted[w].known = known;
+			s->wanted[w].there = true;
 		}
 	}
 }
@@ -360,6 +370,12 @@ text_search_step(struct text_search *s, size_t step)
 		settle(s, t->claims, t->n, t->b->docs);
 	buf_fini(&text);
 	return good;
+}
+
+void
+text_search_end(struct text_search *s)
+{
+	sort(s->wanted, s->n_wanted, by_uid);
 }
 
 struct text_wanted *

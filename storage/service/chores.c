@@ -203,6 +203,8 @@ history_done(struct chores *c, const struct op *op, const struct state_result *r
 	c->stats[HISTORY].items++;
 	if (res->status != ST_OK)
 		return;
+	if (op->kind == OP_ACCOUNT_PURGE && !res->more)
+		texts_drop(c->svc->texts, op->head.account);
 	/* Once more the same one: there is more, or still too many bytes. */
 	if (res->more || (op->kind == OP_HISTORY_PURGE &&
 	    state_account(c->svc->state, c->account, &a) == ST_OK &&

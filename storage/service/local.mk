@@ -13,6 +13,8 @@ storage_service_libservice_a_SOURCES = \
 	storage/service/peer.c \
 	storage/service/rebuild.c storage/service/rebuild.h \
 	storage/service/reclaim.c storage/service/reclaim.h \
+	storage/service/pool.c storage/service/pool.h \
+	storage/service/read_texts.c storage/service/texts.c storage/service/texts.h \
 	storage/service/readers.c storage/service/readers.h \
 	storage/service/reads.c \
 	storage/service/record.c storage/service/record.h \

@@ -105,6 +105,7 @@ request_free(struct request *rq)
 	uidset_fini(&rq->set);
 	state_changes_fini(&rq->changes);
 	state_columns_close(&rq->columns);
+	text_find_free(&rq->find);
 	state_result_fini(&rq->res);
 	account_unref(svc, rq->account);
 	mem_free(&rq);
@@ -560,7 +561,7 @@ rights_needed(const struct ipc_message *m, const void *msg)
 	case STORE_DELETE: return RIGHT_DELETE_MAILBOX;
 	case STORE_RENAME: return RIGHT_CREATE | RIGHT_DELETE_MAILBOX;
 	case STORE_OPEN: case STORE_ROWS: case STORE_CACHE: case STORE_BODY:
-	case STORE_CHANGES: case STORE_COLUMNS: return RIGHT_READ;
+	case STORE_CHANGES: case STORE_COLUMNS: case STORE_TEXT_FIND: return RIGHT_READ;
 	case STORE_STAGE: return RIGHT_INSERT;
 	case STORE_APPEND:
 		return RIGHT_INSERT | (((const struct store_append *)msg)->replace_uid != 0 ?

@@ -4,10 +4,10 @@
 #ifndef STORAGE_SERVICE_READERS_H
 #define STORAGE_SERVICE_READERS_H
 
-#include "common/net/loop.h"
 #include "common/util/list.h"
 #include "common/util/status.h"
 #include "storage/journal/journal.h"
+#include "storage/service/pool.h"
 
 struct readers;
 
@@ -25,8 +25,9 @@ struct reader_run {
 
 /* Made by the caller, his again when done ran.  done runs in the loop. */
 struct reader_job {
-	struct reader_job	*next;
-	struct list		flying;		/* of the readers', until it is done */
+	struct pool_job		job;		/* these three: the readers' */
+	struct list		flying;
+	struct journal		*journal;
 	struct reader_piece	*pieces;
 	size_t			n;
 	struct reader_run	*runs;

@@ -41,6 +41,7 @@ union any {
 	struct store_annotations annotations;
 	struct store_annotated_get annotated;
 	struct store_restore	restore;
+	struct store_text_find	text_find;
 	max_align_t		align;
 	char			room[IPC_STRUCT_MAX];
 };
@@ -59,7 +60,7 @@ read_is(uint16_t no)
 	case STORE_METADATA_GET: case STORE_SUMS:
 	case STORE_URL_SIGN: case STORE_URL_FIND: case STORE_URL_BODY:
 	case STORE_ANNOTATIONS: case STORE_ANNOTATED:
-	case STORE_RESTORE:
+	case STORE_RESTORE: case STORE_TEXT_FIND:
 		return true;
 	default:
 		return false;
@@ -76,8 +77,10 @@ read_begin(struct request *rq)
 void
 read_drop(struct request *rq)
 {
-	if (!rq->busy)			/* else when the reader thread is done with it */
+	if (!rq->busy)			/* else when the thread is done with it */
 		request_free(rq);
+	else if (rq->find != NULL)
+		text_find_cancel(rq->find);
 }
 
 static struct ipc *
@@ -975,6 +978,16 @@ read_dir(struct request *rq, const struct store_dir_read *msg)
 }
 
 static enum step
+read_texts(struct request *rq, const struct store_text_find *msg)
+{
+	switch (text_find_step(rq, msg)) {
+	case TEXT_FIND_DONE: return STEP_DONE;
+	case TEXT_FIND_MORE: return STEP_MORE;
+	default: return STEP_BUSY;
+	}
+}
+
+static enum step
 read_step(struct request *rq)
 {
 	union any msg;
@@ -1022,6 +1035,7 @@ read_step(struct request *rq)
 	case STORE_RESTORE:
 		restore_begin(rq, &msg.restore);
 		return STEP_BUSY;
+	case STORE_TEXT_FIND: return read_texts(rq, &msg.text_find);
 	default: return fail(rq, ST_BUG);
 	}
 }

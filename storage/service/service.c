@@ -146,6 +146,7 @@ service_open(struct loop *l, const struct service_conf *cf, const char *dir,
 	list_init(&svc->opened);
 	list_init(&svc->reads);
 	list_init(&svc->restores);
+	list_init(&svc->finds);
 	voids_init(&svc->voids, VOIDS_MAX);
 	st = rebuild_open(svc);
 	if (st != ST_OK) {
@@ -155,6 +156,7 @@ service_open(struct loop *l, const struct service_conf *cf, const char *dir,
 	svc->tick_task = loop_task_new(l, on_tick, svc);
 	svc->reads_task = loop_task_new(l, reads_run, svc);
 	svc->readers = readers_new(l, svc->journal, cf->readers > 0 ? cf->readers : 1);
+	svc->texts = texts_new(svc);
 	index_start(svc);
 	copies_start(svc);
 	reclaim_start(svc);
@@ -219,6 +221,7 @@ service_close(struct service **svcp)
 	reclaim_stop(svc);
 	readers_free(&svc->readers);
 	index_free(svc);
+	texts_free(&svc->texts);
 	drop_requests(svc);
 	restores_fini(svc);
 	tickets_fini(svc);
@@ -279,6 +282,7 @@ service_stats(struct service *svc, struct buf *out)
 	COUNT("db_log_bytes", es.log_bytes);
 #undef COUNT
 	index_stats(svc, out);
+	texts_stats(svc->texts, out);
 	copies_stats(svc, out);
 	chores_stats(svc, out);
 	reclaim_stats(svc, out);

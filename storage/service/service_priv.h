@@ -10,6 +10,7 @@
 #include "storage/service/copies.h"
 #include "storage/service/readers.h"
 #include "storage/service/service.h"
+#include "storage/service/texts.h"
 
 #define QUEUED_MAX	(16u << 20)	/* bytes of requests waiting from one socket */
 #define CHANNELS_MAX	65536u		/* of one socket */
@@ -125,6 +126,7 @@ struct request {
 	struct uidset	 set;
 	struct state_changes changes;
 	struct state_columns *columns;
+	struct text_find *find;
 };
 
 struct service {
@@ -152,6 +154,9 @@ struct service {
 	struct loop_task	*reads_task;
 	struct readers		*readers;
 	struct list		 restores;	/* restore.c */
+	struct texts		*texts;
+	struct list		 finds;		/* searches of texts that wait for their turn */
+	unsigned		 n_finds;	/* under way */
 	struct list		 opened;	/* opened.c */
 	size_t			 n_opened, opened_runs;
 	struct table		 leased;	/* account, lease -> when, where that matters */
@@ -280,6 +285,13 @@ void read_begin(struct request *rq);
 /* The request is over without its answer. */
 void read_drop(struct request *rq);
 void reads_run(void *arg);
+
+/* read_texts.c: a part of a search of texts: answered; there is more; read_begin() follows. */
+enum text_find_step { TEXT_FIND_DONE, TEXT_FIND_MORE, TEXT_FIND_BUSY };
+enum text_find_step text_find_step(struct request *rq, const struct store_text_find *msg);
+/* Nobody waits for it any more: its thread ends soon. */
+void text_find_cancel(struct text_find *f);
+void text_find_free(struct text_find **f);
 
 /* opened.c: state_open_mailbox() */
 enum status opened_mailbox(struct service *svc, uint64_t account, uint64_t mailbox,

@@ -49,7 +49,7 @@ share_judge(struct channel *c, const struct ipc_message *m)
 	case STORE_CHANGES: case STORE_COLUMNS: case STORE_MARKS: case STORE_ACL:
 	case STORE_WATCH: case STORE_STAGE_DROP: case STORE_SHARED: case STORE_METADATA_GET:
 	case STORE_URL_FIND: case STORE_URL_BODY:
-	case STORE_ANNOTATIONS: case STORE_ANNOTATED:
+	case STORE_ANNOTATIONS: case STORE_ANNOTATED: case STORE_TEXT_FIND:
 		return ST_OK;		/* reads are judged when it is their turn */
 	case STORE_STAGE:
 		return has_any(c, RIGHT_INSERT);
@@ -114,6 +114,8 @@ share_read(struct request *rq, const void *msg)
 		return judge_id(rq, ((const struct store_annotations *)msg)->mailbox, RIGHT_READ);
 	case STORE_ANNOTATED:
 		return judge_id(rq, ((const struct store_annotated_get *)msg)->mailbox, RIGHT_READ);
+	case STORE_TEXT_FIND:
+		return judge_id(rq, ((const struct store_text_find *)msg)->mailbox, RIGHT_READ);
 	case STORE_LIST: case STORE_SHARED:
 	case STORE_URL_FIND: case STORE_URL_BODY:	/* by the URL alone */
 		return ST_OK;

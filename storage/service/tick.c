@@ -590,6 +590,21 @@ tell_quota(struct request *rq)
 	}
 }
 
+/* The texts that came along with the items of this part. */
+static void
+take_texts(struct request *rq)
+{
+	struct store_append msg;
+	struct span items;
+
+	if (rq->m == NULL || rq->m->no != STORE_APPEND || rq->res.messages.len == 0 ||
+	    ipc_decode(rq->m, buf_span(&rq->body), &msg) != ST_OK)
+		return;
+	items = rq->stages ? span_sub(msg.items, rq->items_at, rq->items_to - rq->items_at) :
+	    msg.items;
+	texts_take(rq->svc->texts, rq->account->id, items, buf_span(&rq->res.messages));
+}
+
 static void
 tell(struct request *rq)
 {
@@ -615,6 +630,8 @@ settle_one(struct request *rq)
 	if (rq->lsn != 0 && rq->status == ST_OK) {
 		if (rq->op.kind == OP_EXPUNGE)
 			merge_expunged(rq);
+		if (rq->res.status == ST_OK)
+			take_texts(rq);
 		tell(rq);
 		if (goes_on(rq))
 			return;

@@ -404,6 +404,7 @@ append_rows(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bit
 			st = annotations_append(ap, m, &notes, ++item, uid);
 		loc += it.pieces;
 		uidset_add(uids, uid);
+		put_u64(&ap->r->messages, ap->s->msg.id);
 	}
 	return st;
 }

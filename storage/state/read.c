@@ -358,6 +358,15 @@ state_rows(struct state *s, uint64_t account, uint64_t mailbox, const struct uid
 }
 
 enum status
+state_message_there(struct state *s, uint64_t account, uint64_t message)
+{
+	struct key k;
+
+	key_2(&k, account, message);
+	return engine_get(s->e, NULL, TAB_MESSAGE, key_span(&k), NULL);
+}
+
+enum status
 state_caches(struct state *s, uint64_t account, uint64_t mailbox, const struct uidset *uids,
     unsigned want, size_t budget, uint32_t *resume_uid, struct buf *out)
 {

@@ -610,11 +610,12 @@ apply_one(struct apply *ap)
 static void
 result_clear(struct state_result *r)
 {
-	struct buf reply = r->reply, keys = r->keys;
+	struct buf reply = r->reply, keys = r->keys, messages = r->messages;
 
-	*r = (struct state_result){ .reply = reply, .keys = keys };
+	*r = (struct state_result){ .reply = reply, .keys = keys, .messages = messages };
 	buf_clear(&r->reply);
 	buf_clear(&r->keys);
+	buf_clear(&r->messages);
 }
 
 void
@@ -622,6 +623,7 @@ state_result_fini(struct state_result *r)
 {
 	buf_fini(&r->reply);
 	buf_fini(&r->keys);
+	buf_fini(&r->messages);
 }
 
 enum status

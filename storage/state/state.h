@@ -72,6 +72,7 @@ struct state_result {			/* zeroed before the first use; reused then */
 	uint64_t	touched[STATE_TOUCHED_MAX];
 	bool		own_only;	/* it changed for who asked alone: his \Seen */
 	struct buf	keys;		/* dir write: keys changed, put_span each */
+	struct buf	messages;	/* append: u64 id of each item's message, in order */
 	unsigned char	next[OP_TICKET_LEN];	/* once purge, with more: go on from here */
 };
 void state_result_fini(struct state_result *r);
@@ -194,6 +195,9 @@ enum status state_bodies_open(struct state *s, uint64_t account, uint64_t mailbo
 enum status state_bodies_next(struct state_bodies *b, struct state_body *body,
     struct buf *locs);
 void state_bodies_close(struct state_bodies **b);
+
+/* ST_OK: the account has this message, be it kept for undelete alone; ST_NOT_FOUND. */
+enum status state_message_there(struct state *s, uint64_t account, uint64_t message);
 
 /* What happened in a mailbox after `since`.  At most about `rows` change rows are read, but
  * always whole operations: everything up to highestmodseq is told; more: ask again with
