@@ -298,7 +298,7 @@ void
 put_store_text(struct buf *b, const struct store_text *t)
 {
 	put_u8(b, t->version);
-	put_u8(b, t->cut);
+	put_u8(b, (uint8_t)(t->cut | t->other << 1));
 	put_span(b, t->header);
 	put_span(b, t->body);
 }
@@ -306,16 +306,17 @@ put_store_text(struct buf *b, const struct store_text *t)
 bool
 get_store_text(struct reader *r, struct store_text *t)
 {
-	uint8_t cut;
+	uint8_t bits;
 
 	if (ended(r))
 		return false;
 	*t = (struct store_text){ .version = get_u8(r) };
-	cut = get_u8(r);
-	t->cut = cut != 0;
+	bits = get_u8(r);
+	t->cut = (bits & 1) != 0;
+	t->other = (bits & 2) != 0;
 	t->header = get_bounded(r, STORE_TEXT_MAX);
 	t->body = get_bounded(r, STORE_TEXT_MAX);
-	return check(r, cut <= 1 && t->version > 0 &&
+	return check(r, bits <= 3 && t->version > 0 &&
 	    t->header.len + t->body.len <= STORE_TEXT_MAX);
 }
 

@@ -146,6 +146,7 @@ bool get_store_columns_row(struct reader *r, struct store_columns_row *row, unsi
 struct store_text {
 	uint8_t		version;
 	bool		cut;
+	bool		other;		/* the message has parts that are no text */
 	struct span	header, body;
 };
 void put_store_text(struct buf *b, const struct store_text *t);

@@ -48,6 +48,7 @@ void
 packer_put_text(const struct mime_digest_result *d, struct buf *out)
 {
 	const struct store_text t = { .version = MIME_TEXT_VERSION, .cut = d->text_cut,
+		.other = d->other,
 		.header = span_sub(d->text, 0, d->text_header),
 		.body = span_sub(d->text, d->text_header, d->text.len) };
 

@@ -118,6 +118,7 @@ fill_conf(const struct stored *sd, struct service_conf *cf)
 	cf->whole_messages = s->whole_messages;
 	cf->readers = s->readers;
 	cf->index_wait_s = sd->conf->indexd.timeout_s;
+	cf->extracts = sd->conf->indexd.extractors.n > 0;
 	cf->undelete_s = s->undelete_time_s;
 	cf->history_s = s->history_time_s;
 	cf->fsck_share = s->fsck_share;

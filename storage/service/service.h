@@ -28,6 +28,7 @@ struct service_conf {
 	uint64_t	account_tick_bytes;	/* of one account in it */
 	uint32_t	readers;
 	uint32_t	index_wait_s;		/* for indexd, about a piece */
+	bool		extracts;		/* indexd makes text of attachments */
 	uint32_t	undelete_s, history_s;
 	uint64_t	undelete_max_bytes;	/* of an account */
 	uint32_t	history_max;		/* operations of an account; 0: no limit */

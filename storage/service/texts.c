@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/mime/charset.h"
 #include "common/util/bytes.h"
 #include "common/util/clock.h"
 #include "common/util/fd.h"
@@ -315,9 +316,11 @@ texts_add(struct texts *t, uint64_t account, uint64_t message, const struct stor
 }
 
 void
-texts_take(struct texts *t, uint64_t account, struct span items, struct span messages)
+texts_take(struct texts *t, uint64_t account, struct span items, struct span messages,
+    uint64_t mailbox, uint32_t uid)
 {
 	struct store_append_item it;
+	struct uidset others = { 0 };
 	struct reader r;
 
 	reader_init(&r, items.p, items.len);
@@ -326,10 +329,17 @@ texts_take(struct texts *t, uint64_t account, struct span items, struct span mes
 		struct reader in;
 
 		reader_init(&in, it.text.p, it.text.len);
-		if (it.text.len > 0 && get_store_text(&in, &text) && reader_done(&in))
-			texts_add(t, account, get_be64(messages.p), &text);
+		if (it.text.len > 0 && get_store_text(&in, &text) && reader_done(&in)) {
+			if (!text.other || !t->svc->cf.extracts || uid == 0)
+				texts_add(t, account, get_be64(messages.p), &text);
+			else
+				uidset_add(&others, uid);
+		}
+		uid += uid != 0;
 		messages = span_sub(messages, 8, messages.len);
 	}
+	texts_missing(t, account, mailbox, &others);
+	uidset_fini(&others);
 }
 
 void
@@ -517,18 +527,23 @@ filled(void *arg, const struct index_digest_result *r)
 {
 	struct filling *f = arg;
 	struct texts *t = f->t;
+	struct buf body = { 0 };
 	uint64_t message;
 
 	t->gap_jobs--;
 	if (r->st == ST_OK && r->text.len <= TEXT_DOC_MAX && r->is.text_header <= r->text.len &&
 	    message_of(t, f, &message)) {
-		const struct store_text text = { .version = r->is.text_version,
-			.cut = r->is.text_cut, .header = span_sub(r->text, 0, r->is.text_header),
-			.body = span_sub(r->text, r->is.text_header, r->text.len) };
+		struct store_text text = { .version = r->is.text_version,
+			.cut = r->is.text_cut, .header = span_sub(r->text, 0, r->is.text_header) };
 
+		buf_add_span(&body, span_sub(r->text, r->is.text_header, r->text.len));
+		/* beside the canonical text, as far as there is room */
+		buf_add_span(&body, mime_utf8_cut(r->extracted, TEXT_DOC_MAX - r->text.len));
+		text.body = buf_span(&body);
 		t->n_filled++;
 		texts_add(t, f->account, message, &text);
 	}
+	buf_fini(&body);
 	mem_free(&f);
 	if (r->st != ST_UNAVAILABLE && !t->closing)
 		fill_gaps(t);
@@ -554,7 +569,7 @@ fill_gaps(struct texts *t)
 
 		*f = (struct filling){ t, g->account, g->mailbox, uid };
 		if (index_digest(t->svc, &(struct index_what){ .account = g->account,
-		    .mailbox = g->mailbox, .uid = uid }, TEXT_DOC_MAX, false, filled, f) == NULL) {
+		    .mailbox = g->mailbox, .uid = uid }, TEXT_DOC_MAX, t->svc->cf.extracts, filled, f) == NULL) {
 			mem_free(&f);
 			return;		/* the timer comes again */
 		}
@@ -577,8 +592,10 @@ texts_missing(struct texts *t, uint64_t account, uint64_t mailbox, const struct 
 		return;
 	list_each(n, tmp, &t->gaps) {
 		g = list_entry(n, struct gap, node);
-		if (g->account == account && g->mailbox == mailbox)
-			return;		/* those are made first */
+		if (g->account == account && g->mailbox == mailbox) {
+			uidset_add_set(&g->uids, uids);
+			return;
+		}
 	}
 	if (t->n_gaps == GAPS_MAX)
 		return;

@@ -23,8 +23,11 @@ void texts_free(struct texts **t);
 
 /* The text of a message of the account that is there. */
 void texts_add(struct texts *t, uint64_t account, uint64_t message, const struct store_text *text);
-/* An answered append: its items' texts; messages: the ids they got, u64 each, in order. */
-void texts_take(struct texts *t, uint64_t account, struct span items, struct span messages);
+/* An answered append: its items' texts; messages: the ids they got, u64 each, in order; uid: the first
+ * one's, 0: not known.  Where indexd makes text of attachments, messages that may have such are
+ * left to it, and not known until then. */
+void texts_take(struct texts *t, uint64_t account, struct span items, struct span messages,
+    uint64_t mailbox, uint32_t uid);
 /* The account was purged. */
 void texts_drop(struct texts *t, uint64_t account);
 

@@ -602,7 +602,8 @@ take_texts(struct request *rq)
 		return;
 	items = rq->stages ? span_sub(msg.items, rq->items_at, rq->items_to - rq->items_at) :
 	    msg.items;
-	texts_take(rq->svc->texts, rq->account->id, items, buf_span(&rq->res.messages));
+	texts_take(rq->svc->texts, rq->account->id, items, buf_span(&rq->res.messages),
+	    rq->res.mailbox, rq->stages ? 0 : rq->res.uid);
 }
 
 static void
