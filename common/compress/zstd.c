@@ -103,24 +103,6 @@ zstd_dict_free(struct zstd_dict **dp)
 	mem_free(dp);
 }
 
-void
-zstd_compress(struct span in, int level, const struct zstd_dict *dict, struct buf *out)
-{
-	size_t bound = ZSTD_compressBound(in.len), n;
-	char *to = buf_reserve(out, bound);
-
-	if (cctx == NULL)
-		cctx = must(ZSTD_createCCtx());
-	if (dict != NULL)
-		n = ZSTD_compress_usingCDict(cctx, to, bound, in.p, in.len,
-		    packing_half(dict));
-	else
-		n = ZSTD_compressCCtx(cctx, to, bound, in.p, in.len, level);
-	if (ZSTD_isError(n))	/* with room enough, only for want of memory */
-		abort();
-	buf_added(out, n);
-}
-
 /* One frame with the parameters of the moment, which are for this one. */
 static void
 compress_set(struct span in, int level, struct buf *out)
@@ -131,9 +113,20 @@ compress_set(struct span in, int level, struct buf *out)
 	ZSTD_CCtx_setParameter(cctx, ZSTD_c_compressionLevel, level);
 	n = ZSTD_compress2(cctx, to, bound, in.p, in.len);
 	ZSTD_CCtx_reset(cctx, ZSTD_reset_session_and_parameters);
-	if (ZSTD_isError(n))
+	if (ZSTD_isError(n))	/* with room enough, only for want of memory */
 		abort();
 	buf_added(out, n);
+}
+
+void
+zstd_compress(struct span in, int level, const struct zstd_dict *dict, struct buf *out)
+{
+	if (cctx == NULL)
+		cctx = must(ZSTD_createCCtx());
+	if (dict != NULL)
+		ZSTD_CCtx_refCDict(cctx, packing_half(dict));
+	ZSTD_CCtx_setParameter(cctx, ZSTD_c_checksumFlag, 1);
+	compress_set(in, level, out);
 }
 
 void

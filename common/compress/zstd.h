@@ -20,8 +20,8 @@ struct zstd_dict *zstd_dict_new(struct span bytes, int level);
 uint32_t zstd_dict_id(const struct zstd_dict *d);
 void zstd_dict_free(struct zstd_dict **d);
 
-/* Appends one frame that carries its content's size.  With a dictionary its level is
- * used.  dict may be NULL. */
+/* Appends one frame that carries its content's size and its checksum, so that no flipped bit is
+ * given out as content.  With a dictionary its level is used.  dict may be NULL. */
 void zstd_compress(struct span in, int level, const struct zstd_dict *dict, struct buf *out);
 /* For what is read much more often than written: literals are not entropy-coded, which unpacks in half
  * the time and takes a fifth more room. */

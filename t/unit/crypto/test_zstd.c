@@ -72,6 +72,26 @@ damaged_frames_are_refused(void **state)
 	buf_fini(&back);
 }
 
+/* Whatever bit is flipped: refused, or the same content. */
+static void
+a_flipped_bit_is_never_content(void **state)
+{
+	struct buf packed = { 0 }, back = { 0 };
+
+	zstd_compress(span(text.data, 2000), 3, NULL, &packed);
+	for (size_t bit = 0; bit < packed.len * 8; bit++) {
+		packed.data[bit / 8] = (char)(packed.data[bit / 8] ^ 1 << bit % 8);
+		buf_clear(&back);
+		if (zstd_decompress(buf_span(&packed), 1 << 20, NULL, &back) == ST_OK) {
+			assert_int_equal(back.len, 2000);
+			assert_memory_equal(back.data, text.data, 2000);
+		}
+		packed.data[bit / 8] = (char)(packed.data[bit / 8] ^ 1 << bit % 8);
+	}
+	buf_fini(&packed);
+	buf_fini(&back);
+}
+
 static void
 a_dictionary_is_needed_on_both_sides(void **state)
 {
@@ -177,6 +197,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_compressed_comes_back),
 		cmocka_unit_test(damaged_frames_are_refused),
+		cmocka_unit_test(a_flipped_bit_is_never_content),
 		cmocka_unit_test(a_dictionary_is_needed_on_both_sides),
 		cmocka_unit_test(a_stream_is_read_in_any_pieces),
 		cmocka_unit_test(a_bomb_without_a_size_stops_at_the_limit),
