@@ -433,7 +433,8 @@ begin(struct service *svc)
 	background_submit(svc->background, run, on_made, mk);
 }
 
-/* A copy must not be what keeps mail out; one that is to make room may go below that line. */
+/* A copy must not be what keeps mail out; one that is to make room may go below that line, but
+ * leaves well more than what changes need. */
 static bool
 has_room(struct service *svc)
 {
@@ -444,7 +445,7 @@ has_room(struct service *svc)
 	bytes = copy_files_bytes(buf_cstr(&db));
 	buf_fini(&db);
 	return journal_has_room(svc->journal, 0) ? journal_has_room(svc->journal, bytes) :
-	    journal_has_spare(svc->journal, bytes);
+	    journal_has_spare(svc->journal, 2 * bytes);
 }
 
 static void
