@@ -19,8 +19,8 @@
 #define SOON_MS		1000u
 #define HOUR_MS		3600000u
 #define STEP_US		1000u
-#define DUTY		10u
-#define REST_MAX_MS	2000u
+#define DUTY		100u
+#define REST_MAX_MS	5000u
 #define ROWS		1000u
 #define LOOK_ROWS	16u		/* of a mailbox, to see whether anything there is old */
 #define RECOUNT_ROWS	300u
