@@ -37,6 +37,7 @@ read_lists(const struct op *op)
 		reader_init(&r, op->u.retention.uids.p, op->u.retention.uids.len);
 		(void)uidset_decode(&uids, &r, STORE_RANGES_MAX);
 		uidset_fini(&uids);
+	}
 	if (op->kind == OP_RESTORE) {
 		struct op_restore_step s;
 
