@@ -375,10 +375,11 @@ round_trip(const struct ipc_message *m)
 			*(uint8_t *)at = (uint8_t)f->max;
 			break;
 		case IPC_K_U32:
-			*(uint32_t *)(void *)at = 0xfedcba98;
+			*(uint32_t *)(void *)at = f->max < 0xfedcba98 ? (uint32_t)f->max : 0xfedcba98;
 			break;
 		default:
-			*(uint64_t *)(void *)at = 0xfedcba9876543210ull;
+			*(uint64_t *)(void *)at = f->max < 0xfedcba9876543210ull ? f->max :
+			    0xfedcba9876543210ull;
 		}
 	}
 	ipc_encode(m, in, &b);
