@@ -26,9 +26,11 @@ struct zstd_reader {
 	bool		 full;		/* the last call ended because out was full */
 };
 
-/* Contexts are large and costly to make; each thread keeps one of both kinds. */
+/* Contexts are large and costly to make; each thread keeps one of both kinds until it ends. */
 static _Thread_local ZSTD_CCtx *cctx;
 static _Thread_local ZSTD_DCtx *dctx;
+static pthread_key_t at_end_of_thread;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void *
 must(void *p)
@@ -38,6 +40,38 @@ must(void *p)
 	return p;
 }
 
+static void
+free_contexts(void *arg)
+{
+	ZSTD_freeCCtx(cctx);
+	ZSTD_freeDCtx(dctx);
+	cctx = NULL;
+	dctx = NULL;
+}
+
+static void
+make_key(void)
+{
+	if (pthread_key_create(&at_end_of_thread, free_contexts) != 0)
+		abort();
+}
+
+static void
+free_at_end(void)
+{
+	pthread_once(&once, make_key);
+	(void)pthread_setspecific(at_end_of_thread, &once);
+}
+
+static void
+need_compressor(void)
+{
+	if (cctx != NULL)
+		return;
+	cctx = must(ZSTD_createCCtx());
+	free_at_end();
+}
+
 static ZSTD_DCtx *
 decompressor(void)
 {
@@ -45,6 +79,15 @@ decompressor(void)
 
 	ZSTD_DCtx_setParameter(ctx, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
 	return ctx;
+}
+
+static void
+need_decompressor(void)
+{
+	if (dctx != NULL)
+		return;
+	dctx = decompressor();
+	free_at_end();
 }
 
 static const ZSTD_CDict *
@@ -121,8 +164,7 @@ compress_set(struct span in, int level, struct buf *out)
 void
 zstd_compress(struct span in, int level, const struct zstd_dict *dict, struct buf *out)
 {
-	if (cctx == NULL)
-		cctx = must(ZSTD_createCCtx());
+	need_compressor();
 	if (dict != NULL)
 		ZSTD_CCtx_refCDict(cctx, packing_half(dict));
 	ZSTD_CCtx_setParameter(cctx, ZSTD_c_checksumFlag, 1);
@@ -132,8 +174,7 @@ zstd_compress(struct span in, int level, const struct zstd_dict *dict, struct bu
 void
 zstd_compress_quick(struct span in, int level, struct buf *out)
 {
-	if (cctx == NULL)
-		cctx = must(ZSTD_createCCtx());
+	need_compressor();
 	ZSTD_CCtx_setParameter(cctx, ZSTD_c_literalCompressionMode, ZSTD_ps_disable);
 	compress_set(in, level, out);
 }
@@ -141,8 +182,7 @@ zstd_compress_quick(struct span in, int level, struct buf *out)
 void
 zstd_compress_behind(struct span before, struct span in, int level, struct buf *out)
 {
-	if (cctx == NULL)
-		cctx = must(ZSTD_createCCtx());
+	need_compressor();
 	ZSTD_CCtx_refPrefix(cctx, before.p, before.len);
 	compress_set(in, level, out);
 }
@@ -159,8 +199,7 @@ zstd_decompress_behind(struct span before, struct span in, size_t max, struct bu
 	if (size > max)
 		return ST_LIMIT;
 	to = buf_reserve(out, (size_t)size + 1);
-	if (dctx == NULL)
-		dctx = decompressor();
+	need_decompressor();
 	ZSTD_DCtx_refPrefix(dctx, before.p, before.len);
 	n = ZSTD_decompressDCtx(dctx, to, (size_t)size, in.p, in.len);
 	ZSTD_DCtx_reset(dctx, ZSTD_reset_session_only);
@@ -219,8 +258,7 @@ zstd_decompress(struct span in, size_t max, const struct zstd_dict *dict, struct
 	if (size > max)
 		return ST_LIMIT;
 	to = buf_reserve(out, (size_t)size + 1);
-	if (dctx == NULL)
-		dctx = decompressor();
+	need_decompressor();
 	if (dict != NULL)
 		n = ZSTD_decompress_usingDDict(dctx, to, (size_t)size, in.p, in.len,
 		    unpacking_half(dict));

@@ -69,6 +69,10 @@ void text_remove(int dir, uint64_t account);
 /* Appends the accounts that have a file, u64 each. */
 void text_list(int dir, struct buf *out);
 
+/* Reads block i of a view through and appends a line for each thing wrong; false: it has none of this
+ * number.  there: see text_sweep(); NULL: not asked. */
+bool text_check_block(const struct text_view *v, size_t i, text_there_fn there, void *arg,
+    struct buf *report, uint64_t *wrong);
 /* Reads all of a file; appends a line for each thing wrong.  there: see text_sweep(); NULL: not
  * asked. */
 void text_check(int dir, uint16_t shard, uint64_t account, text_there_fn there, void *arg,

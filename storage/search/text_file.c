@@ -646,13 +646,23 @@ check_block(const struct text_view *v, struct text_block *b, text_there_fn there
 	buf_fini(&filter);
 }
 
+bool
+text_check_block(const struct text_view *v, size_t i, text_there_fn there, void *arg,
+    struct buf *report, uint64_t *wrong)
+{
+	if (i >= v->n)
+		return false;
+	check_block(v, v->blocks[i], there, arg, report, wrong);
+	return true;
+}
+
 void
 text_check(int dir, uint16_t shard, uint64_t account, text_there_fn there, void *arg,
     struct buf *report, uint64_t *wrong)
 {
 	struct text_view *v = text_open(dir, shard, account);
 
-	for (size_t i = 0; i < v->n; i++)
-		check_block(v, v->blocks[i], there, arg, report, wrong);
+	for (size_t i = 0; text_check_block(v, i, there, arg, report, wrong); i++)
+		;
 	text_view_unref(&v);
 }

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/util/bytes.h"
 #include "common/util/clock.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "storage/service/fsck_texts.h"
 #include "storage/service/index.h"
 #include "storage/state/fsck.h"
 
@@ -32,6 +34,7 @@ struct fsck_run {
 	struct buf		 found, roots;
 	uint64_t		 wrong, mended, notes, bodies, begun_ms, told_ms;
 	struct list		 jobs;		/* struct body */
+	struct fsck_texts	*texts;		/* being read; NULL: they were, or are not to be */
 	unsigned		 n_jobs;
 	uint64_t		 body_bytes;	/* read so far, of who was begun */
 	bool			 mending, walked, over;
@@ -109,6 +112,27 @@ on_root(void *arg, uint64_t account, const unsigned char *hash)
 
 	put_store_fsck_root(&run->roots, &is);
 	tell(run, false);
+}
+
+/* A text that is damaged is made anew by who asks for it. */
+static void
+on_texts(void *arg, uint64_t account, struct span lines)
+{
+	struct fsck_run *run = arg;
+	unsigned char key[8];
+
+	if (account == 0)
+		run->texts = NULL;
+	put_be64(key, account);
+	while (lines.len > 0) {
+		struct span line = span_cut(&lines, '\n');
+		char *text = span_dup(line);
+
+		if (line.len > 0)
+			on_found(run, &(struct fsck_finding){ .account = account, .table = "text",
+			    .key = span(key, sizeof(key)), .cure = CURE_NOTE, .text = text });
+		mem_free(&text);
+	}
 }
 
 /* ---- places ---- */
@@ -347,6 +371,7 @@ run_free(struct fsck_run *run)
 
 	release(svc);
 	svc->fsck = NULL;
+	fsck_texts_cancel(&run->texts);
 	list_each(n, tmp, &run->jobs) {
 		struct body *b = list_entry(n, struct body, node);
 
@@ -452,7 +477,7 @@ static void
 walked(struct fsck_run *run)
 {
 	run->walked = true;
-	if (run->n_jobs == 0)
+	if (run->n_jobs == 0 && run->texts == NULL)
 		end(run, run->st);
 	else
 		loop_timer_set(run->timer, WAIT_MS);
@@ -547,5 +572,7 @@ fsck_start(struct peer *p, const struct ipc_head *h, const struct store_fsck *ms
 	run->f = state_fsck_new(svc->state, &o);
 	run->timer = loop_timer_new(svc->loop, on_timer, run);
 	svc->fsck = run;
+	if (msg->flags & FSCK_BODIES)
+		run->texts = fsck_texts_start(svc, msg->account, on_texts, run);
 	loop_timer_set(run->timer, 0);
 }

@@ -3,6 +3,7 @@ storage_service_libservice_a_SOURCES = \
 	storage/service/background.c storage/service/background.h \
 	storage/service/chores.c \
 	storage/service/fsck.c \
+	storage/service/fsck_texts.c storage/service/fsck_texts.h \
 	storage/service/index.c storage/service/index.h \
 	storage/service/backup.c storage/service/copies.c storage/service/copies.h \
 	storage/service/copy_files.c storage/service/copy_files.h \

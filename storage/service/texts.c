@@ -683,6 +683,28 @@ open_folder(const char *shard)
 	return dir;
 }
 
+int
+texts_dir(const struct texts *t)
+{
+	return t->dir;
+}
+
+struct pool *
+texts_pool(struct texts *t)
+{
+	return t->pool;
+}
+
+void
+texts_damaged(struct texts *t, uint64_t account)
+{
+	struct text_account *a = account_of(t, account);
+
+	a->sweep = true;
+	next_work(a);
+	forget_idle(a);
+}
+
 struct texts *
 texts_new(struct service *svc)
 {

@@ -41,6 +41,12 @@ void texts_cancel(struct texts_search *ts);
 /* Mail whose text is not known: it is read anew when there is time (storage/service/index.h). */
 void texts_missing(struct texts *t, uint64_t account, uint64_t mailbox, const struct uidset *uids);
 
+/* For who reads the files through: their folder, the threads; a file that is damaged is written anew
+ * without what is. */
+int texts_dir(const struct texts *t);
+struct pool *texts_pool(struct texts *t);
+void texts_damaged(struct texts *t, uint64_t account);
+
 /* "name=value\n" */
 void texts_stats(const struct texts *t, struct buf *out);
 

@@ -69,6 +69,25 @@ value_end(struct buf *b, struct span key)
 	put_u32(b, crc32c(crc32c(0, key.p, key.len), b->data, b->len));
 }
 
+/* There was no such list then. */
+static void
+forget_kept(struct engine_txn *txn)
+{
+	struct buf keys = { 0 };
+	struct engine_cursor *c;
+	struct span key, value;
+	struct reader r;
+
+	OK(engine_cursor_open(k->e, NULL, TAB_UNDEL, SPAN_NONE, &c));
+	while (engine_cursor_next(c, &key, &value) == ST_OK)
+		put_span(&keys, key);
+	engine_cursor_close(&c);
+	reader_init(&r, keys.data, keys.len);
+	while (keys.len > 0 && r.p < r.end)
+		OK(engine_del(txn, TAB_UNDEL, get_span(&r)));
+	buf_fini(&keys);
+}
+
 /* The rows of a table as they were before; how many. */
 static unsigned
 age_messages(void)
@@ -100,6 +119,7 @@ age_messages(void)
 		OK(engine_put(txn, TAB_MESSAGE, key, get_span(&r)));
 	}
 	OK(engine_del(txn, TAB_META, SPAN_LIT("schema")));
+	forget_kept(txn);
 	OK(engine_commit(&txn));
 	buf_fini(&rows);
 	buf_fini(&b);
