@@ -47,8 +47,9 @@ struct text_account {
 	unsigned		searches;
 	bool			gone;		/* no file any more, once nothing is under way */
 	bool			sweep, bad;
+	bool			damaged;	/* which of its blocks are is found out in the sweep */
 	/* what is done to its file */
-	bool			busy;
+	bool			busy, finding;
 	struct pool_job		job;
 	enum work		work;
 	struct text_docs	writing;
@@ -183,6 +184,18 @@ is_there(void *arg, uint64_t message)
 	return st != ST_NOT_FOUND;
 }
 
+/* Marks the blocks that cannot be read. */
+static void
+find_damage(const struct text_view *v)
+{
+	struct buf report = { 0 };
+	uint64_t wrong = 0;
+
+	for (size_t i = 0; text_check_block(v, i, NULL, NULL, &report, &wrong); i++)
+		buf_clear(&report);
+	buf_fini(&report);
+}
+
 static bool
 run_work(struct pool_job *job)
 {
@@ -195,6 +208,8 @@ run_work(struct pool_job *job)
 		a->st = text_append(a->before, &a->writing, &a->after);
 		break;
 	case WORK_SWEEP:
+		if (a->finding)
+			find_damage(a->before);
 		a->st = text_sweep(a->before, is_there, a, &a->after);
 		break;
 	default:
@@ -283,6 +298,8 @@ next_work(struct text_account *a)
 		write_pending(a);
 	} else if (a->sweep && !a->t->closing) {
 		a->sweep = a->bad = false;
+		a->finding = a->damaged;
+		a->damaged = false;
 		start_work(a, WORK_SWEEP);
 	}
 }
@@ -700,7 +717,7 @@ texts_damaged(struct texts *t, uint64_t account)
 {
 	struct text_account *a = account_of(t, account);
 
-	a->sweep = true;
+	a->sweep = a->damaged = true;
 	next_work(a);
 	forget_idle(a);
 }
