@@ -265,12 +265,32 @@ start_work(struct text_account *a, enum work work)
 	pool_submit(a->t->pool, &a->job);
 }
 
+/* The room that is left is for changes of mail: what can be made anew does not take it. */
+static bool
+is_room(const struct text_account *a)
+{
+	return journal_has_room(a->t->svc->journal, text_docs_bytes(&a->pending));
+}
+
+static void
+lose_pending(struct text_account *a)
+{
+	a->t->held_bytes -= text_docs_bytes(&a->pending);
+	a->t->n_lost += a->pending.n;
+	text_docs_fini(&a->pending);
+	a->pending = (struct text_docs){ 0 };
+}
+
 static void
 write_pending(struct text_account *a)
 {
 	if (a->busy || a->pending.n == 0)
 		return;
 	list_remove(&a->held);
+	if (!is_room(a)) {
+		lose_pending(a);
+		return;
+	}
 	a->writing = a->pending;
 	a->pending = (struct text_docs){ 0 };
 	start_work(a, WORK_APPEND);
