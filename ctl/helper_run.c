@@ -21,7 +21,6 @@ struct run {
 	/* the message at hand */
 	struct packer		*packer;
 	struct buf		stored;
-	uint64_t		size;
 	struct transfer_crlf	crlf;
 	struct buf		clean;
 };
@@ -89,8 +88,7 @@ on_begin(void *arg)
 	struct run *h = arg;
 
 	packer_free(&h->packer);
-	h->packer = packer_new(SPAN_NONE);
-	h->size = 0;
+	h->packer = packer_new(0);
 	buf_clear(&h->stored);
 	say(h, HELPER_BEGIN, SPAN_NONE);
 }
@@ -101,7 +99,6 @@ on_data(void *arg, struct span raw)
 	struct run *h = arg;
 
 	packer_feed(h->packer, raw, &h->stored);
-	h->size += raw.len;
 	if (h->stored.len >= HELPER_PIECE)
 		tell_stored(h);
 }
@@ -123,9 +120,9 @@ on_end(void *arg, const struct transfer_message *m)
 	struct buf b = { 0 };
 
 	packer_finish(h->packer, &h->stored, &it);
-	if (h->size == 0) {
+	if (it.size == 0) {
 		on_drop(h, "an empty message");
-	} else if (h->size > STORE_SIZE_MAX) {
+	} else if (it.size > STORE_SIZE_MAX) {
 		on_drop(h, "a message too large to be kept");
 	} else if (m->summed && !span_eq(it.sha256, span(m->sha256, sizeof(m->sha256)))) {
 		on_drop(h, "a message that is not what it was: its SHA-256 differs");

@@ -1,12 +1,9 @@
 #include "imapd/appending.h"
 
-#include "common/mime/digest.h"
-#include "common/proto/imap_columns.h"
 #include "common/util/bytes.h"
 #include "imapd/limits.h"
 #include "imapd/names.h"
 #include "imapd/notify.h"
-#include "storage/client/body.h"
 #include "storage/client/packer.h"
 
 #define INLINE_ALL_MAX		(1u << 20)	/* bodies of one command inside the request */
@@ -16,8 +13,7 @@
 static void
 message_free(struct appending *q)
 {
-	mime_digest_free(&q->digest);
-	body_writer_free(&q->writer);
+	packer_free(&q->packer);
 	buf_fini(&q->stored);
 }
 
@@ -126,8 +122,7 @@ void
 appending_message_begin(struct appending *q, uint64_t size_hint)
 {
 	message_free(q);
-	q->digest = mime_digest_new(STORE_TEXT_MAX);
-	q->writer = body_writer_new(SPAN_NONE, size_hint);
+	q->packer = packer_new(size_hint);
 	q->stage = 0;
 }
 
@@ -136,25 +131,22 @@ appending_message_feed(struct imap_cmd *cmd, struct span bytes)
 {
 	struct appending *q = cmd->data;
 
-	mime_digest_feed(q->digest, bytes.p, bytes.len);
-	body_writer_feed(q->writer, bytes.p, bytes.len, &q->stored);
+	packer_feed(q->packer, bytes, &q->stored);
 	if (q->stored.len > STORE_INLINE_MAX)
 		stage_some(cmd, false);
 }
 
 static void
-put_item(struct imap_cmd *cmd, const struct mime_digest_result *d)
+put_item(struct imap_cmd *cmd, struct store_append_item it)
 {
 	struct appending *q = cmd->data;
-	unsigned char sha256[32];
-	struct buf columns = { 0 }, keys = { 0 }, text = { 0 };
-	struct store_append_item it = {
-		.flags = flags_system(q->flags.system), .received_s = q->received_s,
-		.received_zone = q->received_zone, .size = body_writer_size(q->writer),
-		.list = d->list, .structure = d->structure, .subject_hash = d->subject_hash,
-		.stage = q->stage, .message = q->message, .thread = q->thread
-	};
 
+	it.flags = flags_system(q->flags.system);
+	it.received_s = q->received_s;
+	it.received_zone = q->received_zone;
+	it.stage = q->stage;
+	it.message = q->message;
+	it.thread = q->thread;
 	for (size_t i = 0; i < q->flags.n_keywords; i++) {
 		unsigned bit = keyword_bit(cmd, q, q->flags.keywords[i]);
 
@@ -163,27 +155,16 @@ put_item(struct imap_cmd *cmd, const struct mime_digest_result *d)
 		else
 			flags_set_keyword(&it.flags, bit);
 	}
-	body_writer_sha256(q->writer, sha256);
-	it.sha256 = span(sha256, sizeof(sha256));
-	mime_digest_keys(d, &keys);
-	it.thread_keys = buf_span(&keys);
 	if (it.list.len > STORE_CACHE_MAX)
 		it.list = SPAN_NONE;
 	if (it.structure.len > STORE_CACHE_MAX)
 		it.structure = SPAN_NONE;
-	imap_columns_make(d, &columns);
-	it.columns = buf_span(&columns);
 	if (q->stage == 0)
 		it.body = buf_span(&q->stored);
-	packer_put_text(d, &text);
-	if (q->text_bytes + text.len <= TEXT_BYTES_MAX) {
-		it.text = buf_span(&text);
-		q->text_bytes += text.len;
-	}
+	if (q->text_bytes + it.text.len > TEXT_BYTES_MAX)
+		it.text = SPAN_NONE;
+	q->text_bytes += it.text.len;
 	put_store_append_item(&q->items, &it);
-	buf_fini(&columns);
-	buf_fini(&text);
-	buf_fini(&keys);
 }
 
 static void
@@ -200,23 +181,22 @@ void
 appending_message_end(struct imap_cmd *cmd)
 {
 	struct appending *q = cmd->data;
-	struct mime_digest_result d;
+	struct store_append_item it;
 
-	if (!appending_refused(q) && body_writer_size(q->writer) == 0)
+	if (!appending_refused(q) && packer_size(q->packer) == 0)
 		q->refused = "NO [CANNOT] A message must not be empty";
 	if (!appending_refused(q) && q->replace_uid != 0 && q->n_items == 1)
 		q->refused = "BAD One message is replaced by one";
 	if (!appending_refused(q)) {
-		mime_digest_finish(q->digest, &d);
-		body_writer_finish(q->writer, &q->stored);
+		packer_finish(q->packer, &q->stored, &it);
 		q->inline_bytes += q->stored.len;
 		if (q->stage != 0 || q->stored.len > STORE_INLINE_MAX ||
 		    q->inline_bytes > INLINE_ALL_MAX)
 			stage_some(cmd, true);
 		if (!appending_refused(q))
-			put_item(cmd, &d);
+			put_item(cmd, it);
 		if (!appending_refused(q))
-			put_notes(q, d.structure);
+			put_notes(q, it.structure);
 		if (q->items.len - q->text_bytes + q->annotations.len > ITEMS_BYTES_MAX || ++q->n_items == APPENDING_MAX)
 			q->refused = "NO [LIMIT] Too many messages at once";
 	}

@@ -1,6 +1,6 @@
 /* imapd/appending.h
  * Messages on their way into a mailbox: what APPEND and REPLACE take from the client, and
- * COPY and MOVE from another account.  Each streams through the digest and the body writer
+ * COPY and MOVE from another account.  Each streams through a packer (storage/client/packer.h)
  * as it comes; what is more than a small body is staged with the store meanwhile.  Nothing is
  * added before appending_commit(), and then all of it in one operation.
  *
@@ -27,8 +27,7 @@ struct appending {
 	int16_t			received_zone;
 	uint64_t		message, thread;	/* the ids that it keeps; 0: new ones */
 	struct imap_annotations	notes;
-	struct mime_digest	*digest;
-	struct body_writer	*writer;
+	struct packer		*packer;
 	struct buf		stored;		/* not staged yet */
 	uint32_t		stage;		/* 0: not begun */
 	/* Of all. */

@@ -12,7 +12,7 @@
 #include "imapd/names.h"
 #include "imapd/sync.h"
 #include "imapd/url_source.h"
-#include "storage/client/body.h"
+#include "storage/client/packer.h"
 
 #define NOT_ACROSS	"NO [CANNOT] A message is replaced within its account"
 #define SKIP_MAX	(16u << 20)	/* a refused literal that is still swallowed */
@@ -191,7 +191,7 @@ message_fits(struct imap_cmd *cmd, uint64_t more)
 {
 	struct append *q = cmd->data;
 	uint64_t max = cmd->session->srv->conf->max_append_bytes;
-	uint64_t size = q->to.writer != NULL ? body_writer_size(q->to.writer) : 0;
+	uint64_t size = q->to.packer != NULL ? packer_size(q->to.packer) : 0;
 
 	if (more > max || size > max - more)
 		q->to.refused = "NO [TOOBIG] The message is too large";

@@ -111,7 +111,7 @@ work_feed(struct work *w, struct span stored)
 	return w->st;
 }
 
-/* The same as of a message that is appended: see storage/client/copy.c. */
+/* The same as of a message that is appended: see storage/client/packer.c. */
 static void
 finish_digest(struct work *w, struct index_digest_is *is)
 {

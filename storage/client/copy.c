@@ -109,7 +109,7 @@ copy_begin(struct copy *c, struct span prefix, uint64_t size)
 	forget_message(c);
 	c->wanted = size;
 	/* Nobody shares bodies: what is this copy's own packs better with the rest of it. */
-	c->packer = packer_new(SPAN_NONE);
+	c->packer = packer_new(0);
 	packer_feed(c->packer, prefix, &c->out);
 }
 

@@ -1,5 +1,6 @@
 #include "storage/client/packer.h"
 
+#include "common/mime/digest.h"
 #include "common/proto/imap_columns.h"
 #include "common/util/mem.h"
 #include "storage/client/body.h"
@@ -12,13 +13,12 @@ struct packer {
 };
 
 struct packer *
-packer_new(struct span prefix)
+packer_new(uint64_t size)
 {
 	struct packer *p = mem_zalloc(sizeof(*p));
 
-	p->writer = body_writer_new(prefix, 0);
+	p->writer = body_writer_new(SPAN_NONE, size);
 	p->digest = mime_digest_new(STORE_TEXT_MAX);
-	mime_digest_feed(p->digest, prefix.p, prefix.len);
 	return p;
 }
 
@@ -44,8 +44,14 @@ packer_feed(struct packer *p, struct span raw, struct buf *stored)
 	body_writer_feed(p->writer, raw.p, raw.len, stored);
 }
 
-void
-packer_put_text(const struct mime_digest_result *d, struct buf *out)
+uint64_t
+packer_size(const struct packer *p)
+{
+	return body_writer_size(p->writer);
+}
+
+static void
+put_text(const struct mime_digest_result *d, struct buf *out)
 {
 	const struct store_text t = { .version = MIME_TEXT_VERSION, .cut = d->text_cut,
 		.other = d->other,
@@ -65,7 +71,7 @@ packer_finish(struct packer *p, struct buf *stored, struct store_append_item *it
 	mime_digest_finish(p->digest, &d);
 	imap_columns_make(&d, &p->columns);
 	mime_digest_keys(&d, &p->keys);
-	packer_put_text(&d, &p->text);
+	put_text(&d, &p->text);
 	*it = (struct store_append_item){ .received_s = INT64_MIN,
 	    .size = body_writer_size(p->writer), .sha256 = span(p->sha256, sizeof(p->sha256)),
 	    .list = d.list, .structure = d.structure, .columns = buf_span(&p->columns),

@@ -5,21 +5,19 @@
 #ifndef STORAGE_CLIENT_PACKER_H
 #define STORAGE_CLIENT_PACKER_H
 
-#include "common/mime/digest.h"
 #include "storage/api/store_types.h"
 
 struct packer;
 
-/* prefix: see body_writer_new(). */
-struct packer *packer_new(struct span prefix);
+/* size: raw octets that will come, a promise; 0: not known. */
+struct packer *packer_new(uint64_t size);
 /* Stored bytes are appended to *stored: take them away whenever it suits. */
 void packer_feed(struct packer *p, struct span raw, struct buf *stored);
 /* The rest of them, and the item but for its body or stage, which is the caller's: flags none,
  * received now, new ids.  Its spans lie in p. */
 void packer_finish(struct packer *p, struct buf *stored, struct store_append_item *it);
+/* Raw octets so far. */
+uint64_t packer_size(const struct packer *p);
 void packer_free(struct packer **p);
-
-/* Appends the canonical text of a digest made with STORE_TEXT_MAX as an item carries it. */
-void packer_put_text(const struct mime_digest_result *d, struct buf *out);
 
 #endif

@@ -65,8 +65,7 @@ struct store_call {
 	struct list		 failed;	/* of pool->failed, or in no list */
 	struct store		*store;
 	const struct ipc_message *m;
-	uint16_t		 reply_no;
-	bool			 parts;		/* fn hears of each */	/* 0: a status alone */
+	uint16_t		 reply_no;	/* 0: a status alone */
 	struct buf		 body;		/* encoded; empty once it is not needed */
 	store_done_fn		 fn;
 	void			*arg;
