@@ -1,6 +1,7 @@
 noinst_LIBRARIES += common/mail/libmail.a
 common_mail_libmail_a_SOURCES = \
 	common/mail/annotation.c common/mail/annotation.h \
+	common/mail/blob_id.c common/mail/blob_id.h \
 	common/mail/flags.c common/mail/flags.h \
 	common/mail/object_id.c common/mail/object_id.h \
 	common/mail/mailbox_name.c common/mail/mailbox_name.h \
