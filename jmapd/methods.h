@@ -1,0 +1,12 @@
+/* jmapd/methods.h
+ * The one list of method tables.  A folder adds its table here when its methods are there. */
+#ifndef JMAPD_METHODS_H
+#define JMAPD_METHODS_H
+
+#include "jmapd/core/method.h"
+
+extern const struct jmap_method *const jmap_all_methods[];
+
+extern const struct jmap_method jmap_core_methods[];	/* jmapd/core/echo.c */
+
+#endif
