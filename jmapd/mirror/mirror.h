@@ -1,0 +1,140 @@
+/* jmapd/mirror/mirror.h
+ * An account's messages in the worker's memory: what lists, counts and threads are made of, some
+ * 70 bytes a message, loaded once from the store and renewed by what changed since.
+ *
+ * Only what JMAP sees is here (RFC 8621 §4.1.1): memberships without \Deleted, messages that have
+ * one.  Everything else of a message is asked for by (mailbox, uid) with the requests that the
+ * store has anyway.
+ *
+ * Reading is synchronous and valid in mirror_fresh()'s callback until the loop runs on; whoever
+ * waits in between keeps ids, and calls mirror_fresh() again.  A state is taken before what it is
+ * the state of: what is newer than the state only comes twice.
+ *
+ * All mirrors of a worker share a pool with a limit of bytes: those that nobody uses are emptied,
+ * the least recently used first, and loaded again when they are asked for. */
+#ifndef JMAPD_MIRROR_MIRROR_H
+#define JMAPD_MIRROR_MIRROR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/mail/flags.h"
+#include "common/util/buf.h"
+#include "common/util/span.h"
+#include "common/util/status.h"
+
+struct mirror_pool;
+struct mirror;
+struct mirror_call;			/* something under way */
+struct mirror_source;			/* where rows come from: source.h */
+struct loop;
+struct store;
+
+/* limit_bytes: of all mirrors with their results. */
+struct mirror_pool *mirror_pool_new(struct loop *l, size_t limit_bytes);
+void mirror_pool_free(struct mirror_pool **p);
+void mirror_pool_set_limit(struct mirror_pool *p, size_t limit_bytes);
+size_t mirror_pool_used(const struct mirror_pool *p);
+
+/* One for an account and worker; nothing is asked of the store before mirror_fresh().  s is
+ * borrowed and outlives the mirror; mirror_set_store() when the channel is another one. */
+struct mirror *mirror_new(struct mirror_pool *p, struct store *s);
+/* Calls under way are cancelled. */
+void mirror_free(struct mirror **m);
+
+/* done runs later, once: ST_OK: the mirror shows at least what was so when mirror_fresh() was
+ * called.  ST_LIMIT: the account does not fit under the pool's limit.  Callers at the same time
+ * share one question to the store. */
+typedef void (*mirror_done_fn)(void *arg, enum status st);
+struct mirror_call *mirror_fresh(struct mirror *m, mirror_done_fn done, void *arg);
+/* For all calls of this header: done will not run. */
+void mirror_cancel(struct mirror_call **c);
+
+/* ---- reading: only between mirror_fresh() and the loop ---- */
+
+/* What a state string says: the modseq at which something of the type changed last, and the
+ * store's incarnation.  Any modseq of the account up to the present is a valid state. */
+struct mirror_state {
+	uint64_t	modseq, incarnation;
+};
+enum mirror_type { MIRROR_EMAIL, MIRROR_THREAD, MIRROR_MAILBOX, MIRROR_TYPES };
+struct mirror_state mirror_state(const struct mirror *m, enum mirror_type t);
+/* "12ab" or "12ab-3": hex digits of the modseq, and of the incarnation when it is not 0. */
+void mirror_state_put(struct mirror_state s, struct buf *out);
+bool mirror_state_parse(struct span text, struct mirror_state *s);
+
+struct mirror_email {
+	uint64_t	id, thread;	/* EMAILID, THREADID: common/mail/object_id.h */
+	int64_t		received_s;	/* UTC */
+	uint32_t	size;
+	unsigned	memberships;	/* at least 1 */
+	/* Email.keywords: \Seen when all memberships have it, the others when any has. */
+	struct flags	flags;
+};
+/* false: there is no such email. */
+bool mirror_get(const struct mirror *m, uint64_t id, struct mirror_email *e);
+/* Its i-th place, i < memberships; the same mailbox may come twice. */
+void mirror_place(const struct mirror *m, uint64_t id, unsigned i, uint64_t *mailbox, uint32_t *uid);
+
+/* The email that is (mailbox, uid); false: none.  Looks at all of them: not for loops. */
+bool mirror_find(const struct mirror *m, uint64_t mailbox, uint32_t uid, uint64_t *id);
+
+/* JMAP keywords ("$seen", "$forwarded", in lower case).  The bits of a keyword, to be looked for
+ * in mirror_email.flags; none set: no message of the account ever had it. */
+struct flags mirror_keyword(const struct mirror *m, struct span name);
+/* Start with *at = 0: calls for each keyword that is set; false at the end.  name is borrowed. */
+bool mirror_keyword_next(const struct mirror *m, struct flags f, unsigned *at, struct span *name);
+
+/* Ids of a thread's emails, sorted by receivedAt, then by id, oldest first; appended to *ids, which
+ * is the caller's (mem_free).  Returns how many; 0: no such thread. */
+size_t mirror_thread(const struct mirror *m, uint64_t thread, uint64_t **ids);
+
+/* Counts of a mailbox (RFC 8621 §2), 0 of one that is not known.  trash: the mailbox of that role,
+ * 0: none; the same in all calls, or all are counted anew. */
+struct mirror_counts {
+	uint32_t	total_emails, unread_emails, total_threads, unread_threads;
+};
+void mirror_counts(struct mirror *m, uint64_t mailbox, uint64_t trash, struct mirror_counts *c);
+
+/* ---- what changed ---- */
+
+enum { MIRROR_KEYWORDS = 1, MIRROR_MAILBOXES = 2 };
+/* A message that changed, in the order of its first change after the state that was asked for. */
+struct mirror_touched {
+	uint64_t	id, thread;
+	uint64_t	first;		/* modseq of that change */
+	uint8_t		what;		/* MIRROR_... of one that was there and is */
+	bool		was, is;		/* visible at that state; now */
+};
+struct mirror_history {
+	struct mirror_state	since, now;	/* now: of the account */
+	struct mirror_touched	*v;
+	size_t			n;
+	/* Mailboxes whose counts may have changed, rising. */
+	uint64_t		*mailboxes;
+	size_t			n_mailboxes;
+};
+/* done: h is borrowed until it returns, NULL unless ST_OK; the mirror is fresh then.  ST_EXPIRED: since lies before the horizon, or is of another incarnation, or was
+ * never a state: cannotCalculateChanges. */
+typedef void (*mirror_history_fn)(void *arg, enum status st, const struct mirror_history *h);
+struct mirror_call *mirror_history(struct mirror *m, struct mirror_state since,
+    mirror_history_fn done, void *arg);
+
+/* /changes of a type out of it: ids in created, updated and destroyed (RFC 8620 §5.2), at most max
+ * of them (0: no limit), each id once.  When there are more, `more` is set and the state is one in
+ * between from which the rest follows. */
+struct mirror_change_list {
+	uint64_t		*created, *updated, *destroyed;	/* mem_free: mirror_change_list_fini */
+	size_t			n_created, n_updated, n_destroyed;
+	struct mirror_state	state;
+	bool			more;
+};
+void mirror_email_changes(const struct mirror *m, const struct mirror_history *h, size_t max,
+    struct mirror_change_list *c);
+/* Threads: created and destroyed with their first and last email, updated when emailIds changed. */
+void mirror_thread_changes(const struct mirror *m, const struct mirror_history *h, size_t max,
+    struct mirror_change_list *c);
+void mirror_change_list_fini(struct mirror_change_list *c);
+
+#endif
