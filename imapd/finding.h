@@ -5,7 +5,7 @@
 #define IMAPD_FINDING_H
 
 #include "common/proto/imap_search.h"
-#include "imapd/searcher.h"
+#include "storage/client/searcher.h"
 #include "imapd/session.h"
 
 struct sorter;

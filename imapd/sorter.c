@@ -9,8 +9,8 @@
 #include "common/util/clock.h"
 #include "common/util/mem.h"
 #include "common/util/table.h"
-#include "imapd/columns.h"
-#include "imapd/order.h"
+#include "storage/client/columns.h"
+#include "storage/client/order.h"
 
 struct sorter {
 	struct sort_job		job;

@@ -6,7 +6,7 @@
 #define IMAPD_SORTER_H
 
 #include "common/proto/imap_search.h"
-#include "imapd/searcher.h"
+#include "storage/client/searcher.h"
 
 #define SORT_BYTES_MAX (256u << 20)
 

@@ -7,7 +7,7 @@
 #include "common/mime/thread.h"
 #include "common/util/clock.h"
 #include "common/util/mem.h"
-#include "imapd/columns.h"
+#include "storage/client/columns.h"
 
 #define NONE	UINT32_MAX
 #define WALK_MAX 100000u	/* ancestors looked through for a loop; deeper, there is no link */

@@ -5,7 +5,7 @@
 #define IMAPD_THREADER_H
 
 #include "common/proto/imap_search.h"
-#include "imapd/searcher.h"
+#include "storage/client/searcher.h"
 
 #define THREAD_MESSAGES_MAX	2000000u	/* ST_LIMIT above */
 

@@ -1,5 +1,9 @@
 noinst_LIBRARIES += storage/client/libstoreclient.a
 storage_client_libstoreclient_a_SOURCES = storage/client/body.c storage/client/body.h \
 	storage/client/copy.c storage/client/copy.h \
+	storage/client/columns.c storage/client/columns.h \
+	storage/client/order.c storage/client/order.h \
 	storage/client/packer.c storage/client/packer.h \
+	storage/client/searcher.c storage/client/searcher.h storage/client/searcher_priv.h \
+	storage/client/searcher_texts.c \
 	storage/client/store.c storage/client/store.h

@@ -1,6 +1,6 @@
 /* A segment is a run of rows that are equal in all that was looked at; segments within one
  * lie on a stack, which is as deep as keys are equal, not as rows are many. */
-#include "imapd/order.h"
+#include "storage/client/order.h"
 
 #include <string.h>
 

@@ -8,7 +8,7 @@
  *	           nothing else is asked for, else of what is open behind that
  *	open    -- LIST blobs, a group at once --> bodies
  *	bodies  -- streamed, one message after the other */
-#include "imapd/searcher_priv.h"
+#include "storage/client/searcher_priv.h"
 
 #include <stdlib.h>
 

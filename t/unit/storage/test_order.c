@@ -9,7 +9,7 @@
 #include "common/util/buf.h"
 #include "common/util/bytes.h"
 #include "common/util/clock.h"
-#include "imapd/order.h"
+#include "storage/client/order.h"
 
 #define ROWS	3000u
 #define KEYS	3u

@@ -1,10 +1,10 @@
-/* imapd/searcher.h
+/* storage/client/searcher.h
  * Finds the messages of one mailbox that a search program matches, with as little of them
  * as will do: the view, then rows, then columns, then LIST blobs, then the bytes.  The work
  * is cut into slices of some milliseconds between which the loop runs, and memory
  * is bounded whatever the messages are. */
-#ifndef IMAPD_SEARCHER_H
-#define IMAPD_SEARCHER_H
+#ifndef STORAGE_CLIENT_SEARCHER_H
+#define STORAGE_CLIENT_SEARCHER_H
 
 #include "common/mail/search.h"
 #include "common/net/loop.h"

@@ -1,9 +1,9 @@
-/* imapd/columns.h
+/* storage/client/columns.h
  * Reads the columns (common/mime/columns.h) of many messages of a mailbox, for SORT and
  * THREAD.  Of messages whose columns the store does not know they are made from the
  * LIST blob, or from the bytes. */
-#ifndef IMAPD_COLUMNS_H
-#define IMAPD_COLUMNS_H
+#ifndef STORAGE_CLIENT_COLUMNS_H
+#define STORAGE_CLIENT_COLUMNS_H
 
 #include "common/mime/columns.h"
 #include "common/net/loop.h"

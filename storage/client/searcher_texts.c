@@ -1,6 +1,6 @@
 /* BODY and TEXT by the texts that the store keeps of messages (doc/search.md).  Messages whose text
  * it has not are looked at as if nobody had asked: by their bytes. */
-#include "imapd/searcher_priv.h"
+#include "storage/client/searcher_priv.h"
 
 #include "common/mime/text.h"
 #include "common/util/clock.h"

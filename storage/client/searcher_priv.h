@@ -1,10 +1,10 @@
-/* imapd/searcher_priv.h
+/* storage/client/searcher_priv.h
  * What the files of the searcher share. */
-#ifndef IMAPD_SEARCHER_PRIV_H
-#define IMAPD_SEARCHER_PRIV_H
+#ifndef STORAGE_CLIENT_SEARCHER_PRIV_H
+#define STORAGE_CLIENT_SEARCHER_PRIV_H
 
 #include "common/mail/search_scan.h"
-#include "imapd/searcher.h"
+#include "storage/client/searcher.h"
 #include "storage/client/body.h"
 
 struct searcher;

@@ -1,12 +1,12 @@
-/* imapd/order.h
+/* storage/client/order.h
  * Puts rows of keys in order, in slices; rows that are equal keep theirs.
  *
  * A row has nc keys.  A key is a number, or a text of which the first eight bytes are also there
  * as a number.  Eight bytes at a time are sorted by radix, together with the row's index, so
  * that a pass reads memory from front to back; only rows that are equal there have their next
  * eight bytes looked at, or their next key. */
-#ifndef IMAPD_ORDER_H
-#define IMAPD_ORDER_H
+#ifndef STORAGE_CLIENT_ORDER_H
+#define STORAGE_CLIENT_ORDER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "imapd/columns.h"
+#include "storage/client/columns.h"
 
 #include "common/mime/digest.h"
 #include "common/util/mem.h"
