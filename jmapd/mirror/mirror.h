@@ -27,7 +27,6 @@
 struct mirror_pool;
 struct mirror;
 struct mirror_call;			/* something under way */
-struct mirror_source;			/* where rows come from: source.h */
 struct loop;
 struct store;
 
@@ -53,14 +52,17 @@ void mirror_cancel(struct mirror_call **c);
 
 /* ---- reading: only between mirror_fresh() and the loop ---- */
 
-/* What a state string says: the modseq at which something of the type changed last, and the
- * store's incarnation.  Any modseq of the account up to the present is a valid state. */
+/* What a state string says: up to which change of the account somebody knows.  `after` is not 0
+ * only in states between: of the next change, messages up to that one are known.  Any modseq of the
+ * account up to the present is a valid state; the one that is told is that of the type's
+ * last change. */
 struct mirror_state {
-	uint64_t	modseq, incarnation;
+	uint64_t	modseq, after, incarnation;
 };
-enum mirror_type { MIRROR_EMAIL, MIRROR_THREAD, MIRROR_MAILBOX, MIRROR_TYPES };
+enum mirror_type { MIRROR_EMAIL, MIRROR_THREAD, MIRROR_TYPES };
 struct mirror_state mirror_state(const struct mirror *m, enum mirror_type t);
-/* "12ab" or "12ab-3": hex digits of the modseq, and of the incarnation when it is not 0. */
+/* "12ab", "12ab.7f", "12ab-3": hex digits of the modseq, of after and of the incarnation, those that
+ * are not 0. */
 void mirror_state_put(struct mirror_state s, struct buf *out);
 bool mirror_state_parse(struct span text, struct mirror_state *s);
 
@@ -97,44 +99,43 @@ struct mirror_counts {
 };
 void mirror_counts(struct mirror *m, uint64_t mailbox, uint64_t trash, struct mirror_counts *c);
 
-/* ---- what changed ---- */
+/* ---- what changed ----
+ *
+ * A `since` before the horizon, of another incarnation, or that never was gives ST_EXPIRED, which is
+ * cannotCalculateChanges.  What done gets is borrowed until it returns, and NULL unless ST_OK. */
 
-enum { MIRROR_KEYWORDS = 1, MIRROR_MAILBOXES = 2 };
-/* A message that changed, in the order of its first change after the state that was asked for. */
-struct mirror_touched {
-	uint64_t	id, thread;
-	uint64_t	first;		/* modseq of that change */
-	uint8_t		what;		/* MIRROR_... of one that was there and is */
-	bool		was, is;		/* visible at that state; now */
-};
-struct mirror_history {
-	struct mirror_state	since, now;	/* now: of the account */
-	struct mirror_touched	*v;
-	size_t			n;
-	/* Mailboxes whose counts may have changed, rising. */
-	uint64_t		*mailboxes;
-	size_t			n_mailboxes;
-};
-/* done: h is borrowed until it returns, NULL unless ST_OK; the mirror is fresh then.  ST_EXPIRED: since lies before the horizon, or is of another incarnation, or was
- * never a state: cannotCalculateChanges. */
-typedef void (*mirror_history_fn)(void *arg, enum status st, const struct mirror_history *h);
-struct mirror_call *mirror_history(struct mirror *m, struct mirror_state since,
-    mirror_history_fn done, void *arg);
-
-/* /changes of a type out of it: ids in created, updated and destroyed (RFC 8620 §5.2), at most max
- * of them (0: no limit), each id once.  When there are more, `more` is set and the state is one in
- * between from which the rest follows. */
-struct mirror_change_list {
-	uint64_t		*created, *updated, *destroyed;	/* mem_free: mirror_change_list_fini */
+/* /changes (RFC 8620 §5.2): at most max ids (0: no limit), each once.  When there are more, state is
+ * one in between from which the rest follows. */
+struct mirror_changes {
+	const uint64_t		*created, *updated, *destroyed;
 	size_t			n_created, n_updated, n_destroyed;
 	struct mirror_state	state;
 	bool			more;
 };
-void mirror_email_changes(const struct mirror *m, const struct mirror_history *h, size_t max,
-    struct mirror_change_list *c);
+typedef void (*mirror_changes_fn)(void *arg, enum status st, const struct mirror_changes *c);
+struct mirror_call *mirror_email_changes(struct mirror *m, struct mirror_state since, size_t max,
+    mirror_changes_fn done, void *arg);
 /* Threads: created and destroyed with their first and last email, updated when emailIds changed. */
-void mirror_thread_changes(const struct mirror *m, const struct mirror_history *h, size_t max,
-    struct mirror_change_list *c);
-void mirror_change_list_fini(struct mirror_change_list *c);
+struct mirror_call *mirror_thread_changes(struct mirror *m, struct mirror_state since, size_t max,
+    mirror_changes_fn done, void *arg);
+
+/* All messages that changed after a state, and a fresh mirror. */
+enum { MIRROR_KEYWORDS = 1, MIRROR_MAILBOXES = 2 };
+struct mirror_touched {
+	uint64_t	id, thread;
+	uint8_t		what;		/* MIRROR_... of one that was there and is, perhaps more */
+	bool		was, is;	/* visible at that state; now */
+};
+struct mirror_history {
+	struct mirror_touched	*v;	/* in the order of their first changes */
+	size_t			n;
+	/* Mailboxes that share a thread with these messages, where unreadThreads may have changed
+	 * though no message of their own did; in no order, each once. */
+	uint64_t		*mailboxes;
+	size_t			n_mailboxes;
+};
+typedef void (*mirror_history_fn)(void *arg, enum status st, const struct mirror_history *h);
+struct mirror_call *mirror_history(struct mirror *m, struct mirror_state since,
+    mirror_history_fn done, void *arg);
 
 #endif
