@@ -11,22 +11,33 @@ json_writer_init(struct json_writer *w, struct buf *out)
 	w->out = out;
 }
 
-static uint32_t
-level_bit(const struct json_writer *w)
+/* Of the level at hand; level 0 is none. */
+static bool
+level_get(const struct json_writer *w, const uint64_t *bits)
 {
-	return w->depth > 0 ? UINT32_C(1) << (w->depth - 1) : 0;
+	unsigned n = w->depth - 1;
+
+	return w->depth > 0 && (bits[n / 64] >> n % 64 & 1) != 0;
+}
+
+static void
+level_set(const struct json_writer *w, uint64_t *bits, bool on)
+{
+	unsigned n = w->depth - 1;
+	uint64_t bit = UINT64_C(1) << n % 64;
+
+	if (w->depth > 0)
+		bits[n / 64] = on ? bits[n / 64] | bit : bits[n / 64] & ~bit;
 }
 
 /* What stands before a value. */
 static void
 before_value(struct json_writer *w)
 {
-	uint32_t bit = level_bit(w);
-
-	assert(w->after_key || !(w->in_object & bit));
-	if (!w->after_key && (w->not_first & bit))
+	assert(w->after_key || !level_get(w, w->in_object));
+	if (!w->after_key && level_get(w, w->not_first))
 		buf_add_c(w->out, ',');
-	w->not_first |= bit;
+	level_set(w, w->not_first, true);
 	w->after_key = false;
 }
 
@@ -37,18 +48,15 @@ begin(struct json_writer *w, char open, bool object)
 	assert(w->depth < JSON_WRITER_DEPTH);
 	buf_add_c(w->out, open);
 	w->depth++;
-	w->not_first &= ~level_bit(w);
-	if (object)
-		w->in_object |= level_bit(w);
-	else
-		w->in_object &= ~level_bit(w);
+	level_set(w, w->not_first, false);
+	level_set(w, w->in_object, object);
 }
 
 static void
 end(struct json_writer *w, char close, bool object)
 {
 	assert(w->depth > 0 && !w->after_key);
-	assert(object == ((w->in_object & level_bit(w)) != 0));
+	assert(object == level_get(w, w->in_object));
 	w->depth--;
 	buf_add_c(w->out, close);
 }
@@ -150,10 +158,10 @@ quoted(struct buf *out, struct span s)
 void
 json_key_span(struct json_writer *w, struct span key)
 {
-	assert((w->in_object & level_bit(w)) != 0 && !w->after_key);
-	if (w->not_first & level_bit(w))
+	assert(level_get(w, w->in_object) && !w->after_key);
+	if (level_get(w, w->not_first))
 		buf_add_c(w->out, ',');
-	w->not_first |= level_bit(w);
+	level_set(w, w->not_first, true);
 	quoted(w->out, key);
 	buf_add_c(w->out, ':');
 	w->after_key = true;

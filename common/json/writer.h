@@ -11,12 +11,12 @@
 #include "common/util/buf.h"
 #include "common/util/span.h"
 
-#define JSON_WRITER_DEPTH 32
+#define JSON_WRITER_DEPTH 192	/* the parts of a message lie 64 deep, two levels each */
 
 struct json_writer {
 	struct buf	*out;
-	uint32_t	in_object;	/* bit n: level n is an object */
-	uint32_t	not_first;	/* bit n: level n has a member */
+	uint64_t	in_object[JSON_WRITER_DEPTH / 64];	/* bit n: level n is an object */
+	uint64_t	not_first[JSON_WRITER_DEPTH / 64];	/* bit n: level n has a member */
 	unsigned	depth;
 	bool		after_key;
 };
