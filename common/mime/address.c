@@ -18,6 +18,7 @@ struct state {
 	size_t		at;		/* where "@" stands in words, or SIZE_MAX */
 	struct span	comment;	/* the last one */
 	bool		blank;		/* blanks since the last word */
+	bool		quoted;		/* words hold a quoted string */
 	bool		group;
 };
 
@@ -46,6 +47,7 @@ reset_words(struct state *st)
 	st->at = SIZE_MAX;
 	st->comment = SPAN_NONE;
 	st->blank = false;
+	st->quoted = false;
 }
 
 static void
@@ -92,6 +94,7 @@ take_quoted(struct state *st)
 	size_t i;
 
 	join(st, '"');
+	st->quoted = true;
 	for (i = 1; i < st->s.len && st->s.p[i] != '"'; i++) {
 		if (st->s.p[i] == '\\' && i + 1 < st->s.len)
 			i++;
@@ -164,6 +167,7 @@ take_angle(struct state *st)
 	struct mime_addr addr = { .kind = MIME_ADDR_MAILBOX };
 	struct span name = span(st->words, st->n_words), comment = st->comment;
 
+	addr.quoted = st->quoted && name.len > 0;
 	st->s = span_sub(st->s, 1, st->s.len - 1);
 	reset_words(st);
 	while (st->s.len > 0 && st->s.p[0] != '>') {
@@ -244,6 +248,7 @@ mime_addresses(struct arena *a, struct span value, struct mime_addr **v)
 			struct mime_addr g = { .kind = MIME_ADDR_GROUP };
 
 			g.local = span(st.words, st.n_words);
+			g.quoted = st.quoted;
 			push(&st, g);
 			st.group = true;
 			st.s = span_sub(st.s, 1, st.s.len - 1);

@@ -21,6 +21,9 @@ struct mime_addr {
 	struct span		name;	/* display name, or the comment behind the address */
 	struct span		route;	/* "@a,@b" */
 	struct span		local, domain;
+	/* The name was (partly) in quotes: what looks like an encoded word there is none (RFC 2047
+	 * 5).  Not kept in blobs. */
+	bool			quoted;
 };
 #define MIME_ADDR_MAX 2000		/* entries of one field; further ones are ignored */
 

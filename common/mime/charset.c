@@ -19,6 +19,9 @@ struct mime_charset {
 	iconv_t		cd;		/* (iconv_t)-1: read here as UTF-8 or windows-1252 */
 	unsigned char	held[16];
 	size_t		n_held;
+	bool		ascii;		/* us-ascii: no 8-bit byte is expected */
+	bool		single;		/* iso-8859-1, windows-1252: each byte is one */
+	bool		problem;
 };
 
 static const uint16_t cp1252[32] = {
@@ -128,7 +131,19 @@ mime_charset_new(struct span name)
 	struct mime_charset *c = mem_zalloc(sizeof(*c));
 
 	c->cd = open_outside(name);
+	name = span_trim(name);
+	c->ascii = span_caseeq_str(name, "us-ascii") || span_caseeq_str(name, "ascii");
+	c->single = span_caseeq_str(name, "iso-8859-1") || span_caseeq_str(name, "iso8859-1") ||
+	    span_caseeq_str(name, "latin1") || span_caseeq_str(name, "windows-1252") ||
+	    span_caseeq_str(name, "cp1252");
+	c->problem = c->cd == (iconv_t)-1 && name.len > 0 && !mime_charset_known(name);
 	return c;
+}
+
+bool
+mime_charset_problem(const struct mime_charset *c)
+{
+	return c->problem;
 }
 
 void
@@ -189,7 +204,7 @@ ascii_text(const unsigned char *p, size_t n)
 
 /* Appends what is complete; returns bytes used. */
 static size_t
-own_feed(const unsigned char *p, size_t n, struct buf *out)
+own_feed(struct mime_charset *c, const unsigned char *p, size_t n, struct buf *out)
 {
 	size_t i = 0, from;
 
@@ -208,6 +223,7 @@ own_feed(const unsigned char *p, size_t n, struct buf *out)
 		len = sequence(p + i, n - i);
 		if (len < 0)
 			break;
+		c->problem |= c->ascii || (len == 0 && !c->single);
 		if (len == 0)
 			add_1252(out, p[i++]);
 		else {
@@ -233,7 +249,7 @@ add_no_nul(struct buf *out, const char *p, size_t n)
 
 /* As own_feed. */
 static size_t
-iconv_feed(iconv_t cd, const unsigned char *p, size_t n, struct buf *out)
+iconv_feed(struct mime_charset *c, const unsigned char *p, size_t n, struct buf *out)
 {
 	char tmp[1024], *in = (char *)(uintptr_t)p;
 	size_t left = n;
@@ -241,13 +257,14 @@ iconv_feed(iconv_t cd, const unsigned char *p, size_t n, struct buf *out)
 	while (left > 0) {
 		char *o = tmp;
 		size_t room = sizeof(tmp);
-		size_t r = iconv(cd, &in, &left, &o, &room);
+		size_t r = iconv(c->cd, &in, &left, &o, &room);
 
 		add_no_nul(out, tmp, (size_t)(o - tmp));
 		if (r != (size_t)-1 || (errno == E2BIG && o != tmp))
 			continue;
 		if (errno == EINVAL && left < sizeof(((struct mime_charset *)0)->held))
 			break;
+		c->problem = true;
 		buf_add(out, REPLACEMENT, 3);
 		if (left > 0) {
 			in++;
@@ -260,7 +277,7 @@ iconv_feed(iconv_t cd, const unsigned char *p, size_t n, struct buf *out)
 static size_t
 any_feed(struct mime_charset *c, const unsigned char *p, size_t n, struct buf *out)
 {
-	return c->cd == (iconv_t)-1 ? own_feed(p, n, out) : iconv_feed(c->cd, p, n, out);
+	return c->cd == (iconv_t)-1 ? own_feed(c, p, n, out) : iconv_feed(c, p, n, out);
 }
 
 void
@@ -287,6 +304,7 @@ mime_charset_feed(struct mime_charset *c, struct span in, struct buf *out)
 void
 mime_charset_done(struct mime_charset *c, struct buf *out)
 {
+	c->problem |= c->n_held > 0 && !c->single;
 	if (c->cd == (iconv_t)-1) {
 		for (size_t i = 0; i < c->n_held; i++)
 			add_1252(out, c->held[i]);

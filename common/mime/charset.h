@@ -25,6 +25,9 @@ void mime_charset_free(struct mime_charset **c);
 void mime_charset_feed(struct mime_charset *c, struct span in, struct buf *out);
 /* End of the text: what is still held becomes U+FFFD or its windows-1252 reading. */
 void mime_charset_done(struct mime_charset *c, struct buf *out);
+/* Something so far was malformed, or was not what the name says (8-bit bytes of us-ascii, UTF-8 that
+ * is none), or the name is not known. */
+bool mime_charset_problem(const struct mime_charset *c);
 /* All in one. */
 void mime_charset_utf8(struct span name, struct span in, struct buf *out);
 /* Longest prefix of s, at most max bytes, that cuts no UTF-8 sequence. */

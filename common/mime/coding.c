@@ -77,6 +77,46 @@ base64_feed(struct mime_decoder *d, struct span in, struct buf *out)
 	}
 }
 
+/* Without a branch, so that it is done for many bytes at once. */
+static uint64_t
+count_valid(const unsigned char *p, size_t n)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += ((unsigned char)((p[i] | 32) - 'a') < 26) +
+		    ((unsigned char)(p[i] - '0') < 10) + (p[i] == '+') + (p[i] == '/');
+	return sum;
+}
+
+static uint64_t
+decoded_bytes(uint64_t n)
+{
+	return n / 4 * 3 + (n % 4 == 2 ? 1 : n % 4 == 3 ? 2 : 0);
+}
+
+void
+mime_base64_count(struct mime_base64_count *c, struct span in)
+{
+	while (in.len > 0) {
+		size_t run = span_find(in, '=');
+
+		c->n += count_valid((const unsigned char *)in.p, run);
+		if (run < in.len && c->n % 4 > 1) {	/* as base64_feed() */
+			c->bytes += decoded_bytes(c->n);
+			c->n = 0;
+		}
+		run += run < in.len;
+		in = span_sub(in, run, in.len - run);
+	}
+}
+
+uint64_t
+mime_base64_counted(const struct mime_base64_count *c)
+{
+	return c->bytes + decoded_bytes(c->n);
+}
+
 /* "=" and perhaps one more byte are held. */
 static bool
 qp_escape(struct mime_decoder *d, char c, struct buf *out)

@@ -30,6 +30,14 @@ void mime_decoder_fini(struct mime_decoder *d);
 void mime_decoder_feed(struct mime_decoder *d, struct span in, struct buf *out);
 void mime_decoder_done(struct mime_decoder *d, struct buf *out);
 
+/* How many bytes a base64 text decodes to, without doing it.  Zeroed: at the start. */
+struct mime_base64_count {
+	uint64_t	n;		/* characters since the last padding */
+	uint64_t	bytes;		/* before it */
+};
+void mime_base64_count(struct mime_base64_count *c, struct span in);
+uint64_t mime_base64_counted(const struct mime_base64_count *c);
+
 /* base64 in lines of 76, each ended by CRLF, the last one too; appended. */
 void mime_base64_lines(struct span in, struct buf *out);
 /* Quoted-printable for text whose line ends are CRLF or LF; lines at most 76; appended. */

@@ -38,7 +38,9 @@ static const char *const found_names[F_KEPT] = {
 
 struct part_meta {
 	struct buf	type, rest, env;	/* encoded pieces of the record */
-	bool		multipart, message;	/* what Content-Type says */
+	bool		multipart, message, global;	/* what Content-Type says */
+	bool		known;		/* decoded is */
+	uint64_t	decoded;	/* bytes of content, the transfer encoding undone */
 };
 
 struct mime_digest {
@@ -54,13 +56,18 @@ struct mime_digest {
 	size_t		n_thread_keys;
 	int64_t		sent_s;
 	int		sent_zone;
-	bool		has_sent, reply, attachment;
+	bool		has_sent, reply, attachment, partial;
+	bool		cut;		/* since it was cleared: a value did not fit, or reads otherwise */
 
 	/* the text part that runs */
 	struct mime_text_part part;
 	const struct mime_part_ops *watch;	/* NULL: nobody */
 	bool			other, watched;	/* watched: the part at hand */
-	struct mime_decoder	content;	/* of it */
+	struct mime_decoder	content;	/* of it, or of a part that is counted alone */
+	struct mime_base64_count base64;
+	enum { COUNT_NOT, COUNT_BESIDE, COUNT_ALONE } counted;	/* the part at hand; beside: as text
+						 * or by who watches it is decoded anyway */
+	uint64_t		n_content;	/* bytes of it so far */
 	struct buf	plain;
 	bool		to_preview;
 
@@ -71,21 +78,26 @@ struct mime_digest {
 	bool		text_cut;
 };
 
+/* repeated: one of those of the list is. */
 static void
-find_fields(struct span block, struct span v[F_MAX])
+find_fields(struct span block, struct span v[F_MAX], bool *repeated)
 {
 	struct mime_field f;
 
 	memset(v, 0, F_MAX * sizeof(*v));
+	*repeated = false;
 	while (mime_field_next(&block, &f)) {
 		for (size_t i = 0; i < F_MAX; i++) {
 			const char *name = i < F_KEPT ? found_names[i] : mime_kept_names[i - F_KEPT];
 
-			if (v[i].p == NULL && f.name.len > 0 && ascii_lower(f.name.p[0]) == name[0] &&
-			    span_caseeq_str(f.name, name)) {
+			if (f.name.len == 0 || ascii_lower(f.name.p[0]) != name[0] ||
+			    !span_caseeq_str(f.name, name))
+				continue;
+			if (v[i].p == NULL)
 				v[i] = f.value;
-				break;
-			}
+			else
+				*repeated |= i <= F_REFERENCES;
+			break;
 		}
 	}
 }
@@ -96,7 +108,16 @@ flat(struct mime_digest *d, struct span value, size_t max)
 {
 	if (value.p == NULL)
 		return SPAN_NONE;
-	return mime_utf8_cut(mime_unfold_arena(&d->arena, value), max);
+	value = mime_unfold_arena(&d->arena, value);
+	d->cut |= value.len > max;
+	return mime_utf8_cut(value, max);
+}
+
+/* Could an encoded word stand in it? */
+static bool
+has_word(struct span s)
+{
+	return s.len > 0 && memmem(s.p, s.len, "=?", 2) != NULL;
 }
 
 static void
@@ -115,8 +136,10 @@ put_list(struct mime_digest *d, struct buf *b, struct span value, size_t *room)
 			buf_cut(&entries, was);
 			break;
 		}
+		d->cut |= v[i].quoted && (has_word(v[i].name) || has_word(v[i].local));
 		put++;
 	}
+	d->cut |= put < n || n >= MIME_ADDR_MAX - 2;
 	*room -= entries.len;
 	put_seq(b, put, &entries);
 	buf_fini(&entries);
@@ -209,6 +232,9 @@ put_ids(struct mime_digest *d, struct span value, bool keys)
 
 	for (size_t i = 0; i < n && entries.len + v[i].len < IDS_BYTES_MAX; i++, put++)
 		put_span(&entries, v[i]);
+	/* Quotes and comments were taken out of ids. */
+	d->cut |= put < n || n == MIME_IDS_MAX || span_find(value, '"') < value.len ||
+	    span_find(value, '(') < value.len;
 	/* Of many, the latest ancestors tell most. */
 	for (size_t i = n; keys && i-- > 0 && d->n_thread_keys < MIME_THREAD_KEYS;) {
 		uint64_t key = mime_id_hash(v[i]);
@@ -228,6 +254,7 @@ own_header(struct mime_digest *d, const struct span v[F_MAX])
 {
 	struct span ids[MIME_IDS_MAX], id = SPAN_NONE;
 
+	d->cut = false;
 	put_envelope(d, &d->root_env, v, ADDR_BYTES_MAX);
 	if (v[F_MESSAGE_ID].p != NULL && mime_message_ids(&d->arena, v[F_MESSAGE_ID], ids) > 0)
 		id = ids[0];
@@ -236,6 +263,7 @@ own_header(struct mime_digest *d, const struct span v[F_MAX])
 	put_span(&d->ids, id);
 	put_ids(d, v[F_IN_REPLY_TO], true);
 	put_ids(d, v[F_REFERENCES], true);
+	d->partial |= d->cut;
 	if (v[F_SUBJECT].p != NULL)
 		mime_base_subject(span_sub(v[F_SUBJECT], 0, FIELD_TEXT_MAX), &d->base_subject, &d->reply);
 	buf_cut(&d->base_subject, mime_utf8_cut(buf_span(&d->base_subject), FIELD_TEXT_MAX).len);
@@ -301,6 +329,7 @@ watched_out(struct mime_digest *d)
 {
 	if (d->plain.len > 0)
 		d->watch->data(d->watch->arg, buf_span(&d->plain));
+	d->n_content += d->plain.len;
 	buf_clear(&d->plain);
 }
 
@@ -314,6 +343,54 @@ watch_over(struct mime_digest *d)
 	d->watch->end(d->watch->arg);
 }
 
+static void
+count_begin(struct mime_digest *d, enum mime_kind kind, enum mime_coding coding)
+{
+	d->n_content = 0;
+	d->counted = kind != MIME_LEAF ||
+	    (coding != MIME_CODING_BASE64 && coding != MIME_CODING_QP) ? COUNT_NOT :
+	    d->watched || d->part.runs ? COUNT_BESIDE : COUNT_ALONE;
+	if (d->counted == COUNT_ALONE)
+		mime_decoder_init(&d->content, coding);
+	d->base64 = (struct mime_base64_count){ .n = 0 };
+}
+
+/* Content that nobody wants to see. */
+static void
+count_only(struct mime_digest *d, struct span data)
+{
+	struct mime_decoder *decoder = d->part.runs ? &d->part.decoder : &d->content;
+
+	if (d->counted == COUNT_ALONE && decoder->coding == MIME_CODING_BASE64) {
+		mime_base64_count(&d->base64, data);
+		return;
+	}
+	while (data.len > 0) {
+		struct span piece = span_sub(data, 0, PIECE_MAX);
+
+		mime_decoder_feed(decoder, piece, &d->plain);
+		d->n_content += d->plain.len;
+		buf_clear(&d->plain);
+		data = span_sub(data, piece.len, data.len);
+	}
+}
+
+static void
+count_end(struct mime_digest *d, uint32_t i)
+{
+	if (d->counted == COUNT_ALONE) {
+		if (d->content.coding == MIME_CODING_BASE64)
+			d->n_content = mime_base64_counted(&d->base64);
+		mime_decoder_done(&d->content, &d->plain);
+		d->n_content += d->plain.len;
+		buf_clear(&d->plain);
+		mime_decoder_fini(&d->content);
+	}
+	d->parts[i].known = d->counted != COUNT_NOT;
+	d->parts[i].decoded = d->n_content;
+	d->counted = COUNT_NOT;
+}
+
 static bool
 on_header(void *arg, uint32_t i, struct span block)
 {
@@ -323,11 +400,11 @@ on_header(void *arg, uint32_t i, struct span block)
 	struct span v[F_MAX], type, subtype, disposition = SPAN_NONE;
 	struct mime_params ct, cd = { .n = 0 };
 	enum mime_coding coding;
-	bool is_root, text, attached, given;
+	bool is_root, text, attached, given, repeated;
 	size_t n;
 
 	arena_reset(&d->arena);
-	find_fields(block, v);
+	find_fields(block, v, &repeated);
 	p = &mime_parser_parts(d->parser, &n)[i];
 	is_root = p->parent == MIME_NONE;
 	bool nested = !is_root && mime_parser_parts(d->parser, &n)[p->parent].kind == MIME_MESSAGE;
@@ -351,6 +428,7 @@ on_header(void *arg, uint32_t i, struct span block)
 	m->multipart = span_caseeq_str(type, "multipart");
 	m->message = span_caseeq_str(type, "message") &&
 	    (span_caseeq_str(subtype, "rfc822") || span_caseeq_str(subtype, "global"));
+	m->global = span_caseeq_str(subtype, "global");
 	attached = is_attachment(type, subtype, disposition, &ct, &cd, v[F_CONTENT_ID].p != NULL);
 	d->attachment |= attached;
 
@@ -374,6 +452,7 @@ on_header(void *arg, uint32_t i, struct span block)
 		    &(struct mime_params){ .n = 0 });
 	}
 	if (is_root) {
+		d->partial = repeated;
 		own_header(d, v);
 		mime_header_columns(block, &d->header, &d->header_more);
 	}
@@ -391,7 +470,8 @@ on_header(void *arg, uint32_t i, struct span block)
 		    SPAN_NONE);
 	if (p->kind == MIME_LEAF && !text)
 		watch_part(d, type, subtype, coding);
-	return d->part.runs || d->watched;
+	count_begin(d, p->kind, coding);
+	return d->part.runs || d->watched || d->counted != COUNT_NOT;
 }
 
 static void
@@ -421,7 +501,7 @@ on_body(void *arg, uint32_t i, struct span data)
 		watched_out(d);
 		data = span_sub(data, piece.len, data.len);
 	}
-	while (data.len > 0 && text_wanted(d)) {
+	while (data.len > 0 && d->part.runs && text_wanted(d)) {
 		struct span piece = span_sub(data, 0, PIECE_MAX);
 
 		mime_text_feed(&d->part, piece, &d->plain);
@@ -429,7 +509,9 @@ on_body(void *arg, uint32_t i, struct span data)
 		buf_clear(&d->plain);
 		data = span_sub(data, piece.len, data.len);
 	}
-	return d->watched || text_wanted(d);
+	if (d->counted != COUNT_NOT && data.len > 0)
+		count_only(d, data);
+	return d->watched || d->counted != COUNT_NOT || text_wanted(d);
 }
 
 static void
@@ -439,9 +521,13 @@ on_end(void *arg, uint32_t i)
 
 	if (d->watched)
 		watch_over(d);
-	if (!d->part.runs)
+	if (!d->part.runs) {
+		count_end(d, i);
 		return;
+	}
 	mime_text_end(&d->part, &d->plain);
+	d->n_content += d->part.n_decoded;
+	count_end(d, i);
 	text_out(d, buf_span(&d->plain));
 	buf_clear(&d->plain);
 	if (d->text.len < d->text_max)
@@ -479,8 +565,7 @@ mime_digest_free(struct mime_digest **dp)
 	mem_free(&d->parts);
 	arena_fini(&d->arena);
 	mime_text_fini(&d->part);
-	if (d->watched)
-		mime_decoder_fini(&d->content);
+	mime_decoder_fini(&d->content);
 	struct buf *all[] = { &d->list, &d->structure, &d->header, &d->header_more, &d->root_env, &d->ids,
 	    &d->base_subject, &d->kept, &d->plain, &d->preview, &d->text };
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
@@ -540,7 +625,7 @@ make_list(struct mime_digest *d)
 
 	put_u8(b, MIME_LIST_VERSION);
 	put_u8(b, (uint8_t)((d->attachment ? LIST_ATTACHMENT : 0) | (d->reply ? LIST_REPLY : 0) |
-	    (d->has_sent ? LIST_SENT : 0)));
+	    (d->has_sent ? LIST_SENT : 0) | (d->partial ? LIST_PARTIAL : 0)));
 	put_u64(b, (uint64_t)(d->has_sent ? d->sent_s : 0));
 	put_u16(b, (uint16_t)(int16_t)(d->has_sent ? d->sent_zone : 0));
 	buf_add_span(b, buf_span(&d->root_env));
@@ -582,6 +667,10 @@ put_part(struct buf *b, const struct mime_part *p, struct part_meta *m)
 	buf_add_span(b, buf_span(&m->type));
 	buf_add_span(b, buf_span(&m->rest));
 	buf_add_span(b, buf_span(&m->env));
+	if (!m->known && !(p->kind == MIME_LEAF && m->message))
+		return;
+	put_varint(b, m->known ? m->decoded + 1 : 0);
+	put_u8(b, p->kind != MIME_LEAF || !m->message ? 0 : m->global ? 2 : 1);
 }
 
 static void

@@ -1,7 +1,9 @@
 #include "common/mime/field.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <uninorm.h>
 
 #include "common/mime/charset.h"
 #include "common/mime/coding.h"
@@ -237,6 +239,102 @@ mime_words_decode(struct span value, struct buf *out)
 		mime_charset_utf8(SPAN_NONE, span(s.p + from, i - from), out);
 	}
 	buf_fini(&flat);
+}
+
+/* A word between blanks, without blanks, of a known charset. */
+static bool
+strict_word_at(struct span s, struct word *w)
+{
+	if (!word_at(s, w) || (w->len < s.len && !is_wsp(s.p[w->len])) ||
+	    !mime_charset_known(w->charset))
+		return false;
+	for (size_t i = 0; i < w->text.len; i++)
+		if (is_wsp(w->text.p[i]))
+			return false;
+	return true;
+}
+
+static void
+drop_controls(struct buf *b, size_t from)
+{
+	size_t n = from;
+
+	for (size_t i = from; i < b->len; i++)
+		if ((unsigned char)b->data[i] >= 32 && b->data[i] != 127)
+			b->data[n++] = b->data[i];
+	buf_cut(b, n);
+}
+
+/* Words one after the other; returns the bytes taken of s. */
+static size_t
+strict_words(struct span s, struct word w, struct buf *out)
+{
+	struct buf bytes = { 0 };
+	size_t used = 0, gap = 0, start = out->len;
+	bool more = true;
+
+	while (more) {
+		struct span charset = w.charset, rest;
+
+		/* A character may be cut between two words of a charset. */
+		word_bytes(&w, &bytes);
+		used += gap + w.len;
+		rest = span_sub(s, used, s.len - used);
+		for (gap = 0; gap < rest.len && is_wsp(rest.p[gap]); gap++)
+			;
+		more = gap > 0 && strict_word_at(span_sub(rest, gap, rest.len - gap), &w);
+		if (!more || !span_caseeq(w.charset, charset)) {
+			mime_charset_utf8(charset, buf_span(&bytes), out);
+			buf_clear(&bytes);
+		}
+	}
+	drop_controls(out, start);
+	buf_fini(&bytes);
+	return used;
+}
+
+static void
+add_composed(struct span s, struct buf *out)
+{
+	size_t len = 0;
+	uint8_t *nfc = NULL;
+	bool ascii = true;
+
+	for (size_t i = 0; i < s.len && ascii; i++)
+		ascii = (unsigned char)s.p[i] < 0x80;
+	if (!ascii)
+		nfc = u8_normalize(UNINORM_NFC, (const uint8_t *)s.p, s.len, NULL, &len);
+	if (nfc != NULL)
+		buf_add(out, nfc, len);
+	else
+		buf_add_span(out, s);
+	free(nfc);
+}
+
+void
+mime_words_decode_strict(struct span value, bool words, struct buf *out)
+{
+	struct buf flat = { 0 }, text = { 0 };
+	struct span s;
+	struct word w;
+
+	mime_unfold(value, &flat);
+	s = buf_span(&flat);
+	for (size_t i = 0; i < s.len;) {
+		size_t from = i;
+
+		if (words && (i == 0 || is_wsp(s.p[i - 1])) &&
+		    strict_word_at(span_sub(s, i, s.len - i), &w)) {
+			i += strict_words(span_sub(s, i, s.len - i), w, &text);
+			continue;
+		}
+		for (i++; i < s.len && s.p[i] != '='; i++)
+			;
+		mime_charset_utf8(SPAN_NONE, span(s.p + from, i - from), &text);
+	}
+	add_composed(buf_span(&text), out);
+	buf_fini(&flat);
+	buf_fini(&text);
 }
 
 /* --- tokens and parameters --- */

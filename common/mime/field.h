@@ -33,6 +33,11 @@ struct span mime_unfold_arena(struct arena *a, struct span value);
  * that come out of a word become blanks. */
 void mime_words_decode(struct span value, struct buf *out);
 
+/* The same by the letter (RFC 8621 4.1.2.2): words stand between blanks and have none inside, their
+ * charset is known, controls that come out of them are dropped; what is not so stays as it is.  The
+ * result is in normalization form C.  words false: nothing is decoded. */
+void mime_words_decode_strict(struct span value, bool words, struct buf *out);
+
 /* One parameter, decoded: RFC 2231 (continuations, charset) to UTF-8, and RFC 2047 words where
  * senders wrongly put them. */
 struct mime_param {

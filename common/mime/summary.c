@@ -1,6 +1,8 @@
 /* LIST:      version u8, flags u8, sent u64, zone u16, envelope, id, in-reply-to, references, base
  *            subject, preview, kept fields.
- * STRUCTURE: version u8, parts, size, and each part's record as a run of bytes. */
+ * STRUCTURE: version u8, parts, size, and each part's record as a run of bytes.  Behind a record's
+ *            fields may stand what came to be counted later: decoded size + 1 (0: unknown), and u8
+ *            (1 message/rfc822, 2 message/global). */
 #include "common/mime/summary_priv.h"
 
 #include <string.h>
@@ -185,6 +187,7 @@ mime_list_read(struct span blob, struct mime_list *l)
 	l->has_attachment = flags & LIST_ATTACHMENT;
 	l->is_reply = flags & LIST_REPLY;
 	l->has_sent = flags & LIST_SENT;
+	l->partial = flags & LIST_PARTIAL;
 	l->sent_s = (int64_t)get_u64(&r);
 	l->sent_zone = (int16_t)get_u16(&r);
 	get_envelope(&r, &l->env);
@@ -229,6 +232,18 @@ get_place(struct reader *r, struct mime_part_view *v)
 	return kind <= MIME_MESSAGE;
 }
 
+static void
+get_counted(struct reader *r, struct mime_part_view *v)
+{
+	uint64_t decoded = get_varint(r);
+	uint8_t message = get_u8(r);
+
+	v->known = decoded > 0;
+	v->decoded = decoded > 0 ? decoded - 1 : 0;
+	if (message > 0)
+		v->message = message == 1 ? SPAN_LIT("rfc822") : SPAN_LIT("global");
+}
+
 static bool
 get_part(struct span record, struct mime_part_view *v)
 {
@@ -254,6 +269,8 @@ get_part(struct span record, struct mime_part_view *v)
 	v->location = get_opt(&r);
 	if (v->has_env)
 		get_envelope(&r, &v->env);
+	if (reader_left(&r) > 0)
+		get_counted(&r, v);
 	return reader_done(&r) && known && coding <= MIME_CODING_UNKNOWN &&
 	    v->type.len > 0 && v->subtype.len > 0 && v->encoding.len > 0;
 }

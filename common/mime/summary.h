@@ -56,6 +56,9 @@ struct mime_list {
 	bool			has_attachment;
 	bool			is_reply;	/* the base subject lost "Re:" or "Fwd:" */
 	bool			has_sent;
+	/* The header has more to tell of these fields: one was cut, or is repeated, or reads
+	 * differently by the letter. */
+	bool			partial;
 	int64_t			sent_s;		/* Date field, UTC */
 	int16_t			sent_zone;
 	struct span		id;		/* of Message-ID, bare; empty: none */
@@ -80,6 +83,12 @@ struct mime_part_view {
 	struct mime_seq		disposition_params;
 	struct mime_seq		language;
 	struct span		location;
+	/* Bytes of a leaf's content, its transfer encoding undone; known false: not counted. */
+	bool			known;
+	uint64_t		decoded;
+	/* A leaf that is a message all the same, in a transfer encoding: its subtype is "rfc822"
+	 * or "global", while type and subtype are what IMAP may show.  p NULL: it is none. */
+	struct span		message;
 	bool			has_env;	/* the header of a message inside a MIME_MESSAGE */
 	struct mime_envelope	env;
 };

@@ -5,7 +5,7 @@
 
 #include "common/mime/summary.h"
 
-enum { LIST_ATTACHMENT = 1, LIST_REPLY = 2, LIST_SENT = 4 };
+enum { LIST_ATTACHMENT = 1, LIST_REPLY = 2, LIST_SENT = 4, LIST_PARTIAL = 8 };
 enum { PART_ENVELOPE = 1, PART_IN_DIGEST = 2 };
 
 /* A run of bytes or NIL (p NULL): varint length + 1, or 0. */

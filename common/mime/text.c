@@ -38,6 +38,7 @@ mime_text_begin(struct mime_text_part *t, struct span type, struct span subtype,
 	t->charset = mime_charset_new(charset);
 	if (span_caseeq_str(type, "text") && span_caseeq_str(subtype, "html"))
 		t->html = mime_html_new();
+	t->n_decoded = 0;
 	t->runs = true;
 }
 
@@ -46,6 +47,7 @@ step(struct mime_text_part *t, struct buf *out)
 {
 	if (t->html != NULL)
 		mime_html_feed(t->html, buf_span(&t->utf8), out);
+	t->n_decoded += t->decoded.len;
 	buf_clear(&t->decoded);
 	buf_clear(&t->utf8);
 }

@@ -27,6 +27,7 @@ struct mime_text_part {
 	struct mime_charset	*charset;
 	struct mime_html	*html;
 	struct buf		decoded, utf8;
+	uint64_t		n_decoded;	/* bytes of content so far */
 };
 /* Is a leaf of this type (given: by a Content-Type that could be read) text?  A multipart without
  * boundary is a leaf, and text. */
