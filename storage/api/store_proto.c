@@ -92,7 +92,8 @@ static const struct ipc_field touched_are[] = {
 static const struct ipc_field watch[] = {
 	IPC_BOOL(store_watch, on), IPC_END };
 static const struct ipc_field dirty[] = {
-	IPC_U64(store_dirty, modseq), IPC_END };
+	IPC_U64(store_dirty, modseq), IPC_U64(store_dirty, email),
+	IPC_U64(store_dirty, mailbox), IPC_U64(store_dirty, thread), IPC_END };
 static const struct ipc_field stage[] = {
 	IPC_U32(store_stage, stage), IPC_U64(store_stage, total),
 	IPC_STR(store_stage, data, 1, STORE_CHUNK_MAX), IPC_END };
@@ -104,7 +105,8 @@ static const struct ipc_field append[] = {
 	IPC_STR(store_append, items, 1, IPC_SIZE_MAX - 65536),
 	IPC_U64(store_append, replace_mailbox), IPC_U32(store_append, replace_uid),
 	IPC_STR(store_append, annotations, 0, IPC_SIZE_MAX - 65536),
-	IPC_BOOL(store_append, carried), IPC_END };
+	IPC_BOOL(store_append, carried), IPC_STR(store_append, into, 0, 8000),
+	IPC_U64(store_append, if_email), IPC_END };
 static const struct ipc_field place[] = {
 	SEQ(store_place), PATH(store_place, path), IPC_STR(store_place, keywords, 0, 32768),
 	IPC_STR(store_place, items, 1, IPC_SIZE_MAX - (1u << 20) - 65536),
@@ -135,7 +137,8 @@ static const struct ipc_field sums_are[] = {
 	IPC_STR(store_sums_are, sums, 0, PART), IPC_END };
 static const struct ipc_field appended[] = {
 	IPC_U64(store_appended, mailbox), IPC_U32(store_appended, uidvalidity),
-	UIDS(store_appended, uids), IPC_U64(store_appended, modseq), IPC_END };
+	UIDS(store_appended, uids), IPC_U64(store_appended, modseq),
+	IPC_STR(store_appended, ids, 0, 16000), IPC_U64(store_appended, old_email), IPC_END };
 static const struct ipc_field flags[] = {
 	SEQ(store_flags), IPC_U64(store_flags, mailbox), UIDS(store_flags, uids),
 	IPC_U8(store_flags, how, FLAGS_ADD, FLAGS_REPLACE),
@@ -293,6 +296,67 @@ static const struct ipc_field undelete[] = {
 static const struct ipc_field restored[] = {
 	IPC_U32(store_restored, done), IPC_U32(store_restored, skipped), IPC_END };
 
+static const struct ipc_field states_are[] = {
+	IPC_U64(store_states_are, modseq), IPC_U64(store_states_are, email),
+	IPC_U64(store_states_are, mailbox), IPC_U64(store_states_are, thread),
+	IPC_U64(store_states_are, incarnation), IPC_U64(store_states_are, horizon), IPC_END };
+static const struct ipc_field emails[] = {
+	IPC_U64(store_emails, mailbox), IPC_U32(store_emails, uid), IPC_END };
+static const struct ipc_field emails_are[] = {
+	IPC_U64(store_emails_are, modseq), IPC_STR(store_emails_are, members, 0, PART),
+	IPC_STR(store_emails_are, keywords, 0, 32768), IPC_END };
+static const struct ipc_field email_changes[] = {
+	IPC_U64(store_email_changes, since), IPC_U64(store_email_changes, after),
+	IPC_U64(store_email_changes, incarnation), IPC_U32(store_email_changes, limit), IPC_END };
+static const struct ipc_field email_changes_are[] = {
+	IPC_U64(store_email_changes_are, upto), IPC_U64(store_email_changes_are, upto_after),
+	IPC_BOOL(store_email_changes_are, more), IPC_U64(store_email_changes_are, email),
+	IPC_U64(store_email_changes_are, thread),
+	IPC_STR(store_email_changes_are, changes, 0, PART),
+	IPC_STR(store_email_changes_are, keywords, 0, 32768), IPC_END };
+static const struct ipc_field mailbox_changes[] = {
+	IPC_U64(store_mailbox_changes, since), IPC_U64(store_mailbox_changes, after),
+	IPC_U64(store_mailbox_changes, incarnation), IPC_U32(store_mailbox_changes, limit),
+	IPC_END };
+static const struct ipc_field mailbox_changes_are[] = {
+	IPC_U64(store_mailbox_changes_are, upto), IPC_U64(store_mailbox_changes_are, upto_after),
+	IPC_BOOL(store_mailbox_changes_are, more), IPC_U64(store_mailbox_changes_are, mailbox),
+	IPC_STR(store_mailbox_changes_are, changes, 0, PART), IPC_END };
+static const struct ipc_field email_set[] = {
+	SEQ(store_email_set), IPC_U64(store_email_set, if_email),
+	IPC_STR(store_email_set, keywords, 0, 32768), IPC_STR(store_email_set, items, 1, PART),
+	IPC_END };
+static const struct ipc_field email_set_is[] = {
+	IPC_U64(store_email_set_is, old_email), IPC_U64(store_email_set_is, email),
+	IPC_U64(store_email_set_is, modseq),
+	IPC_STR(store_email_set_is, outcomes, 0, STORE_EMAIL_SET_MAX), IPC_END };
+static const struct ipc_field mailbox_set[] = {
+	SEQ(store_mailbox_set), IPC_U64(store_mailbox_set, if_mailbox),
+	IPC_U8(store_mailbox_set, how, MAILBOX_SET_CREATE, MAILBOX_SET_DESTROY),
+	IPC_U64(store_mailbox_set, mailbox),
+	IPC_U8(store_mailbox_set, fields, 0, MAILBOX_CHANGED_COUNTS - 1),
+	IPC_U64(store_mailbox_set, parent), IPC_STR(store_mailbox_set, name, 0, STORE_PATH_MAX),
+	IPC_U8(store_mailbox_set, role, 0, MAILBOX_ROLE_MAX), IPC_U32(store_mailbox_set, order),
+	IPC_BOOL(store_mailbox_set, subscribed), IPC_BOOL(store_mailbox_set, remove_emails),
+	IPC_END };
+static const struct ipc_field mailbox_set_is[] = {
+	IPC_U8(store_mailbox_set_is, verdict, 0, MAILBOX_SET_MAX),
+	IPC_U64(store_mailbox_set_is, mailbox), IPC_U64(store_mailbox_set_is, old_mailbox),
+	IPC_U64(store_mailbox_set_is, state), IPC_U64(store_mailbox_set_is, modseq), IPC_END };
+static const struct ipc_field blob_put[] = {
+	SEQ(store_blob_put), IPC_U64(store_blob_put, size), IPC_STR(store_blob_put, sha256, 32, 32),
+	IPC_U32(store_blob_put, stage), IPC_STR(store_blob_put, body, 0, STORE_INLINE_MAX),
+	IPC_END };
+static const struct ipc_field blob_is[] = {
+	IPC_U64(store_blob_is, id), IPC_I64(store_blob_is, expires_ms), IPC_END };
+static const struct ipc_field blob_read[] = {
+	IPC_U64(store_blob_read, id), IPC_U64(store_blob_read, offset),
+	IPC_U64(store_blob_read, length), IPC_U32(store_blob_read, budget), IPC_END };
+static const struct ipc_field blobs[] = {
+	IPC_STR(store_blobs, ids, 0, 65536), IPC_END };
+static const struct ipc_field blobs_are[] = {
+	IPC_STR(store_blobs_are, blobs, 0, PART), IPC_END };
+
 #define WORKER	(STORE_ROLE_ACCESS | STORE_ROLE_DELIVER)
 #define ACCESS	STORE_ROLE_ACCESS
 #define DIRECTORY (STORE_ROLE_DIRECTORY | STORE_ROLE_ADMIN)
@@ -329,11 +393,11 @@ static const struct ipc_message messages[] = {
 	{ STORE_CHANGES_ARE, "changes-are", REPLY, IPC_SIZE_MAX,
 	    OF(store_changes_are, changes_are) },
 	{ STORE_WATCH, "watch", ACCESS, 0, 16, OF(store_watch, watch) },
-	{ STORE_DIRTY, "dirty", NOTE, 16, OF(store_dirty, dirty) },
+	{ STORE_DIRTY, "dirty", NOTE, 64, OF(store_dirty, dirty) },
 	{ STORE_STAGE, "stage", WORKER, 0, STORE_CHUNK_MAX + 64, OF(store_stage, stage) },
 	{ STORE_STAGE_DROP, "stage-drop", WORKER, 0, 16, OF(store_stage_drop, stage_drop) },
 	{ STORE_APPEND, "append", WORKER, 0, IPC_SIZE_MAX, OF(store_append, append) },
-	{ STORE_APPENDED, "appended", REPLY, PART + 128, OF(store_appended, appended) },
+	{ STORE_APPENDED, "appended", REPLY, PART + 16384, OF(store_appended, appended) },
 	{ STORE_FLAGS, "flags", ACCESS, 0, (1u << 20) + 65536, OF(store_flags, flags) },
 	{ STORE_FLAGS_ARE, "flags-are", REPLY, IPC_SIZE_MAX, OF(store_flags_are, flags_are) },
 	{ STORE_EXPUNGE, "expunge", ACCESS, 0, (1u << 20) + 64, OF(store_expunge, expunge) },
@@ -431,6 +495,31 @@ static const struct ipc_message messages[] = {
 	{ STORE_RESTORING, "restoring", REPLY, PART + 64, OF(store_restoring, restoring) },
 	{ STORE_UNDELETE, "undelete", ACCESS, 0, 16384, OF(store_undelete, undelete) },
 	{ STORE_RESTORED, "restored", REPLY, 16, OF(store_restored, restored) },
+	{ STORE_STATES, "states", ACCESS, 0, 0, NOTHING },
+	{ STORE_STATES_ARE, "states-are", REPLY, 64, OF(store_states_are, states_are) },
+	{ STORE_EMAILS, "emails", ACCESS, 0, 16, OF(store_emails, emails) },
+	{ STORE_EMAILS_ARE, "emails-are", REPLY, PART + 32768 + 64,
+	    OF(store_emails_are, emails_are) },
+	{ STORE_EMAIL_CHANGES, "email-changes", ACCESS, 0, 64,
+	    OF(store_email_changes, email_changes) },
+	{ STORE_EMAIL_CHANGES_ARE, "email-changes-are", REPLY, PART + 32768 + 64,
+	    OF(store_email_changes_are, email_changes_are) },
+	{ STORE_MAILBOX_CHANGES, "mailbox-changes", ACCESS, 0, 64,
+	    OF(store_mailbox_changes, mailbox_changes) },
+	{ STORE_MAILBOX_CHANGES_ARE, "mailbox-changes-are", REPLY, PART + 64,
+	    OF(store_mailbox_changes_are, mailbox_changes_are) },
+	{ STORE_EMAIL_SET, "email-set", ACCESS, 0, PART + 65536, OF(store_email_set, email_set) },
+	{ STORE_EMAIL_SET_IS, "email-set-is", REPLY, STORE_EMAIL_SET_MAX + 64,
+	    OF(store_email_set_is, email_set_is) },
+	{ STORE_MAILBOX_SET, "mailbox-set", ACCESS, 0, 2048, OF(store_mailbox_set, mailbox_set) },
+	{ STORE_MAILBOX_SET_IS, "mailbox-set-is", REPLY, 64,
+	    OF(store_mailbox_set_is, mailbox_set_is) },
+	{ STORE_BLOB_PUT, "blob-put", ACCESS, 0, STORE_INLINE_MAX + 128,
+	    OF(store_blob_put, blob_put) },
+	{ STORE_BLOB_IS, "blob-is", REPLY, 16, OF(store_blob_is, blob_is) },
+	{ STORE_BLOB_READ, "blob-read", ACCESS, 0, 64, OF(store_blob_read, blob_read) },
+	{ STORE_BLOBS, "blobs", ACCESS, 0, 65536 + 64, OF(store_blobs, blobs) },
+	{ STORE_BLOBS_ARE, "blobs-are", REPLY, PART + 64, OF(store_blobs_are, blobs_are) },
 	{ 0 }
 };
 

@@ -28,6 +28,7 @@
 #define STORAGE_API_STORE_PROTO_H
 
 #include "common/ipc/message.h"
+#include "storage/api/store_email.h"
 #include "storage/api/store_types.h"
 
 #define STORE_PROTO_MAJOR 1	/* differs: the peers part */
@@ -80,7 +81,15 @@ enum store_no {
 	STORE_RESTORE = 220, STORE_RESTORING = 221, STORE_UNDELETE = 222, STORE_RESTORED = 223,
 	STORE_BACKUP_BEGIN = 264, STORE_BACKUP_IS = 265, STORE_BACKUP_READ = 266,
 	STORE_BACKUP_DATA = 267, STORE_BACKUP_END = 268,
-	STORE_TEXT_FIND = 290, STORE_TEXT_FOUND = 291
+	STORE_TEXT_FIND = 290, STORE_TEXT_FOUND = 291,
+	STORE_STATES = 370, STORE_STATES_ARE = 371,
+	STORE_EMAILS = 372, STORE_EMAILS_ARE = 373,
+	STORE_EMAIL_CHANGES = 374, STORE_EMAIL_CHANGES_ARE = 375,
+	STORE_MAILBOX_CHANGES = 376, STORE_MAILBOX_CHANGES_ARE = 377,
+	STORE_EMAIL_SET = 378, STORE_EMAIL_SET_IS = 379,
+	STORE_MAILBOX_SET = 380, STORE_MAILBOX_SET_IS = 381,
+	STORE_BLOB_PUT = 382, STORE_BLOB_IS = 383, STORE_BLOB_READ = 384,
+	STORE_BLOBS = 385, STORE_BLOBS_ARE = 386
 };
 
 /* fsck -> fsck-is..., in parts: see storage/state/fsck.h.  account 0: the whole shard.  rebuild: the
@@ -225,7 +234,10 @@ struct store_touched_are {
 /* watch: from now on `dirty` notes for this channel's account: at most one until the next
  * request of the channel. */
 struct store_watch { bool on; };
-struct store_dirty { uint64_t modseq; };
+struct store_dirty {
+	uint64_t	modseq;
+	uint64_t	email, mailbox, thread;	/* as in store_states_are */
+};
 
 /* stage: appends bytes to the staged body `stage` (worker's number, not 0, per channel);
  * answered when the store has taken the chunk; keep at most four unanswered.  total: size
@@ -249,6 +261,11 @@ struct store_append {
 	 * another account, and what the rights here do not allow is left out. */
 	struct span	annotations;
 	bool		carried;
+	/* u64 big-endian each: the mailboxes by id, and no path: every item becomes one message that
+	 * is in all of them, the first of which is told in the answer.  At most 1000 items times
+	 * mailboxes; no `make`, no replace, no annotations. */
+	struct span	into;
+	uint64_t	if_email;	/* with `into`: ST_CONFLICT unless it is the state; 0: any */
 };
 /* place -> appended: an append of messages that had these uids elsewhere, at most 1000 in a
  * mailbox that is there; on a socket of role admin alone.  ST_CONFLICT: not all of them lie above
@@ -275,7 +292,15 @@ struct store_uidvalidity {
 struct store_sums { uint64_t mailbox; struct span uids; };
 struct store_sums_are { struct span sums; };	/* store_sum... */
 
-struct store_appended { uint64_t mailbox; uint32_t uidvalidity; struct span uids; uint64_t modseq; };
+struct store_appended {
+	uint64_t	mailbox;
+	uint32_t	uidvalidity;
+	struct span	uids;
+	uint64_t	modseq;
+	/* With `into`: u64 message, u64 thread of each item, in order; the state before it. */
+	struct span	ids;
+	uint64_t	old_email;
+};
 
 /* flags -> flags_are in parts: the rows (ROW_FLAGS) of all uids that exist and were not
  * refused; `modified`: those whose modseq is above unchanged_since (RFC 7162 §3.1.3). */
@@ -510,6 +535,141 @@ struct store_restoring {
 	uint64_t	lost;		/* messages that were there and are gone for good */
 	uint8_t		status;		/* of the whole */
 };
+
+/* ---- JMAP (RFC 8620, 8621): the channel's own account alone; see store_email.h ----
+ *
+ * The state of a type is the modseq of its last change; together with the shard's incarnation it
+ * is good for a `since` as long as history goes back to it.  So is every other modseq of the
+ * account.  Email: messages came, went, or changed their keywords or mailboxes (also when they
+ * are hidden by \Deleted).  Thread: Emails came or went.  Mailbox: a mailbox came, went or was
+ * changed, or what it counts was: messages came, went, were read or hidden.
+ *
+ * states -> states_are. */
+struct store_states_are {
+	uint64_t	modseq;		/* of the account; none of the others is above it */
+	uint64_t	email, mailbox, thread;
+	uint64_t	incarnation;
+	uint64_t	horizon;	/* changes since earlier modseqs are not known any more */
+};
+
+/* emails -> emails_are in parts: every membership of the account, by mailbox and uid, from
+ * (mailbox, uid) on; both 0: all.  Parts are read at different times: what changed while they were
+ * is told by email_changes since `modseq` of the first part.  keywords: as in opened. */
+struct store_emails { uint64_t mailbox; uint32_t uid; };
+struct store_emails_are {
+	uint64_t	modseq;
+	struct span	members;	/* store_member... */
+	struct span	keywords;
+};
+
+/* email_changes -> email_changes_are in parts: what became of the Emails that changed after the
+ * point (since, after).  Points are in the order of changes: `since` a modseq, `after` 0 or, within
+ * the next change, the message up to which it was told.  limit: at most so many Emails that were
+ * there or are (0: all): `more` in the last part, which says with upto, upto_after from where to ask
+ * for the rest.  The part before that has the point up to which it tells.
+ * A message can be told in two parts, and again by the next request: then `was` is as the earlier
+ * one has it, and the rest as the later one.
+ * ST_EXPIRED: of another incarnation, or history does not go back to it: nobody knows. */
+struct store_email_changes {
+	uint64_t	since, after;
+	uint64_t	incarnation;
+	uint32_t	limit;
+};
+struct store_email_changes_are {
+	uint64_t	upto, upto_after;
+	bool		more;
+	uint64_t	email, thread;	/* the states, as this part found them */
+	struct span	changes;	/* store_email_change... */
+	struct span	keywords;	/* as in opened */
+};
+/* mailbox_changes -> mailbox_changes_are: likewise, in one part; after: a mailbox. */
+struct store_mailbox_changes {
+	uint64_t	since, after;
+	uint64_t	incarnation;
+	uint32_t	limit;
+};
+struct store_mailbox_changes_are {
+	uint64_t	upto, upto_after;
+	bool		more;
+	uint64_t	mailbox;	/* the state */
+	struct span	changes;	/* store_mailbox_change... */
+};
+
+/* email_set -> email_set_is: each item for itself, done or not, in order.  outcomes: a byte (enum
+ * status) for each:
+ * ST_NOT_FOUND: there is no such Email; ST_SYNTAX: it would be in no mailbox, or one of those that
+ * are added is not there; ST_LIMIT: too many keywords or mailboxes; ST_OVER_QUOTA; ST_CONFLICT: an
+ * earlier item named the same Email.
+ * All visible memberships get the keywords.  A new membership is a copy of one that is there, or
+ * that one moved when it goes: INTERNALDATE, annotations, unique-id of POP3.  Destroy: memberships
+ * with \Deleted go as well.
+ * ST_CONFLICT (of all of it): if_email is not the state. */
+struct store_email_set {
+	uint64_t	seq, acked;
+	uint64_t	if_email;	/* 0: whatever it is */
+	struct span	keywords;	/* store_keyword... */
+	struct span	items;		/* store_email_item..., 1 .. STORE_EMAIL_SET_MAX */
+};
+struct store_email_set_is {
+	uint64_t	old_email, email;	/* the state before it, and after */
+	uint64_t	modseq;
+	struct span	outcomes;
+};
+
+/* mailbox_set -> mailbox_set_is: one Mailbox.  verdict other than MAILBOX_SET_DONE: nothing was
+ * changed. */
+enum { MAILBOX_SET_CREATE = 1, MAILBOX_SET_UPDATE = 2, MAILBOX_SET_DESTROY = 3 };
+enum mailbox_set_verdict {
+	MAILBOX_SET_DONE,
+	MAILBOX_SET_STATE,	/* if_mailbox is not the state */
+	MAILBOX_SET_NOT_FOUND,	/* `mailbox` is not there */
+	MAILBOX_SET_PARENT,	/* `parent` is not there, or below the mailbox itself */
+	MAILBOX_SET_NAME,	/* cannot be a name */
+	MAILBOX_SET_EXISTS,	/* the parent has another one of this name */
+	MAILBOX_SET_ROLE,	/* another one has this role, or INBOX's is given or taken */
+	MAILBOX_SET_CHILDREN,	/* destroy: it has */
+	MAILBOX_SET_EMAILS,	/* destroy: it has Emails, and remove_emails is not set */
+	MAILBOX_SET_DENIED,	/* INBOX stays where it is */
+	MAILBOX_SET_LIMIT,	/* too many, too deep, or a path too long */
+	MAILBOX_SET_MAX = MAILBOX_SET_LIMIT
+};
+struct store_mailbox_set {
+	uint64_t	seq, acked;
+	uint64_t	if_mailbox;	/* 0: whatever it is */
+	uint8_t		how;
+	uint64_t	mailbox;	/* not of create */
+	uint8_t		fields;		/* of update: MAILBOX_CHANGED_NAME .. SUBSCRIBED */
+	uint64_t	parent;		/* 0: none */
+	struct span	name;		/* one part of a path */
+	uint8_t		role;
+	uint32_t	order;
+	bool		subscribed;	/* it moves along when the mailbox is renamed */
+	bool		remove_emails;
+};
+struct store_mailbox_set_is {
+	uint8_t		verdict;
+	uint64_t	mailbox;	/* created, or which it was */
+	uint64_t	old_mailbox, state;	/* the state of the type before it, and after */
+	uint64_t	modseq;
+};
+
+/* Uploads (RFC 8620 §6.1): kept for a time, within limits of the account by configuration; when
+ * there is no room the oldest ones go, but those of the last hour.  ST_OVER_QUOTA: none can go.
+ * blob_put -> blob_is: body as of an append's item: stored form, inline or staged.
+ * blob_read -> body_is: as body, of one blob: the pieces have uid 1.  ST_NOT_FOUND: it is not there
+ * any more.
+ * blobs -> blobs_are: those of `ids` (u64 big-endian each) that are there; empty: all. */
+struct store_blob_put {
+	uint64_t	seq, acked;
+	uint64_t	size;		/* raw octets */
+	struct span	sha256;		/* 32 bytes, over the raw octets */
+	uint32_t	stage;		/* 0: inline */
+	struct span	body;
+};
+struct store_blob_is { uint64_t id; int64_t expires_ms; };
+struct store_blob_read { uint64_t id, offset, length; uint32_t budget; };
+struct store_blobs { struct span ids; };
+struct store_blobs_are { struct span blobs; };		/* store_blob... */
 
 extern const struct ipc_protocol store_protocol;
 

@@ -119,6 +119,7 @@ put_store_mailbox(struct buf *b, const struct store_mailbox *m)
 	put_varint(b, m->recent);
 	put_varint(b, m->bytes);
 	put_varint(b, m->rights);
+	put_varint(b, m->order);
 }
 
 bool
@@ -145,6 +146,7 @@ get_store_mailbox(struct reader *r, struct store_mailbox *m)
 	m->recent = get_varint32(r);
 	m->bytes = get_varint(r);
 	m->rights = get_varint32(r);
+	m->order = get_varint32(r);
 	return check(r, role <= MAILBOX_ROLE_MAX && m->path.len > 0 &&
 	    bits <= (MAILBOX_SUBSCRIBED | MAILBOX_CHILDREN));
 }

@@ -85,6 +85,7 @@ struct store_mailbox {
 	uint64_t		deleted_bytes;	/* octets of the \Deleted ones */
 	uint64_t		bytes;
 	uint32_t		rights;
+	uint32_t		order;		/* JMAP's sortOrder */
 };
 void put_store_mailbox(struct buf *b, const struct store_mailbox *m);
 bool get_store_mailbox(struct reader *r, struct store_mailbox *m);

@@ -47,6 +47,7 @@ struct store {
 	enum status		 refused;
 	uint32_t		 attach_req;
 	bool			 attached_once, watching;
+	struct store_dirty	 noted;		/* the last one */
 	struct buf		 ticket, old_ticket;
 	uint64_t		 owner;		/* 0: the ticket's own account */
 	uint64_t		 gen;		/* counts tickets */
@@ -487,6 +488,7 @@ on_note(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *h,
 	if (s == NULL)
 		return;			/* closed meanwhile */
 	if (m->no == STORE_DIRTY) {
+		s->noted = *dirty;
 		s->event(s->arg, STORE_EV_DIRTY, dirty->modseq);
 	} else if (m->no == STORE_QUOTA_NEAR) {
 		s->event(s->arg, STORE_EV_QUOTA, ((const struct store_quota_near *)msg)->percent);
@@ -726,6 +728,12 @@ store_renew(struct store *s, struct span ticket)
 	shard_go(s->shard);
 }
 
+const struct store_dirty *
+store_noted(const struct store *s)
+{
+	return &s->noted;
+}
+
 /* Calls ------------------------------------------------------------------------- */
 
 static struct store_call *
@@ -833,6 +841,21 @@ CHANGE(undelete, store_undelete, STORE_UNDELETE, STORE_RESTORED)
 READ(acl, store_acl_get, STORE_ACL, STORE_ACL_IS)
 CHANGE(acl_set, store_acl_set, STORE_ACL_SET, 0)
 READ(shared, store_shared, STORE_SHARED, STORE_SHARED_ARE)
+
+READ(emails, store_emails, STORE_EMAILS, STORE_EMAILS_ARE)
+READ(email_changes, store_email_changes, STORE_EMAIL_CHANGES, STORE_EMAIL_CHANGES_ARE)
+READ(mailbox_changes, store_mailbox_changes, STORE_MAILBOX_CHANGES, STORE_MAILBOX_CHANGES_ARE)
+CHANGE(email_set, store_email_set, STORE_EMAIL_SET, STORE_EMAIL_SET_IS)
+CHANGE(mailbox_set, store_mailbox_set, STORE_MAILBOX_SET, STORE_MAILBOX_SET_IS)
+CHANGE(blob_put, store_blob_put, STORE_BLOB_PUT, STORE_BLOB_IS)
+READ(blob_read, store_blob_read, STORE_BLOB_READ, STORE_BODY_IS)
+READ(blobs, store_blobs, STORE_BLOBS, STORE_BLOBS_ARE)
+
+struct store_call *
+store_do_states(struct store *s, store_done_fn fn, void *arg)
+{
+	return begin(call(s, STORE_STATES, STORE_STATES_ARE, false, NULL, fn, arg));
+}
 
 struct store_call *
 store_do_quota(struct store *s, store_done_fn fn, void *arg)

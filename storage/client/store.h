@@ -50,6 +50,8 @@ struct store *store_open_shared(struct store_pool *p, uint32_t shard, struct spa
 /* Detaches; calls under way are cancelled; staged bodies are dropped. */
 void store_close(struct store **s);
 void store_renew(struct store *s, struct span ticket);
+/* What the last note said (STORE_EV_DIRTY): the states of JMAP's types; all 0: none came yet. */
+const struct store_dirty *store_noted(const struct store *s);
 
 /* head->status says how it ended; msg is the reply struct named in storage/api for the
  * request (store_opened for open ...), borrowed, NULL when the status is not ST_OK. */
@@ -100,6 +102,16 @@ struct store_call *store_do_url_body(struct store *s, const struct store_url_bod
 struct store_call *store_do_quota_set(struct store *s, const struct store_quota_set *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_text_find(struct store *s, const struct store_text_find *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_quota(struct store *s, store_done_fn fn, void *arg);
+/* JMAP: see the end of store_proto.h. */
+struct store_call *store_do_states(struct store *s, store_done_fn fn, void *arg);
+struct store_call *store_do_emails(struct store *s, const struct store_emails *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_email_changes(struct store *s, const struct store_email_changes *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_mailbox_changes(struct store *s, const struct store_mailbox_changes *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_email_set(struct store *s, const struct store_email_set *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_mailbox_set(struct store *s, const struct store_mailbox_set *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_blob_put(struct store *s, const struct store_blob_put *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_blob_read(struct store *s, const struct store_blob_read *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_blobs(struct store *s, const struct store_blobs *rq, store_done_fn fn, void *arg);
 /* A staged body that is not wanted any more, or was adopted by an append: its number may
  * be used again then.  A body whose chunks were taken by a stored that ended since
  * cannot be completed: its next chunk, and the append, fail with ST_UNAVAILABLE. */

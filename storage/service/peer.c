@@ -250,7 +250,8 @@ void
 note_dirty(struct service *svc, const struct request *rq)
 {
 	struct account *a = table_get_u64(&svc->accounts, rq->op.head.account);
-	const struct store_dirty dirty = { rq->res.modseq };
+	const struct store_dirty dirty = { rq->res.modseq, rq->res.email_modseq,
+	    rq->res.mailbox_modseq, rq->res.thread_modseq };
 	struct list *n, *tmp;
 
 	if (a == NULL)

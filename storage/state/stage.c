@@ -387,8 +387,8 @@ arrive(struct apply *ap, struct stage *g)
 static void
 tell(struct apply *ap, const struct stage *g, const struct uidset *from)
 {
-	struct store_appended appended = { g->to->id, g->to->rec.uidvalidity, SPAN_NONE,
-		ap->modseq };
+	struct store_appended appended = { .mailbox = g->to->id,
+		.uidvalidity = g->to->rec.uidvalidity, .modseq = ap->modseq };
 	struct store_copied copied = { g->to->id, g->to->rec.uidvalidity, SPAN_NONE, SPAN_NONE,
 		ap->modseq };
 	struct uidset made = { 0 };

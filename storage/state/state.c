@@ -602,8 +602,12 @@ apply_one(struct apply *ap)
 	ap->r->own_only = ap->reader_changed && !ap->shared_changed;
 	if (ap->modseq != 0)
 		TRY(history_add(ap));
-	if (ap->a != NULL)
+	if (ap->a != NULL) {
 		ap->r->modseq = ap->a->rec.modseq;
+		ap->r->email_modseq = ap->a->rec.mail_modseq;
+		ap->r->mailbox_modseq = ap->a->rec.mailbox_modseq;
+		ap->r->thread_modseq = ap->a->rec.thread_modseq;
+	}
 	return ST_OK;
 }
 

@@ -62,6 +62,7 @@ struct state_result {			/* zeroed before the first use; reused then */
 	struct buf	reply;		/* its body as ipc_encode() makes it */
 	/* The facts that a journal's outcome record compares, and notes tell.  0: none. */
 	uint64_t	modseq;		/* of the account (dir write: of the directory) after it */
+	uint64_t	email_modseq, mailbox_modseq, thread_modseq;	/* the types' states */
 	bool		changed;	/* something that watchers of the account care for */
 	/* Of the account's tightest limit on mail, per cent used before and after it. */
 	uint8_t		used_before, used_after;

@@ -7,7 +7,7 @@
 
 #include "common/util/mem.h"
 #include "storage/api/directory.h"
-#include "storage/api/store_types.h"
+#include "storage/api/store_email.h"
 
 #define CHECK_SPAN(a, b) assert_true(span_eq((a), (b)))
 
@@ -24,7 +24,7 @@ a_mailbox_line_comes_back_as_it_was(void **state)
 		.role = MAILBOX_ROLE_ARCHIVE, .subscribed = true, .has_children = true,
 		.uidvalidity = 4294967295u, .uidnext = 12, .highestmodseq = UINT64_MAX,
 		.messages = 3, .unseen = 2, .deleted = 1, .recent = 1, .bytes = 1u << 31,
-		.rights = RIGHT_ALL };
+		.rights = RIGHT_ALL, .order = 10 };
 	const struct store_mailbox gone = { .path = SPAN_LIT("Old"), .subscribed = true };
 	struct store_mailbox out;
 	struct buf b = { 0 };
@@ -47,6 +47,7 @@ a_mailbox_line_comes_back_as_it_was(void **state)
 	assert_int_equal(out.recent, 1);
 	assert_true(out.bytes == in.bytes);
 	assert_int_equal(out.rights, RIGHT_ALL);
+	assert_int_equal(out.order, 10);
 	assert_true(get_store_mailbox(&r, &out));
 	assert_true(out.id == 0 && out.subscribed && !out.has_children);
 	assert_false(get_store_mailbox(&r, &out));
@@ -180,6 +181,61 @@ the_small_lists_come_back_as_they_were(void **state)
 	assert_false(get_store_dir_step(&r, &s2));
 	assert_false(r.bad);
 	buf_fini(&b);
+}
+
+static void
+what_jmap_asks_and_is_told_comes_back_as_it_was(void **state)
+{
+	const struct store_member m = { 7, { .uid = 3, .modseq = 9, .flags = flags_system(FLAG_SEEN),
+	    .size = 100, .received_s = 1700000000, .received_zone = -60, .message = 5,
+	    .thread = 6, .saved_s = 1700000001 } };
+	struct store_email_change c = { .message = 5, .thread = 6, .was = true, .what = EMAIL_MAILBOXES };
+	const struct store_mailbox_change mc = { 7, false, true, MAILBOX_CHANGED_COUNTS };
+	struct store_email_item it = { .message = 5, .how = EMAIL_UPDATE,
+		.keywords_how = EMAIL_PATCH, .keywords_add = flags_system(FLAG_SEEN),
+		.mailboxes_how = EMAIL_REPLACE, .mailboxes_add = span("12345678", 8) };
+	const struct store_blob x = { 9, 4096, span("0123456789abcdef0123456789abcdef", 32), 1, 2 };
+	struct store_member m2;
+	struct store_email_change c2;
+	struct store_mailbox_change mc2;
+	struct store_email_item it2;
+	struct store_blob x2;
+	struct buf b = { 0 }, members = { 0 };
+	struct reader r;
+
+	put_store_member(&members, &m);
+	c.members = buf_span(&members);
+	put_store_email_change(&b, &c);
+	put_store_mailbox_change(&b, &mc);
+	put_store_email_item(&b, &it);
+	put_store_blob(&b, &x);
+	begin(&r, &b);
+	assert_true(get_store_email_change(&r, &c2));
+	assert_true(c2.message == 5 && c2.thread == 6 && c2.was && !c2.is);
+	assert_int_equal(c2.what, EMAIL_MAILBOXES);
+	CHECK_SPAN(c2.members, buf_span(&members));
+	assert_true(get_store_mailbox_change(&r, &mc2));
+	assert_true(mc2.mailbox == 7 && !mc2.was && mc2.is && mc2.what == MAILBOX_CHANGED_COUNTS);
+	assert_true(get_store_email_item(&r, &it2));
+	assert_true(it2.message == 5 && it2.keywords_how == EMAIL_PATCH &&
+	    it2.mailboxes_how == EMAIL_REPLACE);
+	assert_true(flags_eq(it2.keywords_add, it.keywords_add));
+	CHECK_SPAN(it2.mailboxes_add, it.mailboxes_add);
+	assert_true(get_store_blob(&r, &x2));
+	assert_true(x2.id == 9 && x2.size == 4096 && x2.created_ms == 1 && x2.expires_ms == 2);
+	assert_true(reader_done(&r));
+	begin(&r, &members);
+	assert_true(get_store_member(&r, &m2));
+	assert_true(m2.mailbox == 7 && m2.row.uid == 3 && m2.row.thread == 6);
+	assert_true(reader_done(&r));
+	buf_clear(&b);
+	it.keywords_add = flags_system(FLAG_DELETED);	/* is no keyword */
+	put_store_email_item(&b, &it);
+	begin(&r, &b);
+	assert_false(get_store_email_item(&r, &it2));
+	assert_true(r.bad);
+	buf_fini(&b);
+	buf_fini(&members);
 }
 
 static void
@@ -342,6 +398,7 @@ main(void)
 		cmocka_unit_test(a_row_carries_the_groups_asked_for_and_zero_for_others),
 		cmocka_unit_test(an_item_to_append_comes_back_and_its_bounds_hold),
 		cmocka_unit_test(the_small_lists_come_back_as_they_were),
+		cmocka_unit_test(what_jmap_asks_and_is_told_comes_back_as_it_was),
 		cmocka_unit_test(a_cut_list_is_bad_at_every_byte),
 		cmocka_unit_test(roles_have_names_in_any_case_with_and_without_backslash),
 		cmocka_unit_test(directory_values_come_back_and_nothing_else_decodes),

@@ -255,7 +255,7 @@ static void
 a_watch_is_set_again_and_notes_reach_their_channel(void **state)
 {
 	const struct store_watch watch = { true };
-	const struct store_dirty dirty = { 99 };
+	const struct store_dirty dirty = { 99, 98, 97, 96 };
 	struct fake *f = *state;
 
 	connect_fake(f);
@@ -273,6 +273,9 @@ a_watch_is_set_again_and_notes_reach_their_channel(void **state)
 	run(f);
 	assert_int_equal(f->events[STORE_EV_DIRTY], 1);
 	assert_int_equal(f->modseq, 99);
+	assert_int_equal(store_noted(f->s)->email, 98);
+	assert_int_equal(store_noted(f->s)->mailbox, 97);
+	assert_int_equal(store_noted(f->s)->thread, 96);
 	ipc_note(f->ipc, f->last.chan, STORE_REVOKED, NULL);
 	run(f);
 	assert_int_equal(f->events[STORE_EV_REVOKED], 1);
