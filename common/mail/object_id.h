@@ -13,6 +13,8 @@
 #define OBJECT_MAILBOX	'F'
 #define OBJECT_EMAIL	'M'
 #define OBJECT_THREAD	'T'
+#define OBJECT_PUSH	'P'
+#define OBJECT_ACCOUNT	'u'
 
 void object_id_put(struct buf *out, char kind, uint64_t id);
 /* false: not an id of this kind, so nothing has it. */

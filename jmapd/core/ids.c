@@ -2,6 +2,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "common/mail/type_state.h"
 
 struct span
 jmap_id(char out[JMAP_ID_MAX], char kind, uint64_t number)
@@ -14,26 +17,24 @@ jmap_id(char out[JMAP_ID_MAX], char kind, uint64_t number)
 struct span
 jmap_state(char out[JMAP_STATE_MAX], uint64_t modseq, uint64_t incarnation)
 {
-	int n = incarnation == 0 ? snprintf(out, JMAP_STATE_MAX, "%" PRIu64, modseq) :
-	    snprintf(out, JMAP_STATE_MAX, "%" PRIu64 "-%" PRIu64, modseq, incarnation);
+	struct buf text = { 0 };
+	size_t n;
 
-	return span(out, (size_t)n);
-}
-
-/* Only the spelling of jmap_state(): no zeros in front, no incarnation 0. */
-static bool
-number(struct span s, uint64_t *v)
-{
-	return span_u64(s, v) && (s.len == 1 || s.p[0] != '0');
+	type_state_put((struct type_state){ .modseq = modseq, .incarnation = incarnation }, &text);
+	n = text.len;
+	memcpy(out, buf_cstr(&text), n + 1);
+	buf_fini(&text);
+	return span(out, n);
 }
 
 bool
 jmap_state_parse(struct span text, uint64_t *modseq, uint64_t *incarnation)
 {
-	struct span rest = text, first = span_cut(&rest, '-');
+	struct type_state s;
 
-	*incarnation = 0;
-	if (!number(first, modseq))
+	if (!type_state_parse(text, &s) || s.after != 0)
 		return false;
-	return rest.p == NULL || (number(rest, incarnation) && *incarnation != 0);
+	*modseq = s.modseq;
+	*incarnation = s.incarnation;
+	return true;
 }

@@ -8,7 +8,7 @@
 #include "common/util/buf.h"
 #include "common/util/span.h"
 
-#define JMAP_ID_ACCOUNT	'u'
+#define JMAP_ID_ACCOUNT	OBJECT_ACCOUNT
 #define JMAP_ID_MAX	24u		/* bytes of our own ids with their NUL */
 
 /* Writes the id with an ending NUL and returns it as a span of out. */

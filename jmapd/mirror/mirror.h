@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "common/mail/flags.h"
+#include "common/mail/type_state.h"
 #include "common/util/buf.h"
 #include "common/util/span.h"
 #include "common/util/status.h"
@@ -52,19 +53,10 @@ void mirror_cancel(struct mirror_call **c);
 
 /* ---- reading: only between mirror_fresh() and the loop ---- */
 
-/* What a state string says: up to which change of the account somebody knows.  `after` is not 0
- * only in states between: of the next change, messages up to that one are known.  Any modseq of the
- * account up to the present is a valid state; the one that is told is that of the type's
- * last change. */
-struct mirror_state {
-	uint64_t	modseq, after, incarnation;
-};
+/* Any modseq of the account up to the present is a valid state; the one that is told is that of the
+ * type's last change.  `after` is not 0 only in states between. */
 enum mirror_type { MIRROR_EMAIL, MIRROR_THREAD, MIRROR_TYPES };
-struct mirror_state mirror_state(const struct mirror *m, enum mirror_type t);
-/* "12ab", "12ab.7f", "12ab-3": hex digits of the modseq, of after and of the incarnation, those that
- * are not 0. */
-void mirror_state_put(struct mirror_state s, struct buf *out);
-bool mirror_state_parse(struct span text, struct mirror_state *s);
+struct type_state mirror_state(const struct mirror *m, enum mirror_type t);
 
 struct mirror_email {
 	uint64_t	id, thread;	/* EMAILID, THREADID: common/mail/object_id.h */
@@ -109,14 +101,14 @@ void mirror_counts(struct mirror *m, uint64_t mailbox, uint64_t trash, struct mi
 struct mirror_changes {
 	const uint64_t		*created, *updated, *destroyed;
 	size_t			n_created, n_updated, n_destroyed;
-	struct mirror_state	state;
+	struct type_state	state;
 	bool			more;
 };
 typedef void (*mirror_changes_fn)(void *arg, enum status st, const struct mirror_changes *c);
-struct mirror_call *mirror_email_changes(struct mirror *m, struct mirror_state since, size_t max,
+struct mirror_call *mirror_email_changes(struct mirror *m, struct type_state since, size_t max,
     mirror_changes_fn done, void *arg);
 /* Threads: created and destroyed with their first and last email, updated when emailIds changed. */
-struct mirror_call *mirror_thread_changes(struct mirror *m, struct mirror_state since, size_t max,
+struct mirror_call *mirror_thread_changes(struct mirror *m, struct type_state since, size_t max,
     mirror_changes_fn done, void *arg);
 
 /* All messages that changed after a state, and a fresh mirror. */
@@ -135,7 +127,7 @@ struct mirror_history {
 	size_t			n_mailboxes;
 };
 typedef void (*mirror_history_fn)(void *arg, enum status st, const struct mirror_history *h);
-struct mirror_call *mirror_history(struct mirror *m, struct mirror_state since,
+struct mirror_call *mirror_history(struct mirror *m, struct type_state since,
     mirror_history_fn done, void *arg);
 
 #endif

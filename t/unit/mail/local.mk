@@ -8,3 +8,6 @@ UNIT_TESTS += t/unit/mail/test_object_id
 t_unit_mail_test_object_id_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
 UNIT_TESTS += t/unit/mail/test_blob_id
 t_unit_mail_test_blob_id_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
+
+UNIT_TESTS += t/unit/mail/test_type_state
+t_unit_mail_test_type_state_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
