@@ -6,6 +6,7 @@
 #include "imapd/context.h"
 #include "imapd/limits.h"
 #include "imapd/sync.h"
+#include "imapd/together.h"
 
 struct storing {
 	bool		silent, conditional;
@@ -17,6 +18,8 @@ struct storing {
 	uint64_t	unchanged_since;
 	struct uidset	uids;
 };
+
+static void cmd_store(struct imap_cmd *cmd);
 
 static void
 store_release(struct imap_cmd *cmd)
@@ -234,16 +237,14 @@ store_annotations(struct imap_cmd *cmd)
 /* store = "STORE" SP sequence-set [SP "(" "UNCHANGEDSINCE" SP modseq ")"] SP
  *         (store-att-flags / "ANNOTATION" SP "(" entry-att *(SP entry-att) ")")
  *         (RFC 7162 §3.1.3) */
-static void
-cmd_store(struct imap_cmd *cmd)
+static struct span
+read_store(struct imap_cmd *cmd, struct storing *q, struct store_flags *rq,
+    struct imap_flags *flags)
 {
 	struct imap_args *a = &cmd->args;
-	struct storing *q = arena_zalloc(&cmd->arena, sizeof(*q));
-	struct store_flags rq = { .unchanged_since = UINT64_MAX };
-	struct uidset uids = { 0 };
-	struct imap_flags flags;
 	struct span set;
 
+	*rq = (struct store_flags){ .unchanged_since = UINT64_MAX };
 	imap_args_sp(a);
 	set = imap_args_sequence_set(a);
 	imap_args_sp(a);
@@ -252,7 +253,7 @@ cmd_store(struct imap_cmd *cmd)
 		    !imap_args_word(a, "UNCHANGEDSINCE"))
 			imap_args_fail(a, "Only UNCHANGEDSINCE may stand here");
 		imap_args_sp(a);
-		rq.unchanged_since = imap_args_number64(a);
+		rq->unchanged_since = imap_args_number64(a);
 		q->conditional = true;
 		imap_args_expect(a, ')');
 		imap_args_sp(a);
@@ -260,15 +261,68 @@ cmd_store(struct imap_cmd *cmd)
 	q->annotates = imap_cap_on(cmd->session, CAP_ANNOTATE) && imap_args_word(a, "ANNOTATION");
 	if (q->annotates) {
 		q->silent = true;
-		q->unchanged_since = rq.unchanged_since;
+		q->unchanged_since = rq->unchanged_since;
 		imap_args_sp(a);
 		imap_args_annotations(a, &q->notes);
 	} else {
-		rq.how = store_how(a, &q->silent);
+		rq->how = store_how(a, &q->silent);
 		imap_args_sp(a);
-		imap_args_flags(a, true, &flags);
+		imap_args_flags(a, true, flags);
 	}
-	if (!imap_args_end(a)) {
+	return set;
+}
+
+static void
+begin(struct imap_cmd *cmd, struct storing *q)
+{
+	cmd->data = q;
+	cmd->release = store_release;
+	cmd->progress = store_progress;
+}
+
+/* What may be at the store together with others. */
+static bool
+is_plain(const struct imap_cmd *cmd, const struct storing *q, const struct uidset *uids)
+{
+	return !q->conditional && !q->annotates && !cmd->session->view->readonly &&
+	    cmd->limit == 0 && uidset_count(uids) <= TOGETHER_MESSAGES;
+}
+
+bool
+imap_store_join(struct imap_cmd *cmd)
+{
+	struct storing *q;
+	struct store_flags rq;
+	struct imap_flags flags;
+	struct uidset uids = { 0 };
+	struct span set;
+	bool ok;
+
+	if (cmd->def->run != cmd_store)
+		return false;
+	q = arena_zalloc(&cmd->arena, sizeof(*q));
+	set = read_store(cmd, q, &rq, &flags);
+	ok = imap_args_end(&cmd->args) && imap_session_uids(cmd->session, set, cmd->uid, &uids) &&
+	    !uidset_empty(&uids) && is_plain(cmd, q, &uids) &&
+	    uidset_count(&uids) <= imap_message_limit(cmd->session);
+	if (ok) {
+		begin(cmd, q);
+		send_store(cmd, &uids, &flags, &rq);
+	}
+	uidset_fini(&uids);
+	return ok;
+}
+
+static void
+cmd_store(struct imap_cmd *cmd)
+{
+	struct storing *q = arena_zalloc(&cmd->arena, sizeof(*q));
+	struct store_flags rq;
+	struct imap_flags flags;
+	struct uidset uids = { 0 };
+	struct span set = read_store(cmd, q, &rq, &flags);
+
+	if (!imap_args_end(&cmd->args)) {
 		imap_cmd_syntax(cmd);
 		return;
 	}
@@ -277,9 +331,7 @@ cmd_store(struct imap_cmd *cmd)
 	if (!imap_cmd_uids(cmd, set, &uids))
 		return;
 	imap_limit_uids(cmd, &uids);
-	cmd->data = q;
-	cmd->release = store_release;
-	cmd->progress = store_progress;
+	begin(cmd, q);
 	if (q->annotates ? cmd->session->view->examined : cmd->session->view->readonly) {
 		imap_cmd_end(cmd, "NO [NOPERM] The mailbox is selected read-only");
 	} else if (uidset_empty(&uids)) {
@@ -289,6 +341,8 @@ cmd_store(struct imap_cmd *cmd)
 		store_annotations(cmd);
 	} else {
 		send_store(cmd, &uids, &flags, &rq);
+		if (is_plain(cmd, q, &uids))
+			imap_together_begin(cmd);
 	}
 	uidset_fini(&uids);
 }

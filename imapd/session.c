@@ -14,6 +14,7 @@
 #include "imapd/notify.h"
 #include "imapd/progress.h"
 #include "imapd/sync.h"
+#include "imapd/together.h"
 
 #define IN_MAX			65536u		/* of a connection, without asking */
 #define START_LITERAL_MAX	16384u		/* literals before login */
@@ -46,6 +47,20 @@ imap_status_text(enum status st)
 	return (unsigned)st <= ST_MAX ? status_texts[st] : status_texts[ST_BUG];
 }
 
+void
+imap_cmd_free(struct imap_cmd **cp)
+{
+	struct imap_cmd *cmd = *cp;
+
+	*cp = NULL;
+	if (cmd->release != NULL)
+		cmd->release(cmd);
+	imap_earlier_free(&cmd->earlier);
+	buf_fini(&cmd->result);
+	arena_fini(&cmd->arena);
+	mem_free(&cmd);
+}
+
 static void
 drop_cmd(struct imap_session *s)
 {
@@ -56,12 +71,7 @@ drop_cmd(struct imap_session *s)
 	s->cmd = NULL;
 	imap_beside_free(s);
 	imap_names_stop(s);
-	if (cmd->release != NULL)
-		cmd->release(cmd);
-	imap_earlier_free(&cmd->earlier);
-	buf_fini(&cmd->result);
-	arena_fini(&cmd->arena);
-	mem_free(&cmd);
+	imap_cmd_free(&cmd);
 }
 
 /* What a login brought. */
@@ -89,6 +99,7 @@ end_session(struct imap_session *s)
 		return;
 	s->ending = true;
 	drop_cmd(s);
+	imap_together_free(s);
 	auth_exchange_cancel(&s->exchange);
 	loop_timer_free(&s->timer);
 	leave_account(s);
@@ -180,14 +191,19 @@ imap_tell_quota(struct imap_session *s)
 	s->quota_near = 0;
 }
 
+static void run_held(struct imap_session *s);
+
 static void
 write_tagged(struct imap_cmd *cmd)
 {
 	struct imap_session *s = cmd->session;
 	struct buf *out = imap_out(s);
 	bool logout = cmd->def != NULL && span_eq_str(span_str(cmd->def->name), "LOGOUT");
+	bool together = cmd->together;
 
 	imap_limit_tell(cmd);
+	if (!list_empty(&s->behind))
+		imap_sync_later(s);
 	if (!span_has_caseprefix(buf_span(&cmd->result), "BAD "))
 		s->bad_commands = 0;	/* the limit is on those in a row */
 	imap_tell_quota(s);
@@ -196,8 +212,14 @@ write_tagged(struct imap_cmd *cmd)
 	buf_add_span(out, buf_span(&cmd->result));
 	buf_add_str(out, "\r\n");
 	drop_cmd(s);
-	imap_reader_next(&s->reader);
-	if (logout || (s->eof && conn_in(s->conn)->len == 0)) {
+	if (!together) {
+		imap_reader_next(&s->reader);
+	} else if (imap_together_next(s)) {
+		if (!s->ending && imap_together_may(s))
+			imap_session_kick(s);
+		return;
+	}
+	if (logout || (s->eof && conn_in(s->conn)->len == 0 && s->held == IMAP_READ_MORE)) {
 		conn_finish(s->conn);
 		end_session(s);
 		return;
@@ -208,6 +230,7 @@ write_tagged(struct imap_cmd *cmd)
 	}
 	restart_timer(s);
 	imap_notify_dirty(s);
+	run_held(s);
 	imap_session_kick(s);
 }
 
@@ -218,6 +241,10 @@ finish(struct imap_cmd *cmd)
 	bool fresh = cmd->def != NULL && (cmd->def->flags & IMAP_CMD_FRESH) != 0;
 
 	assert(!cmd->ended);
+	if (cmd->together && cmd != s->cmd) {
+		cmd->ready = true;	/* what stands before it is answered first */
+		return;
+	}
 	if (cmd->after != NULL) {
 		void (*after)(struct imap_cmd *) = cmd->after;
 
@@ -228,11 +255,21 @@ finish(struct imap_cmd *cmd)
 	cmd->ended = true;
 	cmd->input = NULL;
 	cmd->drained = NULL;
-	if (s->view != NULL && !cmd->no_sync && (fresh || imap_sync_due(s->view)) &&
-	    !imap_notify_silent(s))
+	if (s->view != NULL && !cmd->no_sync && list_empty(&s->behind) &&
+	    (fresh || imap_sync_due(s->view)) && !imap_notify_silent(s))
 		imap_sync(cmd, write_tagged);
 	else
 		write_tagged(cmd);
+}
+
+void
+imap_session_promote(struct imap_session *s, struct imap_cmd *cmd)
+{
+	s->cmd = cmd;
+	if (cmd->ready)
+		finish(cmd);
+	else
+		imap_progress_watch(cmd);
 }
 
 void
@@ -343,12 +380,20 @@ add_named(const struct imap_view *v, struct span set, bool uid, struct uidset *u
 }
 
 bool
-imap_cmd_uids(struct imap_cmd *cmd, struct span set, struct uidset *uids)
+imap_session_uids(const struct imap_session *s, struct span set, bool uid, struct uidset *uids)
 {
-	if ((imap_cap_on(cmd->session, CAP_SEARCHRES) || !span_eq_str(set, "$")) &&
-	    add_named(cmd->session->view, set, cmd->uid, uids))
+	if ((imap_cap_on(s, CAP_SEARCHRES) || !span_eq_str(set, "$")) &&
+	    add_named(s->view, set, uid, uids))
 		return true;
 	uidset_fini(uids);
+	return false;
+}
+
+bool
+imap_cmd_uids(struct imap_cmd *cmd, struct span set, struct uidset *uids)
+{
+	if (imap_session_uids(cmd->session, set, cmd->uid, uids))
+		return true;
 	imap_args_fail(&cmd->args, "No such message number");
 	imap_cmd_syntax(cmd);
 	return false;
@@ -412,6 +457,8 @@ imap_session_background_end(struct imap_cmd *cmd)
 		return;
 	}
 	imap_notify_dirty(s);
+	if (!s->ending)
+		run_held(s);
 	if (!s->ending)
 		imap_session_kick(s);
 }
@@ -587,9 +634,9 @@ start_command(struct imap_session *s, bool at_literal)
 }
 
 static void
-read_command(struct imap_session *s)
+take_read(struct imap_session *s, enum imap_read what)
 {
-	switch (imap_reader_read(&s->reader, conn_in(s->conn))) {
+	switch (what) {
 	case IMAP_READ_COMMAND:
 		start_command(s, false);
 		break;
@@ -609,6 +656,37 @@ read_command(struct imap_session *s)
 	}
 }
 
+struct imap_cmd *
+imap_session_take(struct imap_session *s)
+{
+	struct imap_cmd *cmd = mem_zalloc(sizeof(*cmd));
+
+	cmd->session = s;
+	read_name(cmd, buf_span(&s->reader.text));
+	if (!imap_args_good(&cmd->args) || s->reader.skipped || refusal(cmd) != NULL ||
+	    (s->uidonly && !cmd->uid))
+		imap_cmd_free(&cmd);
+	return cmd;
+}
+
+/* What was read while STOREs were under way, and is none of them. */
+static void
+run_held(struct imap_session *s)
+{
+	enum imap_read what = s->held;
+
+	if (what == IMAP_READ_MORE || s->cmd != NULL || conn_full(s->conn))
+		return;
+	s->held = IMAP_READ_MORE;
+	take_read(s, what);
+	/* The client that went sends no more of it. */
+	if (!s->ending && s->eof && conn_in(s->conn)->len == 0 &&
+	    (s->cmd == NULL || s->cmd->input != NULL)) {
+		conn_finish(s->conn);
+		end_session(s);
+	}
+}
+
 static void
 on_data(struct conn *c, void *arg)
 {
@@ -619,9 +697,12 @@ on_data(struct conn *c, void *arg)
 		size_t had = in->len;
 		enum imap_reader_mode mode = s->reader.mode;
 
-		if (s->cmd == NULL)
-			read_command(s);
-		else if (s->cmd->input == NULL || !s->cmd->input(s->cmd))
+		if (s->cmd == NULL && s->held != IMAP_READ_MORE)
+			run_held(s);
+		else if (s->cmd == NULL)
+			take_read(s, imap_reader_read(&s->reader, in));
+		else if (imap_together_may(s) ? !imap_together_read(s, in) :
+		    s->cmd->input == NULL || !s->cmd->input(s->cmd))
 			break;
 		if (!s->ending && in->len == had && s->reader.mode == mode && s->cmd == NULL)
 			break;
@@ -633,7 +714,8 @@ on_data(struct conn *c, void *arg)
 		return;
 	}
 	/* A command is under way, or the client does not read: no more until that is over. */
-	if (!s->ending && in->len > 0 && ((s->cmd != NULL && s->cmd->input == NULL) || conn_full(c)))
+	if (!s->ending && in->len > 0 && ((s->cmd != NULL && s->cmd->input == NULL &&
+	    !imap_together_may(s)) || conn_full(c)))
 		conn_pause(c);
 }
 
@@ -652,6 +734,8 @@ on_drained(struct conn *c, void *arg)
 	}
 	if (!s->ending)
 		imap_notify_dirty(s);
+	if (!s->ending)
+		run_held(s);
 	if (!s->ending)
 		imap_session_kick(s);
 }
@@ -730,6 +814,7 @@ imap_session_new(struct imap_server *srv, int fd, const char *id, const char *pe
 	bool implicit = listener->tls == CONF_TLS_IMPLICIT;
 
 	list_init(&s->owners);
+	list_init(&s->behind);
 	s->srv = srv;
 	snprintf(s->id, sizeof(s->id), "%s", id);
 	snprintf(s->peer, sizeof(s->peer), "%s", peer);

@@ -1,7 +1,8 @@
 /* imapd/session.h
  * A client's session and the command under way in it.
  *
- * One command runs at a time; what was pipelined behind it waits in the connection.
+ * One command runs at a time; what was pipelined behind it waits in the connection, but for
+ * STOREs, of which several may be at the store together (together.h).
  * A command starts with its arguments, ends with one of the imap_cmd_* endings exactly
  * once, and never writes its tagged line: before that line the session tells what
  * others changed in the selected mailbox, as far as the command's table entry lets it
@@ -97,6 +98,9 @@ struct imap_cmd {
 	bool				ended;
 	bool				background;	/* nobody sent it: no tagged line */
 	bool				no_sync;	/* changes are not asked for at the end */
+	bool				together;	/* together.h; its text is done with */
+	bool				ready;		/* it ended behind one that has not */
+	struct list			node;		/* of session->behind */
 };
 
 enum imap_bye { IMAP_BYE_LOGOUT, IMAP_BYE_SERVER, IMAP_BYE_LOST };
@@ -125,6 +129,9 @@ struct imap_session {
 	enum search_collation	collation;	/* of SEARCH, SORT and THREAD (RFC 5255) */
 	struct imap_reader	reader;
 	struct imap_cmd		*cmd;		/* NULL: none under way */
+	struct list		behind;		/* together.h: under way behind cmd */
+	unsigned		n_behind, n_together;
+	enum imap_read		held;		/* read, and waits for those; IMAP_READ_MORE: nothing */
 	struct auth_exchange	*exchange;
 	struct login		login;
 	struct loop_timer	*timer;		/* login time, autologout, or "still here" */
@@ -218,6 +225,17 @@ void imap_session_args(const struct imap_session *s, struct span text, struct ar
 /* At a literal: why its form is not taken, as a tagged line; NULL: it is. */
 const char *imap_literal_refusal(const struct imap_session *s);
 
+/* Takes the text that was read as a command, which is not under way yet: its arguments stand
+ * behind its name.  NULL: it is none that the session's state, or its reader, lets run. */
+struct imap_cmd *imap_session_take(struct imap_session *s);
+void imap_cmd_free(struct imap_cmd **cmd);
+/* The command at hand is the one under way from now on; it may have ended already. */
+void imap_session_promote(struct imap_session *s, struct imap_cmd *cmd);
+
+/* The messages that a sequence-set or uid-set names, as uids that the client knows; false: a
+ * number does not exist. */
+bool imap_session_uids(const struct imap_session *s, struct span set, bool uid,
+    struct uidset *uids);
 /* The messages that a sequence-set or uid-set names, as uids that the client knows.
  * false: the command was ended (a sequence number that does not exist: BAD). */
 bool imap_cmd_uids(struct imap_cmd *cmd, struct span set, struct uidset *uids);

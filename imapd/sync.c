@@ -20,6 +20,14 @@ imap_sync_due(const struct imap_view *v)
 }
 
 void
+imap_sync_later(struct imap_session *s)
+{
+	if (s->condstore && s->view != NULL && imap_sync_due(s->view))
+		buf_addf(imap_out(s), "* OK [HIGHESTMODSEQ %llu] Changes are to come\r\n",
+		    (unsigned long long)s->view->safe);
+}
+
+void
 imap_watch(struct imap_session *s)
 {
 	const struct store_watch watch = { true };

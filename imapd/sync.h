@@ -9,6 +9,8 @@
 void imap_watch(struct imap_session *s);
 /* There is something to ask the store for, or something merged that was not told. */
 bool imap_sync_due(const struct imap_view *v);
+/* A command ends and is not told what is due: where modseqs count, that it is to come. */
+void imap_sync_later(struct imap_session *s);
 /* Asks, merges, tells as much as cmd's entry lets it, then calls done.  The session may end
  * instead (the mailbox is gone). */
 void imap_sync(struct imap_cmd *cmd, void (*done)(struct imap_cmd *cmd));

@@ -172,6 +172,18 @@ class Imap:
 
     __call__ = cmd
 
+    def pipeline(self, texts):
+        """Commands of one kind, without literals, in one write; yields their answers in order."""
+        tags = [b"t%d" % (self.n + i + 1) for i in range(len(texts))]
+        self.n += len(texts)
+        words = texts[0].upper().split()
+        self.uid_form = words[0] == "UID"
+        self.name = words[self.uid_form]
+        self.raw(b"".join(tag + b" " + t.encode() + b"\r\n" for tag, t in zip(tags, texts)))
+        for tag in tags:
+            self.untagged_here, self.refused = [], None
+            yield self.wait(tag)
+
     def wait(self, tag):
         untagged = self.untagged_here
         while True:
