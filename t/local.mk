@@ -7,6 +7,7 @@ include t/unit/conf/local.mk
 include t/unit/mime/local.mk
 include t/unit/mail/local.mk
 include t/unit/proto/local.mk
+include t/unit/http/local.mk
 include t/unit/crypto/local.mk
 include t/unit/compress/local.mk
 include t/unit/auth/local.mk

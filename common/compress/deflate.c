@@ -194,3 +194,17 @@ inflater_end(struct inflater *z, struct span *in, bool *done)
 	}
 	return ST_OK;
 }
+
+void
+gzip_compress(struct span in, struct buf *out)
+{
+	static const unsigned char head[10] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255 };
+	unsigned long sum = crc32(0, (const unsigned char *)in.p, (uInt)in.len);
+
+	buf_add(out, head, sizeof(head));
+	deflate_add(in, true, out);
+	for (int i = 0; i < 32; i += 8)
+		buf_add_c(out, (char)(sum >> i & 0xff));
+	for (int i = 0; i < 32; i += 8)
+		buf_add_c(out, (char)(in.len >> i & 0xff));
+}

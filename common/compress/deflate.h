@@ -18,6 +18,9 @@
 /* Appends in, flushed to a byte's end (Z_SYNC_FLUSH); with last the stream ends. */
 void deflate_add(struct span in, bool last, struct buf *out);
 
+/* Appends in as one member of gzip (RFC 1952). */
+void gzip_compress(struct span in, struct buf *out);
+
 struct inflater;
 struct inflater *inflater_new(void);
 void inflater_free(struct inflater **z);

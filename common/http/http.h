@@ -68,6 +68,8 @@ void http_conn_free(struct http_conn **c);
 void http_server_drain(struct http_server *srv);
 /* Frees all of them. */
 void http_server_fini(struct http_server *srv);
+/* No request behind those that are here; then it closes. */
+void http_conn_last(struct http_conn *c);
 /* What belongs to a connection; NULL at first.  Freed by closed(). */
 void http_conn_set_data(struct http_conn *c, void *data);
 void *http_conn_data(const struct http_conn *c);
@@ -83,7 +85,7 @@ bool http_method_is(const struct http_request *rq, const char *method);
 /* Not unescaped; query without "?", which may be empty. */
 struct span http_path(const struct http_request *rq);
 struct span http_query(const struct http_request *rq);
-/* The first field of a name, any case; false: none.  Common ones are joined by ", " (HTTP/2). */
+/* The first field of a name, any case; false: none. */
 bool http_header(const struct http_request *rq, const char *name, struct span *value);
 /* "https://mail.example:8443", as the client named us; "" in HTTP/1.0 without Host. */
 void http_base(const struct http_request *rq, struct buf *out);
@@ -91,6 +93,10 @@ void http_base(const struct http_request *rq, struct buf *out);
 bool http_encrypted(const struct http_request *rq);
 /* The client's address as text: the peer's, or what a trusted proxy says. */
 const char *http_peer(const struct http_request *rq);
+/* May a page of its origin call us?  true also when no page calls (no Origin), or one of ours. */
+bool http_origin_allowed(const struct http_request *rq);
+/* For the log; copied. */
+void http_set_user(struct http_request *rq, const char *user);
 /* gone: see above.  To be called from request() on. */
 typedef void (*http_gone_fn)(struct http_request *rq, void *arg);
 void http_on_gone(struct http_request *rq, http_gone_fn gone, void *arg);
@@ -134,46 +140,12 @@ void http_reply_write(struct http_request *rq, struct span piece);
 bool http_reply_full(const struct http_request *rq);
 typedef void (*http_drained_fn)(struct http_request *rq, void *arg);
 void http_on_drained(struct http_request *rq, http_drained_fn drained, void *arg);
+bool http_reply_begun(const struct http_request *rq);
 void http_reply_end(struct http_request *rq);
 /* What was announced cannot be given: the client sees that the answer is not whole. */
 void http_reply_abort(struct http_request *rq);
 /* Nobody waits for this one to end: it is a stream of events.  Without a time limit; ended when the
  * server drains. */
 void http_reply_endless(struct http_request *rq);
-
-/* ---- WebSocket (RFC 6455), on HTTP/1.1 ---- */
-
-struct ws;
-/* May this request be answered by http_websocket()?  false: it asks for no WebSocket, or wrongly. */
-bool http_wants_websocket(const struct http_request *rq);
-/* Offers it the subprotocol? */
-bool http_has_subprotocol(const struct http_request *rq, const char *name);
-
-enum ws_end { WS_END_CLIENT, WS_END_LOST, WS_END_IDLE, WS_END_ERROR, WS_END_SERVER };
-struct ws_ops {
-	/* A message of text, whole, borrowed; it is valid UTF-8. */
-	void (*message)(struct ws *w, struct span text, void *arg);
-	/* Output fell after ws_full().  May be NULL. */
-	void (*drained)(struct ws *w, void *arg);
-	/* It is over, and w is gone when this returns. */
-	void (*closed)(struct ws *w, enum ws_end why, void *arg);
-};
-struct ws_conf {
-	size_t		message_max;	/* of a message, unpacked; longer ones end it */
-	uint32_t	ping_s;		/* a client that is silent so long is pinged, then lost; 0: never */
-	bool		deflate;	/* permessage-deflate (RFC 7692) for those who offer it */
-};
-/* Answers 101 and takes the connection over: the request is gone when this returns.  subprotocol
- * may be NULL. */
-struct ws *http_websocket(struct http_request *rq, const char *subprotocol,
-    const struct ws_conf *conf, const struct ws_ops *ops, void *arg);
-/* One message. */
-void ws_send(struct ws *w, struct span text);
-bool ws_full(const struct ws *w);
-/* No message() until resumed. */
-void ws_pause(struct ws *w);
-void ws_resume(struct ws *w);
-/* Says so and ends; closed() is still called, later.  code: WS_NORMAL ... (common/proto/websocket.h) */
-void ws_close(struct ws *w, unsigned code, const char *reason);
 
 #endif

@@ -107,29 +107,28 @@ parse_field(struct span line, struct http_head *h, unsigned *code)
 }
 
 bool
-http_field(const struct http_head *h, const char *name, struct span *value)
+http_field(const struct http_field *f, size_t n, const char *name, struct span *value)
 {
-	for (size_t i = 0; i < h->n_fields; i++)
-		if (span_caseeq_str(h->fields[i].name, name)) {
-			*value = h->fields[i].value;
+	for (size_t i = 0; i < n; i++)
+		if (span_caseeq_str(f[i].name, name)) {
+			*value = f[i].value;
 			return true;
 		}
 	return false;
 }
 
 size_t
-http_count(const struct http_head *h, const char *name)
+http_count(const struct http_field *f, size_t n, const char *name)
 {
-	size_t n = 0;
+	size_t count = 0;
 
-	for (size_t i = 0; i < h->n_fields; i++)
-		n += span_caseeq_str(h->fields[i].name, name);
-	return n;
+	for (size_t i = 0; i < n; i++)
+		count += span_caseeq_str(f[i].name, name);
+	return count;
 }
 
-/* The next element of a list; false: no more. */
-static bool
-next_element(struct span *list, struct span *element)
+bool
+http_list_next(struct span *list, struct span *element)
 {
 	while (list->p != NULL && list->len > 0) {
 		*element = trim_blanks(span_cut(list, ','));
@@ -140,14 +139,14 @@ next_element(struct span *list, struct span *element)
 }
 
 bool
-http_has_token(const struct http_head *h, const char *name, const char *token)
+http_has_token(const struct http_field *f, size_t n, const char *name, const char *token)
 {
-	for (size_t i = 0; i < h->n_fields; i++) {
-		struct span list = h->fields[i].value, e;
+	for (size_t i = 0; i < n; i++) {
+		struct span list = f[i].value, e;
 
-		if (!span_caseeq_str(h->fields[i].name, name))
+		if (!span_caseeq_str(f[i].name, name))
 			continue;
-		while (next_element(&list, &e)) {
+		while (http_list_next(&list, &e)) {
 			struct span rest = e;
 
 			if (span_caseeq_str(trim_blanks(span_cut(&rest, ';')), token))
@@ -155,6 +154,45 @@ http_has_token(const struct http_head *h, const char *name, const char *token)
 		}
 	}
 	return false;
+}
+
+/* "q=0", "q=0.000": not at all. */
+static bool
+is_refused(struct span parameters)
+{
+	struct span q = trim_blanks(parameters);
+
+	if (!span_has_caseprefix(q, "q=0"))
+		return false;
+	for (size_t i = 3; i < q.len; i++)
+		if (q.p[i] != '.' && q.p[i] != '0')
+			return false;
+	return true;
+}
+
+bool
+http_accepts_coding(const struct http_field *f, size_t n, const char *coding)
+{
+	bool any = false, named = false, good = false;
+
+	for (size_t i = 0; i < n; i++) {
+		struct span list = f[i].value, e;
+
+		if (!span_caseeq_str(f[i].name, "Accept-Encoding"))
+			continue;
+		while (http_list_next(&list, &e)) {
+			struct span name = trim_blanks(span_cut(&e, ';'));
+			bool wanted = !is_refused(e);
+
+			if (span_caseeq_str(name, coding)) {
+				named = true;
+				good = wanted;
+			} else if (span_eq_str(name, "*")) {
+				any = wanted;
+			}
+		}
+	}
+	return named ? good : any;
 }
 
 static enum status
@@ -182,14 +220,14 @@ static enum status
 judge_coding(struct http_head *h, unsigned *code)
 {
 	struct span list, e;
-	size_t n = http_count(h, "Transfer-Encoding");
+	size_t n = http_count(h->fields, h->n_fields, "Transfer-Encoding");
 
 	if (n == 0)
 		return ST_OK;
-	if (h->minor == 0 || n > 1 || http_count(h, "Content-Length") > 0 ||
-	    !http_field(h, "Transfer-Encoding", &list))
+	if (h->minor == 0 || n > 1 || http_count(h->fields, h->n_fields, "Content-Length") > 0 ||
+	    !http_field(h->fields, h->n_fields, "Transfer-Encoding", &list))
 		return refuse(code, 400);
-	if (!next_element(&list, &e) || !span_caseeq_str(e, "chunked") || next_element(&list, &e))
+	if (!http_list_next(&list, &e) || !span_caseeq_str(e, "chunked") || http_list_next(&list, &e))
 		return refuse(code, 501);
 	h->body = HTTP_CHUNKED;
 	return ST_OK;
@@ -198,12 +236,12 @@ judge_coding(struct http_head *h, unsigned *code)
 static enum status
 judge_host(struct http_head *h, unsigned *code)
 {
-	size_t n = http_count(h, "Host");
+	size_t n = http_count(h->fields, h->n_fields, "Host");
 
 	if (n > 1 || (n == 0 && h->minor > 0))
 		return refuse(code, 400);
 	if (n == 1)
-		(void)http_field(h, "Host", &h->host);
+		(void)http_field(h->fields, h->n_fields, "Host", &h->host);
 	for (size_t i = 0; i < h->host.len; i++)
 		if ((unsigned char)h->host.p[i] <= ' ' || strchr("/\\@?#\"<>", h->host.p[i]) != NULL)
 			return refuse(code, 400);
@@ -222,11 +260,11 @@ judge(struct http_head *h, unsigned *code)
 		st = judge_coding(h, code);
 	if (st != ST_OK)
 		return st;
-	h->keep = h->minor > 0 ? !http_has_token(h, "Connection", "close") :
-	    http_has_token(h, "Connection", "keep-alive") &&
-	    !http_has_token(h, "Connection", "close");
-	h->upgrades = h->minor > 0 && http_has_token(h, "Connection", "upgrade");
-	if (h->minor > 0 && http_field(h, "Expect", &expect)) {
+	h->keep = h->minor > 0 ? !http_has_token(h->fields, h->n_fields, "Connection", "close") :
+	    http_has_token(h->fields, h->n_fields, "Connection", "keep-alive") &&
+	    !http_has_token(h->fields, h->n_fields, "Connection", "close");
+	h->upgrades = h->minor > 0 && http_has_token(h->fields, h->n_fields, "Connection", "upgrade");
+	if (h->minor > 0 && http_field(h->fields, h->n_fields, "Expect", &expect)) {
 		if (!span_caseeq_str(expect, "100-continue"))
 			return refuse(code, 417);
 		h->expects = h->body != HTTP_NO_BODY;
@@ -513,7 +551,7 @@ http_etag_matches(struct span value, struct span etag)
 
 	if (span_eq_str(trim_blanks(value), "*"))
 		return true;
-	while (next_element(&value, &one))
+	while (http_list_next(&value, &one))
 		if (span_eq(without_weak(one), without_weak(etag)))
 			return true;
 	return false;

@@ -48,11 +48,15 @@ struct http_head {
 enum status http_head_parse(struct span in, size_t *scanned, struct http_head *h, size_t *used,
     unsigned *code);
 /* The first one of this name, any case; false: none.  http_count(): how many. */
-bool http_field(const struct http_head *h, const char *name, struct span *value);
-size_t http_count(const struct http_head *h, const char *name);
+bool http_field(const struct http_field *f, size_t n, const char *name, struct span *value);
+size_t http_count(const struct http_field *f, size_t n, const char *name);
 /* Is the token among the comma-separated ones of all fields of this name, any case; what stands
  * behind ";" of it is passed over? */
-bool http_has_token(const struct http_head *h, const char *name, const char *token);
+bool http_has_token(const struct http_field *f, size_t n, const char *name, const char *token);
+/* The next element of a comma-separated list, without blanks around it; false: no more. */
+bool http_list_next(struct span *list, struct span *element);
+/* Does an Accept-Encoding want this coding (RFC 9110 §12.5.3)?  "*" and "q=0" are heeded. */
+bool http_accepts_coding(const struct http_field *f, size_t n, const char *coding);
 
 /* A body in chunks, as it arrives in any pieces.  Zeroed: at its start. */
 struct http_chunks {
