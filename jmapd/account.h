@@ -22,11 +22,13 @@
 struct mirror;
 
 /* changed: something in the account changed, modseq is its newest, or 0: unknown, ask (what
- * was missed while the store was away, too); over: the login ended: drop what stands on it, the
- * account stays readable until it is released. */
+ * was missed while the store was away, too); over: the login ended: cancel what is under way at the store, whose
+ * channel goes right behind; the account stays readable until it is released. */
 enum jmap_account_event { JMAP_ACCOUNT_CHANGED, JMAP_ACCOUNT_OVER };
 struct jmap_watch {
 	struct list	in_account;
+	struct jmap_account *account;	/* while it is in */
+	bool		changes;	/* wants to know of them, not only of the end */
 	void		(*event)(void *arg, enum jmap_account_event ev, uint64_t modseq);
 	void		*arg;
 };
@@ -46,8 +48,7 @@ struct jmap_account {
 	struct login	login;
 	struct list	watches;
 	struct loop_timer *linger;
-	unsigned	held;
-	bool		watching;
+	unsigned	held, listening;
 	char		id_text[24];
 	void		(*gone)(struct jmap_account *a, void *arg);
 	void		*gone_arg;
@@ -70,7 +71,7 @@ void jmap_account_end(struct jmap_account *a);
 /* authd is new: renew soon, as the nth. */
 void jmap_account_renew(struct jmap_account *a, uint64_t nth);
 
-/* w is the caller's, zeroed but for event and arg; taken out by unwatch, which is harmless on
+/* w is the caller's, zeroed but for changes, event and arg; taken out by unwatch, which is harmless on
  * one that is not in.  A watcher may unwatch itself or any other in its callback. */
 void jmap_account_watch(struct jmap_account *a, struct jmap_watch *w);
 void jmap_account_unwatch(struct jmap_watch *w);

@@ -18,6 +18,7 @@ include t/unit/authd/local.mk
 include t/unit/outd/local.mk
 include t/unit/indexd/local.mk
 include t/unit/imapd/local.mk
+include t/unit/jmapd/local.mk
 include t/unit/lmtpd/local.mk
 include t/unit/pop3d/local.mk
 include t/unit/master/local.mk
@@ -36,6 +37,7 @@ include t/fuzz/authd/local.mk
 include t/fuzz/outd/local.mk
 include t/fuzz/indexd/local.mk
 include t/fuzz/imapd/local.mk
+include t/fuzz/jmapd/local.mk
 include t/fuzz/lmtpd/local.mk
 include t/fuzz/pop3d/local.mk
 include t/fuzz/master/local.mk

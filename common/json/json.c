@@ -30,6 +30,10 @@ ours(struct json_object *o)
 
 struct scan {
 	const char	*p, *end;
+	size_t		members;	/* of all objects, so far */
+	bool		half;		/* half a surrogate pair was met */
+	bool		nul_name;	/* U+0000 in a name */
+	bool		nul;		/* in the string read last */
 };
 
 static int
@@ -89,25 +93,50 @@ scan_number(struct scan *s)
 	return true;
 }
 
+/* The four digits behind \u. */
+static bool
+scan_unit(struct scan *s, unsigned *unit)
+{
+	*unit = 0;
+	for (int i = 0; i < 4; i++) {
+		if (peek(s) < 0 || ascii_hex(*s->p) < 0)
+			return false;
+		*unit = *unit * 16 + (unsigned)ascii_hex(*s->p++);
+	}
+	return true;
+}
+
 static bool
 scan_escape(struct scan *s)
 {
+	unsigned unit, low;
 	int c = peek(s);
 
 	if (c <= 0 || strchr("\"\\/bfnrtu", c) == NULL)
 		return false;
 	s->p++;
-	for (int i = 0; c == 'u' && i < 4; i++) {
-		if (peek(s) < 0 || ascii_hex(*s->p) < 0)
-			return false;
-		s->p++;
+	if (c != 'u')
+		return true;
+	if (!scan_unit(s, &unit))
+		return false;
+	s->nul |= unit == 0;
+	if (unit < 0xd800 || unit > 0xdfff)
+		return true;
+	if (unit > 0xdbff || s->end - s->p < 2 || s->p[0] != '\\' || s->p[1] != 'u') {
+		s->half = true;
+		return true;
 	}
+	s->p += 2;
+	if (!scan_unit(s, &low))
+		return false;
+	s->half |= low < 0xdc00 || low > 0xdfff;
 	return true;
 }
 
 static bool
 scan_string(struct scan *s)
 {
+	s->nul = false;
 	if (!take(s, '"'))
 		return false;
 	while (!take(s, '"')) {
@@ -135,6 +164,8 @@ scan_members(struct scan *s, bool object, unsigned depth)
 		if (object) {
 			if (!scan_string(s))
 				return false;
+			s->members++;
+			s->nul_name |= s->nul;
 			skip_blanks(s);
 			if (!take(s, ':'))
 				return false;
@@ -177,17 +208,17 @@ scan_value(struct scan *s, unsigned depth)
 }
 
 static bool
-is_json(struct span text)
+is_json(struct scan *s, struct span text)
 {
-	struct scan s = { text.p, text.p + text.len };
-
-	return scan_value(&s, 0) && s.p == s.end;
+	s->p = text.p;
+	s->end = text.p + text.len;
+	return scan_value(s, 0) && s->p == s->end;
 }
 
 /* ---- parsing ---- */
 
-enum status
-json_parse(struct span text, size_t max, struct json_doc **doc)
+static enum status
+parse(struct span text, size_t max, struct scan *s, struct json_doc **doc)
 {
 	struct json_tokener *tok;
 	struct json_object *root;
@@ -196,7 +227,7 @@ json_parse(struct span text, size_t max, struct json_doc **doc)
 	*doc = NULL;
 	if (text.len > max || text.len >= INT32_MAX)
 		return ST_LIMIT;
-	if (text.len == 0 || !is_json(text))
+	if (text.len == 0 || !is_json(s, text))
 		return ST_SYNTAX;
 	tok = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
 	if (tok == NULL)
@@ -214,6 +245,50 @@ json_parse(struct span text, size_t max, struct json_doc **doc)
 	*doc = mem_zalloc(sizeof(**doc));
 	(*doc)->root = root;
 	return ST_OK;
+}
+
+enum status
+json_parse(struct span text, size_t max, struct json_doc **doc)
+{
+	struct scan s = { 0 };
+
+	return parse(text, max, &s, doc);
+}
+
+/* Members of all objects; recursion is bounded by JSON_DEPTH_MAX. */
+static size_t
+members_within(const struct json *v)
+{
+	const struct json *member;
+	struct span key;
+	void *pos = NULL;
+	size_t n = 0;
+
+	while (json_next(v, &pos, &key, &member))
+		n += 1 + members_within(member);
+	for (size_t i = 0; i < json_count(v); i++)
+		n += members_within(json_item(v, i));
+	return n;
+}
+
+enum status
+json_parse_interop(struct span text, size_t max, struct json_doc **doc, const char **why)
+{
+	struct scan s = { 0 };
+	enum status st = parse(text, max, &s, doc);
+
+	*why = st == ST_LIMIT ? "it is too long" : "it is no JSON text in UTF-8, or nested too deep";
+	if (st != ST_OK)
+		return st;
+	/* json-c keeps the last of two members with one name, so that some are missing then. */
+	*why = s.half ? "it has half a surrogate pair" :
+	    s.nul_name ? "a member's name has U+0000" :
+	    members_within(json_root(*doc)) != s.members ? "a member stands twice in its object" :
+	    NULL;
+	if (*why == NULL)
+		return ST_OK;
+	json_free(doc);
+	return ST_SYNTAX;
 }
 
 void
@@ -241,6 +316,37 @@ bool
 json_is_array(const struct json *v)
 {
 	return json_object_is_type(obj(v), json_type_array);
+}
+
+bool
+json_is_string(const struct json *v)
+{
+	return json_object_is_type(obj(v), json_type_string);
+}
+
+bool
+json_is_number(const struct json *v)
+{
+	return json_object_is_type(obj(v), json_type_int) ||
+	    json_object_is_type(obj(v), json_type_double);
+}
+
+bool
+json_find(const struct json *v, const char *key, const struct json **value)
+{
+	struct json_object *o = NULL;
+
+	if (!json_is_object(v) || !json_object_object_get_ex(obj(v), key, &o))
+		return false;
+	if (value != NULL)
+		*value = ours(o);
+	return true;
+}
+
+size_t
+json_members(const struct json *v)
+{
+	return json_is_object(v) ? (size_t)json_object_object_length(obj(v)) : 0;
 }
 
 const struct json *
@@ -304,6 +410,22 @@ json_as_uint(const struct json *v, uint64_t *n)
 }
 
 bool
+json_as_whole(const struct json *v, int64_t *n)
+{
+	const int64_t max = INT64_C(9007199254740991);
+	double d;
+
+	if (json_object_is_type(obj(v), json_type_double)) {
+		d = json_object_get_double(obj(v));
+		if (!(d >= -(double)max && d <= (double)max) || d != (double)(int64_t)d)
+			return false;
+		*n = (int64_t)d;
+		return true;
+	}
+	return json_as_int(v, n) && *n >= -max && *n <= max;
+}
+
+bool
 json_as_bool(const struct json *v, bool *b)
 {
 	if (!json_object_is_type(obj(v), json_type_boolean))
@@ -350,5 +472,15 @@ json_next(const struct json *v, void **pos, struct span *key, const struct json 
 	*pos = e;
 	*key = span_str(lh_entry_k(e));
 	*value = ours((struct json_object *)lh_entry_v(e));
+	return true;
+}
+
+/* A double keeps the text it was read from. */
+bool
+json_number_text(const struct json *v, struct span *text)
+{
+	if (!json_is_number(v))
+		return false;
+	*text = span_str(json_object_to_json_string_ext(obj(v), JSON_C_TO_STRING_PLAIN));
 	return true;
 }

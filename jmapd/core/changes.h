@@ -4,11 +4,11 @@
 #define JMAPD_CORE_CHANGES_H
 
 #include "jmapd/core/args.h"
-#include "jmapd/core/ids.h"
+#include "common/mail/type_state.h"
 
 struct jmap_changes {
 	struct span	since_text;
-	uint64_t	since, incarnation;
+	struct type_state since;
 	uint64_t	max;		/* UINT64_MAX: as many as there are */
 };
 

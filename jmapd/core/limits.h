@@ -24,5 +24,7 @@ struct jmap_limits {
 #define JMAP_CREATED_IDS_MAX	10000u	/* ids that createdIds brings, and that calls add */
 #define JMAP_USING_MAX		64u
 #define JMAP_CALL_ID_MAX	255u	/* bytes */
+#define JMAP_ATTACHMENTS_MAX	50000000u	/* of an email, decoded: maxSizeAttachmentsPerEmail */
+#define JMAP_BLOB_SOURCES_MAX	64u	/* of a blob: maxDataSources */
 
 #endif

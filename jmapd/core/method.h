@@ -56,6 +56,7 @@ struct jmap_host {
 	struct loop				*loop;
 	const struct jmap_method *const		*methods;
 	const struct jmap_limits		*limits;
+	struct mirror_pool			*mirrors;
 	bool					websocket;	/* may be named in `using` */
 };
 
@@ -103,6 +104,9 @@ bool jmap_call_full(const struct jmap_call *c);
 /* After this call is done, runs another one under the same call id (RFC 8620 §5.4:
  * onSuccessDestroyOriginal).  args: JSON text, copied; its accountId is judged as a client's. */
 void jmap_call_then(struct jmap_call *c, const char *method, struct span args);
+
+/* The mirror of the call's account, made when it is first asked for. */
+struct mirror *jmap_call_mirror(struct jmap_call *c);
 
 /* Creation ids (RFC 8620 §5.3), valid for all calls of the request.  jmap_call_created():
  * remembers that a creation id stands for id now. */

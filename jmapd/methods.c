@@ -1,0 +1,8 @@
+#include "jmapd/methods.h"
+
+#include <stddef.h>
+
+const struct jmap_method *const jmap_all_methods[] = {
+	jmap_core_methods,
+	NULL
+};

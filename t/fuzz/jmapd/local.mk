@@ -1,0 +1,5 @@
+FUZZ_TARGETS += t/fuzz/jmapd/fuzz_request
+t_fuzz_jmapd_fuzz_request_SOURCES = t/fuzz/jmapd/fuzz_request.c $(FUZZ_MAIN)
+t_fuzz_jmapd_fuzz_request_LDADD = $(LIBS_JMAPD) $(TEST_LIBS) $(OUTSIDE_LIBS)
+t_fuzz_jmapd_fuzz_request_LDFLAGS = $(FUZZ_LINK)
+EXTRA_DIST += t/fuzz/jmapd/corpus_request
