@@ -3,3 +3,4 @@ noinst_LIBRARIES += jmapd/libjmapd.a
 jmapd_libjmapd_a_SOURCES = jmapd/account.c jmapd/account.h jmapd/methods.c jmapd/methods.h
 
 include jmapd/core/local.mk
+include jmapd/email/local.mk

@@ -19,6 +19,7 @@ include t/unit/outd/local.mk
 include t/unit/indexd/local.mk
 include t/unit/imapd/local.mk
 include t/unit/jmapd/local.mk
+include t/unit/jmapd/email/local.mk
 include t/unit/lmtpd/local.mk
 include t/unit/pop3d/local.mk
 include t/unit/master/local.mk

@@ -8,6 +8,7 @@
 #include "common/mime/columns.h"
 #include "common/mime/date.h"
 #include "common/mime/field.h"
+#include "common/mime/flat.h"
 #include "common/mime/summary_priv.h"
 #include "common/mime/thread.h"
 #include "common/util/arena.h"
@@ -139,7 +140,7 @@ put_list(struct mime_digest *d, struct buf *b, struct span value, size_t *room)
 		d->cut |= v[i].quoted && (has_word(v[i].name) || has_word(v[i].local));
 		put++;
 	}
-	d->cut |= put < n || n >= MIME_ADDR_MAX - 2;
+	d->cut |= put < n || n >= MIME_ADDR_MAX - 2 || (n == 0 && value.p != NULL);
 	*room -= entries.len;
 	put_seq(b, put, &entries);
 	buf_fini(&entries);
@@ -691,12 +692,29 @@ make_structure(struct mime_digest *d)
 	buf_fini(&record);
 }
 
+static bool
+has_attachment(const struct mime_digest *d)
+{
+	struct mime_flat flat = { .text.n = 0 };
+	struct mime_structure s;
+	bool has;
+
+	if (mime_structure_open(buf_span(&d->structure), &s) != ST_OK)
+		return d->attachment;
+	mime_flat_make(&s, &flat);
+	has = mime_flat_attachment(&s, &flat);
+	mime_flat_fini(&flat);
+	mime_structure_close(&s);
+	return has;
+}
+
 void
 mime_digest_finish(struct mime_digest *d, struct mime_digest_result *r)
 {
 	mime_parser_finish(d->parser);
-	make_list(d);
 	make_structure(d);
+	d->attachment = has_attachment(d);
+	make_list(d);
 	d->text_cut = d->text_max > 0 && d->text.len >= d->text_max;
 	memset(r, 0, sizeof(*r));
 	r->list = buf_span(&d->list);

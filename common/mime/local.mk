@@ -7,6 +7,7 @@ common_mime_libmime_a_SOURCES = \
 	common/mime/date.c common/mime/date.h \
 	common/mime/digest.c common/mime/digest.h \
 	common/mime/field.c common/mime/field.h \
+	common/mime/flat.c common/mime/flat.h \
 	common/mime/html.c common/mime/html.h \
 	common/mime/parser.c common/mime/parser.h \
 	common/mime/summary.c common/mime/summary.h common/mime/summary_priv.h \
