@@ -4,3 +4,10 @@ jmapd_libjmapd_a_SOURCES = jmapd/account.c jmapd/account.h jmapd/methods.c jmapd
 
 include jmapd/core/local.mk
 include jmapd/email/local.mk
+
+jmapd_libjmapd_a_SOURCES += \
+	jmapd/api.c jmapd/login.c jmapd/server.c jmapd/server.h
+
+mansiolibexec_PROGRAMS += jmapd/jmapd
+jmapd_jmapd_SOURCES = jmapd/main.c
+jmapd_jmapd_LDADD = jmapd/libjmapd.a $(LIBS_STORE_CLIENT) $(LIBS_COMMON) $(OUTSIDE_LIBS)

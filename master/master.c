@@ -21,7 +21,8 @@
 #define STOP_GRACE_S	10		/* for workers to finish with their clients */
 
 /* The protocols there are pools for. */
-static const enum program pool_programs[] = { PROGRAM_IMAPD, PROGRAM_LMTPD, PROGRAM_POP3D };
+static const enum program pool_programs[] = { PROGRAM_IMAPD, PROGRAM_LMTPD, PROGRAM_POP3D,
+	PROGRAM_JMAPD };
 #define POOLS ARRAY_LEN(pool_programs)
 
 struct master;
@@ -127,7 +128,7 @@ door_program(struct master *m, const struct door *d)
 {
 	static const enum program programs[] = {
 		[CONF_IMAP] = PROGRAM_IMAPD, [CONF_LMTP] = PROGRAM_LMTPD, [CONF_POP3] = PROGRAM_POP3D,
-		[CONF_DOVECOT_AUTH] = PROGRAM_AUTHD
+		[CONF_DOVECOT_AUTH] = PROGRAM_AUTHD, [CONF_JMAP] = PROGRAM_JMAPD
 	};
 	const struct conf_listener *l = conf_listener_find(m->conf, d->name);
 

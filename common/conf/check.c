@@ -101,6 +101,8 @@ check_listeners(const struct mansio_conf *c, struct conf_errors *err)
 				complain(err, s, l, "bind", "dovecot-auth is for UNIX sockets alone");
 		if (l->tls != CONF_TLS_NONE && l->protocol == CONF_DOVECOT_AUTH)
 			complain(err, s, l, "tls", "there is no TLS on UNIX sockets");
+		if (l->tls == CONF_TLS_STARTTLS && l->protocol == CONF_JMAP)
+			complain(err, s, l, "tls", "HTTP has no STARTTLS; allowed: none, implicit");
 		if (l->tls != CONF_TLS_NONE && c->n_certificates == 0)
 			complain(err, s, l, "tls",
 			    "needs a certificate; add a section: certificate NAME { chain = PATH  key = PATH }");
@@ -445,7 +447,7 @@ conf_protocol_program(enum conf_protocol p)
 {
 	static const char *const programs[] = {
 		[CONF_IMAP] = "imapd", [CONF_LMTP] = "lmtpd", [CONF_POP3] = "pop3d",
-		[CONF_DOVECOT_AUTH] = "authd"
+		[CONF_DOVECOT_AUTH] = "authd", [CONF_JMAP] = "jmapd"
 	};
 
 	return programs[p];

@@ -7,6 +7,7 @@ common_conf_libconf_a_SOURCES = \
 	common/conf/print.c \
 	common/conf/settings.c common/conf/settings.h common/conf/settings_priv.h \
 	common/conf/settings_auth.c \
+	common/conf/settings_jmap.c \
 	common/conf/settings_mail.c \
 	common/conf/settings_store.c \
 	common/conf/value.c common/conf/value.h

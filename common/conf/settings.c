@@ -48,7 +48,7 @@ static const struct conf_field users_fields[] = {
 	CONF_END
 };
 
-static const char *const protocols[] = { "imap", "lmtp", "pop3", "dovecot-auth", NULL };
+static const char *const protocols[] = { "imap", "lmtp", "pop3", "dovecot-auth", "jmap", NULL };
 static const char *const tls_modes[] = { "none", "starttls", "implicit", NULL };
 
 static const struct conf_field listener_fields[] = {
@@ -125,7 +125,7 @@ static const struct conf_field admin_fields[] = {
 	CONF_END
 };
 
-static const char *const pool_names[] = { "imapd", "lmtpd", "pop3d", NULL };
+static const char *const pool_names[] = { "imapd", "lmtpd", "pop3d", "jmapd", NULL };
 
 #define ONCE(n, type, member, f, d) \
 	{ (n), (f), sizeof(struct type), offsetof(struct mansio_conf, member), 0, 0, NULL, \
@@ -163,13 +163,18 @@ const struct conf_section conf_sections[] = {
 	    "\tbind     = [\"0.0.0.0:995\", \"[::]:995\"]\n"
 	    "\ttls      = implicit\n"
 	    "}\n"
+	    "listener jmap {\n"
+	    "\tprotocol = jmap\n"
+	    "\tbind     = [\"0.0.0.0:443\", \"[::]:443\"]\n"
+	    "\ttls      = implicit\n"
+	    "}\n"
 	    "listener lmtp {\n"
 	    "\tprotocol = lmtp\n"
 	    "\tbind     = unix:/run/mansio/lmtp\n"
 	    "\tgroup    = postfix\n"
 	    "}\n"),
-	NAMED("pool", conf_pool, pools, 3, pool_names, pool_fields,
-	    "The processes that serve a protocol: imapd, pop3d or lmtpd.",
+	NAMED("pool", conf_pool, pools, 4, pool_names, pool_fields,
+	    "The processes that serve a protocol: imapd, pop3d, jmapd or lmtpd.",
 	    "pool imapd {\n"
 	    "\tworkers     = auto\n"
 	    "\tconnections = 8192\n"
@@ -179,6 +184,7 @@ const struct conf_section conf_sections[] = {
 	    "LMTP: how the MTA hands mail over."),
 	ONCE("pop3", conf_pop3, pop3, conf_pop3_fields,
 	    "POP3: for those who collect their mail."),
+	ONCE("jmap", conf_jmap, jmap, conf_jmap_fields, "JMAP, over HTTP/1.1 and HTTP/2."),
 	ONCE("tls", conf_tls, tls, tls_fields, "TLS on all listeners."),
 	NAMED("certificate", conf_certificate, certificates, 256, NULL, certificate_fields,
 	    "A certificate.  Clients get the one whose names contain the server name they ask "

@@ -39,7 +39,7 @@ struct conf_users {			/* not used when the server was not started by root */
 	const char		*index;		/* of indexd */
 };
 
-enum conf_protocol { CONF_IMAP, CONF_LMTP, CONF_POP3, CONF_DOVECOT_AUTH };
+enum conf_protocol { CONF_IMAP, CONF_LMTP, CONF_POP3, CONF_DOVECOT_AUTH, CONF_JMAP };
 enum conf_tls_mode { CONF_TLS_NONE, CONF_TLS_STARTTLS, CONF_TLS_IMPLICIT };
 
 struct conf_listener {
@@ -53,7 +53,7 @@ struct conf_listener {
 	const char		*owner, *group;	/* of UNIX sockets; "": as created */
 };
 
-struct conf_pool {			/* head.name: "imapd", "lmtpd", "pop3d" */
+struct conf_pool {			/* head.name: "imapd", "lmtpd", "pop3d", "jmapd" */
 	struct conf_head	head;
 	uint32_t		workers;	/* 0: one for each CPU */
 	uint32_t		connections;	/* of one worker */
@@ -127,6 +127,20 @@ struct conf_pop3 {
 	const char		*expire;		/* "never" or days */
 	uint32_t		login_delay_s;
 	uint8_t			utf8_headers;		/* enum conf_pop3_utf8 */
+};
+
+struct conf_jmap {
+	struct conf_head	head;
+	uint32_t		idle_timeout_s, head_timeout_s, body_timeout_s;
+	uint32_t		max_requests, max_streams;	/* of a connection */
+	uint32_t		max_logins;		/* failed ones on a connection */
+	bool			compress;
+	uint32_t		hsts_s;			/* 0: not sent */
+	struct conf_strings	origins;
+	struct conf_cidrs	trusted_proxies;
+	uint64_t		max_size_upload_bytes, max_size_request_bytes, max_size_answer_bytes;
+	uint32_t		max_concurrent_upload, max_concurrent_requests;
+	uint32_t		max_calls_in_request, max_objects_in_get, max_objects_in_set;
 };
 
 enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };	/* equal to enum tls_version */
@@ -309,6 +323,7 @@ struct mansio_conf {
 	struct conf_imap	imap;
 	struct conf_lmtp	lmtp;
 	struct conf_pop3	pop3;
+	struct conf_jmap	jmap;
 	struct conf_tls		tls;
 	struct conf_certificate	*certificates;
 	size_t			n_certificates;

@@ -87,7 +87,7 @@ phase_of(struct http_conn *c)
 		return PHASE_OUT;
 	if (any)
 		return body ? PHASE_BODY : PHASE_NONE;
-	return conn_in(c->net)->len > 0 ? PHASE_HEAD : PHASE_IDLE;
+	return c->engine != &http_engine_2 && conn_in(c->net)->len > 0 ? PHASE_HEAD : PHASE_IDLE;
 }
 
 static uint64_t
@@ -153,19 +153,29 @@ on_timer(void *arg)
 
 /* ---- from the loop ---- */
 
-static void
+/* By what was agreed on in TLS, or by the first bytes: "PRI" is no method of HTTP/1.1 (RFC 9113
+ * §3.4).  false: more is needed. */
+static bool
 choose(struct http_conn *c)
 {
-	if (c->engine == NULL)
-		c->engine = &http_engine_1;
+	size_t len = 0;
+	const char *alpn = conn_tls(c->net) != NULL ? tls_alpn(conn_tls(c->net), &len) : NULL;
+	struct span in = buf_span(conn_in(c->net));
+
+	if (c->engine != NULL)
+		return true;
+	if (alpn != NULL)
+		c->engine = span_eq_str(span(alpn, len), "h2") ? &http_engine_2 : &http_engine_1;
+	else if (in.len >= 3)
+		c->engine = span_has_prefix(in, "PRI") ? &http_engine_2 : &http_engine_1;
+	return c->engine != NULL;
 }
 
 static void
 run(struct http_conn *c)
 {
 	http_enter(c);
-	choose(c);
-	if (!c->ending)
+	if (!c->ending && choose(c))
 		c->engine->run(c);
 	if (!c->gone)
 		http_arm(c);
@@ -220,7 +230,7 @@ on_eof(struct conn *net, void *arg)
 	struct list *n, *tmp;
 
 	c->eof = c->last = true;
-	if (list_empty(&c->requests)) {
+	if (c->engine == &http_engine_2 || list_empty(&c->requests)) {
 		http_end(c);
 		return;
 	}
@@ -285,8 +295,8 @@ http_server_drain(struct http_server *srv)
 		list_each(m, tmp2, &c->requests) {
 			struct http_request *rq = list_entry(m, struct http_request, in);
 
-			if (rq->endless)
-				http_request_kill(rq);
+			if (rq->endless && !rq->answered)
+				http_request_cut(rq);
 		}
 		if (!c->ending && c->engine != NULL)
 			c->engine->goodbye(c, 0);

@@ -35,7 +35,7 @@ struct http_engine {
 	void (*goodbye)(struct http_conn *c, unsigned code);
 	void (*fini)(struct http_conn *c);
 };
-extern const struct http_engine http_engine_1;
+extern const struct http_engine http_engine_1, http_engine_2;
 
 struct http_conn {
 	struct list		in;
@@ -60,6 +60,7 @@ struct http_conn {
 	bool			keep;		/* behind the request under way */
 	size_t			scanned;
 	struct http_chunks	chunks;
+	struct h2		*h2;
 	char			id[24];
 	char			peer[NET_IP_STR];
 };
@@ -78,6 +79,7 @@ struct http_request {
 	char			peer[NET_IP_STR];
 	uint64_t		began_ms;
 	bool			head_only, encrypted, upgrades, minor_0;
+	bool			head_whole;	/* of HTTP/2 */
 	bool			shown;		/* request() was called */
 	bool			too_big;	/* 431 */
 	/* its body */
@@ -86,6 +88,7 @@ struct http_request {
 	int64_t			length;		/* HTTP_UNKNOWN, or as announced */
 	uint64_t		left, taken;
 	struct buf		held;
+	struct buf		incoming;	/* of HTTP/2: not handed out yet */
 	size_t			max;
 	http_body_fn		whole;
 	http_piece_fn		piece;
@@ -123,6 +126,8 @@ void http_body_feed(struct http_request *rq, struct span piece, bool last);
 bool http_body_wanted(const struct http_request *rq);
 /* The client went away. */
 void http_request_kill(struct http_request *rq);
+/* One without an end is ended. */
+void http_request_cut(struct http_request *rq);
 /* It was answered to the last byte. */
 void http_request_done(struct http_request *rq);
 

@@ -29,6 +29,7 @@ release(struct http_request *rq)
 	mem_free(&rq->fields);
 	mem_free(&rq->user);
 	buf_fini(&rq->held);
+	buf_fini(&rq->incoming);
 	buf_fini(&rq->fields_out);
 	buf_fini(&rq->out);
 	mem_free(&rq);
@@ -54,6 +55,20 @@ http_request_kill(struct http_request *rq)
 	if (fn != NULL)
 		fn(rq, rq->gone_arg);
 	release(rq);
+}
+
+/* The server does not go on: it ends as if it had been said whole. */
+void
+http_request_cut(struct http_request *rq)
+{
+	http_gone_fn fn = rq->on_gone;
+
+	rq->on_gone = NULL;
+	if (fn != NULL)
+		fn(rq, rq->gone_arg);
+	rq->answered = rq->ended = true;
+	rq->drained = NULL;
+	rq->c->engine->pump(rq);
 }
 
 void

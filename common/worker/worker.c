@@ -234,6 +234,7 @@ take_certs(struct worker *w, int fd)
 
 	if (!slurp(fd, CERTS_BLOB_MAX, &blob, &len))
 		return;
+	tc.alpn = w->ops->alpn;
 	if (w->conf != NULL)
 		tc.min_version = conf_tls_min_version(w->conf) >= 13 ? TLS_1_3 : TLS_1_2;
 	fresh = tls_ctx_new(&tc, err);

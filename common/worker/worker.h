@@ -27,6 +27,7 @@ struct worker_listener {
 
 struct worker_ops {
 	const char	*program;		/* "imapd", for the log */
+	const char	*alpn;			/* as struct tls_conf has it; NULL: ignored */
 	/* What a client is told whose address has too many connections, with its line end;
 	 * behind implicit TLS it is told nothing. */
 	const char	*too_many;
