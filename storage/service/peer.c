@@ -578,6 +578,8 @@ rights_needed(const struct ipc_message *m, const void *msg)
 	case STORE_SUMS: return RIGHT_READ;
 	case STORE_PLACE: case STORE_UIDVALIDITY: return RIGHT_INSERT | RIGHT_ADMIN;
 	case STORE_QUOTA_SET: return RIGHT_QUOTA;
+	case STORE_STATES: case STORE_MAILBOX_CHANGES: return RIGHT_LOOKUP;
+	case STORE_EMAILS: case STORE_EMAIL_CHANGES: return RIGHT_LOOKUP | RIGHT_READ;
 	case STORE_URL_KEY_MAKE: case STORE_URL_SIGN: return RIGHT_LOOKUP | RIGHT_READ;
 	case STORE_REMOVE:
 		switch (((const struct store_remove *)msg)->how) {

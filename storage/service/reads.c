@@ -42,12 +42,10 @@ union any {
 	struct store_annotated_get annotated;
 	struct store_restore	restore;
 	struct store_text_find	text_find;
+	struct store_emails	emails;
 	max_align_t		align;
 	char			room[IPC_STRUCT_MAX];
 };
-
-/* What became of a part. */
-enum step { STEP_DONE, STEP_MORE, STEP_BUSY };
 
 bool
 read_is(uint16_t no)
@@ -61,6 +59,8 @@ read_is(uint16_t no)
 	case STORE_URL_SIGN: case STORE_URL_FIND: case STORE_URL_BODY:
 	case STORE_ANNOTATIONS: case STORE_ANNOTATED:
 	case STORE_RESTORE: case STORE_TEXT_FIND:
+	case STORE_STATES: case STORE_EMAILS: case STORE_EMAIL_CHANGES:
+	case STORE_MAILBOX_CHANGES: case STORE_BLOB_READ: case STORE_BLOBS:
 		return true;
 	default:
 		return false;
@@ -89,22 +89,21 @@ ipc_of(struct request *rq)
 	return rq->chan->peer->ipc;
 }
 
-static enum step
-fail(struct request *rq, enum status st)
+enum read_step
+read_fail(struct request *rq, enum status st)
 {
 	request_answer(rq, service_judge(rq->svc, st, rq->m->name), 0, NULL);
-	return STEP_DONE;
+	return READ_DONE;
 }
 
-/* A part, or the last one. */
-static enum step
-part(struct request *rq, bool more, uint16_t no, const void *msg)
+enum read_step
+read_part(struct request *rq, bool more, uint16_t no, const void *msg)
 {
 	if (more)
 		ipc_reply_more(ipc_of(rq), &rq->head, no, msg);
 	else
 		request_answer(rq, ST_OK, no, msg);
-	return more ? STEP_MORE : STEP_DONE;
+	return more ? READ_MORE : READ_DONE;
 }
 
 static bool
@@ -120,7 +119,7 @@ take_uids(struct request *rq, struct span uids)
 }
 
 /* Of another account, or of what was deleted: whole in rq->items, which is told in parts. */
-static enum step
+static enum read_step
 read_shared_list(struct request *rq, const struct store_list *msg)
 {
 	const struct state_asker by = channel_asker(rq->chan);
@@ -138,18 +137,18 @@ read_shared_list(struct request *rq, const struct store_list *msg)
 	if (st == ST_NOT_FOUND)
 		st = ST_OK;
 	if (st != ST_OK)
-		return fail(rq, st);
+		return read_fail(rq, st);
 	rest = span_sub(buf_span(&rq->items), rq->offset, rq->items.len);
 	reader_init(&r, rest.p, rest.len);
 	while (r.p < r.end && rest.len - (size_t)(r.end - r.p) < PART_BYTES)
 		if (!get_store_mailbox(&r, &m))
-			return fail(rq, ST_BUG);
+			return read_fail(rq, ST_BUG);
 	are.list = span_sub(rest, 0, rest.len - (size_t)(r.end - r.p));
 	rq->offset += are.list.len;
-	return part(rq, rq->offset < rq->items.len, STORE_MAILBOXES, &are);
+	return read_part(rq, rq->offset < rq->items.len, STORE_MAILBOXES, &are);
 }
 
-static enum step
+static enum read_step
 read_acl(struct request *rq, const struct store_acl_get *msg)
 {
 	struct service *svc = rq->svc;
@@ -157,19 +156,19 @@ read_acl(struct request *rq, const struct store_acl_get *msg)
 	struct store_acl_is is = { 0 };
 	struct buf out = { 0 };
 	enum status st = state_find_mailbox(svc->state, rq->account->id, msg->path, &is.mailbox);
-	enum step step;
+	enum read_step step;
 
 	if (st == ST_OK)
 		st = state_rights(svc->state, rq->account->id, is.mailbox, &by, &is.rights);
 	if (st == ST_OK)
 		st = state_acl(svc->state, rq->account->id, is.mailbox, &out);
 	is.entries = buf_span(&out);
-	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_ACL_IS, &is);
+	step = st != ST_OK ? read_fail(rq, st) : read_part(rq, false, STORE_ACL_IS, &is);
 	buf_fini(&out);
 	return step;
 }
 
-static enum step
+static enum read_step
 read_shared(struct request *rq, const struct store_shared *msg)
 {
 	const struct state_asker by = channel_asker(rq->chan);
@@ -177,29 +176,29 @@ read_shared(struct request *rq, const struct store_shared *msg)
 	struct buf out = { 0 };
 	uint64_t after = rq->begun ? rq->offset : msg->after;
 	enum status st = share_list(rq->svc, &by, &after, &out);
-	enum step step;
+	enum read_step step;
 
 	rq->begun = true;
 	rq->offset = after;
 	are.owners = buf_span(&out);
 	are.more = after != 0;
-	step = st != ST_OK ? fail(rq, st) : part(rq, are.more, STORE_SHARED_ARE, &are);
+	step = st != ST_OK ? read_fail(rq, st) : read_part(rq, are.more, STORE_SHARED_ARE, &are);
 	buf_fini(&out);
 	return step;
 }
 
-static enum step
+static enum read_step
 read_list(struct request *rq, const struct store_list *msg)
 {
 	struct buf out = { 0 };
 	struct store_mailboxes are;
 	enum status st = state_mailboxes(rq->svc->state, rq->account->id, msg->path, PART_BYTES,
 	    &rq->resume, &out);
-	enum step step;
+	enum read_step step;
 
 	are.list = buf_span(&out);
-	step = st != ST_OK ? fail(rq, st) :
-	    part(rq, rq->resume != UINT32_MAX, STORE_MAILBOXES, &are);
+	step = st != ST_OK ? read_fail(rq, st) :
+	    read_part(rq, rq->resume != UINT32_MAX, STORE_MAILBOXES, &are);
 	buf_fini(&out);
 	return step;
 }
@@ -230,33 +229,33 @@ recent(struct request *rq, uint64_t mailbox, uint32_t from, uint32_t uidnext, bo
 	return from;
 }
 
-static enum step
+static enum read_step
 open_undeleted(struct request *rq, const struct store_open *msg)
 {
 	struct store_opened o = { 0 };
 	struct buf uids = { 0 }, keywords = { 0 };
 	uint64_t mailbox = 0;
 	enum status st = state_undeleted_find(rq->svc->state, rq->account->id, msg->path, &mailbox);
-	enum step step;
+	enum read_step step;
 
 	if (st == ST_OK)
 		st = state_undeleted_open(rq->svc->state, rq->account->id, mailbox, &o, &uids,
 		    &keywords);
 	o.rights &= rq->chan->ticket.rights;
-	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_OPENED, &o);
+	step = st != ST_OK ? read_fail(rq, st) : read_part(rq, false, STORE_OPENED, &o);
 	buf_fini(&uids);
 	buf_fini(&keywords);
 	return step;
 }
 
-static enum step
+static enum read_step
 read_open(struct request *rq, const struct store_open *msg)
 {
 	struct store_opened o = { 0 };
 	struct buf uids = { 0 }, keywords = { 0 };
 	uint64_t mailbox;
 	enum status st = state_find_mailbox(rq->svc->state, rq->account->id, msg->path, &mailbox);
-	enum step step;
+	enum read_step step;
 
 	if (st == ST_OK)
 		st = opened_mailbox(rq->svc, rq->account->id, mailbox, &o, &uids, &keywords);
@@ -273,22 +272,22 @@ read_open(struct request *rq, const struct store_open *msg)
 			st = state_url_reset(rq->svc->state, rq->account->id, o.mailbox,
 			    &o.url_reset);
 	}
-	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_OPENED, &o);
+	step = st != ST_OK ? read_fail(rq, st) : read_part(rq, false, STORE_OPENED, &o);
 	buf_fini(&uids);
 	buf_fini(&keywords);
 	return step;
 }
 
-static enum step
+static enum read_step
 read_rows(struct request *rq, const struct store_rows *msg)
 {
 	struct buf out = { 0 }, keywords = { 0 };
 	struct store_rows_are are;
 	enum status st;
-	enum step step;
+	enum read_step step;
 
 	if (!take_uids(rq, msg->uids))
-		return fail(rq, ST_SYNTAX);
+		return read_fail(rq, ST_SYNTAX);
 	st = state_rows(rq->svc->state, rq->account->id, msg->mailbox, &rq->set, msg->fields,
 	    PART_BYTES, &rq->resume, &out);
 	if (st == ST_OK)
@@ -297,32 +296,32 @@ read_rows(struct request *rq, const struct store_rows *msg)
 		st = state_keywords(rq->svc->state, rq->account->id, 0, &keywords);
 	are.rows = buf_span(&out);
 	are.keywords = buf_span(&keywords);
-	step = st != ST_OK ? fail(rq, st) : part(rq, rq->resume != 0, STORE_ROWS_ARE, &are);
+	step = st != ST_OK ? read_fail(rq, st) : read_part(rq, rq->resume != 0, STORE_ROWS_ARE, &are);
 	buf_fini(&out);
 	buf_fini(&keywords);
 	return step;
 }
 
-static enum step
+static enum read_step
 read_cache(struct request *rq, const struct store_cache_get *msg)
 {
 	struct buf out = { 0 };
 	struct store_cache_is is;
 	enum status st;
-	enum step step;
+	enum read_step step;
 
 	if (!take_uids(rq, msg->uids))
-		return fail(rq, ST_SYNTAX);
+		return read_fail(rq, ST_SYNTAX);
 	st = state_caches(rq->svc->state, rq->account->id, msg->mailbox, &rq->set, msg->want,
 	    PART_BYTES, &rq->resume, &out);
 	is.entries = buf_span(&out);
-	step = st != ST_OK ? fail(rq, st) : part(rq, rq->resume != 0, STORE_CACHE_IS, &is);
+	step = st != ST_OK ? read_fail(rq, st) : read_part(rq, rq->resume != 0, STORE_CACHE_IS, &is);
 	buf_fini(&out);
 	return step;
 }
 
 /* The walk lasts over all parts. */
-static enum step
+static enum read_step
 read_columns(struct request *rq, const struct store_columns *msg)
 {
 	struct buf out = { 0 }, keywords = { 0 };
@@ -331,11 +330,11 @@ read_columns(struct request *rq, const struct store_columns *msg)
 	size_t budget = COLUMNS_PART;
 	uint32_t resume = 0;
 	enum status st = ST_OK;
-	enum step step;
+	enum read_step step;
 	bool more;
 
 	if (!take_uids(rq, msg->uids))
-		return fail(rq, ST_SYNTAX);
+		return read_fail(rq, ST_SYNTAX);
 	if (first)
 		st = state_columns_open(rq->svc->state, rq->account->id, msg->mailbox, &rq->set,
 		    msg->want, msg->version, msg->fields,
@@ -352,20 +351,20 @@ read_columns(struct request *rq, const struct store_columns *msg)
 	are.rows = buf_span(&out);
 	are.keywords = buf_span(&keywords);
 	are.resume_uid = resume;
-	step = st != ST_OK ? fail(rq, st) : part(rq, more, STORE_COLUMNS_ARE, &are);
+	step = st != ST_OK ? read_fail(rq, st) : read_part(rq, more, STORE_COLUMNS_ARE, &are);
 	buf_fini(&out);
 	buf_fini(&keywords);
 	return step;
 }
 
-static enum step
+static enum read_step
 read_marks(struct request *rq, const struct store_marks *msg)
 {
 	struct uidset sets[STATE_DELETED + 1] = { 0 };
 	struct buf out[STATE_DELETED + 1] = { 0 };
 	struct store_marks_are are;
 	enum status st = state_marks(rq->svc->state, rq->account->id, msg->mailbox, sets);
-	enum step step;
+	enum read_step step;
 
 	for (unsigned i = STATE_ALL; i <= STATE_DELETED; i++) {
 		uidset_encode(&sets[i], &out[i]);
@@ -376,7 +375,7 @@ read_marks(struct request *rq, const struct store_marks *msg)
 	are.here = buf_span(&out[STATE_ALL]);
 	are.unseen = buf_span(&out[STATE_UNSEEN]);
 	are.deleted = buf_span(&out[STATE_DELETED]);
-	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_MARKS_ARE, &are);
+	step = st != ST_OK ? read_fail(rq, st) : read_part(rq, false, STORE_MARKS_ARE, &are);
 	for (unsigned i = STATE_ALL; i <= STATE_DELETED; i++)
 		buf_fini(&out[i]);
 	return step;
@@ -438,14 +437,14 @@ changes_head(struct request *rq, const struct store_changes *msg, struct store_c
 	return st;
 }
 
-static enum step
+static enum read_step
 read_changes(struct request *rq, const struct store_changes *msg)
 {
 	struct state_changes *c = &rq->changes;
 	struct store_changes_are are = { 0 };
 	struct buf vanished = { 0 }, changed = { 0 }, keywords = { 0 }, rows = { 0 };
 	enum status st = ST_OK;
-	enum step step;
+	enum read_step step;
 
 	if (!rq->begun || rq->resume == 0)
 		st = changes_head(rq, msg, &are, &vanished, &changed, &keywords);
@@ -465,8 +464,8 @@ read_changes(struct request *rq, const struct store_changes *msg)
 	are.full = c->full;
 	are.gone = c->gone;
 	are.rows = buf_span(&rows);
-	step = st != ST_OK ? fail(rq, st) :
-	    part(rq, rq->resume != 0 || c->more, STORE_CHANGES_ARE, &are);
+	step = st != ST_OK ? read_fail(rq, st) :
+	    read_part(rq, rq->resume != 0 || c->more, STORE_CHANGES_ARE, &are);
 	buf_fini(&vanished);
 	buf_fini(&changed);
 	buf_fini(&keywords);
@@ -474,7 +473,7 @@ read_changes(struct request *rq, const struct store_changes *msg)
 	return step;
 }
 
-static enum step
+static enum read_step
 read_touched(struct request *rq, const struct store_touched *msg)
 {
 	struct state_touched t;
@@ -483,7 +482,7 @@ read_touched(struct request *rq, const struct store_touched *msg)
 	    &t);
 	const struct store_touched_are are = { t.modseq, t.all, buf_span(&t.list),
 		buf_span(&t.noted), t.not_noted };
-	enum step step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_TOUCHED_ARE, &are);
+	enum read_step step = st != ST_OK ? read_fail(rq, st) : read_part(rq, false, STORE_TOUCHED_ARE, &are);
 
 	state_touched_fini(&t);
 	return step;
@@ -631,14 +630,14 @@ body_budget(const struct request *rq, uint32_t *budget)
 	return true;
 }
 
-static enum step
+static enum read_step
 send_bodies(struct request *rq, const struct reader_job *job)
 {
 	struct store_body_is is = { 0 };
 	struct buf out = { 0 };
 	uint64_t bytes = 0;
 	uint32_t budget;
-	enum step step;
+	enum read_step step;
 	bool more;
 
 	if (job->status != ST_OK) {
@@ -646,10 +645,10 @@ send_bodies(struct request *rq, const struct reader_job *job)
 		    KV_UINT("segment", job->n_runs > 0 ? job->runs[0].loc.segment : 0),
 		    KV_STATUS(job->status));
 		request_answer(rq, job->status == ST_NOT_FOUND ? ST_CORRUPT : job->status, 0, NULL);
-		return STEP_DONE;
+		return READ_DONE;
 	}
 	if (!body_budget(rq, &budget))
-		return fail(rq, ST_BUG);
+		return read_fail(rq, ST_BUG);
 	for (size_t i = 0; i < job->n; i++) {
 		const struct reader_piece *p = &job->pieces[i];
 		const struct store_body_piece piece = { p->uid, p->stored_size, p->offset,
@@ -665,7 +664,7 @@ send_bodies(struct request *rq, const struct reader_job *job)
 		is.resume_uid = rq->resume;
 		is.resume_offset = rq->offset;
 	}
-	step = part(rq, more, STORE_BODY_IS, &is);
+	step = read_part(rq, more, STORE_BODY_IS, &is);
 	buf_fini(&out);
 	return step;
 }
@@ -676,7 +675,7 @@ bodies_came(struct reader_job *job, void *arg)
 	struct request *rq = arg;
 
 	rq->busy = false;
-	if (rq->chan == NULL || send_bodies(rq, job) == STEP_DONE)
+	if (rq->chan == NULL || send_bodies(rq, job) == READ_DONE)
 		request_free(rq);
 	else
 		read_begin(rq);
@@ -698,23 +697,23 @@ read_now(struct service *svc, struct reader_job *job)
 	return true;
 }
 
-static enum step
+static enum read_step
 read_body(struct request *rq, const struct store_body *msg)
 {
 	struct reader_job *job;
 	size_t bytes = 0;
 	enum status st;
-	enum step step;
+	enum read_step step;
 
 	if (!take_uids(rq, msg->uids))
-		return fail(rq, ST_SYNTAX);
+		return read_fail(rq, ST_SYNTAX);
 	job = mem_zalloc(sizeof(*job));
 	job->pieces = mem_array(BODY_PIECES, sizeof(*job->pieces));
 	job->runs = mem_array(BODY_PIECES, sizeof(*job->runs));
 	st = plan(rq, msg, job, &bytes);
 	if (st != ST_OK) {
 		reader_job_free(&job);
-		return fail(rq, st);
+		return read_fail(rq, st);
 	}
 	job->data = mem_alloc(job_bytes(job) + 1);
 	if (!read_now(rq->svc, job)) {
@@ -722,7 +721,7 @@ read_body(struct request *rq, const struct store_body *msg)
 		job->arg = rq;
 		rq->busy = true;
 		readers_submit(rq->svc->readers, job);
-		return STEP_BUSY;
+		return READ_BUSY;
 	}
 	step = send_bodies(rq, job);
 	reader_job_free(&job);
@@ -731,16 +730,16 @@ read_body(struct request *rq, const struct store_body *msg)
 
 /* URLs that authorize --------------------------------------------------------------------- */
 
-static enum step
+static enum read_step
 read_url_sign(struct request *rq, const struct store_url_sign *msg)
 {
 	struct store_url_signed is;
 	struct buf token = { 0 };
 	enum status st = state_url_sign(rq->svc->state, rq->account->id, msg->rump, msg->who, &token);
-	enum step step;
+	enum read_step step;
 
 	is.token = buf_span(&token);
-	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_URL_SIGNED, &is);
+	step = st != ST_OK ? read_fail(rq, st) : read_part(rq, false, STORE_URL_SIGNED, &is);
 	buf_fini_secret(&token);
 	return step;
 }
@@ -783,7 +782,7 @@ url_row(struct request *rq, uint64_t mailbox, uint64_t *size)
 	return st;
 }
 
-static enum step
+static enum read_step
 read_url_find(struct request *rq, const struct store_url_find *msg)
 {
 	struct store_url_found found = { 0 };
@@ -793,7 +792,7 @@ read_url_find(struct request *rq, const struct store_url_find *msg)
 	uint64_t mailbox = 0;
 	uint32_t resume = 0;
 	enum status st = judge_url(rq, msg->url, &mailbox);
-	enum step step;
+	enum read_step step;
 
 	if (st == ST_OK)
 		st = url_row(rq, mailbox, &found.size);
@@ -803,23 +802,23 @@ read_url_find(struct request *rq, const struct store_url_find *msg)
 	reader_init(&r, out.data, out.len);
 	if (st == ST_OK && get_store_cache(&r, &cache))
 		found.structure = cache.structure;
-	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_URL_FOUND, &found);
+	step = st != ST_OK ? read_fail(rq, st) : read_part(rq, false, STORE_URL_FOUND, &found);
 	buf_fini(&out);
 	return step;
 }
 
-static enum step
+static enum read_step
 read_url_body(struct request *rq, const struct store_url_body *msg)
 {
 	struct store_body body = { .offset = msg->offset, .budget = msg->budget };
 	enum status st = judge_url(rq, msg->url, &body.mailbox);
 
-	return st != ST_OK ? fail(rq, st) : read_body(rq, &body);
+	return st != ST_OK ? read_fail(rq, st) : read_body(rq, &body);
 }
 
 /* The rest ------------------------------------------------------------------------------ */
 
-static enum step
+static enum read_step
 read_quota(struct request *rq)
 {
 	struct op_head limits = { 0 };
@@ -828,43 +827,43 @@ read_quota(struct request *rq)
 
 	service_limits(rq->svc, &limits);
 	st = state_quota(rq->svc->state, rq->account->id, &limits, &is);
-	return st != ST_OK ? fail(rq, st) : part(rq, false, STORE_QUOTA_IS, &is);
+	return st != ST_OK ? read_fail(rq, st) : read_part(rq, false, STORE_QUOTA_IS, &is);
 }
 
-static enum step
+static enum read_step
 read_uidls(struct request *rq, const struct store_uidls *msg)
 {
 	struct buf out = { 0 };
 	struct store_uidls_are are = { .resume = msg->from };
 	enum status st = state_uidls(rq->svc->state, rq->account->id, msg->mailbox, msg->limit,
 	    PART_BYTES, &are.resume, &out);
-	enum step step;
+	enum read_step step;
 
 	are.list = buf_span(&out);
-	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_UIDLS_ARE, &are);
+	step = st != ST_OK ? read_fail(rq, st) : read_part(rq, false, STORE_UIDLS_ARE, &are);
 	buf_fini(&out);
 	return step;
 }
 
-static enum step
+static enum read_step
 read_sums(struct request *rq, const struct store_sums *msg)
 {
 	struct buf out = { 0 };
 	struct store_sums_are are;
 	enum status st;
-	enum step step;
+	enum read_step step;
 
 	if (!take_uids(rq, msg->uids))
-		return fail(rq, ST_SYNTAX);
+		return read_fail(rq, ST_SYNTAX);
 	st = state_sums(rq->svc->state, rq->account->id, msg->mailbox, &rq->set, SUMS_PART,
 	    &rq->resume, &out);
 	are.sums = buf_span(&out);
-	step = st != ST_OK ? fail(rq, st) : part(rq, rq->resume != 0, STORE_SUMS_ARE, &are);
+	step = st != ST_OK ? read_fail(rq, st) : read_part(rq, rq->resume != 0, STORE_SUMS_ARE, &are);
 	buf_fini(&out);
 	return step;
 }
 
-static enum step
+static enum read_step
 read_metadata(struct request *rq, const struct store_metadata_get *msg)
 {
 	struct buf out = { 0 };
@@ -872,16 +871,16 @@ read_metadata(struct request *rq, const struct store_metadata_get *msg)
 	enum status st = state_metadata(rq->svc->state, rq->account->id,
 	    rq->chan->ticket.account, msg, PART_BYTES - STORE_METADATA_VALUE_MAX - 1024,
 	    &is.resume, &out);
-	enum step step;
+	enum read_step step;
 
 	is.entries = buf_span(&out);
-	step = st != ST_OK ? fail(rq, st) : part(rq, false, STORE_METADATA_IS, &is);
+	step = st != ST_OK ? read_fail(rq, st) : read_part(rq, false, STORE_METADATA_IS, &is);
 	buf_fini(&out);
 	return step;
 }
 
 /* Where the walk goes on is kept in rq->items. */
-static enum step
+static enum read_step
 read_annotations(struct request *rq, const struct store_annotations *msg)
 {
 	struct state_annotations q = { .mailbox = msg->mailbox, .uids = &rq->set,
@@ -891,11 +890,11 @@ read_annotations(struct request *rq, const struct store_annotations *msg)
 	struct store_annotations_are are = { 0 };
 	struct buf out = { 0 };
 	enum status st;
-	enum step step;
+	enum read_step step;
 	bool more;
 
 	if (!take_uids(rq, msg->uids))
-		return fail(rq, ST_SYNTAX);
+		return read_fail(rq, ST_SYNTAX);
 	st = state_annotations(rq->svc->state, rq->account->id, &q, &out);
 	rq->sent += out.len;
 	rq->offset = q.last_uid;
@@ -906,26 +905,26 @@ read_annotations(struct request *rq, const struct store_annotations *msg)
 		more = false;
 	}
 	are.entries = buf_span(&out);
-	step = st != ST_OK ? fail(rq, st) : part(rq, more, STORE_ANNOTATIONS_ARE, &are);
+	step = st != ST_OK ? read_fail(rq, st) : read_part(rq, more, STORE_ANNOTATIONS_ARE, &are);
 	buf_fini(&out);
 	return step;
 }
 
-static enum step
+static enum read_step
 read_annotated(struct request *rq, const struct store_annotated_get *msg)
 {
 	struct store_annotated_are are;
 	struct buf out = { 0 };
 	enum status st;
-	enum step step;
+	enum read_step step;
 
 	if (!take_uids(rq, msg->uids))
-		return fail(rq, ST_SYNTAX);
+		return read_fail(rq, ST_SYNTAX);
 	st = state_annotated(rq->svc->state, rq->account->id, rq->chan->ticket.account, msg,
 	    &rq->set, PART_BYTES - 1024, &rq->items, &out);
 	are.entries = buf_span(&out);
-	step = st != ST_OK ? fail(rq, st) :
-	    part(rq, rq->items.len > 0, STORE_ANNOTATED_ARE, &are);
+	step = st != ST_OK ? read_fail(rq, st) :
+	    read_part(rq, rq->items.len > 0, STORE_ANNOTATED_ARE, &are);
 	buf_fini(&out);
 	return step;
 }
@@ -947,7 +946,7 @@ count_records(struct span records, struct span *last)
 }
 
 /* The place to go on from is kept in rq->items, how many came in rq->sent. */
-static enum step
+static enum read_step
 read_dir(struct request *rq, const struct store_dir_read *msg)
 {
 	struct buf out = { 0 };
@@ -956,7 +955,7 @@ read_dir(struct request *rq, const struct store_dir_read *msg)
 	uint32_t ask = left < DIR_STEP ? (uint32_t)left : DIR_STEP, n;
 	struct span last = SPAN_NONE;
 	enum status st;
-	enum step step;
+	enum read_step step;
 
 	if (!rq->begun)
 		buf_add_span(&rq->items, msg->from);
@@ -971,23 +970,23 @@ read_dir(struct request *rq, const struct store_dir_read *msg)
 	buf_clear(&rq->items);
 	buf_add_span(&rq->items, last);
 	buf_add_c(&rq->items, '\0');	/* the least key above the last one */
-	step = st != ST_OK ? fail(rq, st) :
-	    part(rq, msg->to.len > 0 && n == ask && n < left, STORE_DIR_RECORDS, &are);
+	step = st != ST_OK ? read_fail(rq, st) :
+	    read_part(rq, msg->to.len > 0 && n == ask && n < left, STORE_DIR_RECORDS, &are);
 	buf_fini_secret(&out);
 	return step;
 }
 
-static enum step
+static enum read_step
 read_texts(struct request *rq, const struct store_text_find *msg)
 {
 	switch (text_find_step(rq, msg)) {
-	case TEXT_FIND_DONE: return STEP_DONE;
-	case TEXT_FIND_MORE: return STEP_MORE;
-	default: return STEP_BUSY;
+	case TEXT_FIND_DONE: return READ_DONE;
+	case TEXT_FIND_MORE: return READ_MORE;
+	default: return READ_BUSY;
 	}
 }
 
-static enum step
+static enum read_step
 read_step(struct request *rq)
 {
 	union any msg;
@@ -995,18 +994,18 @@ read_step(struct request *rq)
 
 	if (ipc_is_cancelled(ipc_of(rq), rq->head.req)) {
 		request_answer(rq, ST_CANCELLED, 0, NULL);
-		return STEP_DONE;
+		return READ_DONE;
 	}
 	st = channel_judge(rq->chan);	/* also between two parts */
 	if (st != ST_OK) {
 		request_answer(rq, st, 0, NULL);
-		return STEP_DONE;
+		return READ_DONE;
 	}
 	if (rq->m->size > 0 && ipc_decode(rq->m, buf_span(&rq->body), &msg) != ST_OK)
-		return fail(rq, ST_BUG);
+		return read_fail(rq, ST_BUG);
 	st = share_read(rq, &msg);
 	if (st != ST_OK)
-		return fail(rq, st);
+		return read_fail(rq, st);
 	switch (rq->m->no) {
 	case STORE_ACL: return read_acl(rq, &msg.acl);
 	case STORE_SHARED: return read_shared(rq, &msg.shared);
@@ -1034,9 +1033,9 @@ read_step(struct request *rq)
 	case STORE_ANNOTATED: return read_annotated(rq, &msg.annotated);
 	case STORE_RESTORE:
 		restore_begin(rq, &msg.restore);
-		return STEP_BUSY;
+		return READ_BUSY;
 	case STORE_TEXT_FIND: return read_texts(rq, &msg.text_find);
-	default: return fail(rq, ST_BUG);
+	default: return read_jmap(rq, &msg);
 	}
 }
 
@@ -1050,7 +1049,7 @@ reads_run(void *arg)
 	list_init(&full);
 	while (!svc->dead && !list_empty(&svc->reads) && clock_mono_us() < end) {
 		struct request *rq = list_entry(svc->reads.next, struct request, node);
-		enum step step;
+		enum read_step step;
 
 		list_remove(&rq->node);
 		if (ipc_out_full(ipc_of(rq))) {
@@ -1058,9 +1057,9 @@ reads_run(void *arg)
 			continue;
 		}
 		step = read_step(rq);
-		if (step == STEP_DONE)
+		if (step == READ_DONE)
 			request_free(rq);
-		else if (step == STEP_MORE)
+		else if (step == READ_MORE)
 			list_push_back(&svc->reads, &rq->node);
 	}
 	if (!svc->dead && !list_empty(&svc->reads))

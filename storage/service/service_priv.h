@@ -280,11 +280,19 @@ void restore_begin(struct request *rq, const struct store_restore *msg);
 void restores_fini(struct service *svc);
 
 /* reads.c */
+/* What became of a part of a read. */
+enum read_step { READ_DONE, READ_MORE, READ_BUSY };
 bool read_is(uint16_t no);
+/* Ends it; or tells a part, the last one without `more`. */
+enum read_step read_fail(struct request *rq, enum status st);
+enum read_step read_part(struct request *rq, bool more, uint16_t no, const void *msg);
 void read_begin(struct request *rq);
 /* The request is over without its answer. */
 void read_drop(struct request *rq);
 void reads_run(void *arg);
+
+/* reads_emails.c: what JMAP asks of the account; ST_BUG: none of that. */
+enum read_step read_jmap(struct request *rq, const void *msg);
 
 /* read_texts.c: a part of a search of texts: answered; there is more; read_begin() follows. */
 enum text_find_step { TEXT_FIND_DONE, TEXT_FIND_MORE, TEXT_FIND_BUSY };

@@ -326,7 +326,8 @@ static enum status
 set(struct apply *ap, struct mbox *m, struct entries *l)
 {
 	const struct rec_mchange c = { .kind = CHANGE_UPDATED, .old_parent = m->rec.parent,
-		.old_role = m->rec.role, .old_name = m->rec.name };
+		.old_role = m->rec.role, .old_order = m->rec.order,
+		.old_name = m->rec.name };
 	struct entries *old = mem_zalloc(sizeof(*old));
 	bool changed = false;
 	enum status st = load(ap->s, ap->a->id, m->id, l);

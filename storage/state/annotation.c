@@ -293,7 +293,8 @@ store_one(struct apply *ap, struct mbox *m, uint32_t uid, struct storing *q)
 		TRY(set_one(ap, m, uid, &e, true, &changed, &own));
 	if (changed) {
 		log = (struct rec_change){ .kind = CHANGE_UPDATED, .message = x.message,
-			.thread = x.thread, .old_modseq = x.modseq, .old_flags = x.flags };
+			.thread = x.thread, .old_modseq = x.modseq, .old_flags = x.flags,
+			.flags = x.flags };
 		row.modseq = x.modseq = ap_modseq(ap);
 		TRY(index_save(ap->s, ap->a, m, uid, &x));
 		TRY(change_add(ap, m, uid, &log));

@@ -19,10 +19,81 @@ history_touch(struct apply *ap, uint64_t mailbox)
 		put_u64(&ap->touched, mailbox);
 }
 
-enum status
-change_add(struct apply *ap, struct mbox *m, uint32_t uid, const struct rec_change *c)
+static bool
+in_sight(struct flags f)
 {
-	struct rec_account *acct = &ap->a->rec;
+	return (flags_get_system(f) & FLAG_DELETED) == 0;
+}
+
+/* Is this membership in sight, and not of this operation's making? */
+static enum status
+member_was(struct apply *ap, struct rec_member at, struct buf *value, bool *was)
+{
+	struct span payload;
+	struct rec_index x;
+	struct mbox *m;
+	struct key k;
+	enum status st = st_mbox(ap->s, ap->a, at.mailbox, &m);
+
+	*was = false;
+	if (st == ST_NOT_FOUND || (st == ST_OK && m->rec.deleted_ms != 0))
+		return ST_OK;
+	TRY(st);
+	key_uid(&k, ap->a->id, at.mailbox, at.uid);
+	st = st_get(ap->s, ap->s->txn, TAB_MINDEX, &k, value, &payload);
+	if (st == ST_NOT_FOUND)
+		return ST_OK;	/* this operation took it away */
+	TRY(st);
+	if (!rec_index_get(payload, &x))
+		return st_damaged(ap->s, TAB_MINDEX, key_span(&k));
+	*was = in_sight(x.flags) && x.modseq != ap->modseq;
+	return ST_OK;
+}
+
+/* As struct rec_change has it, where the membership's own flags do not say so. */
+static enum status
+others_were(struct apply *ap, const struct mbox *m, uint32_t uid, uint64_t message, bool *was)
+{
+	struct buf record = { 0 }, value = { 0 };
+	struct rec_message msg;
+	struct span payload;
+	struct key k;
+	enum status st;
+
+	*was = false;
+	key_2(&k, ap->a->id, message);
+	st = st_get(ap->s, ap->s->txn, TAB_MESSAGE, &k, &record, &payload);
+	if (st == ST_OK && !rec_message_get(payload, &msg))
+		st = st_damaged(ap->s, TAB_MESSAGE, key_span(&k));
+	for (size_t i = 0; st == ST_OK && !*was && i < msg.members.len / MEMBER_BYTES; i++) {
+		struct rec_member at = rec_member(msg.members, i);
+
+		if (at.mailbox != m->id || at.uid != uid)
+			st = member_was(ap, at, &value, was);
+	}
+	buf_fini(&record);
+	buf_fini(&value);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* The types whose objects are others by this change (RFC 8621 §2: drafts are never unread). */
+static void
+types_changed(struct rec_account *a, const struct rec_change *c, uint64_t modseq)
+{
+	unsigned changed = FLAG_SYSTEM_ALL;
+
+	if (c->kind == CHANGE_UPDATED)
+		changed = flags_get_system(c->flags) ^ flags_get_system(c->old_flags);
+	a->mail_modseq = modseq;
+	if (changed & FLAG_DELETED)
+		a->thread_modseq = modseq;
+	if (changed & (FLAG_DELETED | FLAG_SEEN | FLAG_DRAFT))
+		a->mailbox_modseq = modseq;
+}
+
+enum status
+change_add_alone(struct apply *ap, struct mbox *m, uint32_t uid, const struct rec_change *c)
+{
 	struct state_result *r = ap->r;
 	uint64_t modseq = ap_modseq(ap);
 	struct key k;
@@ -35,13 +106,22 @@ change_add(struct apply *ap, struct mbox *m, uint32_t uid, const struct rec_chan
 	}
 	m->rec.highestmodseq = modseq;
 	m->dirty = true;
-	acct->mail_modseq = modseq;
-	if (c->kind != CHANGE_UPDATED)
-		acct->thread_modseq = modseq;
-	acct->mailbox_modseq = modseq;
+	types_changed(&ap->a->rec, c, modseq);
 	key_change(&k, ap->a->id, m->id, modseq, uid);
 	rec_change_put(st_put_start(ap->s), c);
 	return st_put(ap->s, TAB_CHANGE, &k);
+}
+
+enum status
+change_add(struct apply *ap, struct mbox *m, uint32_t uid, const struct rec_change *c)
+{
+	struct rec_change log = *c;
+
+	ap_modseq(ap);
+	log.was = c->kind != CHANGE_CREATED && in_sight(c->old_flags);
+	if (!log.was)
+		TRY(others_were(ap, m, uid, c->message, &log.was));
+	return change_add_alone(ap, m, uid, &log);
 }
 
 enum status

@@ -110,7 +110,8 @@ change_one(struct apply *ap, struct mbox *m, uint32_t uid, struct change *c)
 	}
 	if (!flags_eq(old, x.flags)) {
 		log = (struct rec_change){ .kind = CHANGE_UPDATED, .message = x.message,
-			.thread = x.thread, .old_modseq = x.modseq, .old_flags = old };
+			.thread = x.thread, .old_modseq = x.modseq, .old_flags = old,
+			.flags = x.flags };
 		x.modseq = ap_modseq(ap);
 		TRY(index_save(ap->s, ap->a, m, uid, &x));
 		if (((old.w[0] ^ x.flags.w[0]) & (FLAG_SEEN | FLAG_DELETED)) != 0)

@@ -28,7 +28,8 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/relocate.c \
 	storage/state/remove.c \
 	storage/state/repair.c \
-	storage/state/read.c \
+	storage/state/read.c storage/state/emails.h \
+	storage/state/read_emails.c storage/state/read_mailbox_changes.c \
 	storage/state/open.c storage/state/read_mailboxes.c storage/state/read_touched.c \
 	storage/state/schema.c storage/state/schema.h \
 	storage/state/state.c storage/state/state.h storage/state/state_priv.h \

@@ -141,6 +141,7 @@ delete(struct apply *ap, struct span path)
 	TRY(st_mbox(ap->s, ap->a, at.id, &m));
 	c.old_parent = m->rec.parent;
 	c.old_role = m->rec.role;
+	c.old_order = m->rec.order;
 	c.old_name = m->rec.name;
 	TRY(mchange_add(ap, m->id, &c));
 	key_name(&k, ap->a->id, m->rec.parent, m->rec.name);
@@ -245,7 +246,8 @@ static enum status
 relink(struct apply *ap, struct mbox *m, const struct path_at *at)
 {
 	const struct rec_mchange c = { .kind = CHANGE_UPDATED, .old_parent = m->rec.parent,
-		.old_role = m->rec.role, .old_name = m->rec.name };
+		.old_role = m->rec.role, .old_order = m->rec.order,
+		.old_name = m->rec.name };
 	struct span name;
 	uint64_t parent;
 	struct key k;

@@ -78,6 +78,7 @@ member_add(struct apply *ap, struct mbox *m, struct message *msg, struct rec_ind
 {
 	const struct rec_change c = { .kind = CHANGE_CREATED, .message = msg->id,
 		.thread = msg->rec.thread };
+	bool alone = msg->members.len == 0;
 
 	*uid = m->rec.uidnext++;
 	x->modseq = ap_modseq(ap);
@@ -93,7 +94,7 @@ member_add(struct apply *ap, struct mbox *m, struct message *msg, struct rec_ind
 		ap->a->rec.kept_bytes -= msg->rec.size;
 		msg->rec.gone_modseq = 0;
 	}
-	return change_add(ap, m, *uid, &c);
+	return alone ? change_add_alone(ap, m, *uid, &c) : change_add(ap, m, *uid, &c);
 }
 
 bool

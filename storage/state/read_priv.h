@@ -27,6 +27,11 @@ enum status walk_next(struct walk *w, uint32_t *uid, struct rec_index *x);
 enum status read_live_mailbox(struct state *s, uint64_t account, uint64_t mailbox,
     uint32_t *last);
 
+/* The account as it is, when it can be told what happened after q->since. */
+struct state_since;
+enum status since_judge(struct state *s, uint64_t account, const struct state_since *q,
+    struct rec_account *a);
+
 /* Of what was deleted (read_undeleted.c): the mailbox has STATE_UNDELETED. */
 enum status undel_row(struct state *s, uint64_t account, uint64_t mailbox, uint32_t no,
     struct buf *value, struct rec_undel *row);

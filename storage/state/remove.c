@@ -138,8 +138,9 @@ flag_one(struct apply *ap, struct mbox *m, uint32_t uid, struct flags add)
 	if (flags_eq(flags_or(x.flags, add), x.flags))
 		return ST_OK;
 	log = (struct rec_change){ .kind = CHANGE_UPDATED, .message = x.message,
-		.thread = x.thread, .old_modseq = x.modseq, .old_flags = x.flags };
-	x.flags = flags_or(x.flags, add);
+		.thread = x.thread, .old_modseq = x.modseq, .old_flags = x.flags,
+		.flags = flags_or(x.flags, add) };
+	x.flags = log.flags;
 	x.modseq = ap_modseq(ap);
 	TRY(index_save(ap->s, ap->a, m, uid, &x));
 	TRY(uidmap_set(ap->s, ap->a, m, uid, &x.flags));

@@ -90,7 +90,8 @@ set_flags(struct apply *ap, struct mbox *m, const struct op_restore_step *s, boo
 	if (flags_eq(x.flags, c.old_flags))
 		return ST_OK;
 	log = (struct rec_change){ .kind = CHANGE_UPDATED, .message = x.message,
-		.thread = x.thread, .old_modseq = x.modseq, .old_flags = x.flags };
+		.thread = x.thread, .old_modseq = x.modseq, .old_flags = x.flags,
+		.flags = c.old_flags };
 	x.flags = c.old_flags;
 	x.modseq = ap_modseq(ap);
 	TRY(index_save(ap->s, ap->a, m, s->uid, &x));

@@ -183,6 +183,7 @@ struct rec_mailbox {
 	struct span	name;
 	uint64_t	annotations;		/* rows of that table: without any nobody looks there */
 	uint32_t	undel_next;		/* number of the next row of undel; 0: there was none */
+	uint32_t	order;			/* JMAP's sortOrder */
 };
 struct rec_index {
 	uint64_t	message, modseq, thread;
@@ -252,8 +253,14 @@ struct rec_stage {
 enum change_kind { CHANGE_CREATED = 1, CHANGE_UPDATED = 2, CHANGE_DESTROYED = 3 };
 struct rec_change {			/* old values: not for created */
 	uint8_t		kind;
+	/* Before the operation the message was in sight (JMAP): a membership without \Deleted that
+	 * the operation does not touch, or this one was.  Of all rows of the message that an
+	 * operation makes, one that says so is enough. */
+	bool		was;
 	uint64_t	message, thread, old_modseq;
 	struct flags	old_flags;
+	/* Updated: what they are now.  Not kept. */
+	struct flags	flags;
 	bool		dated;			/* destroyed: INTERNALDATE was not the message's */
 	int64_t		old_received_s;
 	int16_t		old_received_zone;
@@ -262,6 +269,7 @@ struct rec_mchange {
 	uint8_t		kind;
 	uint64_t	old_parent;
 	uint8_t		old_role;
+	uint32_t	old_order;
 	struct span	old_name;
 };
 struct rec_history {

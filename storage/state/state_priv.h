@@ -209,6 +209,9 @@ void uidmap_bits(const unsigned char *bits, uint32_t block, uint32_t lo, uint32_
 
 enum status change_add(struct apply *ap, struct mbox *m, uint32_t uid,
     const struct rec_change *c);
+/* Its message has no other membership that is of an earlier operation; c->was is said. */
+enum status change_add_alone(struct apply *ap, struct mbox *m, uint32_t uid,
+    const struct rec_change *c);
 /* History has rows of this mailbox; change_add() says so itself. */
 void history_touch(struct apply *ap, uint64_t mailbox);
 enum status mchange_add(struct apply *ap, uint64_t mailbox, const struct rec_mchange *c);

@@ -22,6 +22,39 @@ renew_message(struct span payload, struct buf *out)
 	return true;
 }
 
+static bool
+renew_mailbox(struct span payload, struct buf *out)
+{
+	struct rec_mailbox m;
+
+	if (!rec_mailbox_get(payload, &m))
+		return false;
+	rec_mailbox_put(out, &m);
+	return true;
+}
+
+static bool
+renew_change(struct span payload, struct buf *out)
+{
+	struct rec_change c;
+
+	if (!rec_change_get(payload, &c))
+		return false;
+	rec_change_put(out, &c);
+	return true;
+}
+
+static bool
+renew_mchange(struct span payload, struct buf *out)
+{
+	struct rec_mchange c;
+
+	if (!rec_mchange_get(payload, &c))
+		return false;
+	rec_mchange_put(out, &c);
+	return true;
+}
+
 /* In the order of the schemas.  For ever: a database of any of them can come. */
 static const struct schema_change {
 	uint16_t	schema;		/* the first with this form */
@@ -29,6 +62,9 @@ static const struct schema_change {
 	renew_fn	renew;
 } schema_changes[] = {
 	{ 2, TAB_MESSAGE, renew_message },	/* smaller: ids and times as differences */
+	{ 2, TAB_MAILBOX, renew_mailbox },	/* sort order */
+	{ 2, TAB_CHANGE, renew_change },	/* whether the Email was there */
+	{ 2, TAB_MCHANGE, renew_mchange },	/* sort order */
 };
 
 /* ---- the record ---- */
