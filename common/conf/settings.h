@@ -276,6 +276,8 @@ struct conf_store {
 	uint64_t		undelete_max_bytes;	/* retained, per account */
 	uint32_t		history_time_s;	/* of the change log */
 	uint32_t		history_max;	/* operations of an account */
+	uint32_t		compact_time_s;	/* 0: never */
+	uint32_t		compact_share;	/* per cent of the process' time */
 	uint32_t		recount_time_s;	/* 0: never */
 	uint32_t		staged_time_s;
 	uint64_t		min_free_bytes;

@@ -45,6 +45,11 @@ const struct conf_field conf_store_fields[] = {
 	CONF_TIME(conf_store, recount_time, "30d", "0", "3650d", CONF_RELOAD,
 	    "Once in this time what an account uses is counted anew; the log names a difference, "
 	    "which mansioctl fsck repairs.  0: never."),
+	CONF_TIME(conf_store, compact_time, "1d", "0", "3650d", CONF_RELOAD,
+	    "Once in this time the gaps in the database are closed that changes of accounts left, and "
+	    "files that became half empty are made smaller.  0: never.  Berkeley DB only."),
+	CONF_INT(conf_store, compact_share, "2", "1", "100", CONF_RELOAD,
+	    "Per cent of its time that the store spends on that."),
 	CONF_SIZE(conf_store, min_free, "256M", "0", "1T", CONF_RELOAD,
 	    "Free space on the disk below which no new mail is taken, in addition to what the "
 	    "store itself needs to go on."),

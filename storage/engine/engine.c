@@ -509,15 +509,6 @@ engine_hot_copy(struct engine *e, const char *dest)
 	return engine_failed(e) ? ST_CORRUPT : e->ops->hot_copy(e, dest);
 }
 
-enum status
-engine_compact(struct engine *e, unsigned table, struct span from, struct span to,
-    uint64_t *pages_freed)
-{
-	if (engine_failed(e))
-		return ST_CORRUPT;
-	return e->ops->compact(e, table, from, to, pages_freed);
-}
-
 void
 engine_stats(struct engine *e, struct engine_stats *out)
 {

@@ -140,16 +140,30 @@ enum status engine_checkpoint(struct engine *e);
  * on, from any thread but one with an open transaction.  The copy is opened with
  * opts.copy and holds at least what was committed when the call began. */
 enum status engine_hot_copy(struct engine *e, const char *dest);
-/* Closes the gaps in the rows from..to that interleaved growth leaves (to empty: the end).
- * LMDB leaves them: it uses free pages again, and a copy has none.  Any thread; *pages_freed may be NULL. */
-enum status engine_compact(struct engine *e, unsigned table, struct span from,
-    struct span to, uint64_t *pages_freed);
+/* Rows that came between others leave pages half empty, rows that went leave them emptier.  One
+ * call looks at some 64 KiB of the rows whose keys begin with prefix, from *at (empty: the first) on, and
+ * puts them together where their pages are less than three quarters full: half a millisecond, when
+ * they need not be read first.  *at is then where the next call goes on; ST_NOT_FOUND: that was
+ * all.  By the thread that writes, outside of its transactions: so nothing waits for it, and it
+ * for no writer.  Pages that become free are used again.  LMDB has nothing to put together. */
+struct engine_compacted {
+	uint64_t	windows, closed;	/* looked at; that were put together */
+	uint64_t	pages, freed;		/* examined; free now */
+};
+enum status engine_compact(struct engine *e, unsigned table, struct span prefix,
+    struct buf *at, struct engine_compacted *did);
+/* Gives the free pages of a table back to the file system, when an eighth of it or more seems to
+ * be free: what lies behind them is moved to the front.  Takes as long as reading the table, and
+ * is left out for one of more than 512 MiB.  Any thread but the one that writes, which goes on
+ * meanwhile.  ST_UNAVAILABLE: not while a checkpoint or a copy is made. */
+enum status engine_shrink(struct engine *e, unsigned table, uint64_t *pages);
 
 struct engine_stats {
 	uint64_t	commits, aborts, gets, puts, dels, fetches;
 	uint64_t	checkpoints, reader_retries;
 	uint64_t	cache_hits, cache_misses, cache_bytes;
 	uint64_t	log_bytes;		/* written since open */
+	uint64_t	emptied[ENGINE_TABLES_MAX];	/* pages, about, since engine_shrink() */
 };
 void engine_stats(struct engine *e, struct engine_stats *st);
 

@@ -3,9 +3,9 @@
  *
  * The environment is private to the process: its locks and cache are heap memory and
  * gone with it, so a crash needs no clean-up but recovery.  Locking is on, so that a
- * checkpoint, a hot copy and readers run beside the one writer.  A deadlock between the
- * writer and a reader is decided against the reader, which has written nothing and
- * tries again. */
+ * checkpoint, a hot copy, a table that is made smaller and readers run beside the one
+ * writer.  A deadlock with the writer in it is decided against the other, whose priority
+ * is less: a reader tries again, and so does Berkeley DB itself where it moves pages. */
 #include <assert.h>
 #include <db.h>
 #include <errno.h>
@@ -23,12 +23,17 @@
 #define PAGE_BYTES	4096u
 #define FETCH_LEAST	4096u
 #define READ_RETRIES	1000	/* of a reader that lost a deadlock */
+#define WRITER_PRIORITY	1000u	/* of the one that writes; all others have Berkeley DB's 100 */
+#define ROWS_A_PAGE	32u	/* about, for what deleted rows leave */
+#define SHRINK_LEAST	64u	/* free pages */
+#define SHRINK_MOST	((uint64_t)512 << 20)
 
 struct bdb {
 	struct engine	e;
 	DB_ENV		*env;
 	DB		*tables[ENGINE_TABLES_MAX];
 	size_t		n_tables;
+	uint32_t	deleted[ENGINE_TABLES_MAX];	/* rows */
 };
 
 static struct bdb *
@@ -259,6 +264,8 @@ bdb_begin(struct engine *e, void **t)
 	enum status st;
 
 	st = status_of(e, "begin", env->txn_begin(env, NULL, &txn, DB_TXN_NOSYNC));
+	if (st == ST_OK)
+		(void)txn->set_priority(txn, WRITER_PRIORITY);
 	*t = txn;
 	return st;
 }
@@ -327,6 +334,8 @@ bdb_del(struct engine_txn *txn, unsigned table, struct span key)
 	DB *db = table_of(txn->e, table);
 	DBT k = dbt(key);
 
+	if (++bdb_of(txn->e)->deleted[table] % ROWS_A_PAGE == 0)
+		STAT_ADD(txn->e, emptied[table], 1);
 	return status_of(txn->e, "del", db->del(db, txn->t, &k, 0));
 }
 
@@ -541,7 +550,7 @@ bdb_hot_copy(struct engine *e, const char *dest)
 
 static enum status
 bdb_compact(struct engine *e, unsigned table, struct span from, struct span to,
-    uint64_t *pages_freed)
+    unsigned percent, uint32_t pages_most, struct engine_compacted *did)
 {
 	DB *db = table_of(e, table);
 	DBT start = dbt(from), stop = dbt(to);
@@ -549,12 +558,47 @@ bdb_compact(struct engine *e, unsigned table, struct span from, struct span to,
 	int rc;
 
 	memset(&c, 0, sizeof(c));
-	c.compact_fillpercent = 90;
-	rc = db->compact(db, NULL, from.len > 0 ? &start : NULL, to.len > 0 ? &stop : NULL,
-	    &c, DB_FREE_SPACE, NULL);
-	if (pages_freed != NULL)
-		*pages_freed = c.compact_pages_free;
+	c.compact_fillpercent = percent;
+	c.compact_pages = pages_most;
+	rc = db->compact(db, NULL, from.len > 0 ? &start : NULL, &stop, &c, 0, NULL);
+	did->pages += c.compact_pages_examine;
+	did->freed += c.compact_pages_free;
+	STAT_ADD(e, emptied[table], c.compact_pages_free);
 	return status_of(e, "compact", rc);
+}
+
+static uint64_t
+pages_of(DB *db)
+{
+	DB_BTREE_STAT *st = NULL;
+	uint64_t n = 0;
+
+	if (db->stat(db, NULL, &st, DB_FAST_STAT) == 0 && st != NULL)
+		n = st->bt_pagecnt;
+	free(st);
+	return n;
+}
+
+/* How many pages are free nobody knows without reading them all: what was freed here and
+ * what rows were deleted tell whether it is worth it.  The writer cannot be the one that loses
+ * a deadlock: see WRITER_PRIORITY. */
+static enum status
+bdb_shrink(struct engine *e, unsigned table, uint64_t *pages)
+{
+	DB *db = table_of(e, table);
+	uint64_t *emptied = &e->stats.emptied[table], all = pages_of(db), some;
+	DB_COMPACT c;
+	int rc;
+
+	some = __atomic_load_n(emptied, __ATOMIC_RELAXED);
+	if (some < (e->opts.small ? 1 : SHRINK_LEAST) || some < all / 8 || all * bdb_least_fetch(e, table) > SHRINK_MOST)
+		return ST_OK;
+	__atomic_fetch_sub(emptied, some, __ATOMIC_RELAXED);
+	memset(&c, 0, sizeof(c));
+	c.compact_fillpercent = 1;
+	rc = db->compact(db, NULL, NULL, NULL, &c, DB_FREE_SPACE, NULL);
+	*pages = c.compact_pages_truncated;
+	return status_of(e, "shrink", rc);
 }
 
 static void
@@ -582,5 +626,5 @@ const struct engine_ops engine_bdb = {
 	.get = bdb_get, .put = bdb_put, .del = bdb_del,
 	.least_fetch = bdb_least_fetch, .ahead = bdb_ahead, .take = bdb_take, .back = bdb_back,
 	.checkpoint = bdb_checkpoint, .hot_copy = bdb_hot_copy, .pending = bdb_pending,
-	.compact = bdb_compact, .stats = bdb_stats,
+	.compact = bdb_compact, .shrink = bdb_shrink, .stats = bdb_stats,
 };

@@ -546,15 +546,6 @@ lmdb_hot_copy(struct engine *e, const char *dest)
 	return open_status(e, "hot copy", rc);
 }
 
-static enum status
-lmdb_compact(struct engine *e, unsigned table, struct span from, struct span to,
-    uint64_t *pages_freed)
-{
-	if (pages_freed != NULL)
-		*pages_freed = 0;
-	return ST_OK;
-}
-
 static void
 lmdb_stats(struct engine *e, struct engine_stats *out)
 {
@@ -569,5 +560,5 @@ const struct engine_ops engine_lmdb = {
 	.least_fetch = lmdb_least_fetch, .ahead = lmdb_ahead, .take = lmdb_take,
 	.back = lmdb_back,
 	.checkpoint = lmdb_checkpoint, .hot_copy = lmdb_hot_copy, .pending = lmdb_pending,
-	.compact = lmdb_compact, .stats = lmdb_stats,
+	.stats = lmdb_stats,
 };

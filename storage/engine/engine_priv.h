@@ -95,8 +95,13 @@ struct engine_ops {
 	enum status	(*hot_copy)(struct engine *e, const char *dest);
 	/* What was written since the last checkpoint, as `checkpoint_bytes` counts. */
 	uint64_t	(*pending)(struct engine *e);
+	/* Fills pages of the rows from..to that are emptier than that many per cent, until so many
+	 * pages are free.  NULL: there is nothing to do. */
 	enum status	(*compact)(struct engine *e, unsigned table, struct span from,
-			    struct span to, uint64_t *pages_freed);
+			    struct span to, unsigned percent, uint32_t pages_most,
+			    struct engine_compacted *did);
+	/* With copy_lock held.  NULL: likewise. */
+	enum status	(*shrink)(struct engine *e, unsigned table, uint64_t *pages);
 	void		(*stats)(struct engine *e, struct engine_stats *st);
 };
 extern const struct engine_ops engine_bdb, engine_lmdb;

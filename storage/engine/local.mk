@@ -2,7 +2,7 @@ noinst_LIBRARIES += storage/engine/libengine.a
 storage_engine_libengine_a_SOURCES = \
 	storage/engine/cursor.c \
 	storage/engine/engine.c storage/engine/engine.h \
-	storage/engine/engine_bdb.c \
+	storage/engine/compact.c storage/engine/engine_bdb.c \
 	storage/engine/engine_priv.h \
 	storage/engine/lmdb_checkpoint.c storage/engine/lmdb_checkpoint.h \
 	storage/engine/roster.c storage/engine/roster.h

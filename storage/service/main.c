@@ -132,6 +132,8 @@ fill_conf(const struct stored *sd, struct service_conf *cf)
 	cf->undelete_max_bytes = s->undelete_max_bytes;
 	cf->history_max = s->history_max;
 	cf->recount_s = s->recount_time_s;
+	cf->compact_s = s->compact_time_s;
+	cf->compact_share = s->compact_share;
 	cf->staged_s = s->staged_time_s;
 	add_retention(&sd->conf->retention, cf);
 	cf->quota_bytes = sd->conf->quota.storage_bytes;

@@ -63,6 +63,7 @@ service_configure(struct service *svc, const struct service_conf *cf)
 	take_conf(svc, cf);
 	svc->cf.shard = shard;
 	chores_wanted(svc);	/* another rule may be due */
+	compact_wanted(svc);
 }
 
 int64_t
@@ -164,6 +165,7 @@ service_open(struct loop *l, const struct service_conf *cf, const char *dir,
 	upgrades_start(svc);
 	packing_start(svc);
 	stock_start(svc);
+	compact_start(svc);
 	*out = svc;
 	return ST_OK;
 }
@@ -208,6 +210,7 @@ service_close(struct service **svcp)
 		upgrades_stop(svc);
 		packing_stop(svc);
 		stock_stop(svc);
+		compact_stop(svc);
 	}
 	fsck_stop(svc);
 	index_stop(svc);
@@ -241,6 +244,7 @@ service_close(struct service **svcp)
 	leases_fini(svc);
 	buf_fini(&svc->outcomes);
 	chores_free(svc);
+	compact_free(svc);
 	service_conf_fini(&svc->cf);
 	mem_free(&svc->dir);
 	mem_free(&svc);
@@ -286,6 +290,7 @@ service_stats(struct service *svc, struct buf *out)
 	copies_stats(svc, out);
 	chores_stats(svc, out);
 	reclaim_stats(svc, out);
+	compact_stats(svc, out);
 	stock_stats(svc, out);
 }
 

@@ -174,6 +174,7 @@ struct service {
 	struct chores		*chores;
 	struct loop_timer	*upgrade_timer;	/* while records are renewed */
 	struct stock		*stock;
+	struct compact		*compact;
 	/* packing */
 	struct loop_timer	*packing_timer;
 	struct state_packing	 packing_at;
@@ -316,6 +317,15 @@ void packing_stop(struct service *svc);
 void stock_start(struct service *svc);
 void stock_stats(struct service *svc, struct buf *out);
 void stock_stop(struct service *svc);
+
+/* compact.c */
+void compact_start(struct service *svc);
+/* Another compact-time may be in force. */
+void compact_wanted(struct service *svc);
+/* No more of it; compact_free() follows when the background thread has ended. */
+void compact_stop(struct service *svc);
+void compact_free(struct service *svc);
+void compact_stats(const struct service *svc, struct buf *out);
 
 /* upgrades.c */
 void upgrades_start(struct service *svc);

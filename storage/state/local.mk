@@ -7,6 +7,7 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/stage.c \
 	storage/state/check.c \
 	storage/state/cold.c storage/state/cold.h storage/state/pack.c storage/state/pack.h \
+	storage/state/compact.c storage/state/compact.h \
 	storage/state/columns.c storage/state/read_priv.h \
 	storage/state/copy.c \
 	storage/state/directory.c \

@@ -9,6 +9,9 @@
  *	meta      "shard"                           struct rec_meta
  *	          "position"                        journal position applied
  *	          "schema"                          struct rec_schema; none: schema 1
+ *	          "compact"                         see compact.c: when the last walk began, where
+ *	                                            it is
+ *	          "compacted", account              u64 modseq, horizon, messages as they were then
  *	account   account                           struct rec_account
  *	keyword   account, bit u8                   name
  *	mailbox   account, mailbox                  struct rec_mailbox; also of deleted ones

@@ -16,3 +16,7 @@ UNIT_TESTS += t/crash/test_copies_disk
 t_crash_test_copies_disk_SOURCES = t/crash/test_copies_disk.c t/crash/disk.c t/crash/disk.h \
 	t/unit/storage/rig.c t/unit/storage/rig.h
 t_crash_test_copies_disk_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/crash/test_compact_disk
+t_crash_test_compact_disk_SOURCES = t/crash/test_compact_disk.c t/crash/disk.c t/crash/disk.h \
+	t/unit/storage/statekit.c t/unit/storage/statekit.h
+t_crash_test_compact_disk_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)

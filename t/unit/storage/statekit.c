@@ -28,7 +28,7 @@ open_engine(struct kit *k)
 }
 
 void
-kit_open(struct kit *k)
+kit_folder(struct kit *k)
 {
 	memset(k, 0, sizeof(*k));
 	strcpy(k->dir, "/tmp/mansio-state-XXXXXX");
@@ -36,11 +36,23 @@ kit_open(struct kit *k)
 	k->account = 7;
 	k->time_ms = 1700000000000;
 	k->body = 4096;
+}
+
+void
+kit_start(struct kit *k)
+{
 	open_engine(k);
 }
 
-static void
-shut(struct kit *k)
+void
+kit_open(struct kit *k)
+{
+	kit_folder(k);
+	kit_start(k);
+}
+
+void
+kit_shut(struct kit *k)
 {
 	state_close(&k->s);
 	OK(engine_close(&k->e));
@@ -49,7 +61,7 @@ shut(struct kit *k)
 void
 kit_reopen(struct kit *k)
 {
-	shut(k);
+	kit_shut(k);
 	open_engine(k);
 }
 
@@ -65,7 +77,7 @@ remove_one(const char *path, const struct stat *sb, int type, struct FTW *ftw)
 void
 kit_close(struct kit *k)
 {
-	shut(k);
+	kit_shut(k);
 	state_result_fini(&k->r);
 	buf_fini(&k->log);
 	nftw(k->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);

@@ -26,6 +26,11 @@ struct kit {
 
 void kit_open(struct kit *k);
 void kit_close(struct kit *k);
+/* kit_open() in two steps: the folder, which is k->dir from then on, and what lies there. */
+void kit_folder(struct kit *k);
+void kit_start(struct kit *k);
+/* Closes; the folder stays. */
+void kit_shut(struct kit *k);
 void kit_reopen(struct kit *k);
 /* Applies in a transaction of its own; returns the verdict. */
 enum status kit_apply(struct kit *k, struct op *op);

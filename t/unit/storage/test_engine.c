@@ -1,6 +1,7 @@
 /* The engine's contract, over each engine that is built in. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -383,26 +384,158 @@ a_hot_copy_opens_with_what_was_committed(void **state)
 }
 
 static void
+delete_but_each(struct engine *e, uint32_t from, uint32_t to, uint32_t each)
+{
+	struct engine_txn *t;
+	char k[4];
+
+	assert_int_equal(engine_begin(e, &t), ST_OK);
+	for (uint32_t i = from; i < to; i++)
+		if (i % each != 0)
+			assert_int_equal(engine_del(t, ROWS, key32(k, i)), ST_OK);
+	assert_int_equal(engine_commit(&t), ST_OK);
+}
+
+static void
+compact_all(struct engine *e, struct span prefix, struct engine_compacted *did)
+{
+	struct buf at = { 0 };
+	enum status st;
+
+	memset(did, 0, sizeof(*did));
+	while ((st = engine_compact(e, ROWS, prefix, &at, did)) == ST_OK)
+		;
+	assert_int_equal(st, ST_NOT_FOUND);
+	buf_fini(&at);
+}
+
+static void
 compaction_and_numbers_work_on_a_live_engine(void **state)
 {
 	struct engine *e = open_ok(&opts);
+	struct engine_compacted did;
 	struct engine_stats st;
-	struct engine_txn *t;
-	uint64_t freed;
-	char k[4];
 
 	put_rows(e, 0, 5000, 64);
-	assert_int_equal(engine_begin(e, &t), ST_OK);
-	for (uint32_t i = 0; i < 5000; i++)
-		if (i % 8 != 0)
-			assert_int_equal(engine_del(t, ROWS, key32(k, i)), ST_OK);
-	assert_int_equal(engine_commit(&t), ST_OK);
-	assert_int_equal(engine_compact(e, ROWS, SPAN_NONE, SPAN_NONE, &freed), ST_OK);
-	assert_true(freed > 10 || opts.kind == ENGINE_LMDB);
+	delete_but_each(e, 0, 5000, 8);
+	compact_all(e, SPAN_NONE, &did);
+	assert_true((did.freed > 10 && did.closed > 0) || opts.kind == ENGINE_LMDB);
 	assert_int_equal(count_rows(e, SPAN_NONE), 625);
+	compact_all(e, SPAN_NONE, &did);
+	assert_int_equal(did.closed, 0);
 	engine_stats(e, &st);
 	assert_int_equal(st.commits, 2);
 	assert_true(st.log_bytes > 5000 * 64);
+	assert_int_equal(engine_close(&e), ST_OK);
+}
+
+static void
+compaction_leaves_rows_of_other_prefixes_and_full_pages_alone(void **state)
+{
+	struct engine *e = open_ok(&opts);
+	struct engine_compacted did;
+
+	put_rows(e, 0, 1u << 17, 40);		/* keys 00 00.. and 00 01.. */
+	delete_but_each(e, 0, 1u << 16, 8);
+	compact_all(e, span("\0\1", 2), &did);
+	assert_int_equal(did.freed, 0);
+	compact_all(e, span("\0\0", 2), &did);
+	assert_true(did.freed > 300 || opts.kind == ENGINE_LMDB);
+	assert_int_equal(count_rows(e, span("\0\0", 2)), (1u << 16) / 8);
+	assert_int_equal(count_rows(e, span("\0\1", 2)), 1u << 16);
+	assert_int_equal(engine_close(&e), ST_OK);
+}
+
+static off_t
+table_size(void)
+{
+	char path[160];
+	struct stat sb;
+
+	snprintf(path, sizeof(path), "%s/rows.db", dir);
+	return stat(path, &sb) == 0 ? sb.st_size : 0;
+}
+
+static void
+pages_that_are_free_go_back_to_the_file_system(void **state)
+{
+	struct engine *e = open_ok(&opts);
+	struct engine_compacted did;
+	uint64_t pages = 0;
+	off_t before;
+
+	put_rows(e, 0, 20000, 64);
+	assert_int_equal(engine_shrink(e, ROWS, &pages), ST_OK);
+	assert_int_equal(pages, 0);
+	delete_but_each(e, 0, 20000, 8);
+	compact_all(e, SPAN_NONE, &did);
+	assert_int_equal(engine_checkpoint(e), ST_OK);
+	before = table_size();
+	assert_int_equal(engine_shrink(e, ROWS, &pages), ST_OK);
+	assert_int_equal(engine_checkpoint(e), ST_OK);
+	if (opts.kind == ENGINE_BDB) {
+		assert_true(pages > 300);
+		assert_true(table_size() * 3 < before);
+	}
+	assert_int_equal(count_rows(e, SPAN_NONE), 2500);
+	assert_int_equal(engine_shrink(e, ROWS, &pages), ST_OK);
+	assert_int_equal(pages, 0);
+	assert_int_equal(engine_close(&e), ST_OK);
+	e = open_ok(&opts);
+	assert_int_equal(count_rows(e, SPAN_NONE), 2500);
+	assert_int_equal(engine_close(&e), ST_OK);
+}
+
+struct shrinker {
+	struct engine	*e;
+	bool		stop;		/* atomic */
+	uint64_t	pages;
+	enum status	st;
+};
+
+static void *
+shrink_on(void *arg)
+{
+	struct shrinker *s = arg;
+
+	while (!__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE) && s->st == ST_OK) {
+		uint64_t n;
+
+		s->st = engine_shrink(s->e, ROWS, &n);
+		if (s->st == ST_UNAVAILABLE)
+			s->st = ST_OK;
+		s->pages += n;
+	}
+	return NULL;
+}
+
+/* Were the writer ever the one that loses, put_rows() would say so. */
+static void
+the_writer_goes_on_and_never_loses_while_a_table_is_made_smaller(void **state)
+{
+	unsigned rounds = getenv("MANSIO_FULL") != NULL ? 200 : 12;
+	struct engine *e = open_ok(&opts);
+	struct shrinker s = { .e = e };
+	struct engine_compacted did;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, shrink_on, &s), 0);
+	for (unsigned i = 0; i < rounds; i++) {
+		for (uint32_t at = 0; at < 6000; at += 250)
+			put_rows(e, at, at + 250, 64 + i % 3 * 16);
+		for (uint32_t at = 0; at < 6000; at += 500)
+			delete_but_each(e, at, at + 500, 8);
+		assert_int_equal(count_rows(e, SPAN_NONE), 750);
+		if (i % 3 == 0)
+			compact_all(e, SPAN_NONE, &did);
+	}
+	__atomic_store_n(&s.stop, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	assert_int_equal(s.st, ST_OK);
+	assert_int_equal(count_rows(e, SPAN_NONE), 750);
+	assert_int_equal(engine_close(&e), ST_OK);
+	e = open_ok(&opts);
+	assert_int_equal(count_rows(e, SPAN_NONE), 750);
 	assert_int_equal(engine_close(&e), ST_OK);
 }
 
@@ -848,6 +981,9 @@ test_kind(enum engine_kind kind)
 		T(after_kill_9_it_opens_at_a_committed_position),
 		T(a_hot_copy_opens_with_what_was_committed),
 		T(compaction_and_numbers_work_on_a_live_engine),
+		T(compaction_leaves_rows_of_other_prefixes_and_full_pages_alone),
+		T(pages_that_are_free_go_back_to_the_file_system),
+		T(the_writer_goes_on_and_never_loses_while_a_table_is_made_smaller),
 		T(a_missing_folder_is_not_called_damage),
 		T(a_folder_of_another_engine_is_refused_and_left_alone),
 	};

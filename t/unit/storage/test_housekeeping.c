@@ -8,6 +8,7 @@
 #include "common/util/clock.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "storage/state/compact.h"
 #include "storage/state/housekeeping.h"
 #include "storage/state/state_priv.h"
 #include "t/unit/storage/rig.h"
@@ -471,6 +472,82 @@ accounts_are_counted_anew(void **state)
 	store_close(&s);
 }
 
+/* Three mailboxes that grow in turn: each leaves pages half empty. */
+static void
+grow_in_turn(struct store *s, unsigned n)
+{
+	static const char *const paths[] = { "INBOX", "Sent", "Drafts" };
+
+	for (unsigned i = 0; i < n; i++) {
+		OK(rig_append(&rig, s, paths[i % 3], SPAN_LIT("Subject: x\r\n\r\n"), &a));
+		uidset_fini(&a.uids);
+	}
+}
+
+static void
+gaps_are_closed_in_their_time_and_the_account_stays_as_it_was(void **state)
+{
+	bool bdb = rig.cf.engine == ENGINE_BDB;
+	unsigned char before[32], after[32];
+	struct store *s;
+	uint64_t walks;
+
+	rig_start(&rig);
+	s = rig_channel(&rig, 23, NULL, NULL);
+	grow_in_turn(s, 600);
+	OK(state_hash(service_state(rig.svc), 23, before));
+	assert_int_equal(stat_of("compact_walks="), 0);
+	rig.cf.compact_s = 1;
+	rig.cf.compact_share = 50;
+	service_configure(rig.svc, &rig.cf);
+	run_until("compact_walks=", 2);
+	assert_true(stat_of("compact_accounts=") >= 1);
+	assert_true(stat_of("compact_windows_closed=") > 0 || !bdb);
+	assert_true(stat_of("compact_pages_freed=") > 5 || !bdb);
+	OK(state_hash(service_state(rig.svc), 23, after));
+	assert_memory_equal(before, after, 32);
+	/* It is not gone through again for nothing. */
+	walks = stat_of("compact_accounts=");
+	run_until("compact_walks=", 4);
+	assert_int_equal(stat_of("compact_accounts="), walks);
+	store_close(&s);
+	rig_stop(&rig);
+	rig_start(&rig);
+	run_until("compact_walks=", 1);
+	assert_int_equal(stat_of("compact_accounts="), 0);
+	OK(state_hash(service_state(rig.svc), 23, after));
+	assert_memory_equal(before, after, 32);
+}
+
+static void
+where_the_gaps_are_closed_is_kept_for_the_next_process(void **state)
+{
+	struct state_compact c = { 0 }, got;
+	int64_t begun_s = 77;
+	bool more;
+
+	for (uint64_t id = 8; id < 20; id++)
+		OK(kit_account(k, id));
+	OK(state_compact_load(k->s, &begun_s, &got));
+	assert_int_equal(begun_s, 0);
+	while (c.account < 12)
+		OK(state_compact(k->s, &c, 0, &more));
+	OK(state_compact_save(k->s, 4711, &c));
+	kit_reopen(k);
+	OK(state_compact_load(k->s, &begun_s, &got));
+	assert_int_equal(begun_s, 4711);
+	assert_int_equal(got.account, 12);
+	for (more = true; more;)
+		OK(state_compact(k->s, &got, 0, &more));
+	assert_int_equal(got.account, UINT64_MAX);
+	/* In meta alone: what kit_end() compares knows nothing of it. */
+	OK(engine_begin(k->e, &k->s->txn));
+	OK(engine_del(k->s->txn, TAB_META, SPAN_LIT("compact")));
+	OK(engine_commit(&k->s->txn));
+	state_compact_fini(&c);
+	state_compact_fini(&got);
+}
+
 static void
 a_body_whose_next_piece_does_not_come_is_given_up(void **state)
 {
@@ -510,6 +587,8 @@ main(void)
 		KIT(mailboxes_are_walked_by_id_without_deleted_ones),
 		KIT(a_recount_finds_what_the_counters_do_not_say),
 		KIT(a_mailbox_that_changes_meanwhile_is_counted_again_and_then_left_out),
+		KIT(where_the_gaps_are_closed_is_kept_for_the_next_process),
+		RIG(gaps_are_closed_in_their_time_and_the_account_stays_as_it_was),
 		RIG(mailboxes_lose_old_mail_by_their_role_and_by_their_path),
 		RIG(more_than_one_operation_may_take_goes_in_parts),
 		RIG(history_is_limited_in_number_and_in_bytes),
