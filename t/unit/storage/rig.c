@@ -156,7 +156,7 @@ rig_ticket(struct rig *r, uint64_t account)
 {
 	struct ticket t = { .account = account, .shard = RIG_SHARD, .role = STORE_ROLE_ACCESS,
 		.rights = RIGHT_ALL, .slot = 1, .generation = 1, .epoch = 1,
-		.expires_s = clock_wall_s() + 600 };
+		.expires_s = clock_wall_s() + 86400 };	/* a long run too */
 
 	r->last_ticket++;
 	memcpy(t.id, &r->last_ticket, sizeof(r->last_ticket));
