@@ -126,7 +126,7 @@ put_words(struct json_writer *w, struct span text, bool words)
 		return;
 	}
 	mime_words_decode_strict(text, words, &out);
-	json_string(w, span_trim(buf_span(&out)));
+	json_string(w, buf_span(&out));
 	buf_fini(&out);
 }
 
@@ -159,26 +159,32 @@ is_dot_atom(struct span s)
 }
 
 /* The reader of addresses takes quotes away that a local part needs. */
+void
+header_addr_spec(const struct mime_addr *a, struct buf *out)
+{
+	if (a->domain.len == 0 || is_dot_atom(a->local))
+		buf_add_span(out, a->local);
+	else {
+		buf_add_c(out, '"');
+		for (size_t i = 0; i < a->local.len; i++) {
+			if (a->local.p[i] == '"' || a->local.p[i] == '\\')
+				buf_add_c(out, '\\');
+			buf_add_c(out, a->local.p[i]);
+		}
+		buf_add_c(out, '"');
+	}
+	if (a->domain.len > 0) {
+		buf_add_c(out, '@');
+		buf_add_span(out, a->domain);
+	}
+}
+
 static void
 put_addr_spec(struct json_writer *w, const struct mime_addr *a)
 {
 	struct buf out = { 0 };
 
-	if (a->domain.len == 0 || is_dot_atom(a->local))
-		buf_add_span(&out, a->local);
-	else {
-		buf_add_c(&out, '"');
-		for (size_t i = 0; i < a->local.len; i++) {
-			if (a->local.p[i] == '"' || a->local.p[i] == '\\')
-				buf_add_c(&out, '\\');
-			buf_add_c(&out, a->local.p[i]);
-		}
-		buf_add_c(&out, '"');
-	}
-	if (a->domain.len > 0) {
-		buf_add_c(&out, '@');
-		buf_add_span(&out, a->domain);
-	}
+	header_addr_spec(a, &out);
 	put_words(w, buf_span(&out), false);
 	buf_fini(&out);
 }
@@ -368,8 +374,8 @@ put_urls(struct json_writer *w, struct arena *a, struct span value)
 		json_end_array(w);
 }
 
-static void
-civil(int64_t days, int64_t *y, unsigned *m, unsigned *d)
+void
+header_civil(int64_t days, int64_t *y, unsigned *m, unsigned *d)
 {
 	int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
 	uint64_t doe = (uint64_t)(z - era * 146097);
@@ -392,7 +398,7 @@ header_put_date(struct json_writer *w, int64_t sec, int zone_min)
 		rest += 86400;
 		days--;
 	}
-	civil(days, &y, &m, &d);
+	header_civil(days, &y, &m, &d);
 	if (y < 0 || y > 9999 || zone >= 24 * 60) {
 		json_null(w);
 		return;

@@ -9,6 +9,7 @@
 #include "common/json/writer.h"
 #include "common/mime/address.h"
 #include "common/util/arena.h"
+#include "common/util/buf.h"
 #include "common/util/span.h"
 
 enum header_form {
@@ -42,5 +43,9 @@ void header_put_all(struct json_writer *w, struct arena *a, struct span block);
 void header_put_text(struct json_writer *w, struct span text);
 void header_put_addr(struct json_writer *w, const struct mime_addr *a);
 void header_put_date(struct json_writer *w, int64_t sec, int zone_min);
+/* "local@domain" as it stands in a message, appended. */
+void header_addr_spec(const struct mime_addr *a, struct buf *out);
+/* The date of a day since 1970-01-01. */
+void header_civil(int64_t days, int64_t *y, unsigned *m, unsigned *d);
 
 #endif

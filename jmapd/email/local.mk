@@ -1,4 +1,9 @@
 jmapd_libjmapd_a_SOURCES += \
-	jmapd/email/header.c jmapd/email/header.h jmapd/email/object.c jmapd/email/object.h \
-	jmapd/email/part.c jmapd/email/part.h jmapd/email/pass.c jmapd/email/pass.h \
-	jmapd/email/want.c jmapd/email/want.h
+	jmapd/email/bodies.c jmapd/email/bodies.h \
+	jmapd/email/compose.c jmapd/email/compose.h jmapd/email/compose_priv.h \
+	jmapd/email/compose_read.c jmapd/email/field_out.c jmapd/email/field_out.h \
+	jmapd/email/get.c \
+	jmapd/email/header.c jmapd/email/header.h jmapd/email/load.c jmapd/email/load.h \
+	jmapd/email/methods.h jmapd/email/object.c jmapd/email/object.h \
+	jmapd/email/parse.c jmapd/email/part.c jmapd/email/part.h jmapd/email/pass.c \
+	jmapd/email/pass.h jmapd/email/want.c jmapd/email/want.h
