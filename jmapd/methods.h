@@ -9,4 +9,8 @@ extern const struct jmap_method *const jmap_all_methods[];
 
 extern const struct jmap_method jmap_core_methods[];	/* jmapd/core/echo.c */
 
+extern const struct jmap_method jmap_mailbox_methods[];	/* jmapd/mailbox/methods.c */
+extern const struct jmap_method jmap_thread_methods[];	/* jmapd/thread/thread.c */
+extern const struct jmap_method jmap_quota_methods[];	/* jmapd/quota/quota.c */
+
 #endif

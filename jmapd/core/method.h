@@ -105,6 +105,8 @@ bool jmap_call_full(const struct jmap_call *c);
  * onSuccessDestroyOriginal).  args: JSON text, copied; its accountId is judged as a client's. */
 void jmap_call_then(struct jmap_call *c, const char *method, struct span args);
 
+/* `using` names the capability. */
+bool jmap_call_uses(const struct jmap_call *c, const char *capability);
 /* The mirror of the call's account, made when it is first asked for. */
 struct mirror *jmap_call_mirror(struct jmap_call *c);
 

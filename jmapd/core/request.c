@@ -401,6 +401,12 @@ open_call(struct jmap_request *rq)
 	rq->call.request = rq;
 }
 
+bool
+jmap_call_uses(const struct jmap_call *c, const char *capability)
+{
+	return (c->request->using >> capability_bit(span_str(capability)) & 1) != 0;
+}
+
 static void
 next_call(struct jmap_request *rq)
 {
@@ -416,7 +422,7 @@ next_call(struct jmap_request *rq)
 		jmap_call_error(&rq->call, "unknownMethod", "this server has no such method");
 		return;
 	}
-	if (!(rq->using >> capability_bit(span_str(m->capability)) & 1)) {
+	if (!jmap_call_uses(&rq->call, m->capability)) {
 		jmap_call_error(&rq->call, "unknownMethod",
 		    "`using` does not name the capability of this method, %s", m->capability);
 		return;

@@ -1,0 +1,1 @@
+jmapd_libjmapd_a_SOURCES += jmapd/thread/thread.c
