@@ -3,6 +3,9 @@ noinst_LIBRARIES += jmapd/libjmapd.a
 jmapd_libjmapd_a_SOURCES = jmapd/account.c jmapd/account.h jmapd/methods.c jmapd/methods.h
 
 include jmapd/core/local.mk
+include jmapd/mailbox/local.mk
+include jmapd/quota/local.mk
+include jmapd/thread/local.mk
 include jmapd/email/local.mk
 
 jmapd_libjmapd_a_SOURCES += \

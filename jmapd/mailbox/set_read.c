@@ -5,6 +5,7 @@
 #include "common/mail/mailbox_name.h"
 #include "common/mail/unicode.h"
 #include "common/util/mem.h"
+#include "jmapd/core/ids.h"
 #include "jmapd/mailbox/set_priv.h"
 
 #define ORDER_MAX 2147483647u
