@@ -4,13 +4,10 @@
  * give the whole ones before anything is sorted. */
 #include "imapd/sorter.h"
 
-#include "common/mime/charset.h"
-#include "common/mime/field.h"
 #include "common/util/clock.h"
 #include "common/util/mem.h"
-#include "common/util/table.h"
 #include "storage/client/columns.h"
-#include "storage/client/order.h"
+#include "storage/client/sort_texts.h"
 
 struct sorter {
 	struct sort_job		job;
@@ -28,15 +25,10 @@ struct sorter {
 	size_t			next;		/* index that the next one read has, most likely */
 	unsigned char		*scores;
 	bool			*here;		/* the store still has it */
-	/* nc of each for every message */
-	uint64_t		*prefix;
-	struct order_text	*text;
-	bool			*cut;
-	struct buf		texts;
+	struct sort_texts	keys;		/* nc of each for every message */
 	struct uidset		undated;	/* no valid Date: INTERNALDATE is read for them */
 	bool			whole;		/* the second reading: LIST blobs */
 	bool			dating;		/* the last reading: rows of the undated */
-	bool			over;		/* too much to hold */
 	struct store_call	*call;		/* of annotations */
 	size_t			noted;		/* criteria whose annotations were read */
 	struct order		*order;
@@ -59,35 +51,11 @@ later(struct sorter *s, void (*step)(struct sorter *s))
 
 /* ---- keys ---- */
 
-static uint64_t
-prefix_of(struct span text)
-{
-	unsigned char b[8] = { 0 };
-
-	if (text.len > 0)
-		memcpy(b, text.p, text.len < 8 ? text.len : 8);
-	return get_be64((const char *)b);
-}
-
 /* Numbers that may be negative, in the order of unsigned ones. */
 static uint64_t
 ordered(int64_t v)
 {
 	return (uint64_t)v ^ UINT64_C(1) << 63;
-}
-
-static void
-set_text(struct sorter *s, size_t k, struct span text, bool cut)
-{
-	if (s->texts.len + text.len > SORT_BYTES_MAX) {
-		s->over = true;
-		return;
-	}
-	s->cut[k] = cut;
-	s->prefix[k] = prefix_of(text);
-	s->text[k].len = (uint32_t)text.len;
-	s->text[k].at = (uint32_t)s->texts.len;
-	buf_add_span(&s->texts, text);
 }
 
 static enum mime_column
@@ -124,52 +92,6 @@ know_criteria(struct sorter *s)
 	}
 }
 
-static bool
-first_address(struct mime_seq list, struct mime_addr *a)
-{
-	while (mime_seq_addr(&list, a)) {
-		if (a->kind != MIME_ADDR_GROUP_END)
-			return true;
-	}
-	return false;
-}
-
-/* RFC 5957 §3: the name, or else mailbox@host. */
-static void
-put_display(const struct mime_addr *a, struct buf *out)
-{
-	if (a->name.len > 0) {
-		mime_words_decode(a->name, out);
-		return;
-	}
-	buf_add_span(out, a->local);
-	if (a->domain.len > 0) {
-		buf_add_c(out, '@');
-		buf_add_span(out, a->domain);
-	}
-}
-
-/* The whole text, mapped by the collation. */
-static void
-list_text(struct sorter *s, enum imap_sort_key key, const struct mime_list *l, struct buf *out)
-{
-	enum mime_addr_list which = key == IMAP_SORT_CC ? MIME_CC :
-	    key == IMAP_SORT_TO || key == IMAP_SORT_DISPLAY_TO ? MIME_TO : MIME_FROM;
-	struct mime_addr a;
-	struct buf plain = { 0 };
-
-	if (key == IMAP_SORT_SUBJECT)
-		buf_add_span(&plain, l->base_subject);
-	else if (!first_address(l->env.lists[which], &a))
-		;
-	else if (key == IMAP_SORT_DISPLAY_FROM || key == IMAP_SORT_DISPLAY_TO)
-		put_display(&a, &plain);
-	else
-		buf_add_span(&plain, a.local);
-	search_map(s->job.collation, buf_span(&plain), out);
-	buf_fini(&plain);
-}
-
 static void
 take_list(struct sorter *s, size_t i, const struct mime_list *l)
 {
@@ -179,13 +101,13 @@ take_list(struct sorter *s, size_t i, const struct mime_list *l)
 		struct buf text = { 0 };
 
 		if (key == IMAP_SORT_DATE && l->has_sent)
-			s->prefix[k] = ordered(l->sent_s);
+			s->keys.prefix[k] = ordered(l->sent_s);
 		else if (key == IMAP_SORT_DATE)
 			uidset_add(&s->undated, s->uids[i]);
 		if (!s->is_text[c])
 			continue;
-		list_text(s, key, l, &text);
-		set_text(s, k, buf_span(&text), false);
+		sort_list_text(s->column[c], s->job.collation, l, &text);
+		sort_texts_set(&s->keys, k, buf_span(&text), false);
 		buf_fini(&text);
 	}
 }
@@ -203,12 +125,12 @@ take_columns(struct sorter *s, size_t i, const struct span *col)
 
 		if (key == IMAP_SORT_DATE) {
 			if (mime_column_sent(col[MIME_COL_SENT], &sent_s, &zone))
-				s->prefix[k] = ordered(sent_s);
+				s->keys.prefix[k] = ordered(sent_s);
 			else
 				uidset_add(&s->undated, s->uids[i]);
 		} else if (s->is_text[c]) {
 			mime_column_text(col[s->column[c]], &text, &cut);
-			set_text(s, k, text, cut);
+			sort_texts_set(&s->keys, k, text, cut);
 		}
 	}
 }
@@ -223,9 +145,9 @@ take_row(struct sorter *s, size_t i, const struct store_row *row)
 		size_t k = i * s->nc + c;
 
 		if (key == IMAP_SORT_ARRIVAL || (key == IMAP_SORT_DATE && s->dating))
-			s->prefix[k] = ordered(row->received_s);
+			s->keys.prefix[k] = ordered(row->received_s);
 		else if (key == IMAP_SORT_SIZE)
-			s->prefix[k] = row->size;
+			s->keys.prefix[k] = row->size;
 	}
 }
 
@@ -269,12 +191,6 @@ on_message(void *arg, uint32_t uid, const struct store_row *row, const struct sp
 
 /* ---- order ---- */
 
-static struct span
-text_at(const struct sorter *s, size_t k)
-{
-	return span_sub(buf_span(&s->texts), s->text[k].at, s->text[k].len);
-}
-
 static void
 end(struct sorter *s)
 {
@@ -311,7 +227,7 @@ put_in_order(struct sorter *s)
 static void
 start_order(struct sorter *s)
 {
-	const struct order_keys keys = { s->n, s->nc, s->prefix, s->text, s->texts.data,
+	const struct order_keys keys = { s->n, s->nc, s->keys.prefix, s->keys.text, s->keys.texts.data,
 	    s->compares, s->reverse };
 
 	s->order = order_new(&keys);
@@ -320,34 +236,17 @@ start_order(struct sorter *s)
 
 /* ---- cut texts ---- */
 
-/* Messages whose cut texts begin like another's: by the first bytes that all cut ones have. */
+struct cut_ones {
+	const struct sorter	*s;
+	struct uidset		*uids;
+};
+
 static void
-find_cut(struct sorter *s, size_t c, struct uidset *uids)
+add_cut(void *arg, size_t row)
 {
-	size_t shortest = SIZE_MAX;
-	struct table seen = { 0 };
+	struct cut_ones *c = arg;
 
-	for (size_t i = 0; i < s->n; i++) {
-		if (s->cut[i * s->nc + c] && s->text[i * s->nc + c].len < shortest)
-			shortest = s->text[i * s->nc + c].len;
-	}
-	if (shortest == SIZE_MAX)
-		return;
-	for (size_t i = 0; i < s->n; i++) {
-		size_t k = i * s->nc + c, before;
-		struct span head = span_sub(text_at(s, k), 0, shortest);
-
-		if (head.len < shortest)
-			continue;
-		before = (size_t)(uintptr_t)table_put(&seen, head, (void *)(uintptr_t)(i + 1));
-		if (before == 0)
-			continue;
-		if (s->cut[k])
-			uidset_add(uids, s->uids[i]);
-		if (s->cut[(before - 1) * s->nc + c])
-			uidset_add(uids, s->uids[before - 1]);
-	}
-	table_fini(&seen, NULL, NULL);
+	uidset_add(c->uids, c->s->uids[row]);
 }
 
 static void on_read(void *arg, enum status st);
@@ -363,7 +262,7 @@ take_annotation(struct sorter *s, const struct store_annotation *a)
 	if (i == s->n)
 		return;
 	search_map(s->job.collation, a->value, &text);
-	set_text(s, i * s->nc + s->noted, buf_span(&text), false);
+	sort_texts_set(&s->keys, i * s->nc + s->noted, buf_span(&text), false);
 	buf_fini(&text);
 }
 
@@ -443,9 +342,10 @@ on_read(void *arg, enum status st)
 {
 	struct sorter *s = arg;
 	struct uidset cut = { 0 };
+	struct cut_ones cutting = { s, &cut };
 
 	columns_reader_free(&s->columns);
-	if (st == ST_OK && s->over)
+	if (st == ST_OK && s->keys.over)
 		st = ST_LIMIT;
 	if (st != ST_OK) {
 		s->done(s->arg, st);
@@ -453,7 +353,7 @@ on_read(void *arg, enum status st)
 	}
 	for (size_t c = 0; c < s->nc && !s->whole && !s->dating && s->noted == 0; c++) {
 		if (s->is_text[c])
-			find_cut(s, c, &cut);
+			sort_texts_alike(&s->keys, c, add_cut, &cutting);
 	}
 	if (!uidset_empty(&cut)) {
 		read_whole(s, &cut);
@@ -516,9 +416,7 @@ sorter_start(const struct sort_job *job, const struct search_found *found,
 	s->n = n;
 	s->uids = mem_array(n + 1, sizeof(*s->uids));
 	s->here = mem_array(n + 1, sizeof(*s->here));
-	s->prefix = mem_array(n * s->nc + 1, sizeof(*s->prefix));
-	s->text = mem_array(n * s->nc + 1, sizeof(*s->text));
-	s->cut = mem_array(n * s->nc + 1, sizeof(*s->cut));
+	sort_texts_init(&s->keys, n, s->nc);
 	for (size_t i = 0; i < found->uids.n; i++) {
 		const struct uidrange *r = &found->uids.r[i];
 
@@ -530,7 +428,7 @@ sorter_start(const struct sort_job *job, const struct search_found *found,
 	for (size_t c = 0; c < s->nc; c++) {
 		/* the highest score comes first */
 		for (size_t i = 0; s->criteria[c].key == IMAP_SORT_RELEVANCY && i < n; i++)
-			s->prefix[i * s->nc + c] = 100u - (s->scores != NULL ? s->scores[i] : 0u);
+			s->keys.prefix[i * s->nc + c] = 100u - (s->scores != NULL ? s->scores[i] : 0u);
 	}
 	read_keys(s, &found->uids);
 	return s;
@@ -551,10 +449,7 @@ sorter_free(struct sorter **sp)
 	mem_free(&s->uids);
 	mem_free(&s->scores);
 	mem_free(&s->here);
-	mem_free(&s->prefix);
-	mem_free(&s->text);
-	mem_free(&s->cut);
-	buf_fini(&s->texts);
+	sort_texts_fini(&s->keys);
 	order_free(&s->order);
 	mem_free(&s);
 }

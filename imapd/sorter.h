@@ -7,8 +7,7 @@
 
 #include "common/proto/imap_search.h"
 #include "storage/client/searcher.h"
-
-#define SORT_BYTES_MAX (256u << 20)
+#include "storage/client/sort_texts.h"
 
 struct sort_job {
 	struct loop			*loop;

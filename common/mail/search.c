@@ -216,6 +216,8 @@ judge_list(const struct search_program *p, const struct search_node *n,
 		a = judge_column(n, m);
 	if (a != SEARCH_UNKNOWN || !(m->has & SEARCH_HAS_LIST))
 		return a;
+	if (n->op == SEARCH_ATTACHMENT)
+		return answer(l->has_attachment);
 	if (n->op == SEARCH_ADDRESS)
 		return answer(l->env.lists[n->list].n > 0 &&
 		    addresses_contain(p->collation, l->env.lists[n->list], n->text));
@@ -327,6 +329,7 @@ judge(const struct search_program *p, const struct search_node *n, const struct 
 	case SEARCH_SENT_BEFORE:
 	case SEARCH_SENT_ON:
 	case SEARCH_SENT_SINCE:
+	case SEARCH_ATTACHMENT:
 	case SEARCH_ADDRESS:
 	case SEARCH_SUBJECT:
 		return judge_list(p, n, m);
