@@ -37,10 +37,10 @@ void mirror_pool_free(struct mirror_pool **p);
 void mirror_pool_set_limit(struct mirror_pool *p, size_t limit_bytes);
 size_t mirror_pool_used(const struct mirror_pool *p);
 
-/* One for an account and worker; nothing is asked of the store before mirror_fresh().  s is
- * borrowed and outlives the mirror; mirror_set_store() when the channel is another one. */
+/* One for an account and worker (jmap_call_mirror() makes it); nothing is asked of the store before
+ * mirror_fresh().  s is borrowed and outlives the mirror. */
 struct mirror *mirror_new(struct mirror_pool *p, struct store *s);
-/* Calls under way are cancelled. */
+/* Calls under way end without their callbacks; mirror_cancel() of them is still right. */
 void mirror_free(struct mirror **m);
 
 /* done runs later, once: ST_OK: the mirror shows at least what was so when mirror_fresh() was
@@ -80,7 +80,7 @@ struct flags mirror_keyword(const struct mirror *m, struct span name);
 /* Start with *at = 0: calls for each keyword that is set; false at the end.  name is borrowed. */
 bool mirror_keyword_next(const struct mirror *m, struct flags f, unsigned *at, struct span *name);
 
-/* Ids of a thread's emails, sorted by receivedAt, then by id, oldest first; appended to *ids, which
+/* Ids of a thread's emails, sorted by receivedAt, then by id, oldest first, in a new *ids, which
  * is the caller's (mem_free).  Returns how many; 0: no such thread. */
 size_t mirror_thread(const struct mirror *m, uint64_t thread, uint64_t **ids);
 
