@@ -7,6 +7,8 @@ include jmapd/mailbox/local.mk
 include jmapd/quota/local.mk
 include jmapd/thread/local.mk
 include jmapd/email/local.mk
+include jmapd/mirror/local.mk
+include jmapd/query/local.mk
 
 jmapd_libjmapd_a_SOURCES += \
 	jmapd/api.c jmapd/login.c jmapd/server.c jmapd/server.h

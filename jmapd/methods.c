@@ -4,5 +4,6 @@
 
 const struct jmap_method *const jmap_all_methods[] = {
 	jmap_core_methods,
+	jmap_query_methods,
 	NULL
 };
