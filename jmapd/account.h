@@ -43,6 +43,7 @@ struct jmap_account {
 	struct mirror	*mirror;	/* jmapd/mirror makes it when it is first asked for */
 	void		(*mirror_free)(struct mirror **m);	/* set by who makes it */
 	bool		over;		/* no new requests */
+	uint32_t	stages;		/* numbers given to staged bodies: jmap_account_stage() */
 
 	/* The rest is account.c's. */
 	struct login	login;
@@ -68,6 +69,12 @@ void jmap_account_release(struct jmap_account **a);
 /* Revoked, expired, or the worker drains: watchers are told, the store's calls end without
  * callbacks, no new hold. */
 void jmap_account_end(struct jmap_account *a);
+/* A number for a body that is staged on the account's channel. */
+static inline uint32_t
+jmap_account_stage(struct jmap_account *a)
+{
+	return ++a->stages != 0 ? a->stages : ++a->stages;
+}
 /* authd is new: renew soon, as the nth. */
 void jmap_account_renew(struct jmap_account *a, uint64_t nth);
 

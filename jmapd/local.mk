@@ -2,6 +2,7 @@
 noinst_LIBRARIES += jmapd/libjmapd.a
 jmapd_libjmapd_a_SOURCES = jmapd/account.c jmapd/account.h jmapd/methods.c jmapd/methods.h
 
+include jmapd/blob/local.mk
 include jmapd/core/local.mk
 include jmapd/mailbox/local.mk
 include jmapd/quota/local.mk

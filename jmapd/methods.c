@@ -4,6 +4,7 @@
 
 const struct jmap_method *const jmap_all_methods[] = {
 	jmap_core_methods,
+	jmap_email_methods,
 	jmap_query_methods,
 	NULL
 };

@@ -8,6 +8,7 @@
 extern const struct jmap_method *const jmap_all_methods[];
 
 extern const struct jmap_method jmap_core_methods[];	/* jmapd/core/echo.c */
+extern const struct jmap_method jmap_email_methods[];	/* jmapd/email/methods.c */
 extern const struct jmap_method jmap_query_methods[];	/* jmapd/query/email_query.c */
 
 extern const struct jmap_method jmap_mailbox_methods[];	/* jmapd/mailbox/methods.c */

@@ -3,6 +3,7 @@
 #include "common/net/loop.h"
 #include "common/util/mem.h"
 #include "jmapd/account.h"
+#include "jmapd/core/method.h"
 #include "jmapd/mirror/mirror.h"
 #include "storage/client/body.h"
 
@@ -262,7 +263,7 @@ static void
 on_fresh(void *arg, enum status st)
 {
 	struct blob_reader *r = arg;
-	struct mirror *m = jmap_mirror(r->account);
+	struct mirror *m = r->account->mirror;
 	struct uidset set = { 0 };
 	struct mirror_email e;
 	uint32_t uid;
@@ -305,8 +306,8 @@ on_upload(void *arg, enum status st, bool more, const void *msg)
 }
 
 struct blob_reader *
-blob_reader_start(struct jmap_account *a, const struct blob_id *id, uint64_t from,
-    uint64_t length, const struct blob_reader_ops *ops, void *arg)
+blob_reader_start(const struct jmap_host *h, struct jmap_account *a, const struct blob_id *id,
+    uint64_t from, uint64_t length, const struct blob_reader_ops *ops, void *arg)
 {
 	struct blob_reader *r = mem_zalloc(sizeof(*r));
 	struct store_blobs rq;
@@ -324,7 +325,7 @@ blob_reader_start(struct jmap_account *a, const struct blob_id *id, uint64_t fro
 	if (a->store == NULL)
 		end_later(r, ST_UNAVAILABLE);
 	else if (id->kind == BLOB_EMAIL)
-		r->fresh = mirror_fresh(jmap_mirror(a), on_fresh, r);
+		r->fresh = mirror_fresh(jmap_host_mirror(h, a), on_fresh, r);
 	else
 		r->call = store_do_blobs(a->store, &rq, on_upload, r);
 	return r;

@@ -16,6 +16,7 @@
 #define BLOB_SIZE_UNKNOWN	UINT64_MAX
 
 struct jmap_account;
+struct jmap_host;
 struct blob_reader;
 
 /* None is called before blob_reader_start() returned, nor after blob_reader_free(), which all but
@@ -29,8 +30,9 @@ struct blob_reader_ops {
 	void	(*done)(void *arg, enum status st);
 };
 /* The range from..from+length of it; length 0: to its end.  ops is borrowed. */
-struct blob_reader *blob_reader_start(struct jmap_account *a, const struct blob_id *id,
-    uint64_t from, uint64_t length, const struct blob_reader_ops *ops, void *arg);
+struct blob_reader *blob_reader_start(const struct jmap_host *h, struct jmap_account *a,
+    const struct blob_id *id, uint64_t from, uint64_t length, const struct blob_reader_ops *ops,
+    void *arg);
 /* No more data comes (but the rest of a piece that is under way, at most BLOB_PIECE_MAX) until it
  * is resumed. */
 void blob_reader_pause(struct blob_reader *r);

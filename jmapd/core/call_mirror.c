@@ -2,13 +2,17 @@
 #include "jmapd/mirror/mirror.h"
 
 struct mirror *
-jmap_call_mirror(struct jmap_call *c)
+jmap_host_mirror(const struct jmap_host *h, struct jmap_account *a)
 {
-	struct jmap_account *a = c->account;
-
 	if (a->mirror == NULL) {
-		a->mirror = mirror_new(c->host->mirrors, a->store);
+		a->mirror = mirror_new(h->mirrors, a->store);
 		a->mirror_free = mirror_free;
 	}
 	return a->mirror;
+}
+
+struct mirror *
+jmap_call_mirror(struct jmap_call *c)
+{
+	return jmap_host_mirror(c->host, c->account);
 }

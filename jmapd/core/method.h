@@ -107,7 +107,8 @@ void jmap_call_then(struct jmap_call *c, const char *method, struct span args);
 
 /* `using` names the capability. */
 bool jmap_call_uses(const struct jmap_call *c, const char *capability);
-/* The mirror of the call's account, made when it is first asked for. */
+/* An account's mirror, made when it is first asked for; that of the call's account. */
+struct mirror *jmap_host_mirror(const struct jmap_host *h, struct jmap_account *a);
 struct mirror *jmap_call_mirror(struct jmap_call *c);
 
 /* Creation ids (RFC 8620 §5.3), valid for all calls of the request.  jmap_call_created():

@@ -270,7 +270,7 @@ print(struct get *g)
 			put_object(g, &o);
 			email_close(&o);
 		} else {
-			row->load = email_load_start(g->c->account, &o.blob, &g->want,
+			row->load = email_load_start(g->c, &o.blob, &g->want,
 			    email_room(g->c), put_own, row, on_loaded, row);
 			return;
 		}

@@ -6,7 +6,7 @@
 #define HELD_MAX	(256u << 10)	/* a blob up to this is read once */
 
 struct email_load {
-	struct jmap_account	*account;
+	struct jmap_call	*call;
 	struct blob_id		id;
 	struct email_object	object;
 	struct blob_reader	*reader;
@@ -72,7 +72,8 @@ on_digested(struct email_load *l)
 		return;
 	}
 	if (l->longer) {
-		l->reader = blob_reader_start(l->account, &l->id, 0, pass_end(&o->pass), &pass_ops, l);
+		l->reader = blob_reader_start(l->call->host, l->call->account, &l->id, 0,
+		    pass_end(&o->pass), &pass_ops, l);
 		return;
 	}
 	pass_feed(&o->pass, buf_span(&l->raw));
@@ -108,13 +109,13 @@ on_done(void *arg, enum status st)
 static const struct blob_reader_ops ops = { NULL, on_data, on_done };
 
 struct email_load *
-email_load_start(struct jmap_account *a, const struct blob_id *id, const struct email_want *want,
+email_load_start(struct jmap_call *c, const struct blob_id *id, const struct email_want *want,
     size_t keep_max, void (*put_own)(void *own, struct json_writer *w, enum email_property p),
     void *own, email_load_fn done, void *arg)
 {
 	struct email_load *l = mem_zalloc(sizeof(*l));
 
-	l->account = a;
+	l->call = c;
 	l->id = *id;
 	l->object = (struct email_object){ .want = want, .blob = *id, .put_own = put_own,
 	    .arg = own };
@@ -122,7 +123,7 @@ email_load_start(struct jmap_account *a, const struct blob_id *id, const struct 
 	l->done = done;
 	l->arg = arg;
 	l->digest = mime_digest_new(0);
-	l->reader = blob_reader_start(a, id, 0, 0, &ops, l);
+	l->reader = blob_reader_start(c->host, c->account, id, 0, 0, &ops, l);
 	return l;
 }
 

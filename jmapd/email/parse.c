@@ -109,7 +109,7 @@ next(struct parse *p)
 			json_string(&p->missing_w, p->ids[p->at]);
 			continue;
 		}
-		p->load = email_load_start(p->c->account, &id, &p->want,
+		p->load = email_load_start(p->c, &id, &p->want,
 		    max > p->parsed.len ? (size_t)(max - p->parsed.len) : 0, put_own, NULL, on_loaded,
 		    p);
 		return;
