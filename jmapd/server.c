@@ -6,6 +6,7 @@
 #include "jmapd/core/request.h"
 #include "jmapd/core/session.h"
 #include "jmapd/methods.h"
+#include "jmapd/mirror/mirror.h"
 
 /* ---- exchanges ---- */
 
@@ -230,7 +231,7 @@ jmap_server_init(struct jmap_server *srv)
 	srv->http.ops = &http_ops;
 	srv->http.arg = srv;
 	srv->host = (struct jmap_host){ .loop = srv->loop, .methods = jmap_all_methods,
-		.limits = &srv->limits };
+		.limits = &srv->limits, .mirrors = mirror_pool_new(srv->loop, SIZE_MAX) };
 	random_bytes(srv->key, sizeof(srv->key));
 }
 
@@ -255,6 +256,7 @@ jmap_server_configure(struct jmap_server *srv, const struct conf_jmap *c, struct
 		.max_objects_in_set = c->max_objects_in_set,
 		.max_size_answer = c->max_size_answer_bytes
 	};
+	mirror_pool_set_limit(srv->host.mirrors, (size_t)c->mirror_memory_bytes);
 	login_mechanisms_renew(&srv->mechanisms, srv->auth);
 }
 
@@ -283,6 +285,7 @@ jmap_server_fini(struct jmap_server *srv)
 		return;
 	http_server_fini(&srv->http);
 	jmap_sessions_fini(srv);
+	mirror_pool_free(&srv->host.mirrors);
 	login_mechanisms_fini(&srv->mechanisms);
 	mem_wipe(srv->key, sizeof(srv->key));
 }

@@ -41,5 +41,9 @@ const struct conf_field conf_jmap_fields[] = {
 	    "Objects that one call may create, change and destroy (maxObjectsInSet)."),
 	CONF_SIZE(conf_jmap, max_size_answer, "50000000", "1M", "1G", CONF_RELOAD,
 	    "Longest answer to a request; a method that would make it longer fails."),
+	CONF_SIZE(conf_jmap, mirror_memory, "256M", "1M", "64G", CONF_RELOAD,
+	    "Memory of a worker for what lists and counts are made of, some 70 bytes a message of the "
+	    "accounts that are in use.  Accounts that nobody uses give way; one that does not fit "
+	    "cannot be queried."),
 	CONF_END
 };
