@@ -4,7 +4,11 @@
 
 const struct jmap_method *const jmap_all_methods[] = {
 	jmap_core_methods,
+	jmap_mailbox_methods,
+	jmap_thread_methods,
+	jmap_quota_methods,
 	jmap_email_methods,
+	jmap_blob_methods,
 	jmap_query_methods,
 	NULL
 };

@@ -6,6 +6,7 @@
 
 #include "common/mail/object_id.h"
 #include "common/util/mem.h"
+#include "common/util/table.h"
 
 /* The value, NULL when it is missing; remembers that the name is known. */
 const struct json *
@@ -128,6 +129,31 @@ jmap_arg_id(struct jmap_call *c, const char *name)
 		return SPAN_NONE;
 	}
 	return s;
+}
+
+bool
+jmap_ids_once(struct jmap_call *c, const char *name, const struct json *list, struct span *ids,
+    size_t *count)
+{
+	struct table seen = { 0 };
+	struct span id, real;
+	bool ok = true;
+
+	*count = 0;
+	for (size_t i = 0; ok && i < json_count(list); i++) {
+		ok = json_as_string(json_item(list, i), &id);
+		if (!ok)
+			break;
+		real = jmap_call_resolve(c, id);
+		if (real.p != NULL)
+			id = real;
+		if (table_put(&seen, id, ids) == NULL)
+			ids[(*count)++] = id;
+	}
+	table_fini(&seen, NULL, NULL);
+	if (!ok)
+		jmap_arg_bad(c, name, "must be an array of ids");
+	return ok;
 }
 
 static bool

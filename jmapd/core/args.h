@@ -22,6 +22,10 @@ int64_t jmap_arg_int(struct jmap_call *c, const char *name, int64_t missing);
 struct span jmap_arg_string(struct jmap_call *c, const char *name);
 /* An id by its syntax (RFC 8620 §1.2); "#name" is resolved. */
 struct span jmap_arg_id(struct jmap_call *c, const char *name);
+/* The ids of an array, each once, "#name" resolved where something was created under it; ids: room
+ * for all of them.  false: one is no string, which is remembered as wrong. */
+bool jmap_ids_once(struct jmap_call *c, const char *name, const struct json *list,
+    struct span *ids, size_t *count);
 /* A required one is missing, or an argument is wrong in a way the caller knows. */
 void jmap_arg_bad(struct jmap_call *c, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

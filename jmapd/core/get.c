@@ -1,15 +1,12 @@
 #include "jmapd/core/get.h"
 
 #include "common/util/mem.h"
-#include "common/util/table.h"
 
 bool
 jmap_get_ids(struct jmap_call *c, struct jmap_get *g, bool all_allowed)
 {
 	const struct json *ids = jmap_arg_array(c, "ids");
-	struct table seen = { 0 };
 	size_t n = json_count(ids);
-	struct span id;
 
 	*g = (struct jmap_get){ .all = ids == NULL && !c->seen.bad };
 	if (g->all && !all_allowed) {
@@ -24,18 +21,7 @@ jmap_get_ids(struct jmap_call *c, struct jmap_get *g, bool all_allowed)
 	}
 	g->ids = arena_array(c->arena, n + 1, sizeof(*g->ids));
 	g->missing = arena_array(c->arena, n + 1, sizeof(*g->missing));
-	for (size_t i = 0; i < n; i++) {
-		if (!json_as_string(json_item(ids, i), &id)) {
-			jmap_arg_bad(c, "ids", "must be an array of ids");
-			break;
-		}
-		if (table_put(&seen, id, g) != NULL)
-			continue;
-		if (id.len > 0 && id.p[0] == '#' && jmap_call_resolve(c, id).p != NULL)
-			id = jmap_call_resolve(c, id);
-		g->ids[g->count++] = id;
-	}
-	table_fini(&seen, NULL, NULL);
+	jmap_ids_once(c, "ids", ids, g->ids, &g->count);
 	return true;
 }
 

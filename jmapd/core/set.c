@@ -5,7 +5,6 @@
 
 #include "common/json/pointer.h"
 #include "common/util/mem.h"
-#include "common/util/table.h"
 
 static void
 list_init_text(struct json_writer *w, struct buf *text, bool object)
@@ -22,25 +21,13 @@ static void
 read_destroy(struct jmap_call *c, struct jmap_set *s)
 {
 	const struct json *list = jmap_arg_array(c, "destroy");
-	struct table seen = { 0 };
-	struct span id;
 
 	if (json_count(list) > c->host->limits->max_objects_in_set) {
 		s->destroy_count = json_count(list);
 		return;
 	}
 	s->destroy = arena_array(c->arena, json_count(list) + 1, sizeof(*s->destroy));
-	for (size_t i = 0; i < json_count(list); i++) {
-		if (!json_as_string(json_item(list, i), &id)) {
-			jmap_arg_bad(c, "destroy", "must be an array of ids");
-			break;
-		}
-		if (jmap_call_resolve(c, id).p != NULL)
-			id = jmap_call_resolve(c, id);
-		if (table_put(&seen, id, s) == NULL)
-			s->destroy[s->destroy_count++] = id;
-	}
-	table_fini(&seen, NULL, NULL);
+	jmap_ids_once(c, "destroy", list, s->destroy, &s->destroy_count);
 }
 
 static void
@@ -73,11 +60,17 @@ jmap_set_args(struct jmap_call *c, struct jmap_set *s)
 	}
 	objects_within(c, "create", s->create);
 	objects_within(c, "update", s->update);
+	jmap_set_begin(s);
+	return true;
+}
+
+void
+jmap_set_begin(struct jmap_set *s)
+{
 	for (int i = 0; i < 3; i++) {
 		list_init_text(&s->lists[i].done, &s->lists[i].done_text, i != JMAP_DESTROY);
 		list_init_text(&s->lists[i].failed, &s->lists[i].failed_text, true);
 	}
-	return true;
 }
 
 void
@@ -190,6 +183,16 @@ put_list(struct jmap_call *c, const char *name, struct json_writer *w, bool obje
 		json_null(c->out);
 }
 
+static void
+put_state(struct jmap_call *c, const char *name, struct span state)
+{
+	json_key(c->out, name);
+	if (state.p != NULL)
+		json_string(c->out, state);
+	else
+		json_null(c->out);
+}
+
 void
 jmap_set_end(struct jmap_call *c, struct jmap_set *s, struct span old, struct span now)
 {
@@ -198,12 +201,8 @@ jmap_set_end(struct jmap_call *c, struct jmap_set *s, struct span old, struct sp
 
 	json_begin_object(c->out);
 	json_kv_string(c->out, "accountId", c->account->id);
-	json_key(c->out, "oldState");
-	if (old.p != NULL)
-		json_string(c->out, old);
-	else
-		json_null(c->out);
-	json_kv_string(c->out, "newState", now);
+	put_state(c, "oldState", old);
+	put_state(c, "newState", now);
 	for (int i = 0; i < 3; i++)
 		put_list(c, done[i], &s->lists[i].done, i != JMAP_DESTROY);
 	for (int i = 0; i < 3; i++)

@@ -25,6 +25,8 @@ struct jmap_set {
  * jmap_args_end()); false: the call is over (requestTooLarge).  s lives in the arena or in
  * c->state; jmap_set_fini() in c->ended. */
 bool jmap_set_args(struct jmap_call *c, struct jmap_set *s);
+/* For a method with arguments of its own that answers like /set: zeroed before. */
+void jmap_set_begin(struct jmap_set *s);
 void jmap_set_fini(struct jmap_set *s);
 
 /* Outcomes, each named by creation id or id exactly as the client wrote it.  created and
@@ -46,7 +48,7 @@ struct json_writer *jmap_set_failed_more(struct jmap_set *s, enum jmap_set_part 
 void jmap_set_failed_status(struct jmap_set *s, enum jmap_set_part part, struct span id,
     enum status st);
 
-/* Writes the answer and ends the call.  old: p NULL: null. */
+/* Writes the answer and ends the call.  A state with p NULL is null. */
 void jmap_set_end(struct jmap_call *c, struct jmap_set *s, struct span old, struct span now);
 
 /* ---- patches (RFC 8620 §5.3) ---- */
