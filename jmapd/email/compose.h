@@ -46,6 +46,10 @@ struct compose_piece {
 	bool			base64;		/* else as it is */
 };
 struct compose {
+	/* Given: what "#name" stands for in place of a blob's id; NULL: nothing. */
+	struct span		(*resolve)(void *arg, struct span text);
+	void			*arg;
+
 	struct arena		*arena;
 	const struct json	*email;
 	struct compose_part	*root;
@@ -63,7 +67,8 @@ struct compose {
 };
 
 /* Properties of the store's (mailboxIds, keywords, receivedAt) are passed over.  false: invalid: bad
- * and why tell.  email lives as long as c, which is zeroed. */
+ * and why tell.  email lives as long as c, which is
+ * zeroed but for what is given. */
 bool compose_read(struct compose *c, struct arena *a, const struct json *email);
 /* now_s: the Date that is missing; domain: of the Message-ID that is. */
 void compose_write(struct compose *c, int64_t now_s, struct span domain);

@@ -171,7 +171,9 @@ add_blob(struct compose *c, struct span text)
 	struct compose_blob *b = &c->blobs[c->n_blobs++];
 
 	*b = (struct compose_blob){ .text = text };
-	b->valid = blob_id_parse(text, &b->id);
+	if (c->resolve != NULL)
+		text = c->resolve(c->arg, text);
+	b->valid = text.p != NULL && blob_id_parse(text, &b->id);
 	return b;
 }
 

@@ -5,5 +5,6 @@
 const struct jmap_method jmap_email_methods[] = {
 	{ "Email/get", JMAP_MAIL, email_get, 0 },
 	{ "Email/parse", JMAP_MAIL, email_parse, 0 },
+	{ "Email/copy", JMAP_MAIL, email_copy, JMAP_WRITES | JMAP_FROM_ACCOUNT },
 	{ 0 }
 };
