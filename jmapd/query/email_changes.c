@@ -1,9 +1,8 @@
 /* Email/changes (RFC 8621 §4.3). */
-#include "jmapd/query/email_changes.h"
-
 #include "jmapd/core/changes.h"
 #include "jmapd/core/ids.h"
 #include "jmapd/mirror/mirror.h"
+#include "jmapd/query/methods_priv.h"
 
 struct changes_call {
 	struct jmap_call	*c;

@@ -4,7 +4,7 @@
 #include "jmapd/core/query.h"
 #include "jmapd/methods.h"
 #include "jmapd/query/diff.h"
-#include "jmapd/query/email_changes.h"
+#include "jmapd/query/methods_priv.h"
 #include "jmapd/query/results.h"
 
 struct query_call {
@@ -43,6 +43,22 @@ call_begin(struct jmap_call *c)
 	return x;
 }
 
+bool
+query_filter(struct jmap_call *c, const struct json *json, struct filter *f)
+{
+	struct buf why = { 0 };
+	const char *type = NULL;
+	bool ok;
+
+	if (!jmap_filter_check(c, json))
+		return false;
+	ok = filter_compile(f, json, c->arena, &type, &why);
+	if (!ok)
+		jmap_call_error(c, type, "%s", buf_cstr(&why));
+	buf_fini(&why);
+	return ok;
+}
+
 /* Filter and sort become a query; false: the call is over. */
 static bool
 compile(struct query_call *x, const struct json *filter, const struct json *sort)
@@ -51,16 +67,13 @@ compile(struct query_call *x, const struct json *filter, const struct json *sort
 	struct jmap_comparator cmp;
 	struct buf why = { 0 };
 	const char *type = NULL;
-	bool ok;
+	bool ok = true;
 
-	if (!jmap_filter_check(c, filter))
+	if (!query_filter(c, filter, &x->q.filter))
 		return false;
-	ok = filter_compile(&x->q.filter, filter, c->arena, &type, &why);
 	for (size_t i = 0; ok && i < json_count(sort); i++) {
-		if (!jmap_comparator(c, sort, i, &cmp)) {
-			buf_fini(&why);
+		if (!jmap_comparator(c, sort, i, &cmp))
 			return false;
-		}
 		ok = sort_add(&x->q.sort, &cmp, c->arena, &type, &why);
 	}
 	if (ok)
@@ -71,8 +84,8 @@ compile(struct query_call *x, const struct json *filter, const struct json *sort
 	return ok;
 }
 
-static void
-refuse(struct jmap_call *c, enum status st)
+void
+query_refuse(struct jmap_call *c, enum status st)
 {
 	if (st == ST_LIMIT)
 		jmap_call_error(c, "serverFail", "the account has more messages than fit into "
@@ -195,7 +208,7 @@ on_results(void *arg, enum status st, const uint64_t *ids, size_t n)
 	struct query_call *x = arg;
 
 	if (st != ST_OK) {
-		refuse(x->c, st);
+		query_refuse(x->c, st);
 		return;
 	}
 	results_keep(x->m, &x->q, x->version, ids, n);
@@ -229,7 +242,7 @@ on_fresh(void *arg, enum status st)
 
 	x->wait = NULL;
 	if (st != ST_OK)
-		refuse(x->c, st);
+		query_refuse(x->c, st);
 	else
 		find(x);
 }
@@ -259,7 +272,7 @@ on_history(void *arg, enum status st, const struct mirror_history *h)
 		return;
 	}
 	if (st != ST_OK) {
-		refuse(x->c, st);
+		query_refuse(x->c, st);
 		return;
 	}
 	diff_begin(&x->diff, x->m, h, query_depends(&x->q));
@@ -295,5 +308,6 @@ const struct jmap_method jmap_query_methods[] = {
 	{ "Email/query", JMAP_MAIL, run_query, 0 },
 	{ "Email/queryChanges", JMAP_MAIL, run_query_changes, 0 },
 	{ "Email/changes", JMAP_MAIL, jmap_email_changes, 0 },
+	{ "SearchSnippet/get", JMAP_MAIL, jmap_snippet_get, 0 },
 	{ NULL, NULL, NULL, 0 }
 };
