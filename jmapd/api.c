@@ -7,6 +7,11 @@ static void
 urls_of(struct jmap_exchange *x, struct buf *base, struct buf *websocket, struct jmap_urls *urls)
 {
 	http_base(x->rq, base);
+	if (span_has_prefix(buf_span(base), "http")) {
+		buf_add_str(websocket, "ws");
+		buf_add_span(websocket, span_sub(buf_span(base), 4, base->len));
+		buf_add_str(websocket, JMAP_PATH_WEBSOCKET);
+	}
 	*urls = (struct jmap_urls){ .base = buf_span(base), .websocket = buf_span(websocket) };
 }
 

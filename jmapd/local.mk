@@ -12,7 +12,8 @@ include jmapd/mirror/local.mk
 include jmapd/query/local.mk
 
 jmapd_libjmapd_a_SOURCES += \
-	jmapd/api.c jmapd/login.c jmapd/server.c jmapd/server.h
+	jmapd/api.c jmapd/download.c jmapd/events.c jmapd/login.c jmapd/server.c jmapd/server.h \
+	jmapd/states.c jmapd/states.h jmapd/upload.c jmapd/websocket.c
 
 mansiolibexec_PROGRAMS += jmapd/jmapd
 jmapd_jmapd_SOURCES = jmapd/main.c

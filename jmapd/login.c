@@ -2,7 +2,7 @@
  * once for them; while the account that it granted lives, whoever shows the same ones from the same
  * address is let in.  They are known by a hash under a key of this process: neither passwords nor
  * tokens are kept.  An account that ends, because its login was taken back, takes this with it. */
-#include "jmapd/server.h"
+#include "jmapd/states.h"
 
 #include <stdio.h>
 
@@ -94,8 +94,8 @@ session_free(struct jmap_session *s)
 	unlist(s);
 	list_remove(&s->in);
 	auth_exchange_cancel(&s->exchange);
+	jmap_states_free(s);
 	jmap_account_unwatch(&s->watch);
-	loop_task_free(&s->over);
 	mem_free(&s);
 }
 
@@ -108,18 +108,6 @@ on_gone(struct jmap_account *a, void *arg)
 	session_free(s);
 }
 
-/* What is under way would wait for ever. */
-static void
-on_over(void *arg)
-{
-	struct jmap_session *s = arg;
-	struct jmap_account *a = jmap_account_hold(s->account);
-
-	while (!list_empty(&s->exchanges))
-		jmap_exchange_cut(list_entry(s->exchanges.next, struct jmap_exchange, in_session));
-	jmap_account_release(&a);
-}
-
 static void
 on_event(void *arg, enum jmap_account_event ev, uint64_t modseq)
 {
@@ -128,7 +116,9 @@ on_event(void *arg, enum jmap_account_event ev, uint64_t modseq)
 	if (ev != JMAP_ACCOUNT_OVER)
 		return;
 	unlist(s);
-	loop_task_post(s->over);
+	/* What is under way would wait for ever. */
+	while (!list_empty(&s->exchanges))
+		jmap_exchange_cut(list_entry(s->exchanges.next, struct jmap_exchange, in_session));
 }
 
 /* Each of them gets a hold of the account. */
@@ -288,7 +278,6 @@ session_new(struct jmap_server *srv, struct http_request *rq, const unsigned cha
 	snprintf(s->conn, sizeof(s->conn), "%s", http_request_log(rq)->conn);
 	list_init(&s->waiting);
 	list_init(&s->exchanges);
-	s->over = loop_task_new(srv->loop, on_over, s);
 	list_push_back(&srv->all_sessions, &s->in);
 	table_put(&srv->sessions, span(key, 32), s);
 	s->listed = true;

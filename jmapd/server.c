@@ -48,6 +48,10 @@ on_gone(struct http_request *rq, void *arg)
 void
 jmap_exchange_cut(struct jmap_exchange *x)
 {
+	if (x->cut != NULL) {
+		x->cut(x);
+		return;
+	}
 	if (http_reply_begun(x->rq))
 		http_reply_abort(x->rq);
 	else
@@ -203,6 +207,10 @@ const struct jmap_resource jmap_resources[] = {
 	{ "/.well-known/jmap",	"GET, HEAD, OPTIONS",	true,	jmap_session_resource },
 	{ JMAP_PATH_SESSION,	"GET, HEAD, OPTIONS",	true,	jmap_session_resource },
 	{ JMAP_PATH_API,	"POST, OPTIONS",	true,	jmap_api },
+	{ JMAP_PATH_UPLOAD,	"POST, OPTIONS",	true,	jmap_upload },
+	{ JMAP_PATH_DOWNLOAD,	"GET, HEAD, OPTIONS",	true,	jmap_download },
+	{ JMAP_PATH_EVENTS,	"GET, HEAD, OPTIONS",	true,	jmap_events },
+	{ JMAP_PATH_WEBSOCKET,	"GET, OPTIONS",		true,	jmap_websocket },
 	{ 0 }
 };
 
@@ -231,7 +239,8 @@ jmap_server_init(struct jmap_server *srv)
 	srv->http.ops = &http_ops;
 	srv->http.arg = srv;
 	srv->host = (struct jmap_host){ .loop = srv->loop, .methods = jmap_all_methods,
-		.limits = &srv->limits, .mirrors = mirror_pool_new(srv->loop, SIZE_MAX) };
+		.limits = &srv->limits, .websocket = true,
+		.mirrors = mirror_pool_new(srv->loop, SIZE_MAX) };
 	random_bytes(srv->key, sizeof(srv->key));
 }
 

@@ -24,6 +24,7 @@ struct jmap_server {
 	struct table		sessions;	/* by the keyed hash of credentials */
 	struct list		all_sessions;	/* also those that are over */
 	unsigned char		key[32];
+	uint32_t		uploads;	/* since the start: they number staged bodies */
 	void			(*closed)(void *arg, const struct net_ip *peer);	/* may be NULL */
 	void			*arg;
 };
@@ -60,8 +61,8 @@ struct jmap_session {
 	struct list		waiting;
 	struct list		exchanges;	/* under way */
 	struct jmap_watch	watch;
-	struct loop_task	*over;
-	unsigned		requests, uploads;	/* under way */
+	unsigned		requests, uploads, pushes;	/* under way */
+	struct jmap_states	*states;	/* NULL: nobody waits for changes */
 	uint64_t		served;
 	struct log_ctx		log;
 	char			peer[NET_IP_STR], conn[24];
@@ -96,6 +97,9 @@ struct jmap_exchange {
 	/* When set: runs once, when the exchange is over: answered, or its client is gone; frees
 	 * state. */
 	void				(*ended)(struct jmap_exchange *x);
+	/* Its login was taken back: ends it, with a word where there is one.  NULL: the answer says so,
+	 * or breaks off. */
+	void				(*cut)(struct jmap_exchange *x);
 };
 struct jmap_resource {
 	const char	*path;		/* with an ending "/": all below it, too */
@@ -121,5 +125,11 @@ bool jmap_exchange_account(struct jmap_exchange *x, struct span *rest);
 
 void jmap_api(struct jmap_exchange *x);
 void jmap_session_resource(struct jmap_exchange *x);
+void jmap_upload(struct jmap_exchange *x);
+void jmap_download(struct jmap_exchange *x);
+void jmap_events(struct jmap_exchange *x);
+void jmap_websocket(struct jmap_exchange *x);
+/* Whether one more stream of events or WebSocket may be; else answers. */
+bool jmap_push_allowed(struct jmap_exchange *x);
 
 #endif

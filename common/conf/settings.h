@@ -141,6 +141,8 @@ struct conf_jmap {
 	uint64_t		max_size_upload_bytes, max_size_request_bytes, max_size_answer_bytes;
 	uint64_t		mirror_memory_bytes;
 	uint32_t		max_concurrent_upload, max_concurrent_requests;
+	uint32_t		max_push_connections;
+	uint32_t		websocket_ping_s;	/* 0: never */
 	uint32_t		max_calls_in_request, max_objects_in_get, max_objects_in_set;
 };
 

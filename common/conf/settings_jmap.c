@@ -33,6 +33,11 @@ const struct conf_field conf_jmap_fields[] = {
 	    "Longest request (maxSizeRequest)."),
 	CONF_INT(conf_jmap, max_concurrent_requests, "8", "1", "100", CONF_RELOAD,
 	    "Requests of one login at a time, in one worker (maxConcurrentRequests)."),
+	CONF_INT(conf_jmap, max_push_connections, "32", "1", "10000", CONF_RELOAD,
+	    "Streams of events and WebSockets of one login at a time, in one worker."),
+	CONF_TIME(conf_jmap, websocket_ping, "5min", "0", "1d", CONF_RELOAD,
+	    "A client of a WebSocket that says nothing for so long is asked whether it is there, and "
+	    "given up after as long again.  0: never."),
 	CONF_INT(conf_jmap, max_calls_in_request, "64", "16", "1000", CONF_RELOAD,
 	    "Method calls of one request (maxCallsInRequest)."),
 	CONF_INT(conf_jmap, max_objects_in_get, "1000", "500", "100000", CONF_RELOAD,

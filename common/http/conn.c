@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "common/proto/websocket.h"
 #include "common/util/mem.h"
 
 void
@@ -42,6 +43,8 @@ http_conn_free(struct http_conn **cp)
 		return;
 	c->gone = c->ending = true;
 	http_enter(c);
+	if (c->ws != NULL)
+		ws_free_with(c, WS_END_SERVER);
 	kill_all(c);
 	if (c->engine != NULL)
 		c->engine->fini(c);
@@ -115,7 +118,7 @@ http_arm(struct http_conn *c)
 {
 	enum http_phase now;
 
-	if (c->ending)
+	if (c->ending || c->ws != NULL)
 		return;
 	now = phase_of(c);
 	if (now == c->phase)
@@ -175,7 +178,7 @@ static void
 run(struct http_conn *c)
 {
 	http_enter(c);
-	if (!c->ending && choose(c))
+	if (!c->ending && c->ws == NULL && choose(c))
 		c->engine->run(c);
 	if (!c->gone)
 		http_arm(c);
@@ -187,7 +190,7 @@ on_task(void *arg)
 {
 	struct http_conn *c = arg;
 
-	if (c->ending || (conn_tls(c->net) != NULL && !conn_is_secure(c->net)))
+	if (c->ending || c->ws != NULL || (conn_tls(c->net) != NULL && !conn_is_secure(c->net)))
 		return;
 	run(c);
 }
@@ -291,6 +294,10 @@ http_server_drain(struct http_server *srv)
 		struct list *m, *tmp2;
 
 		c->last = true;
+		if (c->ws != NULL) {
+			ws_close(c->ws, WS_GOING_AWAY, "the server ends");
+			continue;
+		}
 		http_enter(c);
 		list_each(m, tmp2, &c->requests) {
 			struct http_request *rq = list_entry(m, struct http_request, in);

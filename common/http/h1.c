@@ -181,9 +181,9 @@ h1_run(struct http_conn *c)
 {
 	if (conn_paused(c->net))
 		conn_resume(c->net);
-	while (!c->ending && !conn_full(c->net) && step(c))
+	while (!c->ending && c->ws == NULL && !conn_full(c->net) && step(c))
 		;
-	if (c->ending)
+	if (c->ending || c->ws != NULL)
 		return;
 	if (list_empty(&c->requests) && (c->eof || c->last)) {
 		http_end(c);

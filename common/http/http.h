@@ -82,6 +82,8 @@ const struct log_ctx *http_request_log(const struct http_request *rq);
 /* "GET"; a HEAD is shown as GET: its answer leaves without a body. */
 struct span http_method(const struct http_request *rq);
 bool http_method_is(const struct http_request *rq, const char *method);
+/* A HEAD: what is written of the body goes nowhere. */
+bool http_head_only(const struct http_request *rq);
 /* Not unescaped; query without "?", which may be empty. */
 struct span http_path(const struct http_request *rq);
 struct span http_query(const struct http_request *rq);
@@ -147,5 +149,47 @@ void http_reply_abort(struct http_request *rq);
 /* Nobody waits for this one to end: it is a stream of events.  Without a time limit; ended when the
  * server drains. */
 void http_reply_endless(struct http_request *rq);
+
+/* ---- WebSocket (RFC 6455), on HTTP/1.1 ---- */
+
+struct ws;
+/* May this request be answered by http_websocket()?  false: it asks for no WebSocket, or wrongly. */
+bool http_wants_websocket(const struct http_request *rq);
+/* Offers it the subprotocol? */
+bool http_has_subprotocol(const struct http_request *rq, const char *name);
+
+enum ws_end {
+	WS_END_CLIENT,		/* it said so */
+	WS_END_LOST,		/* without a word, or silent for too long */
+	WS_END_ERROR,		/* it did what is not allowed */
+	WS_END_SERVER		/* ws_close(), or the server drains */
+};
+struct ws_ops {
+	/* A message of text, whole, borrowed; it is valid UTF-8. */
+	void (*message)(struct ws *w, struct span text, void *arg);
+	/* One came that is longer than message_max; it was passed over. */
+	void (*too_long)(struct ws *w, void *arg);
+	/* Output fell after ws_full().  May be NULL. */
+	void (*drained)(struct ws *w, void *arg);
+	/* It is over, and w is gone when this returns. */
+	void (*closed)(struct ws *w, enum ws_end why, void *arg);
+};
+struct ws_conf {
+	size_t		message_max;	/* of a message, unpacked */
+	uint32_t	ping_s;		/* a client that is silent so long is pinged, then lost; 0: never */
+	bool		deflate;	/* permessage-deflate (RFC 7692) for those who offer it */
+};
+/* Answers 101 and takes the connection over: the request is gone when this returns.  subprotocol
+ * may be NULL. */
+struct ws *http_websocket(struct http_request *rq, const char *subprotocol,
+    const struct ws_conf *conf, const struct ws_ops *ops, void *arg);
+/* One message. */
+void ws_send(struct ws *w, struct span text);
+bool ws_full(const struct ws *w);
+/* No message() until resumed. */
+void ws_pause(struct ws *w);
+void ws_resume(struct ws *w);
+/* Says so and ends; closed() is still called, later.  code: WS_NORMAL ... (common/proto/websocket.h) */
+void ws_close(struct ws *w, unsigned code, const char *reason);
 
 #endif

@@ -56,6 +56,7 @@ struct http_conn {
 	bool			gone;		/* to be freed */
 	bool			last;		/* no further request is taken */
 	bool			eof;
+	struct ws		*ws;		/* serves it instead of an engine */
 	/* HTTP/1 */
 	bool			keep;		/* behind the request under way */
 	size_t			scanned;
@@ -133,5 +134,8 @@ void http_request_done(struct http_request *rq);
 
 /* forwarded.c: what a trusted proxy says about its client. */
 void http_forwarded(struct http_request *rq);
+
+/* ws.c */
+void ws_free_with(struct http_conn *c, enum ws_end why);
 
 #endif

@@ -173,6 +173,12 @@ http_method_is(const struct http_request *rq, const char *method)
 	return span_eq_str(http_method(rq), method);
 }
 
+bool
+http_head_only(const struct http_request *rq)
+{
+	return rq->head_only;
+}
+
 struct span
 http_path(const struct http_request *rq)
 {

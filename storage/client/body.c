@@ -16,6 +16,7 @@
 struct body_writer {
 	struct buf	 prefix, raw;
 	uint64_t	 promised, size;
+	size_t		 frame;
 	struct digest	*sha256;
 	unsigned char	 sum[SHA256_LEN];
 	bool		 begun, ended;
@@ -29,6 +30,7 @@ body_writer_new(struct span prefix, uint64_t raw_size)
 	assert(prefix.len <= BODY_PREFIX_MAX);
 	buf_add_span(&w->prefix, prefix);
 	w->promised = raw_size;
+	w->frame = BODY_FRAME_RAW;
 	w->size = prefix.len;
 	w->sha256 = digest_new(DIGEST_SHA256);
 	digest_add(w->sha256, prefix.p, prefix.len);
@@ -80,6 +82,13 @@ write_frame(struct body_writer *w, struct buf *out)
 }
 
 void
+body_writer_set_frame(struct body_writer *w, size_t n)
+{
+	assert(n >= 1024 && n <= BODY_FRAME_RAW && w->size == w->prefix.len);
+	w->frame = n;
+}
+
+void
 body_writer_feed(struct body_writer *w, const void *p, size_t n, struct buf *out)
 {
 	const char *at = p;
@@ -88,7 +97,7 @@ body_writer_feed(struct body_writer *w, const void *p, size_t n, struct buf *out
 	digest_add(w->sha256, p, n);
 	w->size += n;
 	while (n > 0) {
-		size_t take = BODY_FRAME_RAW - w->raw.len;
+		size_t take = w->frame - w->raw.len;
 
 		/* A full frame waits until more comes: a message of exactly one frame is
 		 * then still known whole when its head is written. */

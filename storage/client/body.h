@@ -29,6 +29,9 @@
  * message.  raw_size: bytes that will be fed, prefix not counted; a promise. */
 struct body_writer;
 struct body_writer *body_writer_new(struct span prefix, uint64_t raw_size_known_or_0);
+/* Frames of at most n raw bytes (1024 to BODY_FRAME_RAW, which is what they have without a call):
+ * less memory while it is written, and a little more room.  Before the first feed. */
+void body_writer_set_frame(struct body_writer *w, size_t n);
 void body_writer_feed(struct body_writer *w, const void *p, size_t n, struct buf *out);
 void body_writer_finish(struct body_writer *w, struct buf *out);
 /* Raw octets so far, prefix included; SHA-256 over them after finish. */
