@@ -19,7 +19,9 @@
 
 #include "common/auth/ticket.h"
 #include "common/conf/settings.h"
+#include "common/crypto/encode.h"
 #include "common/crypto/random.h"
+#include "common/crypto/webpush.h"
 #include "common/net/listener.h"
 #include "common/util/clock.h"
 #include "common/util/fd.h"
@@ -186,6 +188,63 @@ seal_config(const struct mansio_conf *conf)
 	return fd;
 }
 
+static bool
+slurp_secret(const char *path, char **text, size_t *len)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		LOG(NULL, WARN, "secret.open", KV_STR("path", path),
+		    KV_STR("why", "others than its owner may read it"));
+	if (!fd_slurp_path(path, SECRET_MAX, text, len)) {
+		LOG(NULL, ERROR, "secret", KV_STR("path", path), KV_ERRNO(errno));
+		return false;
+	}
+	return true;
+}
+
+static bool
+read_vapid(const char *path, char **pem, size_t *len)
+{
+	struct vapid *v;
+	bool ok;
+
+	if (!slurp_secret(path, pem, len))
+		return false;
+	v = vapid_read(span(*pem, *len));
+	ok = v != NULL;
+	vapid_free(&v);
+	if (!ok)
+		LOG(NULL, ERROR, "push.key", KV_STR("path", path),
+		    KV_STR("error", "no private key of the curve P-256 in PEM"));
+	return ok;
+}
+
+/* The public half of the key that signs pushes is for everybody. */
+static bool
+put_push_key(const struct conf_push *c, struct buf *blob)
+{
+	struct cert_pem key = { .name = SPAN_LIT(CERTS_PUSH_KEY) };
+	struct buf text = { 0 };
+	char *pem = NULL;
+	struct vapid *v;
+	size_t len = 0;
+
+	if (!c->enabled || c->vapid_key_file[0] == '\0')
+		return true;
+	if (!read_vapid(c->vapid_key_file, &pem, &len))
+		return false;
+	v = vapid_read(span(pem, len));
+	base64url_encode(vapid_public(v), &text);
+	key.chain = buf_span(&text);
+	cert_pem_put(blob, &key);
+	vapid_free(&v);
+	mem_wipe(pem, len);
+	mem_free(&pem);
+	buf_fini(&text);
+	return true;
+}
+
 /* All certificates and keys; -1 when one cannot be read. */
 static int
 seal_certs(const struct mansio_conf *conf)
@@ -207,6 +266,7 @@ seal_certs(const struct mansio_conf *conf)
 			cert_pem_put(&blob, &ca);
 		mem_free(&pem);
 	}
+	ok = ok && put_push_key(&conf->push, &blob);
 	for (size_t i = 0; i < conf->n_certificates && ok; i++) {
 		const struct conf_certificate *c = &conf->certificates[i];
 		struct cert_pem pem = { .name = span_str(c->head.name) };
@@ -237,16 +297,10 @@ seal_certs(const struct mansio_conf *conf)
 static bool
 read_secret(const char *path, char **text, size_t *len)
 {
-	struct stat st;
 	struct span s;
 
-	if (stat(path, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-		LOG(NULL, WARN, "secret.open", KV_STR("path", path),
-		    KV_STR("why", "others than its owner may read it"));
-	if (!fd_slurp_path(path, SECRET_MAX, text, len)) {
-		LOG(NULL, ERROR, "secret", KV_STR("path", path), KV_ERRNO(errno));
+	if (!slurp_secret(path, text, len))
 		return false;
-	}
 	s = span_trim(span(*text, *len));
 	for (size_t i = 0; i < s.len; i++)
 		if ((unsigned char)s.p[i] < ' ' || (unsigned char)s.p[i] >= 0x7f)
@@ -281,10 +335,11 @@ read_authorities(const char *path, char **pem, size_t *len)
 static bool
 seal_secrets(const struct mansio_conf *conf, int *fd)
 {
-	struct cert_pem pem = { .name = SPAN_LIT("oauth") };
-	char *ca = NULL, *secret = NULL;
+	struct cert_pem authorities = { .name = SPAN_LIT("ca") }, oauth = { .name = SPAN_LIT("oauth") };
+	struct cert_pem push = { .name = SPAN_LIT("push") };
+	char *ca = NULL, *secret = NULL, *vapid = NULL;
 	struct buf blob = { 0 };
-	size_t ca_len = 0, secret_len = 0;
+	size_t ca_len = 0, secret_len = 0, vapid_len = 0;
 	bool ok = true;
 
 	*fd = -1;
@@ -294,17 +349,25 @@ seal_secrets(const struct mansio_conf *conf, int *fd)
 		ok = read_authorities(conf->outd.ca_file, &ca, &ca_len);
 	if (ok && conf->oauth.client_secret_file[0] != '\0')
 		ok = read_secret(conf->oauth.client_secret_file, &secret, &secret_len);
+	if (ok && conf->push.vapid_key_file[0] != '\0')
+		ok = read_vapid(conf->push.vapid_key_file, &vapid, &vapid_len);
 	if (ok) {
-		pem.chain = span(ca, ca_len);
-		pem.key = span(secret, secret_len);
-		cert_pem_put(&blob, &pem);
+		authorities.chain = span(ca, ca_len);
+		oauth.key = span(secret, secret_len);
+		push.key = span(vapid, vapid_len);
+		cert_pem_put(&blob, &authorities);
+		cert_pem_put(&blob, &oauth);
+		cert_pem_put(&blob, &push);
 		*fd = fd_sealed("secrets", blob.data, blob.len);
 		ok = *fd >= 0;
 	}
 	if (secret != NULL)
 		mem_wipe(secret, secret_len);
+	if (vapid != NULL)
+		mem_wipe(vapid, vapid_len);
 	mem_free(&ca);
 	mem_free(&secret);
+	mem_free(&vapid);
 	buf_fini_secret(&blob);
 	return ok;
 }
@@ -516,8 +579,8 @@ connect_pair(struct helper *client, struct helper *server)
 	close(sv[1]);
 }
 
-/* Who asks whom: authd the directory and outd, stored authd and the indexd of its shard, admind
- * all stores and authd. */
+/* Who asks whom: authd the directory and outd, stored authd, outd and the indexd of its shard,
+ * admind all stores and authd. */
 static bool
 asks(const struct helper *client, const struct helper *server)
 {
@@ -529,6 +592,7 @@ asks(const struct helper *client, const struct helper *server)
 		    (server->program == PROGRAM_STORED && server->shard == CONTROL_SHARD_SYSTEM);
 	case PROGRAM_STORED:
 		return client->shard != CONTROL_SHARD_SYSTEM && (server->program == PROGRAM_AUTHD ||
+		    server->program == PROGRAM_OUTD ||
 		    (server->program == PROGRAM_INDEXD && server->shard == client->shard));
 	case PROGRAM_ADMIND:
 		return server->program == PROGRAM_STORED || server->program == PROGRAM_AUTHD;

@@ -30,7 +30,7 @@ struct fetch {
 	struct curl_slist	*headers;
 	fetch_done_fn		fn;
 	void			*arg;
-	struct buf		form, body;
+	struct buf		posted, body;
 	struct freshness	fresh;
 	size_t			header_bytes;
 	bool			too_large, refused;
@@ -59,7 +59,7 @@ fetch_free(struct fetch *q)
 	for (struct curl_slist *s = q->headers; s != NULL; s = s->next)
 		mem_wipe(s->data, strlen(s->data));
 	curl_slist_free_all(q->headers);
-	buf_fini_secret(&q->form);
+	buf_fini_secret(&q->posted);
 	buf_fini_secret(&q->body);
 	q->f->n--;
 	mem_free(&q);
@@ -134,13 +134,14 @@ static void
 finish(struct fetch *q, CURLcode rc)
 {
 	struct fetch_result r = { .st = ST_UNAVAILABLE, .max_age_s = freshness_s(&q->fresh),
-	    .why = q->why };
+	    .retry_after_s = q->fresh.retry_after_s, .why = q->why };
 	long status = 0;
 
 	curl_easy_getinfo(q->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (q->too_large) {
 		r.why = "the answer is too large";
 	} else if (q->refused && rc != CURLE_OK) {
+		r.refused = true;
 		r.why = "its address is not public, and not in outd allow";
 	} else if (rc != CURLE_OK) {
 		if (q->why[0] == '\0')
@@ -151,6 +152,8 @@ finish(struct fetch *q, CURLcode rc)
 		r.st = ST_OK;
 		r.body = buf_span(&q->body);
 	}
+	if (rc == CURLE_OK && status > 0)
+		r.http = (uint32_t)status;
 	q->fn(q->arg, &r);
 	fetch_free(q);
 }
@@ -321,12 +324,14 @@ set_request(struct fetch *q, const struct fetch_rq *rq)
 		q->headers = curl_slist_append(q->headers, buf_cstr(&line));
 		buf_fini_secret(&line);
 	}
-	if (rq->form.p != NULL) {
-		buf_add_span(&q->form, rq->form);
+	for (size_t i = 0; i < rq->n_fields; i++)
+		q->headers = curl_slist_append(q->headers, rq->fields[i]);
+	if (rq->body.p != NULL) {
+		buf_add_span(&q->posted, rq->body);
 		q->headers = curl_slist_append(q->headers, "Expect:");
 		ok = ok && curl_easy_setopt(e, CURLOPT_POST, 1L) == 0 &&
-		    curl_easy_setopt(e, CURLOPT_POSTFIELDS, q->form.data) == 0 &&
-		    curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE, (long)q->form.len) == 0;
+		    curl_easy_setopt(e, CURLOPT_POSTFIELDS, q->posted.data) == 0 &&
+		    curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE, (long)q->posted.len) == 0;
 	}
 	return ok && curl_easy_setopt(e, CURLOPT_HTTPHEADER, q->headers) == 0;
 }

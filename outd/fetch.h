@@ -23,11 +23,17 @@ void fetcher_free(struct fetcher **f);
 
 struct fetch_rq {
 	const char	*url;
-	struct span	form;		/* body of a POST; p NULL: GET */
+	struct span	body;		/* of a POST; p NULL: GET */
 	struct span	authorization;	/* value of the header field; empty: none */
+	/* Further fields, "Name: value" each; Content-Type among them unless body is a form. */
+	const char	*const *fields;
+	size_t		n_fields;
 };
 struct fetch_result {
 	enum status	st;		/* ST_OK: 200, whole */
+	bool		refused;	/* outd may not connect there */
+	uint32_t	http;		/* the server's status; 0: it gave none */
+	uint32_t	retry_after_s;	/* RFC 9110 §10.2.3, in seconds; 0: not said */
 	struct span	body;
 	int64_t		max_age_s;	/* -1: not said */
 	const char	*why;		/* of another status */

@@ -50,6 +50,8 @@ freshness_line(struct freshness *f, struct span line)
 		return;
 	if (span_caseeq_str(name, "Age"))
 		(void)seconds(span_trim(rest), &f->age_s);
+	if (span_caseeq_str(name, "Retry-After"))
+		(void)seconds(span_trim(rest), &f->retry_after_s);
 	if (!span_caseeq_str(name, "Cache-Control"))
 		return;
 	while (rest.p != NULL)

@@ -3,6 +3,7 @@ outd_liboutd_a_SOURCES = \
 	outd/address.c outd/address.h \
 	outd/fetch.c outd/fetch.h \
 	outd/freshness.c outd/freshness.h \
+	outd/push.c outd/push.h \
 	outd/server.c outd/server.h
 
 mansiolibexec_PROGRAMS += outd/outd

@@ -1,5 +1,5 @@
 /* outd: the only program that connects outwards.  Everything it has comes through its control
- * socket: its configuration, the secrets that the monitor read for it, and one socket, authd's.
+ * socket: its configuration, the secrets that the monitor read for it, and the sockets of authd and the stores.
  * It ends when its parent does. */
 #include <pthread.h>
 #include <stdlib.h>
@@ -38,7 +38,8 @@ take_config(struct control *c, int fd)
 static void
 take_secrets(struct control *c, int fd)
 {
-	struct cert_pem pem = { 0 };
+	struct cert_pem pem;
+	struct outd_secrets s = { 0 };
 	struct reader r;
 	char *blob;
 	size_t len;
@@ -46,10 +47,29 @@ take_secrets(struct control *c, int fd)
 	if (!fd_slurp(fd, CERTS_BLOB_MAX, &blob, &len))
 		return;
 	reader_init(&r, blob, len);
-	if (cert_pem_get(&r, &pem))
-		outd_secrets(c->outd, pem.chain, pem.key);
+	while (cert_pem_get(&r, &pem)) {
+		if (span_eq_str(pem.name, "oauth"))
+			s.client = pem.key;
+		else if (span_eq_str(pem.name, "push"))
+			s.vapid = pem.key;
+		else
+			s.ca = pem.chain;
+	}
+	if (!r.bad)
+		outd_secrets(c->outd, &s);
 	mem_wipe(blob, len);
 	free(blob);
+}
+
+/* The socket is taken over. */
+static bool
+take_peer(struct control *c, const struct control_peer *p, int fd)
+{
+	bool known = p->program == PROGRAM_AUTHD || p->program == PROGRAM_STORED;
+
+	if (known)
+		outd_connect(c->outd, (enum program)p->program, p->slot, fd);
+	return known;
 }
 
 /* What the resolver and TLS read.  Names are resolved by the C library's own files and DNS: it
@@ -106,10 +126,8 @@ on_control(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 		fd = -1;
 		break;
 	case CONTROL_PEER:
-		if (((const struct control_peer *)msg)->program == PROGRAM_AUTHD) {
-			outd_connect(c->outd, fd);
+		if (take_peer(c, msg, fd))
 			fd = -1;
-		}
 		break;
 	case CONTROL_START:
 		start(c);

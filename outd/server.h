@@ -1,10 +1,11 @@
 /* outd/server.h
- * What authd may ask, and the requests made of it. */
+ * What authd and the stores may ask, and the requests made of it. */
 #ifndef OUTD_SERVER_H
 #define OUTD_SERVER_H
 
 #include "common/conf/settings.h"
 #include "common/net/loop.h"
+#include "common/worker/control_proto.h"
 
 struct outd;
 
@@ -13,10 +14,14 @@ void outd_free(struct outd **o);
 /* Takes conf over.  When a setting of ours changed, what is under way fails, and nothing is
  * fetched before outd_secrets(): a secret goes to no server but its own. */
 void outd_configure(struct outd *o, struct mansio_conf *conf);
-/* ca: PEM, empty: the system's; secret: that of oauth client-secret-file. */
-void outd_secrets(struct outd *o, struct span ca, struct span secret);
-/* authd's socket; takes fd over, and replaces an earlier one. */
-void outd_connect(struct outd *o, int fd);
+/* What outd may not read itself.  ca: PEM, empty: the system's; client: that of oauth
+ * client-secret-file; vapid: of push vapid-key-file, PEM. */
+struct outd_secrets {
+	struct span	ca, client, vapid;
+};
+void outd_secrets(struct outd *o, const struct outd_secrets *s);
+/* The socket of authd, or of the stored of a shard; takes fd over, and replaces an earlier one. */
+void outd_connect(struct outd *o, enum program who, uint32_t shard, int fd);
 /* "name=value\n" text. */
 void outd_status(const struct outd *o, struct buf *out);
 

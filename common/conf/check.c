@@ -494,14 +494,29 @@ conf_has_mechanism(const struct mansio_conf *conf, enum conf_mechanism m)
 	    memchr(conf->auth.mechanisms.v, (int)m, conf->auth.mechanisms.n) != NULL;
 }
 
+static bool
+asks_issuer(const struct mansio_conf *conf)
+{
+	return conf->oauth.jwks_url[0] != '\0' || conf->oauth.introspection_url[0] != '\0';
+}
+
 bool
 conf_has_bearer(const struct mansio_conf *conf)
 {
-	return conf->oauth.jwks_file[0] != '\0' || conf_needs_outd(conf);
+	return conf->oauth.jwks_file[0] != '\0' || asks_issuer(conf);
+}
+
+bool
+conf_pushes(const struct mansio_conf *conf)
+{
+	for (size_t i = 0; i < conf->n_listeners && conf->push.enabled; i++)
+		if (conf->listeners[i].protocol == CONF_JMAP)
+			return true;
+	return false;
 }
 
 bool
 conf_needs_outd(const struct mansio_conf *conf)
 {
-	return conf->oauth.jwks_url[0] != '\0' || conf->oauth.introspection_url[0] != '\0';
+	return asks_issuer(conf) || conf_pushes(conf);
 }

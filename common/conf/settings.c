@@ -202,7 +202,9 @@ const struct conf_section conf_sections[] = {
 	ONCE("oauth", conf_oauth, oauth, conf_oauth_fields,
 	    "Logins with bearer tokens: the mechanisms OAUTHBEARER and XOAUTH2."),
 	ONCE("outd", conf_outd, outd, conf_outd_fields,
-	    "The only process that connects outwards, for keys and tokens (oauth)."),
+	    "The only process that connects outwards, for keys and tokens (oauth) and for push."),
+	ONCE("push", conf_push, push, conf_push_fields,
+	    "Changes of mail pushed to the devices and applications of JMAP users."),
 	ONCE("store", conf_store, store, conf_store_fields, "The store service."),
 	ONCE("indexd", conf_indexd, indexd, conf_indexd_fields,
 	    "The processes, one for each shard, that read mail anew for the store service: to "

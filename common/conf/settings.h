@@ -246,6 +246,16 @@ struct conf_outd {
 	uint64_t		max_answer_bytes;
 };
 
+struct conf_push {
+	struct conf_head	head;
+	bool			enabled;
+	const char		*vapid_key_file;	/* "": pushes are not signed */
+	const char		*contact;	/* URI, "": none */
+	uint32_t		subscriptions;	/* of an account */
+	uint32_t		expiry_s;
+	uint32_t		interval_s;	/* between two pushes to one subscription */
+};
+
 /* 0: kept for ever. */
 struct conf_retention {
 	struct conf_head	head;
@@ -338,6 +348,7 @@ struct mansio_conf {
 	struct conf_passwd_file	passwd_file;
 	struct conf_oauth	oauth;
 	struct conf_outd	outd;
+	struct conf_push	push;
 	struct conf_store	store;
 	struct conf_indexd	indexd;
 	struct conf_retention	retention;
@@ -413,8 +424,11 @@ struct conf_extractor {
 bool conf_extractor(const char *entry, struct arena *mem, struct conf_extractor *e);
 /* "90d Lists/News": a time, blanks, a path.  false: it is none. */
 bool conf_retention_entry(const char *entry, uint32_t *seconds, const char **path);
-/* Something can judge bearer tokens / needs outd for it. */
+/* Something can judge bearer tokens. */
 bool conf_has_bearer(const struct mansio_conf *conf);
+/* JMAP clients may have changes pushed. */
+bool conf_pushes(const struct mansio_conf *conf);
+/* For one of the two. */
 bool conf_needs_outd(const struct mansio_conf *conf);
 
 #endif

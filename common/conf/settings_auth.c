@@ -154,6 +154,24 @@ const struct conf_field conf_oauth_fields[] = {
 	CONF_END
 };
 
+const struct conf_field conf_push_fields[] = {
+	CONF_BOOL(conf_push, enabled, "yes", CONF_RELOAD,
+	    "Whether JMAP clients may have changes pushed to a URL (PushSubscription).  mansio-outd(8) "
+	    "sends them, to public addresses and those in outd allow."),
+	CONF_PATH(conf_push, vapid_key_file, "", CONF_RELOAD | CONF_FILE,
+	    "PEM file with a private key of the curve P-256, by which push services know this server "
+	    "(VAPID, RFC 8292); many of them want one.  Make it by: openssl genpkey -algorithm EC "
+	    "-pkeyopt ec_paramgen_curve:P-256.  With another key all subscriptions begin anew."),
+	CONF_STRING(conf_push, contact, "", CONF_RELOAD,
+	    "URI by which a push service reaches whoever runs this server: mailto:ADDRESS."),
+	CONF_INT(conf_push, subscriptions, "20", "1", "1000", CONF_RELOAD, "Of an account, at most."),
+	CONF_TIME(conf_push, expiry, "30d", "2d", "366d", CONF_RELOAD,
+	    "A subscription ends after this time unless its client renews it."),
+	CONF_TIME(conf_push, interval, "1s", "0", "1h", CONF_RELOAD,
+	    "From one push of a subscription to the next; changes in between go together."),
+	CONF_END
+};
+
 const struct conf_field conf_outd_fields[] = {
 	CONF_CIDRS(conf_outd, allow, "", CONF_RELOAD,
 	    "Networks it may connect to beside the public Internet: list here what is reached by a "

@@ -4,4 +4,5 @@ common_crypto_libcrypto_a_SOURCES = \
 	common/crypto/encode.c common/crypto/encode.h \
 	common/crypto/jwk.c common/crypto/jwk.h \
 	common/crypto/random.c common/crypto/random.h \
+	common/crypto/webpush.c common/crypto/webpush.h \
 	common/crypto/x509.c common/crypto/x509.h

@@ -38,6 +38,7 @@ struct worker {
 	struct control_hello	hello;
 	struct mansio_conf	*conf;
 	struct tls_ctx		*tls;
+	struct buf		push_key;
 	struct auth_client	*auth;
 	struct list		sources;
 	uint32_t		connections, limit;
@@ -239,7 +240,12 @@ take_certs(struct worker *w, int fd)
 		tc.min_version = conf_tls_min_version(w->conf) >= 13 ? TLS_1_3 : TLS_1_2;
 	fresh = tls_ctx_new(&tc, err);
 	reader_init(&r, blob, len);
+	buf_clear(&w->push_key);
 	while (fresh != NULL && cert_pem_get(&r, &c)) {
+		if (c.key.len == 0 && span_eq_str(c.name, CERTS_PUSH_KEY)) {
+			buf_add_span(&w->push_key, c.chain);
+			continue;
+		}
 		if (c.key.len == 0 && tls_ctx_client_ca(fresh, c.chain, err) == ST_OK)
 			continue;
 		if (c.key.len == 0 || tls_ctx_add(fresh, c.chain, c.key, err) != ST_OK)
@@ -258,6 +264,12 @@ take_certs(struct worker *w, int fd)
 	w->tls = fresh;
 	if (w->started && w->ops->configured != NULL)
 		w->ops->configured(w, w->ops->arg);
+}
+
+const char *
+worker_push_key(struct worker *w)
+{
+	return buf_cstr(&w->push_key);
 }
 
 static void

@@ -61,6 +61,8 @@ struct loop *worker_loop(struct worker *w);
 const struct mansio_conf *worker_conf(struct worker *w);
 struct auth_client *worker_auth(struct worker *w);
 struct tls_ctx *worker_tls(struct worker *w);	/* NULL: no certificate configured */
+/* The public key that pushes are signed with, as base64url; "": they are not. */
+const char *worker_push_key(struct worker *w);
 /* The daemon counts its connections here; the pool's limit and drain rest on it. */
 void worker_conn_opened(struct worker *w);
 void worker_conn_closed(struct worker *w, const struct net_ip *peer);

@@ -7,3 +7,5 @@ UNIT_TESTS += t/unit/outd/test_fetch
 t_unit_outd_test_fetch_LDADD = $(OUTD_TEST_LIBS)
 UNIT_TESTS += t/unit/outd/test_server
 t_unit_outd_test_server_LDADD = $(OUTD_TEST_LIBS)
+UNIT_TESTS += t/unit/outd/test_push
+t_unit_outd_test_push_LDADD = $(OUTD_TEST_LIBS)

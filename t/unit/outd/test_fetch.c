@@ -29,6 +29,7 @@ static struct {
 	enum status		st;
 	struct buf		body, why;
 	int64_t			max_age_s;
+	uint32_t		http, retry_after_s;
 	char			url[64];
 } w;
 
@@ -100,6 +101,8 @@ on_done(void *arg, const struct fetch_result *r)
 	w.answers++;
 	w.st = r->st;
 	w.max_age_s = r->max_age_s;
+	w.http = r->http;
+	w.retry_after_s = r->retry_after_s;
 	buf_clear(&w.body);
 	buf_add_span(&w.body, r->body);
 	buf_clear(&w.why);
@@ -110,7 +113,7 @@ on_done(void *arg, const struct fetch_result *r)
 static enum status
 get(const char *url, struct span form)
 {
-	struct fetch_rq rq = { url, form, SPAN_NONE };
+	struct fetch_rq rq = { .url = url, .body = form };
 	unsigned before = w.answers;
 
 	buf_clear(&w.request);
@@ -130,6 +133,25 @@ an_answer_comes_whole_with_its_time(void **state)
 	assert_true(span_has_prefix(buf_span(&w.request), "GET /x HTTP/1.1\r\n"));
 	assert_int_equal(get(w.url, SPAN_LIT("token=t")), ST_OK);
 	assert_true(span_has_prefix(buf_span(&w.request), "POST /x HTTP/1.1\r\n"));
+}
+
+static void
+a_post_has_its_fields_and_every_status_is_told(void **state)
+{
+	static const char *const fields[] = { "TTL: 7", "Content-Type: application/json" };
+	struct fetch_rq rq = { .url = w.url, .body = SPAN_LIT("{}"), .fields = fields, .n_fields = 2 };
+
+	w.reply = "HTTP/1.1 429 Too Many\r\nRetry-After: 33\r\nContent-Length: 0\r\n\r\n";
+	assert_non_null(fetch_start(w.f, &rq, on_done, NULL));
+	while (w.answers == 0)
+		loop_once(w.loop, true);
+	assert_int_equal(w.st, ST_UNAVAILABLE);
+	assert_int_equal(w.http, 429);
+	assert_int_equal(w.retry_after_s, 33);
+	assert_non_null(strstr(buf_cstr(&w.request), "\r\nTTL: 7\r\n"));
+	assert_non_null(strstr(buf_cstr(&w.request), "\r\nContent-Type: application/json\r\n"));
+	assert_null(strstr(buf_cstr(&w.request), "urlencoded"));
+	assert_non_null(strstr(buf_cstr(&w.request), "\r\n\r\n{}"));
 }
 
 static void
@@ -227,7 +249,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-		T(an_answer_comes_whole_with_its_time), T(what_is_not_200_is_no_answer),
+		T(an_answer_comes_whole_with_its_time),
+		T(a_post_has_its_fields_and_every_status_is_told), T(what_is_not_200_is_no_answer),
 		T(a_long_answer_is_not_read), T(a_silent_server_is_not_waited_for),
 		T(no_socket_is_made_for_an_address_that_is_not_listed),
 		T(other_protocols_and_clear_text_are_refused),

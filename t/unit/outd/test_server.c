@@ -1,4 +1,4 @@
-/* What authd is told, and when a secret goes out.  The server asked is an address that outd refuses:
+/* What authd and the stores are told, and when a secret goes out.  The server asked is an address that outd refuses:
  * whoever hears of it got as far as to be sent the secret. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,7 +59,7 @@ set_up(void **state)
 	w.outd = outd_new(w.loop);
 	assert_true(fd_socketpair(sv));
 	w.authd = ipc_new(&cf, sv[0]);
-	outd_connect(w.outd, sv[1]);
+	outd_connect(w.outd, PROGRAM_AUTHD, 0, sv[1]);
 	return 0;
 }
 
@@ -98,11 +98,19 @@ ask(const char *url)
 }
 
 static void
+tell(const char *client)
+{
+	struct outd_secrets s = { .client = span_str(client) };
+
+	outd_secrets(w.outd, &s);
+}
+
+static void
 another_url_is_refused(void **state)
 {
 	assert_string_equal(ask(OLD), "another URL is configured");
 	configure(OLD);
-	outd_secrets(w.outd, SPAN_NONE, SPAN_LIT("s"));
+	tell("s");
 	assert_string_equal(ask(NEW), "another URL is configured");
 	assert_int_equal(w.st, ST_CONFLICT);
 	assert_non_null(strstr(ask(OLD), "not public"));
@@ -113,14 +121,57 @@ a_secret_goes_to_no_server_but_its_own(void **state)
 {
 	configure(OLD);
 	assert_string_equal(ask(OLD), "the configuration is changing");
-	outd_secrets(w.outd, SPAN_NONE, SPAN_LIT("old"));
+	tell("old");
 	assert_non_null(strstr(ask(OLD), "not public"));
 	configure(NEW);
 	assert_string_equal(ask(NEW), "the configuration is changing");
-	outd_secrets(w.outd, SPAN_NONE, SPAN_LIT("old"));	/* it may well be the same */
+	tell("old");	/* it may well be the same */
 	assert_non_null(strstr(ask(NEW), "not public"));
 	configure(NEW);						/* nothing changed */
 	assert_non_null(strstr(ask(NEW), "not public"));
+}
+
+/* A socket of stored's. */
+static struct ipc *
+join(void)
+{
+	struct ipc_config cf = { .protocol = &out_protocol, .peer = "outd", .loop = w.loop };
+	int sv[2];
+
+	assert_true(fd_socketpair(sv));
+	outd_connect(w.outd, PROGRAM_STORED, 3, sv[1]);
+	return ipc_new(&cf, sv[0]);
+}
+
+static enum status
+push(struct ipc *ipc, const struct out_push *rq)
+{
+	w.done = false;
+	ipc_request(ipc, 0, OUT_PUSH, rq, on_reply, NULL);
+	while (!w.done)
+		loop_once(w.loop, true);
+	return w.st;
+}
+
+static void
+a_push_goes_to_public_addresses_by_https(void **state)
+{
+	struct out_push rq = { .url = span_str(OLD), .text = SPAN_LIT("{}"), .ttl_s = 5 };
+	struct ipc *stored = join();
+
+	assert_int_equal(push(stored, &rq), ST_UNAVAILABLE);
+	configure(OLD);
+	tell("s");
+	assert_int_equal(push(stored, &rq), ST_DENIED);
+	rq.url = SPAN_LIT("http://127.0.0.1:1/");
+	assert_int_equal(push(stored, &rq), ST_SYNTAX);
+	rq.url = SPAN_LIT("https://127.0.0.1:1/\r\nX: y");
+	assert_int_equal(push(stored, &rq), ST_SYNTAX);
+	rq.url = span_str(OLD);
+	rq.auth = SPAN_LIT("0123456789abcdef");		/* without the other key */
+	assert_int_equal(push(stored, &rq), ST_SYNTAX);
+	assert_non_null(strstr(ask(OLD), "not public"));	/* authd is served beside it */
+	ipc_free(&stored);
 }
 
 int
@@ -129,6 +180,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		T(another_url_is_refused), T(a_secret_goes_to_no_server_but_its_own),
+		T(a_push_goes_to_public_addresses_by_https),
 	};
 
 	log_set_level(LOG_LEVEL_FATAL);
