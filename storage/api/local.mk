@@ -1,6 +1,7 @@
 noinst_LIBRARIES += storage/api/libstoreapi.a
 storage_api_libstoreapi_a_SOURCES = \
 	storage/api/store_email.c storage/api/store_email.h \
+	storage/api/store_push.c storage/api/store_push.h \
 	storage/api/index_proto.c storage/api/index_proto.h \
 	storage/api/store_proto.c storage/api/store_proto.h \
 	storage/api/store_types.c storage/api/store_types.h \

@@ -2,6 +2,8 @@
 
 #define UIDS(type, m)	IPC_STR(type, m, 0, 1u << 20)
 #define PART		(1u << 20)	/* largest list in one part of an answer */
+#define PUSH_BYTES	(STORE_PUSH_URL_MAX + STORE_PUSH_DEVICE_MAX + 2 * STORE_PUSH_KEY_MAX + \
+	STORE_PUSH_TYPES_MAX + STORE_PUSH_CODE + 64)
 #define PATH(type, m)	IPC_STR(type, m, 1, STORE_PATH_MAX)
 #define SEQ(type)	IPC_U64(type, seq), IPC_U64(type, acked)
 
@@ -343,6 +345,13 @@ static const struct ipc_field mailbox_set_is[] = {
 	IPC_U8(store_mailbox_set_is, verdict, 0, MAILBOX_SET_MAX),
 	IPC_U64(store_mailbox_set_is, mailbox), IPC_U64(store_mailbox_set_is, old_mailbox),
 	IPC_U64(store_mailbox_set_is, state), IPC_U64(store_mailbox_set_is, modseq), IPC_END };
+static const struct ipc_field pushes_are[] = {
+	IPC_STR(store_pushes_are, list, 0, PART), IPC_END };
+static const struct ipc_field push_set[] = {
+	SEQ(store_push_set), IPC_U8(store_push_set, how, PUSH_CREATE, PUSH_DESTROY), IPC_U64(store_push_set, id),
+	IPC_U8(store_push_set, what, 0, PUSH_CODE | PUSH_EXPIRES | PUSH_TYPES), IPC_STR(store_push_set, push, 0, PUSH_BYTES), IPC_END };
+static const struct ipc_field push_is[] = {
+	IPC_U64(store_push_is, id), IPC_I64(store_push_is, expires_s), IPC_END };
 static const struct ipc_field blob_put[] = {
 	SEQ(store_blob_put), IPC_U64(store_blob_put, size), IPC_STR(store_blob_put, sha256, 32, 32),
 	IPC_U32(store_blob_put, stage), IPC_STR(store_blob_put, body, 0, STORE_INLINE_MAX),
@@ -518,6 +527,11 @@ static const struct ipc_message messages[] = {
 	    OF(store_blob_put, blob_put) },
 	{ STORE_BLOB_IS, "blob-is", REPLY, 16, OF(store_blob_is, blob_is) },
 	{ STORE_BLOB_READ, "blob-read", ACCESS, 0, 64, OF(store_blob_read, blob_read) },
+	{ STORE_PUSHES, "pushes", ACCESS, 0, 0, NOTHING },
+	{ STORE_PUSHES_ARE, "pushes-are", REPLY, PART + 64, OF(store_pushes_are, pushes_are) },
+	{ STORE_PUSH_SET, "push-set", ACCESS, IPC_MSG_SECRET, PUSH_BYTES + 64,
+	    OF(store_push_set, push_set) },
+	{ STORE_PUSH_IS, "push-is", REPLY, 32, OF(store_push_is, push_is) },
 	{ STORE_BLOBS, "blobs", ACCESS, 0, 65536 + 64, OF(store_blobs, blobs) },
 	{ STORE_BLOBS_ARE, "blobs-are", REPLY, PART + 64, OF(store_blobs_are, blobs_are) },
 	{ 0 }

@@ -29,6 +29,7 @@
 
 #include "common/ipc/message.h"
 #include "storage/api/store_email.h"
+#include "storage/api/store_push.h"
 #include "storage/api/store_types.h"
 
 #define STORE_PROTO_MAJOR 1	/* differs: the peers part */
@@ -89,7 +90,8 @@ enum store_no {
 	STORE_EMAIL_SET = 378, STORE_EMAIL_SET_IS = 379,
 	STORE_MAILBOX_SET = 380, STORE_MAILBOX_SET_IS = 381,
 	STORE_BLOB_PUT = 382, STORE_BLOB_IS = 383, STORE_BLOB_READ = 384,
-	STORE_BLOBS = 385, STORE_BLOBS_ARE = 386
+	STORE_BLOBS = 385, STORE_BLOBS_ARE = 386,
+	STORE_PUSHES = 400, STORE_PUSHES_ARE = 401, STORE_PUSH_SET = 402, STORE_PUSH_IS = 403
 };
 
 /* fsck -> fsck-is..., in parts: see storage/state/fsck.h.  account 0: the whole shard.  rebuild: the
@@ -670,6 +672,23 @@ struct store_blob_is { uint64_t id; int64_t expires_ms; };
 struct store_blob_read { uint64_t id, offset, length; uint32_t budget; };
 struct store_blobs { struct span ids; };
 struct store_blobs_are { struct span blobs; };		/* store_blob... */
+
+/* Subscriptions of push (RFC 8620 §7.2), the channel's own account alone.
+ * pushes -> pushes_are: url, keys and code are left out, but the code of one that is verified.
+ * push_set -> push_is: create: one without id and code, whose code goes to its url at once; ST_LIMIT:
+ * there are too many.  update: of what `what` names; ST_DENIED: another code.  destroy.  ST_NOT_FOUND.
+ * expires_s: 0: as late as may be; it is told what came of it. */
+enum { PUSH_CREATE = 1, PUSH_UPDATE = 2, PUSH_DESTROY = 3 };
+enum { PUSH_CODE = 1, PUSH_EXPIRES = 2, PUSH_TYPES = 4 };
+struct store_pushes_are { struct span list; };		/* store_push... */
+struct store_push_set {
+	uint64_t	seq, acked;
+	uint8_t		how;
+	uint64_t	id;
+	uint8_t		what;
+	struct span	push;		/* put_store_push(); empty: destroy */
+};
+struct store_push_is { uint64_t id; int64_t expires_s; };
 
 extern const struct ipc_protocol store_protocol;
 

@@ -850,11 +850,18 @@ CHANGE(mailbox_set, store_mailbox_set, STORE_MAILBOX_SET, STORE_MAILBOX_SET_IS)
 CHANGE(blob_put, store_blob_put, STORE_BLOB_PUT, STORE_BLOB_IS)
 READ(blob_read, store_blob_read, STORE_BLOB_READ, STORE_BODY_IS)
 READ(blobs, store_blobs, STORE_BLOBS, STORE_BLOBS_ARE)
+CHANGE(push_set, store_push_set, STORE_PUSH_SET, STORE_PUSH_IS)
 
 struct store_call *
 store_do_states(struct store *s, store_done_fn fn, void *arg)
 {
 	return begin(call(s, STORE_STATES, STORE_STATES_ARE, false, NULL, fn, arg));
+}
+
+struct store_call *
+store_do_pushes(struct store *s, store_done_fn fn, void *arg)
+{
+	return begin(call(s, STORE_PUSHES, STORE_PUSHES_ARE, false, NULL, fn, arg));
 }
 
 struct store_call *

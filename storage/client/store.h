@@ -112,6 +112,8 @@ struct store_call *store_do_mailbox_set(struct store *s, const struct store_mail
 struct store_call *store_do_blob_put(struct store *s, const struct store_blob_put *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_blob_read(struct store *s, const struct store_blob_read *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_blobs(struct store *s, const struct store_blobs *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_pushes(struct store *s, store_done_fn fn, void *arg);
+struct store_call *store_do_push_set(struct store *s, const struct store_push_set *rq, store_done_fn fn, void *arg);
 /* A staged body that is not wanted any more, or was adopted by an append: its number may
  * be used again then.  A body whose chunks were taken by a stored that ended since
  * cannot be completed: its next chunk, and the append, fail with ST_UNAVAILABLE. */

@@ -12,6 +12,7 @@ storage_service_libservice_a_SOURCES = \
 	storage/service/live.c storage/service/live.h \
 	storage/service/ops.c \
 	storage/service/peer.c \
+	storage/service/push.c storage/service/push.h \
 	storage/service/rebuild.c storage/service/rebuild.h \
 	storage/service/reclaim.c storage/service/reclaim.h \
 	storage/service/pool.c storage/service/pool.h \

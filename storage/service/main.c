@@ -21,6 +21,7 @@
 #include "storage/service/index.h"
 #include "storage/service/convert.h"
 #include "storage/service/offline.h"
+#include "storage/service/push.h"
 #include "storage/service/service.h"
 
 
@@ -39,7 +40,7 @@ struct stored {
 	struct mansio_conf	*conf;
 	struct ticket_keys	 keys;
 	struct list		 early;
-	int			 authd_fd, indexd_fd;
+	int			 authd_fd, indexd_fd, outd_fd;
 	struct service		*svc;
 	char			*boot_id;	/* read before the file is out of sight */
 	int			 code;
@@ -136,6 +137,9 @@ fill_conf(const struct stored *sd, struct service_conf *cf)
 	cf->compact_share = s->compact_share;
 	cf->staged_s = s->staged_time_s;
 	add_retention(&sd->conf->retention, cf);
+	cf->push_max = conf_pushes(sd->conf) ? sd->conf->push.subscriptions : 0;
+	cf->push_expiry_s = sd->conf->push.expiry_s;
+	cf->push_interval_s = sd->conf->push.interval_s;
 	cf->quota_bytes = sd->conf->quota.storage_bytes;
 	cf->quota_messages = sd->conf->quota.messages;
 	cf->quota_mailboxes = sd->conf->quota.mailboxes;
@@ -232,6 +236,11 @@ take_server(struct stored *sd, const struct control_server *s, int fd)
 {
 	if (s->program == PROGRAM_INDEXD) {
 		take_indexd(sd, fd);
+	} else if (s->program == PROGRAM_OUTD && sd->svc != NULL) {
+		service_outd(sd->svc, fd);
+	} else if (s->program == PROGRAM_OUTD) {
+		fd_close(&sd->outd_fd);
+		sd->outd_fd = fd;
 	} else if (s->program != PROGRAM_AUTHD) {
 		close(fd);
 	} else if (sd->svc != NULL) {
@@ -321,6 +330,9 @@ start(struct stored *sd)
 	if (sd->indexd_fd >= 0)
 		service_indexd(sd->svc, sd->indexd_fd, replace_indexd, sd);
 	sd->indexd_fd = -1;
+	if (sd->outd_fd >= 0)
+		service_outd(sd->svc, sd->outd_fd);
+	sd->outd_fd = -1;
 	take_early(sd);
 	ipc_note(sd->control, 0, CONTROL_READY, NULL);
 }
@@ -384,7 +396,7 @@ on_control_closed(struct ipc *ipc, void *arg)
 int
 main(int argc, char **argv)
 {
-	struct stored sd = { .authd_fd = -1, .indexd_fd = -1 };
+	struct stored sd = { .authd_fd = -1, .indexd_fd = -1, .outd_fd = -1 };
 	struct ipc_config cf = { .protocol = &control_protocol, .peer = "monitor",
 	    .allowed = CONTROL_PARENT, .fds = true, .request = on_control,
 	    .closed = on_control_closed, .arg = &sd };
@@ -408,6 +420,7 @@ main(int argc, char **argv)
 	take_early(&sd);
 	fd_close(&sd.authd_fd);
 	fd_close(&sd.indexd_fd);
+	fd_close(&sd.outd_fd);
 	ipc_free(&sd.control);
 	loop_signal_free(&sd.term);
 	conf_free(&sd.conf);

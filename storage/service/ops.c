@@ -4,6 +4,7 @@
 #include <stdalign.h>
 
 #include "common/crypto/random.h"
+#include "common/util/clock.h"
 #include "common/util/mem.h"
 
 #define APPEND_BYTES	(1u << 20)	/* of items in one operation, without the last */
@@ -31,6 +32,7 @@ union any {
 	struct store_quota_set		quota;
 	struct store_url_key_make	url_key;
 	struct store_undelete		undelete;
+	struct store_push_set		push;
 	max_align_t			align;
 	char				room[IPC_STRUCT_MAX];
 };
@@ -522,6 +524,37 @@ admin_target(struct request *rq, uint64_t account)
 	rq->op.head.who = 0;
 }
 
+/* When it ends is for the configuration to say, and what its code is for nobody. */
+static enum status
+prepare_push(struct request *rq, const struct store_push_set *msg)
+{
+	const struct service_conf *cf = &rq->svc->cf;
+	int64_t most_s = clock_wall_s() + cf->push_expiry_s;
+	char code[STORE_PUSH_CODE + 1];
+	struct store_push p = { 0 };
+	struct reader r;
+
+	rq->op.kind = OP_PUSH;
+	rq->op.u.push = (struct op_push){ msg->how, msg->id, msg->what, cf->push_max, SPAN_NONE };
+	if (msg->how == PUSH_DESTROY)
+		return ST_OK;
+	reader_init(&r, msg->push.p, msg->push.len);
+	if (!get_store_push(&r, &p) || !reader_done(&r))
+		return ST_SYNTAX;
+	if (cf->push_max == 0)
+		return ST_DENIED;
+	if (p.expires_s <= 0 || p.expires_s > most_s)
+		p.expires_s = most_s;
+	random_id(code, STORE_PUSH_CODE);
+	if (msg->how == PUSH_CREATE)
+		p.code = span(code, STORE_PUSH_CODE);
+	buf_clear(&rq->items);
+	put_store_push(&rq->items, &p);
+	rq->op.u.push.push = buf_span(&rq->items);
+	mem_wipe(code, sizeof(code));
+	return ST_OK;
+}
+
 static void
 prepare_url_key(struct request *rq, const struct store_url_key_make *msg)
 {
@@ -596,6 +629,8 @@ prepare(struct request *rq, const union any *msg, bool *wait)
 		op->u.metadata = (struct op_metadata){ msg->metadata.mailbox,
 		    msg->metadata.entries };
 		return ST_OK;
+	case STORE_PUSH_SET:
+		return prepare_push(rq, &msg->push);
 	case STORE_URL_KEY_MAKE:
 		prepare_url_key(rq, &msg->url_key);
 		return ST_OK;

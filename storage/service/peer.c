@@ -575,6 +575,7 @@ rights_needed(const struct ipc_message *m, const void *msg)
 	case STORE_ANNOTATE: return RIGHT_READ;
 	case STORE_METADATA_GET: case STORE_METADATA_SET: return RIGHT_LOOKUP | RIGHT_READ;
 	case STORE_UIDL_PUT: return RIGHT_WRITE;
+	case STORE_PUSHES: case STORE_PUSH_SET: return RIGHT_LOOKUP | RIGHT_READ;
 	case STORE_SUMS: return RIGHT_READ;
 	case STORE_PLACE: case STORE_UIDVALIDITY: return RIGHT_INSERT | RIGHT_ADMIN;
 	case STORE_QUOTA_SET: return RIGHT_QUOTA;

@@ -5,6 +5,7 @@
 #include "common/util/clock.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "storage/service/push.h"
 #include "storage/state/undelete.h"
 
 #define ROUND_US	1000		/* of reads, before the loop looks around */
@@ -60,7 +61,7 @@ read_is(uint16_t no)
 	case STORE_ANNOTATIONS: case STORE_ANNOTATED:
 	case STORE_RESTORE: case STORE_TEXT_FIND:
 	case STORE_STATES: case STORE_EMAILS: case STORE_EMAIL_CHANGES:
-	case STORE_MAILBOX_CHANGES: case STORE_BLOB_READ: case STORE_BLOBS:
+	case STORE_MAILBOX_CHANGES: case STORE_BLOB_READ: case STORE_BLOBS: case STORE_PUSHES:
 		return true;
 	default:
 		return false;
@@ -1035,6 +1036,7 @@ read_step(struct request *rq)
 		restore_begin(rq, &msg.restore);
 		return READ_BUSY;
 	case STORE_TEXT_FIND: return read_texts(rq, &msg.text_find);
+	case STORE_PUSHES: return push_read(rq);
 	default: return read_jmap(rq, &msg);
 	}
 }

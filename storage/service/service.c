@@ -10,6 +10,7 @@
 #include "common/util/log.h"
 #include "common/util/mem.h"
 #include "storage/service/index.h"
+#include "storage/service/push.h"
 #include "storage/state/upgrade.h"
 
 void
@@ -29,7 +30,8 @@ service_conf_init(struct service_conf *cf)
 	    .copy_hour = 3, .copy_journal_bytes = (uint64_t)4 << 30, .reclaim_share = 50,
 	    .reclaim_rate = 8u << 20,
 	    .undelete_max_bytes = UINT64_MAX, .staged_s = 3600,
-	    .whole_messages = 1000000 };
+	    .whole_messages = 1000000, .push_max = 20, .push_expiry_s = 30 * 86400,
+	    .push_interval_s = 1, .push_spread_ms = 60000 };
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
 		put_op_default_mailbox(&cf->folders, &folders[i]);
 }
@@ -166,6 +168,7 @@ service_open(struct loop *l, const struct service_conf *cf, const char *dir,
 	packing_start(svc);
 	stock_start(svc);
 	compact_start(svc);
+	push_start(svc);
 	*out = svc;
 	return ST_OK;
 }
@@ -213,6 +216,7 @@ service_close(struct service **svcp)
 		compact_stop(svc);
 	}
 	fsck_stop(svc);
+	push_stop(svc);
 	index_stop(svc);
 	while (!list_empty(&svc->peers)) {
 		struct peer *p = list_entry(svc->peers.next, struct peer, node);
@@ -286,6 +290,7 @@ service_stats(struct service *svc, struct buf *out)
 	COUNT("db_log_bytes", es.log_bytes);
 #undef COUNT
 	index_stats(svc, out);
+	push_stats(svc, out);
 	texts_stats(svc->texts, out);
 	copies_stats(svc, out);
 	chores_stats(svc, out);

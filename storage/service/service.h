@@ -43,6 +43,9 @@ struct service_conf {
 	uint64_t	whole_messages;		/* that one COPY, MOVE or APPEND may make */
 	uint64_t	quota_bytes, quota_messages, quota_mailboxes;	/* 0: no limit */
 	uint8_t		quota_warn[2];		/* per cent; 0: never */
+	uint32_t	push_max;		/* subscriptions of an account; 0: none are served */
+	uint32_t	push_expiry_s, push_interval_s;
+	uint32_t	push_spread_ms;		/* of what is told after a start */
 	struct buf	folders;		/* op_default_mailbox..., without INBOX */
 	unsigned	copies;			/* hot copies kept */
 	uint32_t	copy_time_s, copy_hour;	/* hour: of the day, UTC */

@@ -182,6 +182,7 @@ struct service {
 	uint64_t		 packing_ops;	/* n_ops when it was looked at last */
 	uint64_t		 packing_left;	/* operations since the last walk */
 	struct indexing		*indexing;	/* index.c */
+	struct pushing		*pushing;	/* push.c */
 	struct background	*background;
 	struct copies		*copies;
 	struct reclaim		*reclaim;

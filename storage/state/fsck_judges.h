@@ -36,6 +36,7 @@ FSCK_JUDGE(acl);
 FSCK_JUDGE(rseen);
 FSCK_JUDGE(reader);
 FSCK_JUDGE(urlkey);
+FSCK_JUDGE(push);
 FSCK_JUDGE(annlog);
 FSCK_JUDGE(quarantine);
 FSCK_JUDGE(extent);

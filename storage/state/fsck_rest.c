@@ -255,6 +255,18 @@ fsck_urlkey(struct state_fsck *f, enum tab t, struct span key, struct span paylo
 		has_box(f, t, key);
 }
 
+void
+fsck_push(struct state_fsck *f, enum tab t, struct span key, struct span payload)
+{
+	struct store_push p;
+	struct reader r;
+
+	reader_init(&r, payload.p, payload.len);
+	if (key.len != 16 || !get_store_push(&r, &p) || !reader_done(&r) ||
+	    p.id != get_be64(key.p + 8))
+		malformed(f, t, key, CURE_QUARANTINE);
+}
+
 static void
 key_shared(struct key *k, const struct store_acl *e, uint64_t account, uint64_t mailbox)
 {
@@ -503,6 +515,7 @@ const struct fsck_table fsck_account_tables[] = {
 	{ TAB_URLKEY, fsck_urlkey, CURE_QUARANTINE },
 	{ TAB_ANNOTATION, fsck_of_message, CURE_QUARANTINE },
 	{ TAB_ANNLOG, fsck_annlog, CURE_QUARANTINE },
+	{ TAB_PUSH, fsck_push, CURE_QUARANTINE },
 	{ TAB_PLACED, fsck_placed, CURE_REBUILD },
 };
 const size_t fsck_n_account_tables = ARRAY_LEN(fsck_account_tables);

@@ -41,4 +41,5 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/read_undeleted.c storage/state/undelete.h \
 	storage/state/upgrade.c storage/state/upgrade.h \
 	storage/state/urlkey.c \
+	storage/state/push.c storage/state/push.h \
 	storage/state/uidmap.c

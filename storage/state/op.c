@@ -55,6 +55,8 @@ static const struct field history_purge[] = { F(I64, history_purge, before_ms),
 	F(U32, history_purge, rows), { 0 } };
 static const struct field once_purge[] = { F(I64, once_purge, before_ms),
 	F(TICKET, once_purge, from), F(U32, once_purge, rows), { 0 } };
+static const struct field push[] = { F(U8, push, how), F(VARINT, push, id),
+	F(U8, push, what), F(U32, push, most), F(SPAN, push, push), { 0 } };
 static const struct field stage_end[] = { F(U32, stage_end, rows), { 0 } };
 static const struct field dir_write[] = { F(SPAN, dir_write, steps), { 0 } };
 
@@ -131,6 +133,7 @@ static const struct {
 	[OP_UNDELETE] = { "undelete", undelete },
 	[OP_RESTORE] = { "restore", restore },
 	[OP_MAILBOX_REVIVE] = { "mailbox-revive", mailbox_revive },
+	[OP_PUSH] = { "push", push },
 	[OP_KEPT_PURGE] = { "kept-purge", kept_purge },
 };
 

@@ -47,7 +47,8 @@ enum op_kind {
 	OP_UNDELETE = 120, OP_RESTORE = 121, OP_MAILBOX_REVIVE = 122, OP_KEPT_PURGE = 123,
 	OP_INCARNATE = 130, OP_RELOCATE = 131,
 	OP_APPEND_PLACED = 140, OP_UIDVALIDITY = 141,
-	OP_RETENTION = 160
+	OP_RETENTION = 160,
+	OP_PUSH = 200
 };
 
 struct op_head {
@@ -225,6 +226,10 @@ struct op_relocate { struct span moves; };	/* op_move... */
  * most OP_ROWS of those may exist.  role: not 0: ST_CONFLICT unless the mailbox has it. */
 struct op_retention { uint64_t mailbox; int64_t before_s; uint8_t role; struct span uids; };
 
+/* A subscription of push; see store_push_set.  push: put_store_push(); of an update what is named by
+ * `what`.  most: of the account. */
+struct op_push { uint8_t how; uint64_t id; uint8_t what; uint32_t most; struct span push; };
+
 struct op {
 	enum op_kind	kind;
 	struct op_head	head;
@@ -260,6 +265,7 @@ struct op {
 		struct op_restore		restore;
 		struct op_mailbox_revive	mailbox_revive;
 		struct op_kept_purge		kept_purge;
+		struct op_push			push;
 	} u;
 };
 

@@ -51,6 +51,7 @@
  *	uidhigh   account, mailbox                  u32: uids below it were given out, see uidhigh.c;
  *	                                            "uidhigh" in meta: every mailbox has its row
  *	quarantine account, SHA-256 of table, key   struct rec_quarantine: what fsck took away
+ *	push      account, id                       put_store_push(): a subscription of push
  *	undel     account, mailbox, number          struct rec_undel: a message that is kept for
  *	                                            undelete alone, where it was last
  *
@@ -83,6 +84,7 @@ enum tab {
 	TAB_UIDHIGH, TAB_QUARANTINE,
 	TAB_FRESH, TAB_PACK,
 	TAB_UNDEL,
+	TAB_PUSH,
 	TAB_COUNT
 };
 

@@ -573,6 +573,7 @@ static const struct {
 	[OP_RESTORE] = { apply_restore, 0 },
 	[OP_MAILBOX_REVIVE] = { apply_mailbox_revive, 0 },
 	[OP_KEPT_PURGE] = { apply_kept_purge, 0 },
+	[OP_PUSH] = { apply_push, STAGES },
 };
 
 static enum status

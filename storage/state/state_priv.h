@@ -480,6 +480,7 @@ enum status apply_stage_end(struct apply *ap);
 enum status apply_dir_write(struct apply *ap);
 enum status apply_remove(struct apply *ap);
 enum status apply_uidl_put(struct apply *ap);
+enum status apply_push(struct apply *ap);
 enum status apply_uidvalidity(struct apply *ap);
 enum status apply_metadata(struct apply *ap);
 enum status apply_metadata_noted(struct apply *ap);

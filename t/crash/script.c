@@ -12,6 +12,7 @@
 #include "common/util/clock.h"
 #include "common/util/mem.h"
 #include "storage/service/service_priv.h"
+#include "storage/state/push.h"
 #include "storage/state/undelete.h"
 
 struct rig script_rig;
@@ -213,6 +214,19 @@ ask_undelete(void)
 }
 
 static void
+ask_push(void)
+{
+	const struct store_push p = { .device = SPAN_LIT("device"), .url = SPAN_LIT("https://a.test/") };
+	struct store_push_set rq = { .how = PUSH_CREATE };
+	struct buf b = { 0 };
+
+	put_store_push(&b, &p);
+	rq.push = buf_span(&b);
+	store_do_push_set(chan, &rq, on_done, &waiting);
+	buf_fini(&b);
+}
+
+static void
 own_done(struct request *rq, const struct state_result *res)
 {
 	on_done(&waiting, res->status, false, NULL);
@@ -295,6 +309,7 @@ ask(unsigned step)
 	case 20: ask_place(); break;
 	case 21: ask_uidvalidity(); break;
 	case 22: ask_undelete(); break;
+	case 23: ask_push(); break;
 	default: ask_copy("Trash", true, 1, 9999); break;
 	}
 }
@@ -357,6 +372,7 @@ script_shape(struct buf *out)
 	struct state_account acc;
 	struct buf lines = { 0 };
 	struct store_mailbox m;
+	struct store_push p;
 	uint32_t resume = 0;
 	struct reader r;
 
@@ -374,6 +390,11 @@ script_shape(struct buf *out)
 		if (m.id != 0)
 			shape_notes(m.id, out);
 	}
+	buf_clear(&lines);
+	assert_int_equal(state_pushes(service_state(script_rig.svc), SCRIPT_ACCOUNT, &lines), ST_OK);
+	reader_init(&r, lines.data, lines.len);
+	while (get_store_push(&r, &p))		/* its code is another one each time */
+		buf_addf(out, "push %.*s %.*s\n", (int)p.device.len, p.device.p, (int)p.url.len, p.url.p);
 	buf_fini(&lines);
 }
 

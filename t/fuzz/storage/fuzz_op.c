@@ -2,6 +2,7 @@
  * lists inside are read to their end. */
 #include <assert.h>
 
+#include "storage/api/store_push.h"
 #include "storage/state/op.h"
 #include "common/util/bytes.h"
 
@@ -44,6 +45,12 @@ read_lists(const struct op *op)
 		reader_init(&r, op->u.restore.steps.p, op->u.restore.steps.len);
 		while (get_op_restore_step(&r, &s))
 			;
+	}
+	if (op->kind == OP_PUSH) {
+		struct store_push p;
+
+		reader_init(&r, op->u.push.push.p, op->u.push.push.len);
+		(void)get_store_push(&r, &p);
 	}
 	if (op->kind == OP_RELOCATE) {
 		struct op_move m;

@@ -2,7 +2,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "storage/api/store_types.h"
+#include "storage/api/store_push.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -26,6 +26,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		struct store_text text;
 		struct store_needle needle;
 		struct store_restore_line line;
+		struct store_push push;
 	} u;
 
 	if (len == 0)
@@ -50,6 +51,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			while (get_store_text(&r, &u.text));
 		else if (data[0] >> 7 & 1 && data[0] >> 6 & 1)
 			while (get_store_restore_line(&r, &u.line));
+		else if (data[0] >> 6 & 1)
+			while (get_store_push(&r, &u.push));
 		else if (data[0] >> 7 & 1)
 			while (get_store_needle(&r, &u.needle));
 		else if (data[0] >> 3 & 1)

@@ -98,3 +98,8 @@ t_unit_storage_test_fsck_SOURCES = t/unit/storage/test_fsck.c $(STATEKIT)
 t_unit_storage_test_fsck_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
 UNIT_TESTS += t/unit/storage/test_order
 t_unit_storage_test_order_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
+
+UNIT_TESTS += t/unit/storage/test_push
+t_unit_storage_test_push_SOURCES = t/unit/storage/test_push.c \
+	t/unit/storage/rig.c t/unit/storage/rig.h
+t_unit_storage_test_push_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)

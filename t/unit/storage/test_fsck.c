@@ -61,6 +61,12 @@ rows_of_lists(uint64_t mailbox)
 	op = kit_op(k, OP_URL_KEY);
 	op.u.url_key = (struct op_url_key){ SPAN_LIT("Box"), false, span(key, sizeof(key)) };
 	OK(kit_apply(k, &op));
+	op = kit_op(k, OP_PUSH);
+	put_store_push(&b, &(struct store_push){ .url = SPAN_LIT("https://a.test/"),
+	    .code = SPAN_LIT("0123456789abcdef0123456789abcdef"), .expires_s = INT64_MAX });
+	op.u.push = (struct op_push){ PUSH_CREATE, 0, 0, 9, buf_span(&b) };
+	OK(kit_apply(k, &op));
+	buf_clear(&b);
 	op = kit_op(k, OP_DIR_WRITE);
 	op.head.account = 0;
 	put_store_dir_step(&b, &(struct store_dir_step){ .check = DIR_ABSENT, .change = 1,
@@ -302,6 +308,7 @@ static const struct test_case cases[] = {
 	{ "urlkey", { CLEAN, ROOT, ROOT }, -1, -1, NULL, NULL },
 	{ "annotation", { CLEAN, CLEAN, ROOT }, 0, -1, NULL, NULL },
 	{ "annlog", { CLEAN, CLEAN, SILENT }, -1, -1, NULL, NULL },
+	{ "push", { CLEAN, SILENT, CLEAN }, 0, -1, NULL, NULL },
 	{ "placed", { NAMED, SILENT, SILENT }, 0, -1, NULL, NULL },
 	{ "undel", { CLEAN, CLEAN, CLEAN }, 7, -1, "message", NULL },
 	{ "uidhigh", { SAME, SAME, SAME }, 3, 0, NULL, NULL },
