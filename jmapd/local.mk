@@ -10,6 +10,7 @@ include jmapd/thread/local.mk
 include jmapd/email/local.mk
 include jmapd/mirror/local.mk
 include jmapd/query/local.mk
+include jmapd/push/local.mk
 
 jmapd_libjmapd_a_SOURCES += \
 	jmapd/api.c jmapd/download.c jmapd/events.c jmapd/login.c jmapd/server.c jmapd/server.h \

@@ -37,6 +37,7 @@ on_configured(struct worker *w, void *arg)
 
 	begin(d, w);
 	jmap_server_configure(&d->srv, &worker_conf(w)->jmap, worker_tls(w));
+	d->srv.host.push_key = worker_push_key(w);
 }
 
 static void

@@ -10,5 +10,6 @@ const struct jmap_method *const jmap_all_methods[] = {
 	jmap_email_methods,
 	jmap_blob_methods,
 	jmap_query_methods,
+	jmap_push_methods,
 	NULL
 };

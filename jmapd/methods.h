@@ -14,5 +14,6 @@ extern const struct jmap_method jmap_email_methods[];	/* jmapd/email/methods.c *
 extern const struct jmap_method jmap_query_methods[];	/* jmapd/query/email_query.c */
 extern const struct jmap_method jmap_blob_methods[];	/* jmapd/blob/methods.c */
 extern const struct jmap_method jmap_quota_methods[];	/* jmapd/quota/quota.c */
+extern const struct jmap_method jmap_push_methods[];	/* jmapd/push */
 
 #endif

@@ -56,8 +56,10 @@ void
 jmap_get_begin(struct jmap_call *c, struct jmap_get *g, struct span state)
 {
 	json_begin_object(c->out);
-	json_kv_string(c->out, "accountId", c->account->id);
-	json_kv_string(c->out, "state", state);
+	if (c->account != NULL) {
+		json_kv_string(c->out, "accountId", c->account->id);
+		json_kv_string(c->out, "state", state);
+	}
 	json_key(c->out, "list");
 	json_begin_array(c->out);
 }

@@ -21,7 +21,7 @@ bool jmap_get_ids(struct jmap_call *c, struct jmap_get *g, bool all_allowed);
 uint64_t jmap_get_properties(struct jmap_call *c, const char *const *names, size_t count);
 
 /* The answer: begin, then an object in c->out for each found, jmap_get_missing() for what
- * is not, in any order; end ends the call. */
+ * is not, in any order; end ends the call.  Without an account there is no state. */
 void jmap_get_begin(struct jmap_call *c, struct jmap_get *g, struct span state);
 void jmap_get_missing(struct jmap_get *g, struct span id);
 void jmap_get_end(struct jmap_call *c, struct jmap_get *g);

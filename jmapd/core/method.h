@@ -29,6 +29,7 @@
 #define JMAP_BLOB	"urn:ietf:params:jmap:blob"
 #define JMAP_QUOTA	"urn:ietf:params:jmap:quota"
 #define JMAP_WEBSOCKET	"urn:ietf:params:jmap:websocket"
+#define JMAP_VAPID	"urn:ietf:params:jmap:webpush-vapid"
 
 struct jmap_call;
 typedef void (*jmap_run_fn)(struct jmap_call *c);
@@ -58,7 +59,15 @@ struct jmap_host {
 	const struct jmap_limits		*limits;
 	struct mirror_pool			*mirrors;
 	bool					websocket;	/* may be named in `using` */
+	const char				*push_key;	/* RFC 9749's applicationServerKey; NULL or "": none */
 };
+
+/* Pushes are signed, and clients told by which key. */
+static inline bool
+jmap_host_signs(const struct jmap_host *h)
+{
+	return h->push_key != NULL && h->push_key[0] != '\0';
+}
 
 struct jmap_args_seen {			/* args.c's */
 	const char	*asked[32];
@@ -87,6 +96,8 @@ struct jmap_call {
 	struct jmap_request		*request;
 };
 
+/* Whose request it is, also where c->account is NULL. */
+struct jmap_account *jmap_call_login(const struct jmap_call *c);
 /* The call is over; c is gone when it returns (and args, arena, state's arena memory). */
 void jmap_call_done(struct jmap_call *c);
 /* type: of RFC 8620 §3.6.2 or of the method; fmt: a sentence for a developer to read. */

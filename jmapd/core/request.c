@@ -20,15 +20,17 @@ capability_bit(struct span name)
 	for (; jmap_capability_table[i].name != NULL; i++)
 		if (span_eq_str(name, jmap_capability_table[i].name))
 			return i;
-	return span_eq_str(name, JMAP_WEBSOCKET) ? i : -1;
+	return span_eq_str(name, JMAP_WEBSOCKET) ? i : span_eq_str(name, JMAP_VAPID) ? i + 1 : -1;
 }
 
 static bool
-capability_usable(const struct jmap_host *h, int bit)
+capability_usable(const struct jmap_host *h, struct span name, int bit)
 {
-	const char *name = jmap_capability_table[bit].name;
-
-	return name != NULL ? jmap_capability_there(h->methods, name) : h->websocket;
+	if (span_eq_str(name, JMAP_WEBSOCKET))
+		return h->websocket;
+	if (span_eq_str(name, JMAP_VAPID))
+		return jmap_host_signs(h);
+	return jmap_capability_there(h->methods, jmap_capability_table[bit].name);
 }
 
 const struct jmap_method *
@@ -114,7 +116,7 @@ read_using(struct jmap_request *rq, const struct json *using)
 			return false;
 		}
 		bit = capability_bit(name);
-		if (bit < 0 || !capability_usable(rq->host, bit)) {
+		if (bit < 0 || !capability_usable(rq->host, name, bit)) {
 			snprintf(detail, sizeof(detail), "this server does not have the "
 			    "capability \"%.*s\"", (int)(name.len < 200 ? name.len : 200), name.p);
 			refuse(rq, "unknownCapability", NULL, detail);
@@ -333,6 +335,12 @@ jmap_call_status(struct jmap_call *c, enum status st, const char *what)
 	default:
 		jmap_call_error(c, "serverFail", "%s: %s", what, status_name(st));
 	}
+}
+
+struct jmap_account *
+jmap_call_login(const struct jmap_call *c)
+{
+	return c->request->account;
 }
 
 /* ---- starting calls ---- */

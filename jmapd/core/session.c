@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/util/table.h"
 #include "jmapd/core/capability.h"
@@ -62,6 +63,12 @@ put_capabilities(struct json_writer *w, const struct jmap_host *h, const struct 
 	if (!of_account && h->websocket && urls->websocket.len > 0) {
 		json_key(w, JMAP_WEBSOCKET);
 		put_websocket(w, urls);
+	}
+	if (!of_account && jmap_host_signs(h)) {
+		json_key(w, JMAP_VAPID);
+		json_begin_object(w);
+		json_kv_str(w, "applicationServerKey", h->push_key);
+		json_end_object(w);
 	}
 	json_end_object(w);
 }
@@ -133,7 +140,7 @@ jmap_session_state(char out[JMAP_SESSION_STATE_MAX], const struct jmap_host *h,
     const struct jmap_account *a)
 {
 	static const unsigned char key[16] = "session object";
-	uint64_t there = h->websocket, sums[3];
+	uint64_t there = h->websocket, sums[4];
 	int n;
 
 	for (const struct jmap_capability *cap = jmap_capability_table; cap->name != NULL; cap++)
@@ -141,6 +148,7 @@ jmap_session_state(char out[JMAP_SESSION_STATE_MAX], const struct jmap_host *h,
 	sums[0] = siphash24(key, h->limits, sizeof(*h->limits));
 	sums[1] = siphash24(key, a->user, span_str(a->user).len);
 	sums[2] = there;
+	sums[3] = jmap_host_signs(h) ? siphash24(key, h->push_key, strlen(h->push_key)) : 0;
 	n = snprintf(out, JMAP_SESSION_STATE_MAX, "%016" PRIx64,
 	    siphash24(key, sums, sizeof(sums)));
 	return span(out, (size_t)n);

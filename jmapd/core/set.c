@@ -200,9 +200,11 @@ jmap_set_end(struct jmap_call *c, struct jmap_set *s, struct span old, struct sp
 	static const char *const failed[] = { "notCreated", "notUpdated", "notDestroyed" };
 
 	json_begin_object(c->out);
-	json_kv_string(c->out, "accountId", c->account->id);
-	put_state(c, "oldState", old);
-	put_state(c, "newState", now);
+	if (c->account != NULL) {
+		json_kv_string(c->out, "accountId", c->account->id);
+		put_state(c, "oldState", old);
+		put_state(c, "newState", now);
+	}
 	for (int i = 0; i < 3; i++)
 		put_list(c, done[i], &s->lists[i].done, i != JMAP_DESTROY);
 	for (int i = 0; i < 3; i++)

@@ -92,11 +92,11 @@ class Client:
 
     def calls(self, *calls, using=None, **more):
         """Runs (method, arguments) or (method, arguments, id); accountId is put where it is
-        missing (but in Core/).  Returns the methodResponses."""
+        missing (but in Core/ and PushSubscription/).  Returns the methodResponses."""
         out = []
         for i, call in enumerate(calls):
             name, args = call[0], dict(call[1])
-            if not name.startswith("Core/"):
+            if not name.startswith(("Core/", "PushSubscription/")):
                 args.setdefault("accountId", self.account)
             out.append([name, args, call[2] if len(call) > 2 else str(i)])
         answer = self.post({"using": using or self.using, "methodCalls": out, **more})
