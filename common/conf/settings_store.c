@@ -49,7 +49,8 @@ const struct conf_field conf_store_fields[] = {
 	    "Once in this time the gaps in the database are closed that changes of accounts left, and "
 	    "files that became half empty are made smaller.  0: never.  Berkeley DB only."),
 	CONF_INT(conf_store, compact_share, "2", "1", "100", CONF_RELOAD,
-	    "Per cent of its time that the store spends on that."),
+	    "Per cent of its time that the store spends on that; ten times as much when nobody asks it "
+	    "for anything."),
 	CONF_SIZE(conf_store, min_free, "256M", "0", "1T", CONF_RELOAD,
 	    "Free space on the disk below which no new mail is taken, in addition to what the "
 	    "store itself needs to go on."),
@@ -63,7 +64,8 @@ const struct conf_field conf_store_fields[] = {
 	    "Verified hot copies kept.  A damaged database is made anew from the newest one that "
 	    "is whole and the journal behind it; the journal is kept as far back as they need it."),
 	CONF_INT(conf_store, fsck_share, "20", "1", "100", CONF_RELOAD,
-	    "Per cent of a shard's time that mansioctl fsck takes while everybody is served."),
+	    "Per cent of a shard's time that mansioctl fsck takes while everybody is served; a fourth of "
+	    "it while anybody asks for something."),
 	CONF_SIZE(conf_store, fsck_body_rate, "32M", "64K", "1T", CONF_RELOAD,
 	    "Bytes a second that mansioctl fsck --bodies reads of a shard."),
 	CONF_INT(conf_store, reclaim_share, "50", "0", "90", CONF_RELOAD,

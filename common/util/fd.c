@@ -2,11 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/util/buf.h"
+#include "common/util/mem.h"
 
 void
 fd_close(int *fd)
@@ -57,6 +60,26 @@ fd_read_full(int fd, void *p, size_t n)
 		n -= (size_t)r;
 	}
 	return true;
+}
+
+char *
+fd_path(const char *dir, const char *name)
+{
+	size_t n = strlen(dir) + strlen(name) + 2;
+	char *path = mem_alloc(n);
+
+	snprintf(path, n, "%s/%s", dir, name);
+	return path;
+}
+
+bool
+fd_sync_folder(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok = fd >= 0 && fsync(fd) == 0;
+
+	fd_close(&fd);
+	return ok;
 }
 
 bool

@@ -15,6 +15,10 @@ bool fd_nonblock(int fd);
 bool fd_cloexec(int fd, bool on);
 /* A connected pair of non-blocking close-on-exec UNIX stream sockets. */
 bool fd_socketpair(int sv[2]);
+/* "dir/name", the caller's. */
+char *fd_path(const char *dir, const char *name);
+/* What was made, renamed and removed in a folder is on the disk; false with errno. */
+bool fd_sync_folder(const char *path);
 /* Whole amount or false with errno; 0 bytes early sets errno ENODATA. */
 bool fd_read_full(int fd, void *p, size_t n);
 bool fd_write_full(int fd, const void *p, size_t n);

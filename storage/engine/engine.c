@@ -112,15 +112,8 @@ engine_checkpoint(struct engine *e)
 static void
 sleep_until(struct engine *e, uint64_t ms)
 {
-	struct timespec ts;
+	struct timespec ts = clock_mono_in(ms);
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	ts.tv_sec += (time_t)(ms / 1000);
-	ts.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (ts.tv_nsec >= 1000000000) {
-		ts.tv_sec++;
-		ts.tv_nsec -= 1000000000;
-	}
 	pthread_cond_timedwait(&e->wake, &e->lock, &ts);
 }
 
@@ -255,7 +248,6 @@ engine_open(const char *dir, const struct engine_opts *opts, struct engine **out
 {
 	const struct engine_ops *ops = choose(dir, opts->kind);
 	struct engine *e;
-	pthread_condattr_t attr;
 	enum status st;
 
 	assert(opts->n_tables <= ENGINE_TABLES_MAX);
@@ -269,10 +261,7 @@ engine_open(const char *dir, const struct engine_opts *opts, struct engine **out
 	set_defaults(&e->opts);
 	pthread_mutex_init(&e->copy_lock, NULL);
 	pthread_mutex_init(&e->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&e->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&e->wake);
 	st = start(e);
 	e->opened = st == ST_OK;
 	e->opts.tables = NULL;		/* the caller's */

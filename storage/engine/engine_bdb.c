@@ -25,6 +25,8 @@
 #define READ_RETRIES	1000	/* of a reader that lost a deadlock */
 #define WRITER_PRIORITY	1000u	/* of the one that writes; all others have Berkeley DB's 100 */
 #define ROWS_A_PAGE	32u	/* about, for what deleted rows leave */
+#define COPY_PAGES	64u	/* read by a hot copy, which rests then */
+#define COPY_REST_US	1000u
 #define SHRINK_LEAST	64u	/* free pages */
 #define SHRINK_MOST	((uint64_t)512 << 20)
 
@@ -154,6 +156,9 @@ env_configure(struct engine *e)
 	SET(env->set_lk_detect(env, DB_LOCK_MINWRITE));
 	SET(env->set_flags(env, DB_TXN_NOSYNC, 1));
 	SET(env->log_set_config(env, DB_LOG_AUTO_REMOVE, 1));
+	/* A copy is not what anybody waits for. */
+	SET(env->set_backup_config(env, DB_BACKUP_READ_COUNT, COPY_PAGES));
+	SET(env->set_backup_config(env, DB_BACKUP_READ_SLEEP, small ? 1 : COPY_REST_US));
 #undef SET
 	return rc;
 }

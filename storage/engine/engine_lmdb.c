@@ -119,18 +119,6 @@ write_file(const char *path, struct span bytes)
 	return ok;
 }
 
-static int
-sync_folder(const char *dir)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
-
-	if (fd < 0 || fsync(fd) != 0)
-		rc = errno;
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
 /* Makes the file the folder's: after a crash it is this one or the one before. */
 static int
 checkpoint_write(struct lmdb *l, struct span bytes)
@@ -143,7 +131,7 @@ checkpoint_write(struct lmdb *l, struct span bytes)
 	if (!write_file(tmp.data, bytes) || rename(tmp.data, path.data) != 0)
 		rc = errno;
 	if (rc == 0)
-		rc = sync_folder(l->e.dir);
+		rc = fd_sync_folder(l->e.dir) ? 0 : errno;
 	buf_fini(&tmp);
 	buf_fini(&path);
 	return rc;
@@ -523,7 +511,7 @@ copy_file(struct lmdb *l, const char *dest, const char *file)
 		rc = errno;
 	if (fd >= 0)
 		close(fd);
-	return rc != 0 ? rc : sync_folder(dest);
+	return rc != 0 || fd_sync_folder(dest) ? rc : errno;
 }
 
 static enum status

@@ -85,7 +85,7 @@ static bool
 write_all(const char *dir, const struct buf *list)
 {
 	struct buf path = { 0 }, temp = { 0 }, text = { 0 };
-	int fd, folder;
+	int fd;
 	bool ok;
 
 	buf_add_str(&text, HEAD);
@@ -96,9 +96,7 @@ write_all(const char *dir, const struct buf *list)
 	ok = fd >= 0 && fd_write_full(fd, text.data, text.len) && fsync(fd) == 0;
 	fd_close(&fd);
 	ok = ok && rename(temp.data, path_in(&path, dir, "tables", "")) == 0;
-	folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ok = ok && folder >= 0 && fsync(folder) == 0;
-	fd_close(&folder);
+	ok = ok && fd_sync_folder(dir);
 	buf_fini(&path);
 	buf_fini(&temp);
 	buf_fini(&text);

@@ -97,11 +97,7 @@ file_unlink(void *ctx, const char *path)
 static int
 file_fsync_dir(void *ctx, const char *path)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = fd >= 0 ? fsync(fd) : -1;
-
-	fd_close(&fd);
-	return rc;
+	return fd_sync_folder(path) ? 0 : -1;
 }
 
 static int

@@ -382,7 +382,6 @@ journal_open(const char *dir, const struct jio *io, const struct journal_opts *o
 {
 	static const struct journal_pos none;
 	struct journal *j = mem_zalloc(sizeof(*j));
-	pthread_condattr_t attr;
 	enum status st = ST_OK;
 
 	*out = NULL;
@@ -397,12 +396,9 @@ journal_open(const char *dir, const struct jio *io, const struct journal_opts *o
 	j->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	j->free_files = mem_array(FREE_FILES_MAX, sizeof(*j->free_files));
 	pthread_mutex_init(&j->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&j->wake, &attr);
-	pthread_cond_init(&j->made, &attr);
-	pthread_cond_init(&j->make_wake, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&j->wake);
+	clock_cond_init(&j->made);
+	clock_cond_init(&j->make_wake);
 
 	if (j->event_fd < 0)
 		st = fail(damage, ST_UNAVAILABLE, "no descriptor", 0);

@@ -411,15 +411,8 @@ flush_locked(struct journal *j)
 static void
 sleep_locked(struct journal *j, uint64_t ms)
 {
-	struct timespec ts;
+	struct timespec ts = clock_mono_in(ms);
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	ts.tv_sec += (time_t)(ms / 1000);
-	ts.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (ts.tv_nsec >= 1000000000) {
-		ts.tv_sec++;
-		ts.tv_nsec -= 1000000000;
-	}
 	pthread_cond_timedwait(&j->wake, &j->lock, &ts);
 }
 

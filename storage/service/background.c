@@ -144,16 +144,12 @@ struct background *
 background_new(struct loop *l, bool in_loop)
 {
 	struct background *b = mem_zalloc(sizeof(*b));
-	pthread_condattr_t attr;
 
 	b->in_loop = in_loop;
 	list_init(&b->todo);
 	list_init(&b->done);
 	pthread_mutex_init(&b->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&b->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&b->wake);
 	b->efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (b->efd < 0)
 		abort();
@@ -225,17 +221,10 @@ background_pace(struct background *b)
 void
 background_sleep(struct background *b, unsigned ms)
 {
-	struct timespec ts;
+	struct timespec ts = clock_mono_in(ms);
 
 	if (b->in_loop)
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	ts.tv_sec += (time_t)(ms / 1000);
-	ts.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (ts.tv_nsec >= 1000000000) {
-		ts.tv_sec++;
-		ts.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&b->lock);
 	while (!background_stopping(b) &&
 	    pthread_cond_timedwait(&b->wake, &b->lock, &ts) == 0)

@@ -3,9 +3,9 @@
  * messages away that their mailbox keeps no longer, counting anew, forgetting remembered outcomes.
  *
  * One chore at a time, in rounds.  A chore goes in steps: it reads for about STEP_US, or has one
- * operation done, which changes at most about 1,000 rows; then it rests DUTY times as long as that
- * took, so that clients never wait for more than one step and have most of the time for
- * themselves. */
+ * operation done, which changes some hundreds of rows, a thousand when a mailbox is purged; then it
+ * rests DUTY times as long as that took, or DUTY_ALONE times when nobody asked for anything
+ * meanwhile, so that less than one request in a hundred meets a step. */
 #include "storage/service/service_priv.h"
 
 #include <string.h>
@@ -19,9 +19,10 @@
 #define SOON_MS		1000u
 #define HOUR_MS		3600000u
 #define STEP_US		1000u
-#define DUTY		100u
+#define DUTY		200u
+#define DUTY_ALONE	10u
 #define REST_MAX_MS	5000u
-#define ROWS		1000u
+#define ROWS		250u
 #define LOOK_ROWS	16u		/* of a mailbox, to see whether anything there is old */
 #define RECOUNT_ROWS	300u
 #define MAILBOXES	64u		/* looked at in one go */
@@ -44,6 +45,7 @@ struct chores {
 	bool			again, hurry;
 	uint64_t		squeezed;	/* rounds of HISTORY after chores_squeeze() */
 	uint64_t		begun_ms, since_us;	/* the chore; the step or operation */
+	uint64_t		asked;			/* service_asked() */
 	struct chore_stats	stats[CHORES];
 	/* where the walk is */
 	struct state_work	work;
@@ -475,7 +477,8 @@ begin(struct chores *c, unsigned chore)
 static void
 rest(struct chores *c)
 {
-	uint64_t us = clock_mono_us() - c->since_us, ms = us * DUTY / 1000;
+	uint64_t us = clock_mono_us() - c->since_us;
+	uint64_t ms = us * (service_asked(c->svc, &c->asked) ? DUTY : DUTY_ALONE) / 1000;
 
 	c->stats[c->at].busy_us += us;
 	loop_timer_set(c->timer, ms < 1 ? 1 : ms < REST_MAX_MS ? ms : REST_MAX_MS);

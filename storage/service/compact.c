@@ -13,6 +13,7 @@
 
 #define PIECE_US	1000u
 #define REST_MAX_MS	5000u
+#define ALONE		10u		/* times compact-share, when nobody asks for anything */
 #define LOOK_MS		60000u		/* is one due? */
 #define SAVE_MS		10000u		/* where it is, for the next process */
 #define QUIET_MS	1000u		/* looked at, for a quiet moment */
@@ -28,6 +29,7 @@ struct compact {
 	int64_t			begun_s;	/* the last walk */
 	uint64_t		saved_ms, waited, ops;	/* WAITING: looks; n_ops at the last */
 	struct state_compact	walk;
+	uint64_t		asked;		/* service_asked() */
 	enum status		shrunk;		/* what the thread came to */
 	uint64_t		pages_back;	/* by it */
 	struct engine_compacted did;		/* of earlier walks */
@@ -38,7 +40,11 @@ static void
 rest(struct compact *c, uint64_t us)
 {
 	unsigned share = c->svc->cf.compact_share > 0 ? c->svc->cf.compact_share : 1;
-	uint64_t ms = us * (100 - share) / share / 1000;
+	uint64_t ms;
+
+	if (!service_asked(c->svc, &c->asked))
+		share = share < 100 / ALONE ? share * ALONE : 100;
+	ms = us * (100 - share) / share / 1000;
 
 	loop_timer_set(c->timer, ms < 1 ? 1 : ms < REST_MAX_MS ? ms : REST_MAX_MS);
 }

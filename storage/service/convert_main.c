@@ -8,20 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/util/fd.h"
 #include "common/util/mem.h"
 #include "storage/service/convert.h"
 #include "storage/service/copy_files.h"
 #include "storage/service/offline.h"
-
-static char *
-path_of(const char *dir, const char *name)
-{
-	struct buf b = { 0 };
-
-	buf_addf(&b, "%s/%s", dir, name);
-	buf_cstr(&b);
-	return buf_take(&b);
-}
 
 static int
 failed(const char *dir, const char *what, enum status st)
@@ -112,7 +103,7 @@ convert(const char *dir, enum engine_kind kind, const char *db, const char *fres
 static int
 convert_shard(const char *dir, enum engine_kind kind)
 {
-	char *db = path_of(dir, "db"), *fresh = path_of(dir, "db.convert");
+	char *db = fd_path(dir, "db"), *fresh = fd_path(dir, "db.convert");
 	enum engine_kind made;
 	int rc = 0;
 

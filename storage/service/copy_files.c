@@ -23,16 +23,6 @@ failed(const char *event, const char *dir, const char *name)
 	return e == ENOSPC || e == EDQUOT ? ST_NO_SPACE : ST_UNAVAILABLE;
 }
 
-static bool
-sync_path(const char *path, int flags)
-{
-	int fd = open(path, flags | O_CLOEXEC);
-	bool ok = fd >= 0 && fsync(fd) == 0;
-
-	fd_close(&fd);
-	return ok;
-}
-
 static int
 open_in(const char *dir, const char *name, int flags)
 {
@@ -43,6 +33,15 @@ open_in(const char *dir, const char *name, int flags)
 }
 
 /* ---- one file ---- */
+
+/* What is not on the disk yet goes there a piece at a time: synced at once it would keep the
+ * journal's syncs waiting for all of it. */
+static void
+write_out(int fd, uint64_t from, size_t n)
+{
+	(void)sync_file_range(fd, (off_t)from, (off_t)n, SYNC_FILE_RANGE_WAIT_BEFORE |
+	    SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+}
 
 /* Through f, into out when it is not -1; what was read is not kept in memory. */
 static enum status
@@ -57,11 +56,12 @@ run_through(int in, int out, struct copy_file *f, copy_step_fn step, void *arg)
 	f->bytes = 0;
 	while (st == ST_OK && (n = read(in, mem, PIECE)) > 0) {
 		digest_add(d, mem, (size_t)n);
-		f->bytes += (uint64_t)n;
 		if (out >= 0 && !fd_write_full(out, mem, (size_t)n))
 			n = -1;
 		if (n < 0)
 			break;
+		write_out(out >= 0 ? out : in, f->bytes, (size_t)n);
+		f->bytes += (uint64_t)n;
 		if (!step(arg))
 			st = ST_CANCELLED;
 	}
@@ -80,8 +80,10 @@ hash_file(const char *dir, struct copy_file *f, copy_step_fn step, void *arg)
 	int fd = open_in(dir, f->name, O_RDWR);
 	enum status st = ST_UNAVAILABLE;
 
-	if (fd >= 0 && fsync(fd) == 0)
+	if (fd >= 0)
 		st = run_through(fd, -1, f, step, arg);
+	if (st == ST_OK && fsync(fd) != 0)
+		st = ST_UNAVAILABLE;
 	if (st == ST_UNAVAILABLE)
 		st = failed("copy.read", dir, f->name);
 	fd_close(&fd);
@@ -170,7 +172,7 @@ copy_files_seal(const char *dir, const struct copy_manifest *m)
 
 	copy_manifest_put(&b, m);
 	if (fd < 0 || !fd_write_full(fd, b.data, b.len) || fsync(fd) != 0 ||
-	    !sync_path(dir, O_RDONLY | O_DIRECTORY))
+	    !fd_sync_folder(dir))
 		st = failed("copy.write", dir, COPY_MANIFEST_NAME);
 	fd_close(&fd);
 	buf_fini(&b);
@@ -205,7 +207,7 @@ copy_files_copy(const char *from, const char *to, const struct copy_manifest *m,
 		return failed("copy.folder", to, "");
 	for (size_t i = 0; i < m->n_files && st == ST_OK; i++)
 		st = copy_file(from, to, &m->files[i], step, arg);
-	if (st == ST_OK && to != NULL && !sync_path(to, O_RDONLY | O_DIRECTORY))
+	if (st == ST_OK && to != NULL && !fd_sync_folder(to))
 		st = failed("copy.folder", to, "");
 	return st;
 }
@@ -261,13 +263,13 @@ copy_files_any(const char *dir)
 bool
 copy_files_sync(const char *dir)
 {
-	return sync_path(dir, O_RDONLY | O_DIRECTORY);
+	return fd_sync_folder(dir);
 }
 
 enum status
 copy_files_rename(const char *dir, const char *from, const char *to)
 {
-	if (rename(from, to) != 0 || !sync_path(dir, O_RDONLY | O_DIRECTORY))
+	if (rename(from, to) != 0 || !fd_sync_folder(dir))
 		return failed("copy.rename", dir, to);
 	return ST_OK;
 }

@@ -1,5 +1,5 @@
 /* mansioctl fsck, on a shard that serves: pieces of the check between everybody's requests, a
- * share of the time; bodies read by reader threads and hashed by indexd; what is to be mended
+ * share of the time, and less of it while there are some; bodies read by reader threads and hashed by indexd; what is to be mended
  * as operations, made while nothing else is under way. */
 #include "storage/service/service_priv.h"
 
@@ -15,7 +15,8 @@
 #include "storage/service/index.h"
 #include "storage/state/fsck.h"
 
-#define PIECE_US	2000u
+#define PIECE_US	500u
+#define BUSY_PART	4u		/* of the share, while others ask for something */
 #define PART_MS		200u		/* between two parts of the answer */
 #define FOUND_MAX	(128u << 10)	/* bytes of findings that make a part at once */
 #define BODIES_MAX	8u		/* under way */
@@ -36,6 +37,7 @@ struct fsck_run {
 	struct list		 jobs;		/* struct body */
 	struct fsck_texts	*texts;		/* being read; NULL: they were, or are not to be */
 	unsigned		 n_jobs;
+	uint64_t		 asked;		/* service_asked() */
 	uint64_t		 body_bytes;	/* read so far, of who was begun */
 	bool			 mending, walked, over;
 	enum status		 st;
@@ -451,8 +453,11 @@ static void
 rest(struct fsck_run *run, uint64_t us)
 {
 	uint32_t share = run->rq.share > 0 ? run->rq.share : run->svc->cf.fsck_share;
-	uint64_t ms = us * (100 - share) / share / 1000;
+	uint64_t ms;
 
+	if (service_asked(run->svc, &run->asked))
+		share = share / BUSY_PART > 0 ? share / BUSY_PART : 1;
+	ms = us * (100 - share) / share / 1000;
 	loop_timer_set(run->timer, ms);
 }
 

@@ -23,16 +23,6 @@ struct offline {
 	char			*why;		/* the caller's, 200 bytes, while it opens */
 };
 
-static char *
-path_of(const char *dir, const char *name)
-{
-	struct buf b = { 0 };
-
-	buf_addf(&b, "%s/%s", dir, name);
-	buf_cstr(&b);
-	return buf_take(&b);
-}
-
 static enum status
 say(struct offline *o, enum status st, const char *what, const char *about)
 {
@@ -88,7 +78,7 @@ copy_bytes(int from, int to)
 static bool
 copy_file(int dir, const char *name, const char *to_dir)
 {
-	char *to = path_of(to_dir, name);
+	char *to = fd_path(to_dir, name);
 	int from_fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
 	int to_fd = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	bool ok = from_fd >= 0 && to_fd >= 0 && copy_bytes(from_fd, to_fd);
@@ -125,7 +115,7 @@ static bool
 is_served(const struct offline *o)
 {
 	struct flock lk = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	char *path = path_of(o->journal_dir, "lock");
+	char *path = fd_path(o->journal_dir, "lock");
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	bool held = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lk) == 0 && lk.l_type != F_UNLCK;
 
@@ -269,8 +259,8 @@ offline_open(const struct offline_opts *opts, struct offline **out, char why[200
 	why[0] = '\0';
 	o->opts = *opts;
 	o->why = why;
-	o->db = path_of(opts->dir, "db");
-	o->journal_dir = path_of(opts->dir, "journal");
+	o->db = fd_path(opts->dir, "db");
+	o->journal_dir = fd_path(opts->dir, "journal");
 	if (opts->scratch != NULL)
 		o->scratch = mem_strdup(opts->scratch);
 	if (!has_files(o->db) && !has_files(o->journal_dir))

@@ -37,16 +37,6 @@ struct opening {
 
 /* ---- files ---- */
 
-static char *
-path_of(const char *dir, const char *name)
-{
-	struct buf b = { 0 };
-
-	buf_addf(&b, "%s/%s", dir, name);
-	buf_cstr(&b);
-	return buf_take(&b);
-}
-
 static bool
 make_dir(const char *path)
 {
@@ -59,30 +49,20 @@ make_dir(const char *path)
 static bool
 file_there(const struct opening *o, const char *name)
 {
-	char *path = path_of(o->svc->dir, name);
+	char *path = fd_path(o->svc->dir, name);
 	bool there = access(path, F_OK) == 0;
 
 	mem_free(&path);
 	return there;
 }
 
-static bool
-sync_dir(const char *dir)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool ok = fd >= 0 && fsync(fd) == 0;
-
-	fd_close(&fd);
-	return ok;
-}
-
 /* On the disk before what it owes begins. */
 static bool
 file_make(const struct opening *o, const char *name)
 {
-	char *path = path_of(o->svc->dir, name);
+	char *path = fd_path(o->svc->dir, name);
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	bool ok = fd >= 0 && fsync(fd) == 0 && sync_dir(o->svc->dir);
+	bool ok = fd >= 0 && fsync(fd) == 0 && fd_sync_folder(o->svc->dir);
 
 	if (!ok)
 		LOG(NULL, ERROR, "store.folder", KV_STR("path", path), KV_ERRNO(errno));
@@ -94,10 +74,10 @@ file_make(const struct opening *o, const char *name)
 static void
 file_drop(const struct opening *o, const char *name)
 {
-	char *path = path_of(o->svc->dir, name);
+	char *path = fd_path(o->svc->dir, name);
 
 	if (unlink(path) == 0)
-		(void)sync_dir(o->svc->dir);
+		(void)fd_sync_folder(o->svc->dir);
 	mem_free(&path);
 }
 
@@ -284,7 +264,7 @@ of_our_engine(struct opening *o)
 	struct engine_opts opts = engine_options(o->svc), theirs = opts;
 	struct convert_count count;
 	struct engine *e = NULL;
-	char *made = path_of(o->svc->dir, "db.convert");
+	char *made = fd_path(o->svc->dir, "db.convert");
 	enum status st, closed;
 
 	theirs.copy = true;
@@ -598,10 +578,10 @@ rebuild_open(struct service *svc)
 	struct opening o = { .svc = svc };
 	enum status st = ST_UNAVAILABLE;
 
-	o.db = path_of(svc->dir, "db");
-	o.fresh = path_of(svc->dir, "db.new");
-	o.journal = path_of(svc->dir, "journal");
-	o.copies = path_of(svc->dir, "copies");
+	o.db = fd_path(svc->dir, "db");
+	o.fresh = fd_path(svc->dir, "db.new");
+	o.journal = fd_path(svc->dir, "journal");
+	o.copies = fd_path(svc->dir, "copies");
 	o.accept = file_there(&o, REBUILD_ACCEPT_LOSS);
 	copy_files_remove(o.fresh);
 	find_copies(&o);

@@ -83,6 +83,15 @@ service_stamp(struct service *svc)
 	return svc->last_ms;
 }
 
+bool
+service_asked(const struct service *svc, uint64_t *seen)
+{
+	bool asked = *seen != svc->n_requests;
+
+	*seen = svc->n_requests;
+	return asked;
+}
+
 void
 service_limits(const struct service *svc, struct op_head *head)
 {

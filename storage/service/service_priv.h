@@ -197,6 +197,8 @@ void service_die(struct service *svc, const char *why, enum status st);
 /* A status of the applied state: ST_CORRUPT of a failed engine ends the process. */
 enum status service_judge(struct service *svc, enum status st, const char *where);
 int64_t service_stamp(struct service *svc);
+/* Did anybody ask for anything since *seen was filled here last? */
+bool service_asked(const struct service *svc, uint64_t *seen);
 void service_limits(const struct service *svc, struct op_head *head);
 
 /* peer.c */

@@ -353,7 +353,7 @@ stat_of(const char *name)
 static void
 run_until(const char *name, uint64_t least)
 {
-	uint64_t end = clock_mono_ms() + 30000;
+	uint64_t end = clock_mono_ms() + 120000;
 
 	while (stat_of(name) < least) {
 		if (clock_mono_ms() > end)
@@ -385,7 +385,9 @@ more_than_one_operation_may_take_goes_in_parts(void **state)
 	assert_int_equal(in_mailbox(s, "Trash"), 2400);
 	rig.cf.retention_s[MAILBOX_ROLE_TRASH] = 1;
 	service_configure(rig.svc, &rig.cf);
-	until_empty(s, "Trash");
+	/* Not by asking: the store takes its time while it is asked for something. */
+	run_until("chore_retention_items=", 2400);
+	assert_int_equal(in_mailbox(s, "Trash"), 0);
 	assert_true(stat_of("chore_retention_operations=") >= 3);
 	assert_true(stat_of("chore_retention_items=") == 2400);
 	store_close(&s);
