@@ -1,7 +1,7 @@
 /* storage/engine/compact.c
  * Which rows are worth putting together: those of a window, whose bytes are counted and whose
  * pages the engine counts. */
-#include "storage/engine/engine_priv.h"
+#include "storage/engine/recent.h"
 
 #define WINDOW		(64u << 10)	/* bytes of rows */
 #define PAGES_MOST	24u		/* free after one call */
@@ -43,8 +43,8 @@ window(struct engine *e, unsigned table, struct span prefix, struct span at, siz
 	return st == ST_NOT_FOUND && stop->len > 0 ? ST_OK : st;
 }
 
-enum status
-engine_compact(struct engine *e, unsigned table, struct span prefix, struct buf *at,
+static enum status
+compact_still(struct engine *e, unsigned table, struct span prefix, struct buf *at,
     struct engine_compacted *did)
 {
 	struct engine_compacted d = { 0 };
@@ -53,10 +53,6 @@ engine_compact(struct engine *e, unsigned table, struct span prefix, struct buf 
 	size_t page, bytes;
 	enum status st;
 
-	if (engine_failed(e))
-		return ST_CORRUPT;
-	if (e->ops->compact == NULL)
-		return ST_NOT_FOUND;
 	page = e->ops->least_fetch(e, table);
 	from = at->len > 0 ? buf_span(at) : prefix;
 	st = window(e, table, prefix, from, page, &stop, &bytes);
@@ -78,6 +74,23 @@ engine_compact(struct engine *e, unsigned table, struct span prefix, struct buf 
 	did->closed += d.closed;
 	did->pages += d.pages;
 	did->freed += d.freed;
+	return st;
+}
+
+enum status
+engine_compact(struct engine *e, unsigned table, struct span prefix, struct buf *at,
+    struct engine_compacted *did)
+{
+	enum status st;
+
+	if (engine_failed(e))
+		return ST_CORRUPT;
+	if (e->ops->compact == NULL)
+		return ST_NOT_FOUND;
+	if (!recent_hold(e->recent))
+		return ST_UNAVAILABLE;
+	st = compact_still(e, table, prefix, at, did);
+	recent_go_on(e->recent);
 	return st;
 }
 

@@ -16,7 +16,7 @@
 #include "common/util/clock.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
-#include "storage/engine/engine_priv.h"
+#include "storage/engine/recent.h"
 
 #define CHECK_MS	250u	/* how often what a busy engine wrote is measured */
 #define LOG_FILE_MIN	(4u << 20)
@@ -96,17 +96,23 @@ engine_open_errno(struct engine *e, const char *what, int rc)
 /* ---- the checkpoint's thread ---- */
 
 enum status
-engine_checkpoint(struct engine *e)
+engine_checkpoint_tables(struct engine *e)
 {
 	enum status st;
 
-	if (engine_failed(e))
-		return ST_CORRUPT;
 	pthread_mutex_lock(&e->copy_lock);
 	st = e->ops->checkpoint(e);
 	pthread_mutex_unlock(&e->copy_lock);
 	STAT_ADD(e, checkpoints, 1);
 	return st;
+}
+
+enum status
+engine_checkpoint(struct engine *e)
+{
+	enum status st = engine_failed(e) ? ST_CORRUPT : recent_flush(e->recent);
+
+	return st == ST_OK ? engine_checkpoint_tables(e) : st;
 }
 
 static void
@@ -141,7 +147,7 @@ checkpoint_thread(void *arg)
 			__atomic_store_n(&e->dirty, false, __ATOMIC_RELEASE);
 			pthread_mutex_unlock(&e->lock);
 			if (!engine_failed(e))
-				(void)engine_checkpoint(e);
+				(void)engine_checkpoint_tables(e);
 			since = clock_mono_ms();
 		}
 		pthread_mutex_lock(&e->lock);
@@ -150,10 +156,10 @@ checkpoint_thread(void *arg)
 	return NULL;
 }
 
-static void
-mark_dirty(struct engine *e)
+void
+engine_written(struct engine *e)
 {
-	if (__atomic_load_n(&e->dirty, __ATOMIC_ACQUIRE))
+	if (!e->thread || __atomic_load_n(&e->dirty, __ATOMIC_ACQUIRE))
 		return;
 	pthread_mutex_lock(&e->lock);
 	__atomic_store_n(&e->dirty, true, __ATOMIC_RELEASE);
@@ -240,6 +246,8 @@ start(struct engine *e)
 		if (!e->thread)
 			st = ST_UNAVAILABLE;
 	}
+	if (st == ST_OK && !e->opts.manual)
+		st = recent_start(e->recent);
 	return st;
 }
 
@@ -262,6 +270,7 @@ engine_open(const char *dir, const struct engine_opts *opts, struct engine **out
 	pthread_mutex_init(&e->copy_lock, NULL);
 	pthread_mutex_init(&e->lock, NULL);
 	clock_cond_init(&e->wake);
+	e->recent = recent_new(e);
 	st = start(e);
 	e->opened = st == ST_OK;
 	e->opts.tables = NULL;		/* the caller's */
@@ -296,6 +305,7 @@ engine_close(struct engine **ep)
 	stop_thread(e);
 	if (e->opened && !engine_failed(e))
 		st = engine_checkpoint(e);
+	recent_free(&e->recent);
 	one = e->ops->close(e);
 	st = st == ST_OK ? one : st;
 	if (st == ST_OK && engine_failed(e))
@@ -379,17 +389,15 @@ enum status
 engine_begin(struct engine *e, struct engine_txn **txn)
 {
 	enum status st;
-	void *t = NULL;
 
 	*txn = NULL;
 	if (engine_failed(e))
 		return ST_CORRUPT;
-	st = e->ops->begin(e, &t);
+	st = recent_begin(e->recent);
 	if (st != ST_OK)
 		return st;
 	*txn = mem_zalloc(sizeof(**txn));
 	(*txn)->e = e;
-	(*txn)->t = t;
 	__atomic_fetch_add(&e->writers, 1, __ATOMIC_RELAXED);
 	return ST_OK;
 }
@@ -398,17 +406,17 @@ enum status
 engine_commit(struct engine_txn **txn)
 {
 	struct engine *e = (*txn)->e;
-	bool wrote = (*txn)->writes > 0;
-	enum status st = e->ops->commit(e, (*txn)->t);
+	bool failed = engine_failed(e);
 
+	if (failed)
+		recent_abort(e->recent);
+	else
+		recent_commit(e->recent);
 	mem_free(txn);
 	__atomic_fetch_sub(&e->writers, 1, __ATOMIC_RELAXED);
-	if (st == ST_OK) {
+	if (!failed)
 		STAT_ADD(e, commits, 1);
-		if (wrote && e->thread)
-			mark_dirty(e);
-	}
-	return st;
+	return failed ? ST_CORRUPT : ST_OK;
 }
 
 void
@@ -419,7 +427,7 @@ engine_abort(struct engine_txn **txn)
 	if (*txn == NULL)
 		return;
 	e = (*txn)->e;
-	(void)e->ops->abort(e, (*txn)->t);
+	recent_abort(e->recent);
 	mem_free(txn);
 	__atomic_fetch_sub(&e->writers, 1, __ATOMIC_RELAXED);
 	STAT_ADD(e, aborts, 1);
@@ -431,6 +439,19 @@ static bool
 key_good(struct span key)
 {
 	return key.len > 0 && key.len <= ENGINE_KEY_MAX;
+}
+
+static enum status
+get(struct engine *e, bool mine, unsigned table, struct span key, struct buf *value)
+{
+	switch (recent_get(e->recent, table, key, mine, value)) {
+	case LAYER_VALUE:
+		return ST_OK;
+	case LAYER_GONE:
+		return ST_NOT_FOUND;
+	default:
+		return e->ops->get(e, table, key, value);
+	}
 }
 
 enum status
@@ -446,12 +467,11 @@ engine_get(struct engine *e, struct engine_txn *txn, unsigned table, struct span
 		buf_clear(value);
 		buf_reserve(value, 512);
 	}
-	return e->ops->get(e, txn, table, key, value);
+	return get(e, txn != NULL, table, key, value);
 }
 
-static enum status
-row_put(struct engine_txn *txn, unsigned table, struct span key, struct span value,
-    bool insert)
+enum status
+engine_put(struct engine_txn *txn, unsigned table, struct span key, struct span value)
 {
 	struct engine *e = txn->e;
 
@@ -461,33 +481,37 @@ row_put(struct engine_txn *txn, unsigned table, struct span key, struct span val
 		return ST_LIMIT;
 	txn->writes++;
 	STAT_ADD(e, puts, 1);
-	return e->ops->put(txn, table, key, value, insert);
-}
-
-enum status
-engine_put(struct engine_txn *txn, unsigned table, struct span key, struct span value)
-{
-	return row_put(txn, table, key, value, false);
+	recent_put(e->recent, table, key, &value);
+	return ST_OK;
 }
 
 enum status
 engine_insert(struct engine_txn *txn, unsigned table, struct span key, struct span value)
 {
-	return row_put(txn, table, key, value, true);
+	enum status st = engine_get(txn->e, txn, table, key, NULL);
+
+	if (st == ST_NOT_FOUND)
+		return engine_put(txn, table, key, value);
+	return st == ST_OK ? ST_EXISTS : st;
 }
 
 enum status
 engine_del(struct engine_txn *txn, unsigned table, struct span key)
 {
 	struct engine *e = txn->e;
+	enum status st;
 
 	if (engine_failed(e))
 		return ST_CORRUPT;
 	if (!key_good(key))
 		return ST_LIMIT;
+	st = get(e, true, table, key, NULL);
+	if (st != ST_OK)
+		return st;
 	txn->writes++;
 	STAT_ADD(e, dels, 1);
-	return e->ops->del(txn, table, key);
+	recent_put(e->recent, table, key, NULL);
+	return ST_OK;
 }
 
 /* ---- upkeep ---- */
@@ -495,7 +519,9 @@ engine_del(struct engine_txn *txn, unsigned table, struct span key)
 enum status
 engine_hot_copy(struct engine *e, const char *dest)
 {
-	return engine_failed(e) ? ST_CORRUPT : e->ops->hot_copy(e, dest);
+	enum status st = engine_failed(e) ? ST_CORRUPT : recent_flush(e->recent);
+
+	return st == ST_OK ? e->ops->hot_copy(e, dest) : st;
 }
 
 void

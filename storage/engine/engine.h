@@ -10,12 +10,15 @@
  * two calls.  A thread that has a transaction open reads through it: without, it may
  * wait for itself for ever.
  *
+ * What was committed last is in memory and written to the tables by a thread, within about a
+ * second (recent.h).  engine_checkpoint() and engine_hot_copy() wait for it.
+ *
  * Two engines do so:
  *
  *	Berkeley DB	After any crash it opens with what its log on disk holds.  Pages have
  *			checksums: a damaged one fails the engine when it is read.  `cache` is
  *			its memory.
- *	LMDB		After a crash of the process it opens with the last commit; after one of
+ *	LMDB		After a crash of the process it opens with what was written; after one of
  *			the machine with the last checkpoint, whose pages stay untouched until
  *			the next one is whole.  The page cache is its memory.  Pages have no
  *			checksums: damage within a value is found by the record's own CRC, as a
@@ -144,8 +147,9 @@ enum status engine_hot_copy(struct engine *e, const char *dest);
  * call looks at some 64 KiB of the rows whose keys begin with prefix, from *at (empty: the first) on, and
  * puts them together where their pages are less than three quarters full: half a millisecond, when
  * they need not be read first.  *at is then where the next call goes on; ST_NOT_FOUND: that was
- * all.  By the thread that writes, outside of its transactions: so nothing waits for it, and it
- * for no writer.  Pages that become free are used again.  LMDB has nothing to put together. */
+ * all; ST_UNAVAILABLE: not now, for what was committed is just being written to the tables.  By the
+ * thread that changes rows, outside of its transactions.  Of rows that were changed within the last
+ * second it sees the pages as they were.  Pages that become free are used again.  LMDB has nothing to put together. */
 struct engine_compacted {
 	uint64_t	windows, closed;	/* looked at; that were put together */
 	uint64_t	pages, freed;		/* examined; free now */

@@ -4,8 +4,10 @@
  * The environment is private to the process: its locks and cache are heap memory and
  * gone with it, so a crash needs no clean-up but recovery.  Locking is on, so that a
  * checkpoint, a hot copy, a table that is made smaller and readers run beside the one
- * writer.  A deadlock with the writer in it is decided against the other, whose priority
- * is less: a reader tries again, and so does Berkeley DB itself where it moves pages. */
+ * writer.  Readers do not wait for its transaction (DB_READ_UNCOMMITTED): what it has changed
+ * is in memory anyway, where they look first.  A deadlock with the writer in it is decided
+ * against the other, whose priority is less: a reader tries again, and so does Berkeley DB
+ * itself where it moves pages. */
 #include <assert.h>
 #include <db.h>
 #include <errno.h>
@@ -22,6 +24,8 @@
 
 #define PAGE_BYTES	4096u
 #define FETCH_LEAST	4096u
+#define BULK_BYTES	(128u << 10)
+#define BULK_VALUE	(BULK_BYTES / 8)	/* longer ones are put alone */
 #define READ_RETRIES	1000	/* of a reader that lost a deadlock */
 #define WRITER_PRIORITY	1000u	/* of the one that writes; all others have Berkeley DB's 100 */
 #define ROWS_A_PAGE	32u	/* about, for what deleted rows leave */
@@ -36,6 +40,10 @@ struct bdb {
 	DB		*tables[ENGINE_TABLES_MAX];
 	size_t		n_tables;
 	uint32_t	deleted[ENGINE_TABLES_MAX];	/* rows */
+	/* Rows put one after the other into one table, in the form that Berkeley DB takes many. */
+	char		*bulk;
+	void		*bulk_at;
+	unsigned	bulk_table, bulk_rows;
 };
 
 static struct bdb *
@@ -49,12 +57,6 @@ table_of(struct engine *e, unsigned table)
 {
 	assert(table < bdb_of(e)->n_tables);
 	return bdb_of(e)->tables[table];
-}
-
-static DB_TXN *
-txn_of(const struct engine_txn *txn)
-{
-	return txn != NULL ? txn->t : NULL;
 }
 
 /* ---- errors ---- */
@@ -104,14 +106,13 @@ on_event(DB_ENV *env, u_int32_t event, void *info)
 		__atomic_store_n(&e->failed, 1, __ATOMIC_RELEASE);
 }
 
-/* For a reader outside a transaction: rc is a lost deadlock and *tries are left;
- * has waited a little. */
+/* For a reader: rc is a lost deadlock and *tries are left; has waited a little. */
 static bool
-retry(struct engine *e, const struct engine_txn *txn, int rc, unsigned *tries)
+retry(struct engine *e, int rc, unsigned *tries)
 {
 	struct timespec pause = { 0, 200000 };
 
-	if (txn != NULL || (rc != DB_LOCK_DEADLOCK && rc != DB_LOCK_NOTGRANTED) ||
+	if ((rc != DB_LOCK_DEADLOCK && rc != DB_LOCK_NOTGRANTED) ||
 	    ++*tries > READ_RETRIES)
 		return false;
 	STAT_ADD(e, reader_retries, 1);
@@ -149,9 +150,9 @@ env_configure(struct engine *e)
 	    (u_int32_t)(e->opts.cache_bytes & 0x3fffffff), 1));
 	SET(env->set_lg_max(env, log_file));
 	SET(env->set_lg_bsize(env, log_file / 8));
-	/* An operation may change a thousand rows, in as many pages. */
-	SET(env->set_lk_max_locks(env, small ? 10000 : 50000));
-	SET(env->set_lk_max_objects(env, small ? 10000 : 50000));
+	/* A transaction may write some ten thousand rows, in as many pages (recent.c). */
+	SET(env->set_lk_max_locks(env, small ? 20000 : 200000));
+	SET(env->set_lk_max_objects(env, small ? 20000 : 200000));
 	SET(env->set_lk_max_lockers(env, 2000));
 	SET(env->set_lk_detect(env, DB_LOCK_MINWRITE));
 	SET(env->set_flags(env, DB_TXN_NOSYNC, 1));
@@ -180,7 +181,7 @@ table_open(struct engine *e, size_t i)
 		rc = db->set_pagesize(db, page != 0 ? page : PAGE_BYTES);
 	if (rc == 0)
 		rc = db->open(db, NULL, name, NULL, DB_BTREE,
-		    DB_CREATE | DB_AUTO_COMMIT | DB_THREAD, 0600);
+		    DB_CREATE | DB_AUTO_COMMIT | DB_THREAD | DB_READ_UNCOMMITTED, 0600);
 	if (rc != 0)
 		(void)db->close(db, DB_NOSYNC);
 	else
@@ -256,6 +257,7 @@ bdb_close(struct engine *e)
 		one = b->env->close(b->env, 0);
 		rc = rc == 0 ? one : rc;
 	}
+	mem_free(&b->bulk);
 	return engine_failed(e) ? ST_CORRUPT : status_of(e, "close", rc);
 }
 
@@ -268,11 +270,56 @@ bdb_begin(struct engine *e, void **t)
 	DB_TXN *txn = NULL;
 	enum status st;
 
+	if (bdb_of(e)->bulk == NULL)
+		bdb_of(e)->bulk = mem_alloc(BULK_BYTES);
 	st = status_of(e, "begin", env->txn_begin(env, NULL, &txn, DB_TXN_NOSYNC));
 	if (st == ST_OK)
 		(void)txn->set_priority(txn, WRITER_PRIORITY);
 	*t = txn;
 	return st;
+}
+
+static DBT
+bulk_dbt(struct bdb *b)
+{
+	DBT d;
+
+	memset(&d, 0, sizeof(d));
+	d.data = b->bulk;
+	d.ulen = BULK_BYTES;
+	d.flags = DB_DBT_USERMEM | DB_DBT_BULK;
+	return d;
+}
+
+/* What waits to be put. */
+static int
+bulk_put(struct bdb *b, DB_TXN *txn)
+{
+	DB *db = b->tables[b->bulk_table];
+	DBT rows = bulk_dbt(b), none;
+
+	if (b->bulk_rows == 0)
+		return 0;
+	b->bulk_rows = 0;
+	memset(&none, 0, sizeof(none));
+	return db->put(db, txn, &rows, &none, DB_MULTIPLE_KEY);
+}
+
+static bool
+bulk_add(struct bdb *b, unsigned table, struct span key, struct span value)
+{
+	DBT rows = bulk_dbt(b);
+
+	if (b->bulk_rows == 0) {
+		b->bulk_table = table;
+		DB_MULTIPLE_WRITE_INIT(b->bulk_at, &rows);
+	}
+	if (b->bulk_table != table)
+		return false;
+	DB_MULTIPLE_KEY_WRITE_NEXT(b->bulk_at, &rows, key.p, key.len,
+	    value.len > 0 ? value.p : "", value.len);
+	b->bulk_rows += b->bulk_at != NULL;
+	return b->bulk_at != NULL;
 }
 
 /* A transaction that cannot be undone leaves the tables in doubt; one that cannot be
@@ -281,8 +328,12 @@ static enum status
 bdb_commit(struct engine *e, void *t)
 {
 	DB_TXN *txn = t;
+	enum status st = status_of(e, "put", bulk_put(bdb_of(e), txn));
 
-	return status_of(e, "commit", txn->commit(txn, DB_TXN_NOSYNC));
+	if (st == ST_OK)
+		return status_of(e, "commit", txn->commit(txn, DB_TXN_NOSYNC));
+	(void)status_of(e, "abort", txn->abort(txn));
+	return st;
 }
 
 static enum status
@@ -290,14 +341,14 @@ bdb_abort(struct engine *e, void *t)
 {
 	DB_TXN *txn = t;
 
+	bdb_of(e)->bulk_rows = 0;
 	return status_of(e, "abort", txn->abort(txn));
 }
 
 /* ---- rows ---- */
 
 static enum status
-bdb_get(struct engine *e, struct engine_txn *txn, unsigned table, struct span key,
-    struct buf *value)
+bdb_get(struct engine *e, unsigned table, struct span key, struct buf *value)
 {
 	DB *db = table_of(e, table);
 	DBT k = dbt(key), v;
@@ -314,23 +365,29 @@ bdb_get(struct engine *e, struct engine_txn *txn, unsigned table, struct span ke
 		} else {
 			v.flags |= DB_DBT_PARTIAL;
 		}
-		rc = db->get(db, txn_of(txn), &k, &v, 0);
+		rc = db->get(db, NULL, &k, &v, DB_READ_UNCOMMITTED);
 		if (rc == DB_BUFFER_SMALL && value != NULL)
 			buf_reserve(value, v.size);
-	} while ((rc == DB_BUFFER_SMALL && value != NULL) || retry(e, txn, rc, &tries));
+	} while ((rc == DB_BUFFER_SMALL && value != NULL) || retry(e, rc, &tries));
 	if (rc == 0 && value != NULL)
 		buf_added(value, v.size);
 	return status_of(e, "get", rc);
 }
 
 static enum status
-bdb_put(struct engine_txn *txn, unsigned table, struct span key, struct span value, bool insert)
+bdb_put(struct engine_txn *txn, unsigned table, struct span key, struct span value)
 {
+	struct bdb *b = bdb_of(txn->e);
 	DB *db = table_of(txn->e, table);
 	DBT k = dbt(key), v = dbt(value);
+	int rc;
 
-	return status_of(txn->e, "put", db->put(db, txn->t, &k, &v,
-	    insert ? DB_NOOVERWRITE : 0));
+	if (value.len <= BULK_VALUE && bulk_add(b, table, key, value))
+		return ST_OK;
+	rc = bulk_put(b, txn->t);
+	if (rc == 0 && (value.len > BULK_VALUE || !bulk_add(b, table, key, value)))
+		rc = db->put(db, txn->t, &k, &v, 0);
+	return status_of(txn->e, "put", rc);
 }
 
 static enum status
@@ -338,10 +395,11 @@ bdb_del(struct engine_txn *txn, unsigned table, struct span key)
 {
 	DB *db = table_of(txn->e, table);
 	DBT k = dbt(key);
+	int rc = bulk_put(bdb_of(txn->e), txn->t);
 
 	if (++bdb_of(txn->e)->deleted[table] % ROWS_A_PAGE == 0)
 		STAT_ADD(txn->e, emptied[table], 1);
-	return status_of(txn->e, "del", db->del(db, txn->t, &k, 0));
+	return status_of(txn->e, "del", rc == 0 ? db->del(db, txn->t, &k, 0) : rc);
 }
 
 /* ---- cursors ---- */
@@ -386,7 +444,7 @@ ahead_once(struct engine_cursor *c, struct span from, DBT *rows)
 	rows->data = c->rows;
 	rows->ulen = (u_int32_t)c->room;
 	rows->flags = DB_DBT_USERMEM;
-	rc = db->cursor(db, txn_of(c->txn), &dbc, 0);
+	rc = db->cursor(db, NULL, &dbc, DB_READ_UNCOMMITTED);
 	if (rc != 0)
 		return rc;
 	rc = dbc->get(dbc, &k, rows, DB_MULTIPLE_KEY | DB_SET_RANGE);
@@ -408,7 +466,7 @@ bdb_ahead(struct engine_cursor *c, struct span from)
 
 			cursor_room(c, (need + 1023) / 1024 * 1024);
 		}
-	} while (rc == DB_BUFFER_SMALL || retry(c->e, c->txn, rc, &tries));
+	} while (rc == DB_BUFFER_SMALL || retry(c->e, rc, &tries));
 	if (rc == 0)
 		DB_MULTIPLE_INIT(c->bulk_at, &rows);
 	return status_of(c->e, "scan", rc);
@@ -477,7 +535,7 @@ back_once(struct engine_cursor *c, const struct span *before, size_t rows, size_
 
 	buf_clear(&c->back);
 	c->n_back = 0;
-	rc = db->cursor(db, txn_of(c->txn), &dbc, 0);
+	rc = db->cursor(db, NULL, &dbc, DB_READ_UNCOMMITTED);
 	if (rc != 0)
 		return rc;
 	if (before != NULL) {
@@ -509,7 +567,7 @@ bdb_back(struct engine_cursor *c, const struct span *before, size_t rows, size_t
 
 	do
 		rc = back_once(c, before, rows, most, &value);
-	while (retry(c->e, c->txn, rc, &tries));
+	while (retry(c->e, rc, &tries));
 	buf_fini(&value);
 	return status_of(c->e, "scan", rc);
 }

@@ -460,7 +460,7 @@ lmdb_begin(struct engine *e, void **t)
 
 	if (st == ST_OK && lmdb_pending(e) * PAGES_WORTH > (uint64_t)e->opts.checkpoint_bytes *
 	    PAGES_MOST)
-		st = engine_checkpoint(e);
+		st = engine_checkpoint_tables(e);
 	if (st == ST_OK)
 		st = lmdb_status(e, "begin", mdb_txn_begin(l->env, NULL, 0, &txn));
 	l->put = 0;

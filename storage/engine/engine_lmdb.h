@@ -40,10 +40,8 @@ lmdb_of(struct engine *e)
 enum status lmdb_status(struct engine *e, const char *what, int rc);
 
 /* lmdb_rows.c: see engine_ops. */
-enum status lmdb_get(struct engine *e, struct engine_txn *txn, unsigned table, struct span key,
-    struct buf *value);
-enum status lmdb_put(struct engine_txn *txn, unsigned table, struct span key, struct span value,
-    bool insert);
+enum status lmdb_get(struct engine *e, unsigned table, struct span key, struct buf *value);
+enum status lmdb_put(struct engine_txn *txn, unsigned table, struct span key, struct span value);
 enum status lmdb_del(struct engine_txn *txn, unsigned table, struct span key);
 size_t lmdb_least_fetch(struct engine *e, unsigned table);
 enum status lmdb_ahead(struct engine_cursor *c, struct span from);

@@ -7,6 +7,9 @@
 #include <pthread.h>
 
 #include "storage/engine/engine.h"
+#include "storage/engine/layer.h"
+
+struct recent;
 
 struct engine {
 	const struct engine_ops	*ops;
@@ -14,6 +17,7 @@ struct engine {
 	struct engine_opts	opts;
 	bool			opened;		/* whole: close makes a checkpoint */
 	int			failed;		/* atomic */
+	struct recent		*recent;	/* what is not in the tables yet */
 	unsigned		writers;	/* open transactions */
 	struct engine_stats	stats;		/* members by atomic adds */
 
@@ -24,6 +28,7 @@ struct engine {
 	bool			dirty, stop, thread;
 };
 
+/* As callers see it; and, with t, the one in which what was committed is written to the tables. */
 struct engine_txn {
 	struct engine	*e;
 	void		*t;		/* the engine's own */
@@ -39,6 +44,10 @@ enum fetched { FETCHED_NONE, FETCHED_AHEAD, FETCHED_BACK };
 
 struct back_row {
 	size_t	key, key_len, value, value_len;		/* places in back */
+};
+
+struct out_row {
+	struct span	key, value;
 };
 
 struct engine_cursor {
@@ -60,12 +69,19 @@ struct engine_cursor {
 	/* back: rows in falling order */
 	struct buf		back;
 	struct back_row		back_rows[BACK_ROWS];
-	size_t			n_back, back_at;
-	struct span		cur;		/* the row stood on, in rows or back */
+	size_t			n_back;
+	/* Rows of memory among them: mix holds those, out points into all three. */
+	bool			mixed;		/* ahead; back is always taken from out */
+	struct buf		mix;
+	struct out_row		*out;
+	size_t			n_out, out_room, out_at;
+	struct span		cur;		/* the row stood on */
 	bool			on;
 };
 
-/* Keys are within their limits when these are called, and the engine has not failed. */
+/* Keys are within their limits when these are called, and the engine has not failed.  Reading is
+ * outside of transactions and does not wait for the one that writes: its rows are in memory
+ * until it is committed, so what of it is seen in the tables is shown to nobody. */
 struct engine_ops {
 	size_t		 size;		/* of its struct, which begins with struct engine */
 	enum status	(*open)(struct engine *e);
@@ -75,10 +91,10 @@ struct engine_ops {
 	enum status	(*commit)(struct engine *e, void *t);
 	enum status	(*abort)(struct engine *e, void *t);
 	/* value is empty, with some room; NULL: only whether it is there. */
-	enum status	(*get)(struct engine *e, struct engine_txn *txn, unsigned table,
-			    struct span key, struct buf *value);
+	enum status	(*get)(struct engine *e, unsigned table, struct span key,
+			    struct buf *value);
 	enum status	(*put)(struct engine_txn *txn, unsigned table, struct span key,
-			    struct span value, bool insert);
+			    struct span value);
 	enum status	(*del)(struct engine_txn *txn, unsigned table, struct span key);
 	/* Rows from the first one at or behind `from` on into c->rows, about c->room bytes but
 	 * at least one (cursor_room() makes more); take gives them out. */
@@ -109,6 +125,10 @@ extern const struct engine_ops engine_bdb, engine_lmdb;
 #define STAT_ADD(e, member, n) \
 	((void)__atomic_fetch_add(&(e)->stats.member, (n), __ATOMIC_RELAXED))
 
+/* Of what is in the tables; engine_checkpoint() writes to them first what is not. */
+enum status engine_checkpoint_tables(struct engine *e);
+/* Something was: a checkpoint is owed. */
+void engine_written(struct engine *e);
 /* Says it once; everything returns ST_CORRUPT from now on. */
 enum status engine_fail(struct engine *e, const char *what, const char *error);
 /* What an open may fail with though the tables are whole; ST_OK: something else. */

@@ -27,15 +27,11 @@ span_of(const MDB_val *v)
 /* ---- reading ---- */
 
 static int
-read_begin(struct lmdb *l, const struct engine_txn *txn, MDB_txn **t)
+read_begin(struct lmdb *l, MDB_txn **t)
 {
 	int rc;
 
 	*t = NULL;
-	if (txn != NULL) {
-		*t = txn->t;
-		return 0;
-	}
 	pthread_rwlock_rdlock(&l->map_lock);
 	pthread_mutex_lock(&l->pool_lock);
 	if (l->n_pool > 0)
@@ -54,10 +50,8 @@ read_begin(struct lmdb *l, const struct engine_txn *txn, MDB_txn **t)
 }
 
 static void
-read_end(struct lmdb *l, const struct engine_txn *txn, MDB_txn *t)
+read_end(struct lmdb *l, MDB_txn *t)
 {
-	if (txn != NULL)
-		return;
 	mdb_txn_reset(t);
 	pthread_mutex_lock(&l->pool_lock);
 	if (l->n_pool < POOL) {
@@ -150,15 +144,14 @@ whole_key(struct span first, struct span rest, char mem[ENGINE_KEY_MAX])
 /* ---- rows ---- */
 
 enum status
-lmdb_get(struct engine *e, struct engine_txn *txn, unsigned table, struct span key,
-    struct buf *value)
+lmdb_get(struct engine *e, unsigned table, struct span key, struct buf *value)
 {
 	struct lmdb *l = lmdb_of(e);
 	MDB_val k = row_key(l, key), v;
 	struct span found;
 	size_t at, to;
 	MDB_txn *t;
-	int rc = read_begin(l, txn, &t);
+	int rc = read_begin(l, &t);
 
 	if (rc != 0)
 		return lmdb_status(e, "read", rc);
@@ -171,30 +164,27 @@ lmdb_get(struct engine *e, struct engine_txn *txn, unsigned table, struct span k
 		else if (value != NULL)
 			buf_add_span(value, found);
 	}
-	read_end(l, txn, t);
+	read_end(l, t);
 	return lmdb_status(e, "get", rc);
 }
 
 /* The list with its item replaced, put in, or (value NULL) taken out. */
 static int
-list_change(struct engine_txn *txn, MDB_dbi dbi, struct span key, const struct span *value,
-    bool insert)
+list_change(struct engine_txn *txn, MDB_dbi dbi, struct span key, const struct span *value)
 {
 	struct lmdb *l = lmdb_of(txn->e);
 	struct span rest = span(key.p + l->key_max, key.len - l->key_max), list = SPAN_NONE, was;
 	MDB_val k = row_key(l, key), v;
 	struct buf b = { 0 };
 	size_t at, to;
-	bool there;
 	int rc = mdb_get(txn->t, dbi, &k, &v);
 
 	if (rc != 0 && rc != MDB_NOTFOUND)
 		return rc;
 	if (rc == 0)
 		list = span_of(&v);
-	there = list_find(list, rest, &at, &to, &was);
-	if (value == NULL ? !there : there && insert)
-		return value == NULL ? MDB_NOTFOUND : MDB_KEYEXIST;
+	if (!list_find(list, rest, &at, &to, &was) && value == NULL)
+		return MDB_NOTFOUND;
 	buf_add_span(&b, span(list.p, at));
 	if (value != NULL)
 		item_put(&b, rest, *value);
@@ -212,17 +202,15 @@ count_put(struct lmdb *l, struct span key, struct span value)
 }
 
 enum status
-lmdb_put(struct engine_txn *txn, unsigned table, struct span key, struct span value, bool insert)
+lmdb_put(struct engine_txn *txn, unsigned table, struct span key, struct span value)
 {
 	struct lmdb *l = lmdb_of(txn->e);
 	MDB_val k = row_key(l, key), v = val(value);
 
 	count_put(l, key, value);
 	if (in_list(l, key))
-		return lmdb_status(txn->e, "put", list_change(txn, l->tables[table], key, &value,
-		    insert));
-	return lmdb_status(txn->e, "put", mdb_put(txn->t, l->tables[table], &k, &v,
-	    insert ? MDB_NOOVERWRITE : 0));
+		return lmdb_status(txn->e, "put", list_change(txn, l->tables[table], key, &value));
+	return lmdb_status(txn->e, "put", mdb_put(txn->t, l->tables[table], &k, &v, 0));
 }
 
 enum status
@@ -233,8 +221,7 @@ lmdb_del(struct engine_txn *txn, unsigned table, struct span key)
 
 	count_put(l, key, SPAN_NONE);
 	if (in_list(l, key))
-		return lmdb_status(txn->e, "del", list_change(txn, l->tables[table], key, NULL,
-		    false));
+		return lmdb_status(txn->e, "del", list_change(txn, l->tables[table], key, NULL));
 	return lmdb_status(txn->e, "del", mdb_del(txn->t, l->tables[table], &k, NULL));
 }
 
@@ -306,7 +293,7 @@ lmdb_ahead(struct engine_cursor *c, struct span from)
 	struct lmdb *l = lmdb_of(c->e);
 	MDB_cursor *mc;
 	MDB_txn *t;
-	int rc = read_begin(l, c->txn, &t);
+	int rc = read_begin(l, &t);
 
 	c->used = c->taken = 0;
 	if (rc != 0)
@@ -316,7 +303,7 @@ lmdb_ahead(struct engine_cursor *c, struct span from)
 		rc = ahead_in(c, mc, from);
 		mdb_cursor_close(mc);
 	}
-	read_end(l, c->txn, t);
+	read_end(l, t);
 	return lmdb_status(c->e, "scan", rc);
 }
 
@@ -398,7 +385,7 @@ lmdb_back(struct engine_cursor *c, const struct span *before, size_t rows, size_
 	struct lmdb *l = lmdb_of(c->e);
 	MDB_cursor *mc;
 	MDB_txn *t;
-	int rc = read_begin(l, c->txn, &t);
+	int rc = read_begin(l, &t);
 
 	if (rc != 0)
 		return lmdb_status(c->e, "read", rc);
@@ -407,6 +394,6 @@ lmdb_back(struct engine_cursor *c, const struct span *before, size_t rows, size_
 		rc = back_in(c, mc, before, rows, most);
 		mdb_cursor_close(mc);
 	}
-	read_end(l, c->txn, t);
+	read_end(l, t);
 	return lmdb_status(c->e, "scan", rc);
 }

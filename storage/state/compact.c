@@ -182,8 +182,8 @@ state_compact(struct state *s, struct state_compact *c, uint64_t us, bool *more)
 	do {
 		st = c->in_account ? piece(s, c) : next_account(s, c);
 	} while (st == ST_OK && clock_mono_us() - since < us);
-	*more = st == ST_OK;
-	return st == ST_NOT_FOUND ? ST_OK : st;
+	*more = st == ST_OK || st == ST_UNAVAILABLE;
+	return st == ST_NOT_FOUND || st == ST_UNAVAILABLE ? ST_OK : st;
 }
 
 void
