@@ -506,7 +506,7 @@ apply_append(struct apply *ap)
 	else
 		st = find_replaced(ap, &from, &gone);
 	if (st == ST_OK && ap->r->status == ST_OK)
-		st = path_find(ap->s, ap->s->txn, ap->a->id, buf_span(&path), &at);
+		st = path_find_kept(ap, buf_span(&path), &at);
 	if (st == ST_OK && ap->r->status == ST_OK && at.id != 0)
 		st = ap_need(ap, at.id, RIGHT_INSERT);
 	else if (st == ST_OK && ap->r->status == ST_OK && p->make)

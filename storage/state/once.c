@@ -53,16 +53,24 @@ get_outcome(struct span in, struct state_result *out)
 	return reader_done(&r) && status <= ST_MAX;
 }
 
+/* A copy stays: once_remember() writes it again with one more. */
 static enum status
-load(struct apply *ap, struct key *k, struct reader *r)
+load(struct apply *ap, struct key *k)
 {
 	struct span payload;
 
 	key_text(k, span(ap->op->head.ticket, OP_TICKET_LEN));
 	TRY(st_get(ap->s, ap->s->txn, TAB_ONCE, k, &ap->s->value, &payload));
-	reader_init(r, payload.p, payload.len);
-	get_u64(r);
+	buf_add_span(&ap->once, payload);
 	return ST_OK;
+}
+
+/* Behind the time. */
+static void
+begin_entries(const struct apply *ap, struct reader *r)
+{
+	reader_init(r, ap->once.data, ap->once.len);
+	get_u64(r);
 }
 
 /* The next part of a chain goes on from what is remembered. */
@@ -92,10 +100,11 @@ once_recall(struct apply *ap, bool *known)
 
 	if (h->seq == 0)
 		return ST_OK;
-	st = load(ap, &k, &r);
+	st = load(ap, &k);
 	if (st == ST_NOT_FOUND)
 		return ST_OK;
 	TRY(st);
+	begin_entries(ap, &r);
 	while (get_entry(&r, &e)) {
 		if (e.seq == h->seq) {
 			if (!get_outcome(e.rest, ap->r))
@@ -127,16 +136,13 @@ once_remember(struct apply *ap)
 	struct entry e;
 	struct reader r;
 	struct key k;
-	enum status st;
 
 	if (h->seq == 0 || ap->forgettable)
 		return ST_OK;
-	st = load(ap, &k, &r);
-	if (st != ST_OK && st != ST_NOT_FOUND)
-		return st;
 	b = st_put_start(ap->s);
 	put_u64(b, (uint64_t)h->time_ms);
-	if (st == ST_OK) {
+	if (ap->once.len > 0) {
+		begin_entries(ap, &r);
 		while (get_entry(&r, &e)) {
 			if (e.seq <= h->acked || e.seq == h->seq)
 				continue;
@@ -150,6 +156,7 @@ once_remember(struct apply *ap)
 	put_varint(b, h->part);
 	put_span(b, buf_span(&one));
 	buf_fini(&one);
+	key_text(&k, span(h->ticket, OP_TICKET_LEN));
 	return st_put(ap->s, TAB_ONCE, &k);
 }
 

@@ -2,6 +2,8 @@
 #include "common/mail/unicode.h"
 #include "storage/state/state_priv.h"
 
+#define KEPT_LOOK 4u
+
 unsigned
 path_parts(struct span path)
 {
@@ -67,6 +69,22 @@ path_find(struct state *s, struct engine_txn *txn, uint64_t account, struct span
 	return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+enum status
+path_find_kept(struct apply *ap, struct span path, struct path_at *at)
+{
+	const struct list *n = ap->a->list.prev;
+
+	for (unsigned i = 0; i < KEPT_LOOK && n != &ap->a->list; i++, n = n->prev) {
+		const struct mbox *m = list_entry(n, const struct mbox, in_acct);
+
+		if (m->rec.parent == 0 && m->rec.deleted_ms == 0 && span_eq(m->rec.name, path)) {
+			*at = (struct path_at){ .id = m->id };
+			return ST_OK;
+		}
+	}
+	return path_find(ap->s, ap->s->txn, ap->a->id, path, at);
+}
+
 /* Makes the missing parts from the top down; the last one is *m. */
 enum status
 mailbox_make(struct apply *ap, const struct path_at *at, uint8_t role, struct mbox **m)
@@ -79,7 +97,7 @@ mailbox_make(struct apply *ap, const struct path_at *at, uint8_t role, struct mb
 
 	while (rest.len > 0) {
 		struct span part = span_cut(&rest, '/');
-		struct mbox *x = st_mbox_new(ap->a, st_new_id(ap->s));
+		struct mbox *x = st_mbox_new(ap->s, ap->a, st_new_id(ap->s));
 
 		x->rec = (struct rec_mailbox){ .parent = parent, .role = rest.len == 0 ? role : 0,
 			.uidvalidity = ++acct->uidvalidity, .uidnext = 1, .recent_from = 1,

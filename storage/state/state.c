@@ -124,12 +124,25 @@ st_read_mailbox(struct state *s, struct engine_txn *txn, uint64_t account, uint6
 
 /* ---- what is kept decoded ---- */
 
+/* Of those used in this transaction: they stand at the end of their list. */
+static void
+use(struct list *all, struct list *node, uint64_t *used, uint64_t txn_no)
+{
+	if (*used == txn_no)
+		return;
+	*used = txn_no;
+	list_remove(node);
+	list_push_back(all, node);
+}
+
 struct acct *
 st_acct_new(struct state *s, uint64_t id)
 {
 	struct acct *a = mem_zalloc(sizeof(*a));
 
 	a->id = id;
+	a->used = s->txn_no;
+	s->kept++;
 	list_init(&a->list);
 	list_push_back(&s->list, &a->in_state);
 	table_put_u64(&s->accts, id, a);
@@ -142,8 +155,10 @@ st_acct(struct state *s, uint64_t id, struct acct **a)
 	struct rec_account rec;
 
 	*a = table_get_u64(&s->accts, id);
-	if (*a != NULL)
+	if (*a != NULL) {
+		use(&s->list, &(*a)->in_state, &(*a)->used, s->txn_no);
 		return ST_OK;
+	}
 	TRY(st_read_account(s, s->txn, id, &rec));
 	*a = st_acct_new(s, id);
 	(*a)->rec = rec;
@@ -160,11 +175,13 @@ st_mbox_name(struct mbox *m, struct span name)
 }
 
 struct mbox *
-st_mbox_new(struct acct *a, uint64_t id)
+st_mbox_new(struct state *s, struct acct *a, uint64_t id)
 {
 	struct mbox *m = mem_zalloc(sizeof(*m));
 
 	m->id = id;
+	m->used = s->txn_no;
+	s->kept++;
 	list_push_back(&a->list, &m->in_acct);
 	table_put_u64(&a->mboxes, id, m);
 	return m;
@@ -176,10 +193,12 @@ st_mbox(struct state *s, struct acct *a, uint64_t id, struct mbox **m)
 	struct rec_mailbox rec;
 
 	*m = table_get_u64(&a->mboxes, id);
-	if (*m != NULL)
+	if (*m != NULL) {
+		use(&a->list, &(*m)->in_acct, &(*m)->used, s->txn_no);
 		return ST_OK;
+	}
 	TRY(st_read_mailbox(s, s->txn, a->id, id, &rec, &s->value));
-	*m = st_mbox_new(a, id);
+	*m = st_mbox_new(s, a, id);
 	(*m)->rec = rec;
 	st_mbox_name(*m, rec.name);
 	(*m)->high = rec.uidnext;
@@ -227,17 +246,19 @@ forget(struct state *s)
 		acct_free(list_entry(n, struct acct, in_state));
 	list_init(&s->list);
 	table_fini(&s->accts, NULL, NULL);
+	s->kept = 0;
 }
 
 static enum status
 acct_write(struct state *s, struct acct *a)
 {
-	struct list *n, *tmp;
 	struct key k;
 
-	list_each(n, tmp, &a->list) {
+	for (struct list *n = a->list.prev; n != &a->list; n = n->prev) {
 		struct mbox *m = list_entry(n, struct mbox, in_acct);
 
+		if (m->used != s->txn_no)
+			break;
 		TRY(uidmap_flush(s, a, m));
 		if (!m->dirty)
 			continue;
@@ -268,10 +289,13 @@ meta_write(struct state *s)
 enum status
 st_flush(struct state *s)
 {
-	struct list *n, *tmp;
+	for (struct list *n = s->list.prev; n != &s->list; n = n->prev) {
+		struct acct *a = list_entry(n, struct acct, in_state);
 
-	list_each(n, tmp, &s->list)
-		TRY(acct_write(s, list_entry(n, struct acct, in_state)));
+		if (a->used != s->txn_no)
+			break;
+		TRY(acct_write(s, a));
+	}
 	return ST_OK;
 }
 
@@ -445,6 +469,7 @@ enum status
 state_begin(struct state *s)
 {
 	assert(s->txn == NULL);
+	s->txn_no++;
 	s->meta_before = s->meta;
 	s->stamp_now_ms = s->stamp_ms;
 	return engine_begin(s->e, &s->txn);
@@ -474,13 +499,15 @@ state_commit(struct state *s, const struct journal_pos *pos)
 		s->meta = s->meta_before;
 		if (s->fsck != NULL)
 			fsck_undone(s->fsck);
+		forget(s);
 	} else {
 		s->pos = *pos;
 		s->stamp_ms = s->stamp_now_ms;
 		s->meta_dirty = s->upgrade.dirty = s->uidhigh_dirty = false;
 		publish_meta(s);
+		if (s->kept > KEPT_MAX)
+			forget(s);
 	}
-	forget(s);
 	return st;
 }
 
@@ -650,6 +677,7 @@ state_apply(struct state *s, const struct op *op, const struct journal_loc *locs
 			st = once_remember(&ap);
 	}
 	buf_fini(&ap.touched);
+	buf_fini(&ap.once);
 	buf_fini(&ap.memo);
 	buf_fini(&ap.memo_before);
 	buf_fini(&ap.old);

@@ -1,8 +1,8 @@
 /* storage/state/state_priv.h
  * What the files of storage/state share.
  *
- * Applying keeps accounts and mailboxes decoded for the length of a transaction and
- * writes them once, at its end.  Functions that take a txn serve both sides: the
+ * Applying keeps accounts and mailboxes decoded, from one transaction to the next, and writes
+ * those that a transaction changed once, at its end.  Functions that take a txn serve both sides: the
  * applying one passes s->txn, a reader NULL.
  *
  * A function of an operation judges first (refuse() sets the verdict and returns ST_OK),
@@ -27,6 +27,7 @@
 #define MEMBERS_MAX 1000u	/* mailboxes and repetitions that a message can be in */
 #define ONCE_MAX 1024u		/* outcomes remembered of a ticket */
 #define ONCE_BYTES (1u << 20)	/* of their answers */
+#define KEPT_MAX 2048u		/* accounts and mailboxes kept decoded behind a transaction */
 
 struct mbox {
 	uint64_t		id;
@@ -37,7 +38,8 @@ struct mbox {
 	uint32_t		block_no;
 	bool			block_here, block_dirty;
 	uint32_t		high;		/* of its row of uidhigh */
-	struct list		in_acct;
+	struct list		in_acct;	/* those used last are at the end */
+	uint64_t		used;		/* number of the transaction that did */
 };
 
 struct acct {
@@ -45,10 +47,11 @@ struct acct {
 	struct rec_account	rec;
 	bool			dirty;
 	struct table		mboxes;
-	struct list		list;		/* struct mbox, in order of first use */
+	struct list		list;		/* struct mbox */
 	bool			keywords_here;
 	struct buf		keywords;	/* put_store_keyword() of all */
-	struct list		in_state;
+	struct list		in_state;	/* as in_acct */
+	uint64_t		used;
 };
 
 /* A message taken apart to be changed. */
@@ -78,7 +81,9 @@ struct state {
 	int64_t			stamp_ms;	/* time of the operation at pos */
 	int64_t			stamp_now_ms;	/* with the open transaction */
 	struct table		accts;
-	struct list		list;		/* struct acct, in order of first use */
+	struct list		list;		/* struct acct */
+	uint64_t		txn_no;
+	size_t			kept;		/* accounts and mailboxes decoded */
 	struct buf		value;		/* of reads while applying */
 	struct buf		out;		/* of the record being written */
 	struct message		msg;
@@ -115,6 +120,7 @@ struct apply {
 	bool			forgettable;	/* refused for too many remembered outcomes */
 	uint32_t		uid_before;	/* highest one named by the chain's last part */
 	uint32_t		part_before;	/* of the chain, as remembered; 0: none */
+	struct buf		once;		/* what is remembered of the ticket; empty: nothing */
 	struct buf		memo_before;	/* the answer to it, so far */
 	struct buf		memo;		/* with this part; remembered instead of the reply */
 	uint64_t		noted;		/* for the history row: see struct rec_history */
@@ -148,7 +154,7 @@ enum status st_acct(struct state *s, uint64_t id, struct acct **a);
 struct acct *st_acct_new(struct state *s, uint64_t id);
 /* Tombstones are found too. */
 enum status st_mbox(struct state *s, struct acct *a, uint64_t id, struct mbox **m);
-struct mbox *st_mbox_new(struct acct *a, uint64_t id);
+struct mbox *st_mbox_new(struct state *s, struct acct *a, uint64_t id);
 void st_mbox_name(struct mbox *m, struct span name);
 /* Writes what is kept decoded, before rows are walked or removed in bulk. */
 enum status st_flush(struct state *s);
@@ -296,6 +302,9 @@ struct path_at {
 /* path is clean. */
 enum status path_find(struct state *s, struct engine_txn *txn, uint64_t account,
     struct span path, struct path_at *at);
+/* The same, of an operation that has not changed a thing so far: a mailbox used just before is not
+ * looked for. */
+enum status path_find_kept(struct apply *ap, struct span path, struct path_at *at);
 unsigned path_parts(struct span path);
 /* Room for `more` mailboxes? */
 bool mailboxes_fit(const struct apply *ap, uint64_t more);
