@@ -62,8 +62,24 @@ query_depends(const struct query *q)
 }
 
 static void
+let_go(struct query_run *r)
+{
+	const struct filter *f = &r->job.query->filter;
+
+	if (r->found == NULL)
+		return;
+	for (unsigned k = 0; k < f->n_lookups; k++) {
+		f->lookups[k]->found = NULL;
+		table_fini(&r->found[k], NULL, NULL);
+	}
+	mem_free(&r->found);
+}
+
+/* The query may go with its caller: nothing of it is looked at behind this. */
+static void
 finish(struct query_run *r, enum status st, const uint64_t *ids, size_t n)
 {
+	let_go(r);
 	r->done(r->arg, st, ids, n);
 }
 
@@ -351,12 +367,8 @@ query_run_free(struct query_run **rp)
 	mirror_cancel(&r->fresh);
 	searcher_free(&r->searcher);
 	keys_free(&r->keys);
-	for (unsigned k = 0; r->found != NULL && k < r->job.query->filter.n_lookups; k++) {
-		r->job.query->filter.lookups[k]->found = NULL;
-		table_fini(&r->found[k], NULL, NULL);
-	}
+	let_go(r);
 	table_fini(&r->hits, NULL, NULL);
-	mem_free(&r->found);
 	mem_free(&r->v);
 	mem_free(rp);
 }

@@ -991,6 +991,8 @@ what_is_no_filter_or_sort_is_refused(void **state)
 	ids_are(w, "\"filter\":{\"operator\":\"NOT\",\"conditions\":[]}", "1");
 	ids_are(w, "\"filter\":{\"inMailbox\":\"nothing-of-ours\"}", "");
 	ids_are(w, "\"filter\":{\"text\":\"  \"}", "1");
+	/* nothing is left that a text could decide about */
+	ids_are(w, "\"filter\":{\"inMailbox\":\"F2\",\"text\":\"x\"}", "");
 	refused(w, "Email/query", "\"filter\":{\"colour\":\"red\"}", "unsupportedFilter");
 	refused(w, "Email/query", "\"filter\":{\"inMailbox\":7}", "invalidArguments");
 	refused(w, "Email/query", "\"filter\":{\"inMailboxOtherThan\":\"F1\"}", "invalidArguments");
