@@ -39,6 +39,7 @@ include t/fuzz/outd/local.mk
 include t/fuzz/indexd/local.mk
 include t/fuzz/imapd/local.mk
 include t/fuzz/jmapd/local.mk
+include t/fuzz/jmapd/email/local.mk
 include t/fuzz/lmtpd/local.mk
 include t/fuzz/pop3d/local.mk
 include t/fuzz/master/local.mk

@@ -1,7 +1,5 @@
 #include "t/unit/jmapd/email/compose_text.h"
 
-#include <assert.h>
-
 #include "jmapd/email/compose.h"
 
 static void
@@ -28,7 +26,8 @@ compose_text(struct span email, struct span blob, struct buf *out)
 	struct arena a = { 0 };
 	bool ok;
 
-	assert(json_parse(email, 8 << 20, &doc) == ST_OK);
+	if (json_parse(email, 8 << 20, &doc) != ST_OK)
+		return false;
 	ok = compose_read(&c, &a, json_root(doc));
 	for (size_t i = 0; i < c.n_blobs; i++) {
 		compose_look(&c.blobs[i].seen, blob);
