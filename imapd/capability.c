@@ -75,6 +75,7 @@ static const struct {
 	[CAP_MESSAGELIMIT] = { "MESSAGELIMIT", IMAP_IN_LOGIN },
 	[CAP_SAVELIMIT] = { "SAVELIMIT", IMAP_IN_LOGIN },
 	[CAP_ANNOTATE] = { "ANNOTATE-EXPERIMENT-1", IMAP_IN_LOGIN },
+	[CAP_JMAPACCESS] = { "JMAPACCESS", IMAP_IN_LOGIN },
 	[CAP_APPENDLIMIT] = { "APPENDLIMIT", IMAP_IN_LOGIN },
 };
 
@@ -89,7 +90,7 @@ imap_cap_disabled(const struct conf_imap *conf, struct span word)
 }
 
 void
-imap_caps_init(struct imap_caps *c, const struct conf_imap *conf)
+imap_caps_init(struct imap_caps *c, const struct conf_imap *conf, const char *jmap)
 {
 	*c = (struct imap_caps){ { 0 } };
 	for (unsigned i = CAP_NONE + 1; i < CAP_MAX; i++) {
@@ -98,6 +99,7 @@ imap_caps_init(struct imap_caps *c, const struct conf_imap *conf)
 		    (i == CAP_LOGIN_REFERRALS && !conf->login_referrals) ||
 		    (i == CAP_INPROGRESS && conf->progress_interval_s == 0) ||
 		    (i == CAP_MESSAGELIMIT && conf->message_limit == 0) ||
+		    (i == CAP_JMAPACCESS && *jmap == '\0') ||
 		    (i == CAP_SAVELIMIT && conf->save_limit == 0) ||
 		    imap_cap_disabled(conf, span_str(caps[i].name)))
 			continue;

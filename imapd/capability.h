@@ -92,6 +92,7 @@ enum imap_cap {
 	CAP_MESSAGELIMIT,
 	CAP_SAVELIMIT,
 	CAP_ANNOTATE,
+	CAP_JMAPACCESS,
 	CAP_MAX
 };
 
@@ -107,8 +108,9 @@ imap_caps_has(const struct imap_caps *c, enum imap_cap cap)
 	return (c->bits[cap >> 6] >> (cap & 63)) & 1;
 }
 
-/* Those whose code is switched on; session.h has imap_cap_on() to ask a session. */
-void imap_caps_init(struct imap_caps *c, const struct conf_imap *conf);
+/* Those whose code is switched on; session.h has imap_cap_on() to ask a session.  jmap: where JMAP
+ * is reached, "": not. */
+void imap_caps_init(struct imap_caps *c, const struct conf_imap *conf, const char *jmap);
 /* The setting disables this word, of whatever kind ("AUTH=PLAIN"). */
 bool imap_cap_disabled(const struct conf_imap *conf, struct span word);
 /* The capabilities that matter in the session's state, blank between. */

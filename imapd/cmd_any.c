@@ -129,6 +129,19 @@ cmd_enable(struct imap_cmd *cmd)
 	imap_notify_enabled(cmd);
 }
 
+/* RFC 9698 §4.  Whoever logged in here may log in there: the same authd judges. */
+static void
+cmd_getjmapaccess(struct imap_cmd *cmd)
+{
+	if (!imap_args_end(&cmd->args)) {
+		imap_cmd_syntax(cmd);
+		return;
+	}
+	buf_addf(imap_out(cmd->session), "* JMAPACCESS \"%s/jmap/session\"\r\n",
+	    cmd->session->srv->jmap_url);
+	imap_cmd_done(cmd, ST_OK);
+}
+
 const struct imap_command imap_cmds_any[] = {
 	/* name		allowed in		flags		cap		run */
 	{ "CAPABILITY",	IMAP_IN_ANY,		0,		CAP_NONE,		cmd_capability },
@@ -137,5 +150,6 @@ const struct imap_command imap_cmds_any[] = {
 	{ "LOGOUT",	IMAP_IN_ANY,		0,		CAP_NONE,		cmd_logout },
 	{ "ID",		IMAP_IN_ANY,		0,		CAP_ID,			cmd_id },
 	{ "ENABLE",	IMAP_IN_LOGIN,		0,		CAP_ENABLE,	cmd_enable },
+	{ "GETJMAPACCESS", IMAP_IN_LOGIN,	0,		CAP_JMAPACCESS,	cmd_getjmapaccess },
 	{ 0 }
 };

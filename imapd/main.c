@@ -47,6 +47,7 @@ on_configured(struct worker *w, void *arg)
 
 	begin(d, w);
 	d->srv.conf = &worker_conf(w)->imap;
+	d->srv.jmap_url = worker_conf(w)->jmap.url;
 	imap_caps_check(d->srv.conf);
 	imap_notify_configured(&d->srv);
 	d->srv.tls = worker_tls(w);

@@ -820,7 +820,7 @@ imap_session_new(struct imap_server *srv, int fd, const char *id, const char *pe
 	snprintf(s->peer, sizeof(s->peer), "%s", peer);
 	s->log = (struct log_ctx){ .conn = s->id, .peer = s->peer };
 	s->state = IMAP_IN_START;
-	imap_caps_init(&s->caps, srv->conf);
+	imap_caps_init(&s->caps, srv->conf, srv->jmap_url);
 	s->clear_ok = listener->cleartext_login;
 	s->starttls = listener->tls == CONF_TLS_STARTTLS && srv->tls != NULL;
 	list_push_back(&srv->sessions, &s->node);

@@ -27,6 +27,7 @@
 struct imap_server {
 	struct loop		*loop;
 	const struct conf_imap	*conf;		/* replaced on reload */
+	const char		*jmap_url;	/* likewise; "": JMAP is not to be told of */
 	const char		*hostname;
 	struct auth_client	*auth;
 	struct tls_ctx		*tls;		/* NULL: no certificate */

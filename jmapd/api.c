@@ -6,7 +6,10 @@
 static void
 urls_of(struct jmap_exchange *x, struct buf *base, struct buf *websocket, struct jmap_urls *urls)
 {
-	http_base(x->rq, base);
+	if (*x->srv->conf->url != '\0')
+		buf_add_str(base, x->srv->conf->url);
+	else
+		http_base(x->rq, base);
 	if (span_has_prefix(buf_span(base), "http")) {
 		buf_add_str(websocket, "ws");
 		buf_add_span(websocket, span_sub(buf_span(base), 4, base->len));

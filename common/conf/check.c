@@ -354,6 +354,24 @@ check_extractors(const struct mansio_conf *c, struct conf_errors *err)
 	arena_fini(&mem);
 }
 
+/* The start of URLs: a scheme and who is asked there, and nothing else. */
+static void
+check_jmap(const struct mansio_conf *c, struct conf_errors *err)
+{
+	struct span url = span_str(c->jmap.url), host = url;
+
+	if (url.len == 0)
+		return;
+	host = span_sub(url, span_has_prefix(url, "https://") ? 8 : 7, url.len);
+	for (size_t i = 0; i < host.len; i++) {
+		if (!ascii_isalnum(host.p[i]) && strchr(".-:[]", host.p[i]) == NULL)
+			host.len = 0;
+	}
+	if (host.len == 0 || !(span_has_prefix(url, "https://") || span_has_prefix(url, "http://")))
+		complain(err, section_named("jmap"), &c->jmap, "url",
+		    "not the start of a URL; allowed: https://HOST or https://HOST:PORT");
+}
+
 static void
 check_retention(const struct mansio_conf *c, struct conf_errors *err)
 {
@@ -378,6 +396,7 @@ conf_check(const struct mansio_conf *c, struct conf_errors *err)
 	check_pop3(c, err);
 	check_namespaces(c, err);
 	check_oauth(c, err);
+	check_jmap(c, err);
 	check_retention(c, err);
 	check_extractors(c, err);
 	if (c->global.state_dir[0] == '\0')

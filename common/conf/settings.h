@@ -131,6 +131,7 @@ struct conf_pop3 {
 
 struct conf_jmap {
 	struct conf_head	head;
+	const char		*url;			/* "": none */
 	uint32_t		idle_timeout_s, head_timeout_s, body_timeout_s;
 	uint32_t		max_requests, max_streams;	/* of a connection */
 	uint32_t		max_logins;		/* failed ones on a connection */

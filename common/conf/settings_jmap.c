@@ -2,6 +2,10 @@
 #include "common/conf/settings_priv.h"
 
 const struct conf_field conf_jmap_fields[] = {
+	CONF_STRING(conf_jmap, url, "", CONF_RELOAD,
+	    "Where clients reach JMAP, \"https://mail.example.org\", without a path: the start of the "
+	    "URLs in the session object, and what IMAP clients are told (JMAPACCESS, RFC 9698).  "
+	    "Empty: the URLs begin as the client named the server, and IMAP clients are told nothing."),
 	CONF_TIME(conf_jmap, idle_timeout, "2min", "5s", "1d", CONF_RELOAD,
 	    "How long a connection may wait for its next request.  Streams of events and "
 	    "WebSockets are not meant."),

@@ -111,7 +111,7 @@ world_begin(void)
 		abort();
 	cf.loop = w.rig.loop;
 	w.authd = ipc_new(&cf, sv[0]);
-	w.srv = (struct imap_server){ .loop = w.rig.loop, .conf = &w.conf->imap,
+	w.srv = (struct imap_server){ .loop = w.rig.loop, .conf = &w.conf->imap, .jmap_url = w.conf->jmap.url,
 		.hostname = "fuzz.example.org", .stores = w.rig.pool, .closed = on_session_closed };
 	w.srv.auth = auth_client_new(w.rig.loop, NULL, NULL);
 	auth_client_set(w.srv.auth, sv[1]);
