@@ -265,8 +265,10 @@ print(struct get *g)
 		} else if (row->object != NULL) {
 			put_object(g, row->object);
 		} else if (row->blobs || g->want.needs == 0) {
-			if (row->blobs)
+			if (row->blobs) {
 				open_row(g, row, &o);
+				email_plan(&o);
+			}
 			put_object(g, &o);
 			email_close(&o);
 		} else {
