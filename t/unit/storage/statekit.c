@@ -348,6 +348,39 @@ kit_mailbox(struct kit *k, const char *path)
 	return state_find_mailbox(k->s, k->account, span_str(path), &id) == ST_OK ? id : 0;
 }
 
+struct store_mailbox
+kit_line(struct kit *k, const char *path)
+{
+	struct store_mailbox m = { 0 };
+	struct buf b = { 0 };
+	uint32_t resume = 0;
+	struct reader r;
+
+	OK(state_mailboxes(k->s, k->account, span_str(path), 10000, &resume, &b));
+	reader_init(&r, b.data, b.len);
+	get_store_mailbox(&r, &m);
+	m.path = SPAN_NONE;
+	buf_fini(&b);
+	return m;
+}
+
+struct store_row
+kit_row(struct kit *k, uint64_t mailbox, uint32_t uid)
+{
+	struct uidrange range = { uid, uid };
+	const struct uidset s = { &range, 1, 1 };
+	struct store_row x = { 0 };
+	struct buf b = { 0 };
+	uint32_t resume = 0;
+	struct reader r;
+
+	OK(state_rows(k->s, k->account, mailbox, &s, ROW_ALL, 10000, &resume, &b));
+	reader_init(&r, b.data, b.len);
+	get_store_row(&r, &x, ROW_ALL);
+	buf_fini(&b);
+	return x;
+}
+
 void
 kit_check(struct kit *k)
 {

@@ -55,6 +55,9 @@ enum status kit_copy(struct kit *k, uint64_t mailbox, const char *uids, const ch
 enum status kit_share(struct kit *k, const char *path, uint64_t with, uint32_t rights);
 /* Id of a mailbox; 0: none. */
 uint64_t kit_mailbox(struct kit *k, const char *path);
+/* What a list says of a mailbox, but its path; zeros when there is none.  A message's row. */
+struct store_mailbox kit_line(struct kit *k, const char *path);
+struct store_row kit_row(struct kit *k, uint64_t mailbox, uint32_t uid);
 /* Fails the test when state_check() finds anything. */
 void kit_check(struct kit *k);
 /* Fails the test unless hash, and every row of every table, agree. */
