@@ -19,8 +19,9 @@
 #define BUSY_PART	4u		/* of the share, while others ask for something */
 #define PART_MS		200u		/* between two parts of the answer */
 #define FOUND_MAX	(128u << 10)	/* bytes of findings that make a part at once */
-#define BODIES_MAX	8u		/* under way */
+#define BODIES_MAX	32u		/* under way; a piece of each is in memory */
 #define WAIT_MS		5u
+#define BODY_WAIT_MS	1u
 #define TRIES_MAX	3u		/* of a body that moves while it is read */
 
 struct fsck_run {
@@ -188,7 +189,7 @@ static void
 again_soon(struct fsck_run *run)
 {
 	if (!loop_timer_is_set(run->timer))
-		loop_timer_set(run->timer, WAIT_MS);
+		loop_timer_set(run->timer, BODY_WAIT_MS);
 }
 
 static void
@@ -509,7 +510,7 @@ step(struct fsck_run *run)
 		rest(run, clock_mono_us() - begun);
 		break;
 	case FSCK_WAIT:
-		loop_timer_set(run->timer, WAIT_MS);
+		loop_timer_set(run->timer, run->n_jobs > 0 ? BODY_WAIT_MS : WAIT_MS);
 		break;
 	case FSCK_HOLD:
 		hold(run);
