@@ -320,6 +320,12 @@ mime_charset_done(struct mime_charset *c, struct buf *out)
 	c->n_held = 0;
 }
 
+bool
+mime_is_ascii(struct span s)
+{
+	return ascii_run((const unsigned char *)s.p, s.len) == s.len;
+}
+
 void
 mime_charset_utf8(struct span name, struct span in, struct buf *out)
 {
@@ -363,12 +369,25 @@ decompose(ucs4_t u, unsigned depth, struct buf *out)
 		decompose(parts[i], depth + 1, out);
 }
 
-/* Without a branch, so that it is done for many bytes at once. */
-static void
-upper(char *restrict to, const unsigned char *restrict p, size_t n)
+#define EACH(byte) (0x0101010101010101u * (byte))
+
+/* The ASCII bytes in front, as capitals, eight at a time; returns how many. */
+static size_t
+upper_run(char *restrict to, const unsigned char *restrict p, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	size_t i = 0;
+
+	for (uint64_t v; i + sizeof(v) <= n; i += sizeof(v)) {
+		memcpy(&v, p + i, sizeof(v));
+		if (v & EACH(0x80u))
+			break;
+		/* the top bit of a sum tells who is at least 'a', and who is above 'z' */
+		v -= ((v + EACH(0x80u - 'a')) & ~(v + EACH(0x7fu - 'z')) & EACH(0x80u)) >> 2;
+		memcpy(to + i, &v, sizeof(v));
+	}
+	for (; i < n && p[i] < 0x80; i++)
 		to[i] = (char)(p[i] - ((unsigned char)(p[i] - 'a') < 26) * 32);
+	return i;
 }
 
 void
@@ -381,9 +400,8 @@ mime_casemap(struct span in, struct buf *out)
 		int len;
 
 		if (p[i] < 0x80) {
-			size_t n = ascii_run(p + i, in.len - i);
+			size_t n = upper_run(buf_reserve(out, in.len - i), p + i, in.len - i);
 
-			upper(buf_reserve(out, n), p + i, n);
 			buf_added(out, n);
 			i += n;
 			continue;

@@ -30,6 +30,8 @@ void mime_charset_done(struct mime_charset *c, struct buf *out);
 bool mime_charset_problem(const struct mime_charset *c);
 /* All in one. */
 void mime_charset_utf8(struct span name, struct span in, struct buf *out);
+/* Without any byte above 127. */
+bool mime_is_ascii(struct span s);
 /* Longest prefix of s, at most max bytes, that cuts no UTF-8 sequence. */
 struct span mime_utf8_cut(struct span s, size_t max);
 

@@ -454,6 +454,9 @@ on_header(void *arg, uint32_t i, struct span block)
 	}
 	if (is_root) {
 		d->partial = repeated;
+		(void)buf_reserve(&d->header, block.len);
+		if (d->text_max > 0)
+			(void)buf_reserve(&d->text, block.len + PIECE_MAX);
 		own_header(d, v);
 		mime_header_columns(block, &d->header, &d->header_more);
 	}

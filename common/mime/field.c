@@ -19,17 +19,21 @@ is_wsp(char c)
 	return c == ' ' || c == '\t';
 }
 
+/* Of a field's name: all but controls, blanks and the colon. */
+static const bool in_name[256] = {
+	[33 ... ':' - 1] = true, [':' + 1 ... 126] = true, [128 ... 255] = true
+};
+
 bool
 mime_field_starts(struct span line)
 {
-	size_t i = 0;
+	size_t i = 0, max = line.len < FIELD_NAME_MAX ? line.len : FIELD_NAME_MAX;
 
-	while (i < line.len && i < FIELD_NAME_MAX && (unsigned char)line.p[i] > 32 &&
-	    line.p[i] != ':' && line.p[i] != 127)
+	while (i < max && in_name[(unsigned char)line.p[i]])
 		i++;
 	if (i == 0 || i == FIELD_NAME_MAX)
 		return false;
-	while (i < line.len && i < FIELD_NAME_MAX && is_wsp(line.p[i]))
+	while (i < max && is_wsp(line.p[i]))
 		i++;
 	return i < line.len && line.p[i] == ':';
 }
@@ -59,7 +63,7 @@ mime_field_next(struct span *block, struct mime_field *f)
 	size_t n = line_len(rest), colon;
 
 	/* Continuation lines without a field, and the mbox line. */
-	while (n > 0 && (span_has_prefix(rest, "From ") || span_has_prefix(rest, ">From ") ||
+	while (n > 0 && strchr("F> \t", rest.p[0]) != NULL && (span_has_prefix(rest, "From ") || span_has_prefix(rest, ">From ") ||
 	    (is_wsp(rest.p[0]) && span_trim(span(rest.p, n)).len > 0))) {
 		rest = span_sub(rest, n, rest.len - n);
 		n = line_len(rest);
@@ -88,12 +92,24 @@ mime_field_find(struct span block, const char *name, struct mime_field *f)
 	return false;
 }
 
+/* Nothing in it is to be left out. */
+static bool
+is_flat(struct span s)
+{
+	return s.len == 0 || (memchr(s.p, '\n', s.len) == NULL && memchr(s.p, '\r', s.len) == NULL &&
+	    memchr(s.p, 0, s.len) == NULL);
+}
+
 void
 mime_unfold(struct span value, struct buf *out)
 {
 	size_t i = 0, from;
 
 	value = span_trim(value);
+	if (is_flat(value)) {
+		buf_add_span(out, value);
+		return;
+	}
 	while (i < value.len) {
 		for (from = i; i < value.len && value.p[i] != '\r' && value.p[i] != '\n' &&
 		    value.p[i] != 0; i++)
@@ -112,6 +128,10 @@ mime_unfold_arena(struct arena *a, struct span value)
 
 	value = span_trim(value);
 	to = arena_alloc(a, value.len + 1);
+	if (value.len > 0 && is_flat(value)) {
+		memcpy(to, value.p, value.len);
+		return span(to, value.len);
+	}
 	for (size_t i = 0; i < value.len; i++)
 		if (value.p[i] != '\r' && value.p[i] != '\n' && value.p[i] != 0)
 			to[n++] = value.p[i];
@@ -218,12 +238,29 @@ words_run(struct span s, struct word *w, struct buf *out)
 	return used;
 }
 
+/* Most values are so: they hold no word that is to be decoded, and nothing to be converted. */
+static bool
+is_plain(struct span value)
+{
+	size_t at = span_find(value, '=');
+
+	if (!mime_is_ascii(value))
+		return false;
+	/* what stands in two lines is together when it is unfolded */
+	return at == value.len || (is_flat(span_trim(value)) &&
+	    memmem(value.p + at, value.len - at, "=?", 2) == NULL);
+}
+
 void
 mime_words_decode(struct span value, struct buf *out)
 {
 	struct buf flat = { 0 };
 	struct span s;
 
+	if (is_plain(value)) {
+		mime_unfold(value, out);
+		return;
+	}
 	mime_unfold(value, &flat);
 	s = buf_span(&flat);
 	for (size_t i = 0; i < s.len;) {

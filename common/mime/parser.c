@@ -417,6 +417,30 @@ keep(struct mime_parser *p, const char *data, size_t len)
 	p->line_len = 0;
 }
 
+/* Whole lines of a leaf that can be no boundary are handed on together.  Returns how many bytes. */
+static size_t
+plain_lines(struct mime_parser *p, const char *s, size_t len)
+{
+	const char *nl;
+	size_t n = 0, eol;
+	uint64_t lines = 0;
+
+	while (n < len && s[n] != '-' && (nl = memchr(s + n, '\n', len - n)) != NULL) {
+		n = (size_t)(nl - s) + 1;
+		lines++;
+	}
+	if (n == 0)
+		return 0;
+	eol = n > 1 && s[n - 2] == '\r' ? 2 : 1;
+	release_eol(p);
+	hand_on(p, s, n - eol);
+	hold_eol(p, eol == 2);
+	p->eol_before = (uint8_t)eol;
+	p->lines += lines;
+	p->line_start = p->pos + n;
+	return n;
+}
+
 void
 mime_parser_feed(struct mime_parser *p, const void *data, size_t len)
 {
@@ -428,6 +452,9 @@ mime_parser_feed(struct mime_parser *p, const void *data, size_t len)
 
 		if (p->passing) {
 			n = pass(p, s, len);
+		} else if (p->in_leaf && !p->in_header && p->line_len == 0 &&
+		    (n = plain_lines(p, s, len)) > 0) {
+			/* all of them were */
 		} else if ((nl = memchr(s, '\n', len)) == NULL) {
 			keep(p, s, len);
 			n = len;
