@@ -69,6 +69,7 @@ struct peer {
 	struct ticket_holder	holder;
 	struct exchange_owner	owner;
 	uint64_t		asked_until_ms;	/* WHO, see ask_paced() */
+	bool			spares;		/* was given some since the last AUTH_CHANGED */
 	char			name[32];
 };
 

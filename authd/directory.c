@@ -145,6 +145,8 @@ changed(struct directory *d, struct span key)
 	uint64_t account = key_account(key);
 
 	cache_del(d, key);
+	if (d->cf.touched != NULL)
+		d->cf.touched(d->cf.arg);
 	if (account != 0 && d->cf.changed != NULL)
 		d->cf.changed(d->cf.arg, account);
 }
@@ -153,6 +155,8 @@ static void
 all_changed(struct directory *d)
 {
 	directory_flush(d);
+	if (d->cf.touched != NULL)
+		d->cf.touched(d->cf.arg);
 	if (d->cf.changed != NULL)
 		d->cf.changed(d->cf.arg, 0);
 }

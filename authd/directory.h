@@ -29,6 +29,8 @@ struct directory_config {
 	struct loop	*loop;
 	/* Records of this account changed; 0: perhaps of any. */
 	void		(*changed)(void *arg, uint64_t account);
+	/* Any record did: what was made of them may be wrong. */
+	void		(*touched)(void *arg);
 	/* The store answers for the first time, or again. */
 	void		(*up)(void *arg);
 	void		*arg;

@@ -82,6 +82,7 @@ struct lookup {
 	struct ipc_head	head;
 	struct buf	address, detail, ids;
 	bool		probe;
+	uint8_t		spares;
 	struct ticket	shown;
 	struct found	found;
 };
@@ -124,6 +125,19 @@ run_rcpt(struct dir_job *job, void *arg)
 }
 
 static void
+give_spares(struct lookup *q, struct peer *p, struct buf *out)
+{
+	struct ticket_made made;
+
+	for (uint8_t i = 0; i < q->spares; i++) {
+		tickets_deliver(q->a->tickets, &p->holder, q->found.id, q->found.shard,
+		    clock_wall_s(), &made);
+		buf_add(out, made.bytes, sizeof(made.bytes));
+	}
+	p->spares |= q->spares > 0;
+}
+
+static void
 end_rcpt(void *arg, enum status st)
 {
 	struct lookup *q = arg;
@@ -131,6 +145,7 @@ end_rcpt(void *arg, enum status st)
 	struct auth_rcpt_is is = { .user = buf_span(&q->found.address),
 	    .detail = buf_span(&q->detail), .account = q->found.id, .shard = q->found.shard };
 	struct ticket_made made;
+	struct buf spares = { 0 };
 
 	if (p != NULL && st != ST_OK)
 		ipc_reply(p->ipc, &q->head, st == ST_SYNTAX ? ST_NOT_FOUND : st, 0, NULL);
@@ -140,9 +155,12 @@ end_rcpt(void *arg, enum status st)
 			tickets_deliver(q->a->tickets, &p->holder, q->found.id, q->found.shard,
 			    clock_wall_s(), &made);
 			is.ticket = span(made.bytes, sizeof(made.bytes));
+			give_spares(q, p, &spares);
+			is.spares = buf_span(&spares);
 		}
 		ipc_reply(p->ipc, &q->head, ST_OK, AUTH_RCPT_IS, &is);
 	}
+	buf_fini_secret(&spares);
 	lookup_free(q);
 }
 
@@ -153,6 +171,7 @@ do_rcpt(struct peer *p, const struct ipc_head *head, const struct auth_rcpt *rq)
 
 	buf_add_span(&q->address, rq->address);
 	q->probe = rq->probe;
+	q->spares = rq->spares;
 	(void)dir_job_start(p->a->dir, run_rcpt, end_rcpt, q);
 }
 
@@ -664,6 +683,21 @@ on_changed(void *arg, uint64_t account)
 		login_cache_drop_account(a->cache, account);
 }
 
+static void
+take_spares_back(void *arg)
+{
+	struct authd *a = arg;
+	struct list *n, *tmp;
+
+	list_each(n, tmp, &a->peers) {
+		struct peer *p = list_entry(n, struct peer, in);
+
+		if (p->spares)
+			ipc_note(p->ipc, 0, AUTH_CHANGED, NULL);
+		p->spares = false;
+	}
+}
+
 /* The key that makes fake salts is the installation's, kept in its directory. */
 static enum status
 run_key(struct dir_job *job, void *arg)
@@ -767,7 +801,7 @@ authd_new(struct loop *l, struct mansio_conf *conf, uint64_t epoch, bool exec, s
 	struct authd *a = mem_zalloc(sizeof(*a));
 	struct tickets_config tc = { &a->keys, conf->auth.ticket_time_s, on_void,
 	    on_void_before, on_revoked, a };
-	struct directory_config dc = { l, on_changed, on_up, a };
+	struct directory_config dc = { l, on_changed, take_spares_back, on_up, a };
 	struct throttle_config thc = throttle_conf(conf);
 
 	a->loop = l;
@@ -817,6 +851,7 @@ authd_configure(struct authd *a, struct mansio_conf *conf)
 		if (p->kind == AUTH_PEER_WORKER)
 			ipc_note(p->ipc, 0, AUTH_CHANGED, NULL);
 	}
+	take_spares_back(a);
 }
 
 void

@@ -1,6 +1,6 @@
 noinst_LIBRARIES += lmtpd/liblmtpd.a
 lmtpd_liblmtpd_a_SOURCES = \
-	lmtpd/session.c lmtpd/session.h
+	lmtpd/known.c lmtpd/known.h lmtpd/session.c lmtpd/session.h
 
 mansiolibexec_PROGRAMS += lmtpd/lmtpd
 lmtpd_lmtpd_SOURCES = lmtpd/main.c

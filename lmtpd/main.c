@@ -16,6 +16,7 @@ on_prepare(struct worker *w, void *arg)
 	struct lmtpd *d = arg;
 
 	d->worker = w;
+	d->known = known_new();
 	mime_charset_preload();	/* iconv loads its tables from files */
 }
 
@@ -27,6 +28,13 @@ on_store(struct worker *w, uint32_t shard, int fd, void *arg)
 	if (d->pool == NULL)
 		d->pool = store_pool_new(worker_loop(w));
 	store_pool_set(d->pool, shard, fd);
+}
+
+/* What authd said holds no longer. */
+static void
+on_news(struct worker *w, void *arg)
+{
+	known_forget(((struct lmtpd *)arg)->known);
 }
 
 static void
@@ -42,6 +50,7 @@ on_stopped(struct worker *w, void *arg)
 
 	session_free_all(d);
 	store_pool_free(&d->pool);
+	known_free(&d->known);
 }
 
 int
@@ -51,6 +60,7 @@ main(void)
 		.program = "lmtpd",
 		.too_many = "421 4.7.0 Too many connections from your address\r\n",
 		.accept = on_accept, .prepare = on_prepare,
+		.configured = on_news, .auth_anew = on_news,
 		.store = on_store, .drain = on_drain, .stopped = on_stopped, .arg = &lmtpd
 	};
 

@@ -24,6 +24,7 @@ struct recipient {
 	struct session		*s;
 	char			*address;	/* as the client wrote it */
 	char			*user;		/* canonical, for Delivered-To */
+	uint64_t		account;
 	struct copy		*copy;
 	enum status		st;
 	bool			answered;	/* st is what the store said of this message */
@@ -185,6 +186,8 @@ on_copy_done(void *arg, enum status st)
 
 	if (s->asking == r) {		/* the quota check of RCPT */
 		s->asking = NULL;
+		known_use(s->d->known, r->account, copy_use(r->copy), 0,
+		    loop_now_ms(worker_loop(s->d->worker)));
 		if (st == ST_OK) {
 			reply(s, "250 2.1.5 Recipient fine");
 			s->n_rcpts++;
@@ -198,6 +201,8 @@ on_copy_done(void *arg, enum status st)
 	}
 	r->st = st;
 	r->answered = true;
+	known_use(s->d->known, r->account, copy_use(r->copy), copy_size(r->copy),
+	    loop_now_ms(worker_loop(s->d->worker)));
 	if (--s->n_waiting == 0)
 		message_done(s);
 }
@@ -211,13 +216,33 @@ on_copy_room(void *arg)
 		pump(r->s);
 }
 
+/* Its channel, which asks the store nothing where the account's use is known. */
+static void
+begin_copy(struct session *s, struct recipient *r, const struct auth_rcpt_is *is)
+{
+	struct copy_to to = { .pool = s->d->pool, .loop = worker_loop(s->d->worker),
+	    .ticket = is->ticket, .shard = is->shard, .done = on_copy_done,
+	    .room = on_copy_room, .arg = r };
+
+	r->user = span_dup(is->user);
+	r->account = is->account;
+	r->copy = copy_new(&to);
+	if (!known_has_room(s->d->known, r->account, s->size_told, loop_now_ms(to.loop))) {
+		s->asking = r;
+		s->busy = true;
+		copy_check(r->copy, s->size_told);
+		return;
+	}
+	s->asking = NULL;
+	reply(s, "250 2.1.5 Recipient fine");
+	s->n_rcpts++;
+}
+
 static void
 on_rcpt(void *arg, enum status st, const struct auth_rcpt_is *is)
 {
 	struct session *s = arg;
 	struct recipient *r = s->asking;
-	struct copy_to to = { .pool = s->d->pool, .loop = worker_loop(s->d->worker),
-	    .done = on_copy_done, .room = on_copy_room, .arg = r };
 
 	s->lookup = NULL;
 	if (st != ST_OK) {
@@ -228,17 +253,20 @@ on_rcpt(void *arg, enum status st, const struct auth_rcpt_is *is)
 		on_answer(s);
 		return;
 	}
-	r->user = span_dup(is->user);
-	to.ticket = is->ticket;
-	to.shard = is->shard;
-	r->copy = copy_new(&to);
-	copy_check(r->copy, s->size_told);
+	known_add(s->d->known, span_str(r->address), is, loop_now_ms(worker_loop(s->d->worker)));
+	s->busy = false;
+	begin_copy(s, r, is);
+	if (!s->busy)
+		on_answer(s);
 }
 
 static void
 cmd_rcpt(struct session *s, const struct smtp_command *c)
 {
-	struct auth_rcpt rq = { .conn = span_str(s->id) };
+	struct auth_rcpt rq = { .address = c->path, .conn = span_str(s->id) };
+	uint64_t now = loop_now_ms(worker_loop(s->d->worker));
+	unsigned char ticket[TICKET_LEN];
+	struct auth_rcpt_is is;
 	struct recipient *r;
 
 	if (s->n_rcpts >= conf_of(s)->max_recipients) {
@@ -249,9 +277,14 @@ cmd_rcpt(struct session *s, const struct smtp_command *c)
 	r->s = s;
 	r->address = span_dup(c->path);
 	list_push_back(&s->rcpts, &r->in);
+	if (known_take(s->d->known, c->path, now, ticket, &is)) {
+		begin_copy(s, r, &is);
+		mem_wipe(ticket, sizeof(ticket));
+		return;
+	}
+	rq.spares = known_wants(s->d->known, c->path, now);
 	s->asking = r;
 	s->busy = true;
-	rq.address = c->path;
 	s->lookup = auth_rcpt(worker_auth(s->d->worker), &rq, on_rcpt, s);
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/util/list.h"
 #include "common/worker/worker.h"
+#include "lmtpd/known.h"
 #include "storage/client/store.h"
 
 /* What all sessions of the process share. */
@@ -12,6 +13,7 @@ struct lmtpd {
 	struct worker		*worker;
 	struct store_pool	*pool;
 	struct list		sessions;
+	struct known		*known;
 };
 
 /* Takes fd over. */

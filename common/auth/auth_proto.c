@@ -33,11 +33,12 @@ static const struct ipc_field revoked[] = {
 	IPC_STR(auth_revoked, id, TICKET_ID_LEN, TICKET_ID_LEN), IPC_END };
 static const struct ipc_field rcpt[] = {
 	IPC_STR(auth_rcpt, address, 1, AUTH_NAME_MAX), IPC_STR(auth_rcpt, conn, 0, 64),
-	IPC_BOOL(auth_rcpt, probe), IPC_END };
+	IPC_BOOL(auth_rcpt, probe), IPC_U8(auth_rcpt, spares, 0, AUTH_SPARES_MAX), IPC_END };
 static const struct ipc_field rcpt_is[] = {
 	IPC_STR(auth_rcpt_is, ticket, 0, TICKET_LEN), NAME(auth_rcpt_is, user),
 	NAME(auth_rcpt_is, detail), IPC_U64(auth_rcpt_is, account),
-	IPC_U32(auth_rcpt_is, shard), IPC_END };
+	IPC_U32(auth_rcpt_is, shard),
+	IPC_STR(auth_rcpt_is, spares, 0, AUTH_SPARES_MAX * TICKET_LEN), IPC_END };
 static const struct ipc_field known_voids[] = {
 	IPC_STR(auth_known_voids, ids, 0, VOIDS_PAGE * VOID_LEN), IPC_I64(auth_known_voids, before_s),
 	IPC_U64(auth_known_voids, epoch_from), IPC_BOOL(auth_known_voids, last), IPC_END };
@@ -83,7 +84,8 @@ static const struct ipc_message messages[] = {
 	    IPC_MSG_NOTE | IPC_MSG_SECRET, 256, OF(auth_logout, logout) },
 	{ AUTH_REVOKED, "revoked", 0, IPC_MSG_NOTE, 64, OF(auth_revoked, revoked) },
 	{ AUTH_RCPT, "rcpt", AUTH_PEER_DELIVER | AUTH_PEER_ADMIN, 0, 1024, OF(auth_rcpt, rcpt) },
-	{ AUTH_RCPT_IS, "rcpt-is", 0, IPC_MSG_REPLY | IPC_MSG_SECRET, 2048, OF(auth_rcpt_is, rcpt_is) },
+	{ AUTH_RCPT_IS, "rcpt-is", 0, IPC_MSG_REPLY | IPC_MSG_SECRET,
+	    2048 + AUTH_SPARES_MAX * TICKET_LEN, OF(auth_rcpt_is, rcpt_is) },
 	{ AUTH_REVOCATIONS, "revocations", AUTH_PEER_STORED, 0, 16,
 	    OF(auth_revocations, revocations) },
 	{ AUTH_REVOCATIONS_ARE, "revocations-are", REPLY, (1u << 20) + 64,

@@ -82,7 +82,8 @@ struct auth_mechanisms { uint8_t flags; };
 struct auth_mechanisms_are { struct span names; };	/* EXTERNAL: show it only who may use it */
 #define AUTH_IDENTITIES_MAX 2048
 
-/* changed (note to workers): other settings are in force: ask for mechanisms again. */
+/* changed (note to workers): other settings are in force: ask for mechanisms again.  To who was
+ * given spares: recipients may be others now: give none of them away. */
 
 /* renew -> renewed: before it expires; the old one stays valid until it does. */
 struct auth_renew { struct span ticket; };
@@ -93,14 +94,22 @@ struct auth_logout { struct span ticket; };
 struct auth_revoked { uint64_t account; struct span id; };	/* TICKET_ID_LEN bytes */
 
 /* rcpt -> rcpt_is: resolves a recipient and gives a ticket to deliver one message to it.
- * ST_NOT_FOUND: no such user. */
-struct auth_rcpt { struct span address; struct span conn; bool probe; };	/* probe: no ticket */
+ * ST_NOT_FOUND: no such user.  spares: tickets of the same kind for that many messages more, for
+ * who gets many of them; they are good for as long, and until `changed`. */
+#define AUTH_SPARES_MAX 16
+struct auth_rcpt {
+	struct span	address;
+	struct span	conn;
+	bool		probe;		/* no ticket */
+	uint8_t		spares;
+};
 struct auth_rcpt_is {
 	struct span	ticket;
 	struct span	user;		/* canonical address */
 	struct span	detail;		/* of user+detail; may be empty */
 	uint64_t	account;
 	uint32_t	shard;
+	struct span	spares;		/* TICKET_LEN each */
 };
 
 /* After a restart of either, stored and authd tell each other which tickets are void, so that

@@ -644,6 +644,18 @@ send_frame(struct ipc *ipc, struct frame *f, const void *msg, int fd)
 	loop_task_post(ipc->flush);
 }
 
+static void
+send_later(struct ipc *ipc, struct frame *f, const void *msg)
+{
+	if (!ipc->open)
+		return;
+	add_message(ipc, f, msg, -1);
+	if (ipc->later == NULL)
+		ipc->later = loop_timer_new(ipc->cf.loop, on_flush, ipc);
+	if (!loop_timer_is_set(ipc->later))
+		loop_timer_set(ipc->later, LATER_MS);
+}
+
 static uint32_t
 add_pending(struct ipc *ipc, ipc_reply_fn reply, void *arg)
 {
@@ -674,13 +686,7 @@ ipc_request_later(struct ipc *ipc, uint32_t chan, uint16_t no, const void *msg,
 {
 	struct frame f = { .no = no, .chan = chan, .req = add_pending(ipc, reply, arg) };
 
-	if (!ipc->open)
-		return f.req;
-	add_message(ipc, &f, msg, -1);
-	if (ipc->later == NULL)
-		ipc->later = loop_timer_new(ipc->cf.loop, on_flush, ipc);
-	if (!loop_timer_is_set(ipc->later))
-		loop_timer_set(ipc->later, LATER_MS);
+	send_later(ipc, &f, msg);
 	return f.req;
 }
 
@@ -717,15 +723,30 @@ ipc_note(struct ipc *ipc, uint32_t chan, uint16_t no, const void *msg)
 	ipc_note_fd(ipc, chan, no, msg, -1);
 }
 
+static struct frame
+answer_to(struct ipc *ipc, const struct ipc_head *head, enum status st, uint16_t no)
+{
+	table_del_u64(&ipc->cancelled, head->req);
+	return (struct frame){ .no = no, .flags = F_REPLY, .status = (uint8_t)st,
+	    .req = head->req, .chan = head->chan };
+}
+
 void
 ipc_reply(struct ipc *ipc, const struct ipc_head *head, enum status st, uint16_t no,
     const void *msg)
 {
-	struct frame f = { .no = no, .flags = F_REPLY, .status = (uint8_t)st,
-	    .req = head->req, .chan = head->chan };
+	struct frame f = answer_to(ipc, head, st, no);
 
-	table_del_u64(&ipc->cancelled, head->req);
 	send_frame(ipc, &f, msg, -1);
+}
+
+void
+ipc_reply_later(struct ipc *ipc, const struct ipc_head *head, enum status st, uint16_t no,
+    const void *msg)
+{
+	struct frame f = answer_to(ipc, head, st, no);
+
+	send_later(ipc, &f, msg);
 }
 
 void

@@ -68,6 +68,8 @@ void ipc_set_allowed(struct ipc *ipc, uint32_t allowed);
 uint32_t ipc_request(struct ipc *ipc, uint32_t chan, uint16_t no, const void *msg,
     ipc_reply_fn reply, void *arg);
 /* Leaves with what is sent next, or a little later: for what nobody waits for. */
+void ipc_reply_later(struct ipc *ipc, const struct ipc_head *head, enum status st, uint16_t no,
+    const void *msg);
 uint32_t ipc_request_later(struct ipc *ipc, uint32_t chan, uint16_t no, const void *msg,
     ipc_reply_fn reply, void *arg);
 uint32_t ipc_request_fd(struct ipc *ipc, uint32_t chan, uint16_t no, const void *msg,

@@ -8,7 +8,8 @@
 #define SEQ(type)	IPC_U64(type, seq), IPC_U64(type, acked)
 
 static const struct ipc_field attach[] = {
-	IPC_STR(store_attach, ticket, 1, 512), IPC_U64(store_attach, owner), IPC_END };
+	IPC_STR(store_attach, ticket, 1, 512), IPC_U64(store_attach, owner),
+	IPC_BOOL(store_attach, idly), IPC_END };
 static const struct ipc_field attached[] = {
 	IPC_U64(store_attached, account), IPC_U64(store_attached, incarnation),
 	IPC_U64(store_attached, modseq), IPC_I64(store_attached, expires_s),

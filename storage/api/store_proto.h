@@ -117,7 +117,8 @@ struct store_fsck_is {
  * when this shard has none of that id.  owner: another account, which this shard has or has
  * not: that cannot be told from the answer, nor is it made.  The same ticket may be attached
  * on any shard in this way, once for each owner. */
-struct store_attach { struct span ticket; uint64_t owner; };
+/* idly: a request stands right behind it, whose answer its own may wait for. */
+struct store_attach { struct span ticket; uint64_t owner; bool idly; };
 struct store_attached {
 	uint64_t	account;
 	uint64_t	incarnation;

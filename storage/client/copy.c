@@ -50,7 +50,7 @@ copy_new(const struct copy_to *to)
 	c->to = *to;
 	c->to.ticket = SPAN_NONE;
 	c->fail = loop_task_new(to->loop, on_fail, c);
-	c->store = store_open_channel(to->pool, to->shard, to->ticket, on_event, c);
+	c->store = store_open_idle(to->pool, to->shard, to->ticket, on_event, c);
 	return c;
 }
 
@@ -226,6 +226,12 @@ copy_finish(struct copy *c)
 		loop_task_post(c->fail);
 	else if (c->unanswered == 0)
 		append(c);
+}
+
+const struct store_quota_is *
+copy_use(const struct copy *c)
+{
+	return store_told_use(c->store);
 }
 
 uint64_t

@@ -28,8 +28,11 @@ struct copy_to {
 
 /* Spans are copied. */
 struct copy *copy_new(const struct copy_to *to);
-/* Quota as it stands: done is called with ST_OK or ST_OVER_QUOTA or what went wrong. */
+/* Quota as it stands: done is called with ST_OK or ST_OVER_QUOTA or what went wrong.  May be left
+ * out: the verdict falls when the text is appended. */
 void copy_check(struct copy *c, uint64_t size);
+/* The account's use before this copy, once the store told it; else NULL. */
+const struct store_quota_is *copy_use(const struct copy *c);
 /* A new message starts (size: what the client told, 0: nothing). */
 void copy_begin(struct copy *c, struct span prefix, uint64_t size);
 void copy_feed(struct copy *c, struct span text);

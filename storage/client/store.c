@@ -47,6 +47,9 @@ struct store {
 	enum status		 refused;
 	uint32_t		 attach_req;
 	bool			 attached_once, watching;
+	bool			 idle;		/* nothing was asked yet: it is not attached */
+	bool			 use_told;
+	struct store_quota_is	 use;		/* as it was when it was attached */
 	struct store_dirty	 noted;		/* the last one */
 	struct buf		 ticket, old_ticket;
 	uint64_t		 owner;		/* 0: the ticket's own account */
@@ -67,6 +70,7 @@ struct store_call {
 	struct store		*store;
 	const struct ipc_message *m;
 	uint16_t		 reply_no;	/* 0: a status alone */
+	bool			 early;		/* sent behind the attaching, unanswered then */
 	struct buf		 body;		/* encoded; empty once it is not needed */
 	store_done_fn		 fn;
 	void			*arg;
@@ -210,6 +214,12 @@ on_reply(void *arg, const struct ipc_head *h, const struct ipc_message *m, const
 
 	if (!ipc_is_open(c->store->shard->ipc))
 		return;			/* on_closed() decides about the call */
+	/* The channel was not there yet: the account was being made, or the service could not
+	 * say.  It goes again when it is attached. */
+	if (c->early && st == ST_DENIED && !h->more && c->store->attach != ATTACH_OK) {
+		c->req = 0;
+		return;
+	}
 	if ((st == ST_OK || h->more) && (m != NULL ? m->no : 0) != c->reply_no) {
 		call_fail(c, ST_BUG);
 		return;
@@ -337,14 +347,15 @@ answer_quota(struct store *s, const struct store_attached *is)
 {
 	struct list *n, *tmp;
 
+	s->use_told = true;
+	s->use = (struct store_quota_is){ is->bytes, is->bytes_limit, is->messages,
+		is->messages_limit, is->mailboxes, is->mailboxes_limit };
 	list_each(n, tmp, &s->calls) {
 		struct store_call *c = list_entry(n, struct store_call, node);
 
 		if (c->m->no != STORE_QUOTA || !is_waiting(c) || c->req != 0)
 			continue;
-		c->quota = mem_zalloc(sizeof(*c->quota));
-		*c->quota = (struct store_quota_is){ is->bytes, is->bytes_limit, is->messages,
-			is->messages_limit, is->mailboxes, is->mailboxes_limit };
+		c->quota = mem_dup(&s->use, sizeof(s->use));
 		call_fail(c, ST_OK);
 	}
 }
@@ -403,7 +414,7 @@ on_attached(void *arg, const struct ipc_head *h, const struct ipc_message *m, co
 }
 
 static void
-send_attach(struct store *s)
+send_attach(struct store *s, bool idly)
 {
 	struct list *n, *tmp;
 	uint64_t gen;
@@ -418,6 +429,7 @@ send_attach(struct store *s)
 	gen = first_gen(s);
 	s->with_old = gen != s->gen;
 	rq.owner = s->owner;
+	rq.idly = idly;
 	rq.ticket = buf_span(s->with_old ? &s->old_ticket : &s->ticket);
 	s->attach = ATTACH_SENT;
 	s->attach_req = ipc_request(s->shard->ipc, s->chan, STORE_ATTACH, &rq, on_attached, s);
@@ -435,8 +447,10 @@ attach_missing(struct shard *sh)
 	list_each(n, tmp, &sh->stores) {
 		struct store *s = list_entry(n, struct store, node);
 
+		if (s->idle)
+			continue;
 		if (s->attach == ATTACH_NO && sh->ipc != NULL)
-			send_attach(s);
+			send_attach(s, false);
 		missing = missing || s->attach == ATTACH_NO || s->attach == ATTACH_SENT;
 	}
 	return missing;
@@ -643,15 +657,8 @@ store_pool_shards(const struct store_pool *p, uint32_t *numbers, size_t max)
 
 /* Channels ---------------------------------------------------------------------- */
 
-struct store *
-store_open_channel(struct store_pool *p, uint32_t shard, struct span ticket,
-    store_event_fn event, void *arg)
-{
-	return store_open_shared(p, shard, ticket, 0, event, arg);
-}
-
-struct store *
-store_open_shared(struct store_pool *p, uint32_t shard, struct span ticket, uint64_t owner,
+static struct store *
+open_channel(struct store_pool *p, uint32_t shard, struct span ticket, uint64_t owner,
     store_event_fn event, void *arg)
 {
 	struct shard *sh = shard_get(p, shard);
@@ -669,7 +676,39 @@ store_open_shared(struct store_pool *p, uint32_t shard, struct span ticket, uint
 	} while (s->chan == 0 || table_get_u64(&sh->by_chan, s->chan) != NULL);
 	table_put_u64(&sh->by_chan, s->chan, s);
 	list_push_back(&sh->stores, &s->node);
-	shard_go(sh);
+	return s;
+}
+
+struct store *
+store_open_channel(struct store_pool *p, uint32_t shard, struct span ticket,
+    store_event_fn event, void *arg)
+{
+	return store_open_shared(p, shard, ticket, 0, event, arg);
+}
+
+struct store *
+store_open_idle(struct store_pool *p, uint32_t shard, struct span ticket,
+    store_event_fn event, void *arg)
+{
+	struct store *s = open_channel(p, shard, ticket, 0, event, arg);
+
+	s->idle = true;
+	return s;
+}
+
+const struct store_quota_is *
+store_told_use(const struct store *s)
+{
+	return s->use_told ? &s->use : NULL;
+}
+
+struct store *
+store_open_shared(struct store_pool *p, uint32_t shard, struct span ticket, uint64_t owner,
+    store_event_fn event, void *arg)
+{
+	struct store *s = open_channel(p, shard, ticket, owner, event, arg);
+
+	shard_go(s->shard);
 	return s;
 }
 
@@ -755,18 +794,33 @@ call(struct store *s, uint16_t no, uint16_t reply_no, bool change, const void *r
 	return c;
 }
 
+/* The first change of an idle channel: one wake-up of the service instead of two. */
+static void
+begin_early(struct store_call *c)
+{
+	struct store *s = c->store;
+
+	send_attach(s, true);
+	c->early = true;
+	send_call(c);
+}
+
 /* Sends it, or lets it wait. */
 static struct store_call *
 begin(struct store_call *c)
 {
 	struct store *s = c->store;
+	bool first = s->idle;
 
+	s->idle = false;
 	if (s->attach == ATTACH_REFUSED) {
 		call_fail(c, s->refused);
 	} else if (s->attach == ATTACH_OK) {
 		send_call(c);
 	} else {
 		c->deadline_ms = loop_now_ms(s->shard->pool->loop) + STORE_RETRY_MS;
+		if (first && c->seq != 0 && s->shard->ipc != NULL)
+			begin_early(c);
 		shard_go(s->shard);
 	}
 	return c;

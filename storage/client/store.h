@@ -42,6 +42,12 @@ typedef void (*store_event_fn)(void *arg, enum store_event ev, uint64_t modseq);
 /* Opens a channel; calls may follow at once (they queue behind the attach). */
 struct store *store_open_channel(struct store_pool *p, uint32_t shard, struct span ticket,
     store_event_fn event, void *arg);
+/* A channel that asks the service nothing before its first call; a change that is the first
+ * goes together with the attaching and waits for no answer to it. */
+struct store *store_open_idle(struct store_pool *p, uint32_t shard, struct span ticket,
+    store_event_fn event, void *arg);
+/* What the answer to attaching told of the account's use (role deliver); NULL: nothing yet. */
+const struct store_quota_is *store_told_use(const struct store *s);
 /* Another account's mailboxes, as far as they are shared with who holds the ticket; the shard
  * is the owner's.  At most one a ticket and owner.  The ticket's own account with
  * STORE_UNDELETED: what was deleted in it. */

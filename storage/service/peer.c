@@ -306,7 +306,7 @@ tell_use(struct channel *c, struct store_attached *is)
 }
 
 static void
-attached(struct channel *c, const struct ipc_head *h)
+attached(struct channel *c, const struct ipc_head *h, bool idly)
 {
 	struct store_attached is = { .account = c->account->id,
 		.incarnation = state_incarnation(c->peer->svc->state),
@@ -328,7 +328,7 @@ attached(struct channel *c, const struct ipc_head *h)
 	if (c->ticket.role == STORE_ROLE_DELIVER)
 		tell_use(c, &is);
 	c->attached = true;
-	ipc_reply(c->peer->ipc, h, ST_OK, STORE_ATTACHED, &is);
+	(idly ? ipc_reply_later : ipc_reply)(c->peer->ipc, h, ST_OK, STORE_ATTACHED, &is);
 }
 
 /* The same answer whether the owner is there, and whether he shares anything. */
@@ -359,7 +359,7 @@ account_made(struct request *rq, const struct state_result *res)
 	if (c == NULL)
 		return;
 	if (res->status == ST_OK || res->status == ST_EXISTS) {
-		attached(c, &rq->head);
+		attached(c, &rq->head, false);
 		return;
 	}
 	ipc_reply(c->peer->ipc, &rq->head, res->status, 0, NULL);
@@ -424,7 +424,7 @@ on_attach(struct peer *p, const struct ipc_message *m, const struct ipc_head *h,
 	else if (state_account(svc->state, t.account, &sa) == ST_NOT_FOUND)
 		make_account(c, m, h, msg);
 	else
-		attached(c, h);
+		attached(c, h, msg->idly);
 }
 
 static void

@@ -454,6 +454,32 @@ addresses_lead_where_the_directory_says(void **state)
 }
 
 static void
+spares_are_tickets_of_their_own_and_taken_back_when_anything_changed(void **state)
+{
+	start();
+	assert_int_equal(world_rcpt(&w, "alice@example.org", false), ST_OK);
+	assert_int_equal(w.spares.len, 0);
+	assert_int_equal(world_rcpt_spares(&w, "alice@example.org", 3), ST_OK);
+	assert_int_equal(w.spares.len, 3 * TICKET_LEN);
+	for (size_t i = 0; i < 3; i++) {
+		assert_memory_not_equal(w.spares.data + i * TICKET_LEN, w.ticket.data, TICKET_LEN);
+		assert_memory_not_equal(w.spares.data + i * TICKET_LEN,
+		    w.spares.data + (i + 1) % 3 * TICKET_LEN, TICKET_LEN);
+	}
+	assert_int_equal(world_rcpt_spares(&w, "nobody@example.org", 3), ST_NOT_FOUND);
+	world_spin(&w);
+	assert_int_equal(w.lmtp_changed, 0);
+	assert_int_equal(world_admin(&w, "account-delete", "{\"address\":\"alice@example.org\"}"), ST_OK);
+	world_spin(&w);
+	assert_int_equal(w.lmtp_changed, 1);
+	/* who was given none since is told nothing */
+	assert_int_equal(world_admin(&w, "account-undelete", "{\"address\":\"alice@example.org\"}"), ST_OK);
+	world_spin(&w);
+	assert_int_equal(w.lmtp_changed, 1);
+	world_stop(&w);
+}
+
+static void
 deleted_accounts_come_back_with_everything(void **state)
 {
 	start();
@@ -825,6 +851,7 @@ main(void)
 		cmocka_unit_test(admind_gets_a_ticket_of_its_own_for_an_account),
 		cmocka_unit_test(accounts_get_rising_ids_whatever_fails_between),
 		cmocka_unit_test(admin_answers_errors_with_one_line),
+		cmocka_unit_test(spares_are_tickets_of_their_own_and_taken_back_when_anything_changed),
 		cmocka_unit_test(admin_lists_what_there_is),
 		cmocka_unit_test(users_of_a_passwd_file_get_an_account_when_they_first_come),
 		cmocka_unit_test(guessing_gets_slower),

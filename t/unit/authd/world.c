@@ -71,6 +71,12 @@ world_start(struct world *w, struct mansio_conf *conf)
 	world_start_with(w, conf, NULL);
 }
 
+static void
+on_lmtp_changed(void *arg)
+{
+	((struct world *)arg)->lmtp_changed++;
+}
+
 void
 world_start_with(struct world *w, struct mansio_conf *conf, struct spawner *s)
 {
@@ -91,7 +97,8 @@ world_start_with(struct world *w, struct mansio_conf *conf, struct spawner *s)
 	w->a->ready = NULL;
 	w->imap = auth_client_new(w->loop, on_revoked, w);
 	auth_client_set(w->imap, peer(w, PROGRAM_IMAPD, 1));
-	w->lmtp = auth_client_new(w->loop, NULL, NULL);
+	w->lmtp = auth_client_new(w->loop, NULL, w);
+	auth_client_on_changed(w->lmtp, on_lmtp_changed);
 	auth_client_set(w->lmtp, peer(w, PROGRAM_LMTPD, 2));
 	cf.loop = w->loop;
 	w->admin = ipc_new(&cf, peer(w, PROGRAM_ADMIND, 0));
@@ -110,6 +117,7 @@ world_stop(struct world *w)
 	auth_exchange_cancel(&w->x);
 	auth_client_free(&w->imap);
 	auth_client_free(&w->lmtp);
+	buf_fini(&w->spares);
 	ipc_free(&w->stored);
 	ipc_free(&w->admin);
 	authd_free(&w->a);
@@ -247,6 +255,7 @@ on_rcpt(void *arg, enum status st, const struct auth_rcpt_is *is)
 		set(&w->user, is->user);
 		set(&w->detail, is->detail);
 		set(&w->ticket, is->ticket);
+		set(&w->spares, is->spares);
 		w->account = is->account;
 	}
 	w->answered = true;
@@ -256,6 +265,16 @@ enum status
 world_rcpt(struct world *w, const char *address, bool probe)
 {
 	struct auth_rcpt rq = { span_str(address), SPAN_LIT("c2"), probe };
+
+	(void)auth_rcpt(w->lmtp, &rq, on_rcpt, w);
+	world_wait(w, &w->answered);
+	return w->st;
+}
+
+enum status
+world_rcpt_spares(struct world *w, const char *address, uint8_t n)
+{
+	struct auth_rcpt rq = { .address = span_str(address), .spares = n };
 
 	(void)auth_rcpt(w->lmtp, &rq, on_rcpt, w);
 	world_wait(w, &w->answered);

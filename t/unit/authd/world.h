@@ -13,6 +13,8 @@ struct world {
 	struct fake_store	*store;
 	struct authd		*a;
 	struct auth_client	*imap, *lmtp;
+	unsigned		lmtp_changed;	/* AUTH_CHANGED that lmtp heard */
+	struct buf		spares;
 	struct ipc		*stored, *admin;
 	int			revoked, voided;
 	unsigned char		last_void[TICKET_ID_LEN];
@@ -42,6 +44,8 @@ enum status world_start_exchange(struct world *w, const char *mech, const char *
     unsigned flags, struct span binding);
 enum status world_step(struct world *w, struct span data);
 enum status world_rcpt(struct world *w, const char *address, bool probe);
+/* With n spares. */
+enum status world_rcpt_spares(struct world *w, const char *address, uint8_t n);
 enum status world_renew(struct world *w, struct span ticket);
 
 #endif

@@ -29,6 +29,8 @@ struct fake {
 	unsigned		 n_seen;
 	struct ipc_head		 last;		/* of the request seen last */
 	bool			 hold;		/* answer nothing but attach */
+	bool			 hold_attach;
+	struct ipc_head		 attach;
 	enum status		 attach_st;
 	/* what the client heard */
 	unsigned		 done, parts, events[3];
@@ -79,6 +81,9 @@ on_request(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 		const struct store_attached is = { 1, 1, 42, 0 };
 
 		memcpy(seen->ticket, t.p, t.len < 15 ? t.len : 15);
+		f->attach = *h;
+		if (f->hold_attach)
+			return;
 		if (m->no == STORE_RENEW || f->attach_st != ST_OK)
 			ipc_reply(ipc, h, f->attach_st, 0, NULL);
 		else
@@ -183,6 +188,85 @@ calls_made_before_the_socket_came_are_sent_after_the_attach(void **state)
 	assert_int_equal(f->parts, 1);
 	assert_int_equal(f->st, ST_OK);
 	assert_int_equal(f->events[STORE_EV_LOST], 0);
+}
+
+static void
+an_idle_channel_attaches_with_its_first_change_and_does_not_wait(void **state)
+{
+	struct fake *f = *state;
+	struct store *s;
+
+	connect_fake(f);
+	s = store_open_idle(f->pool, 3, SPAN_LIT("ticket2"), on_event, f);
+	run(f);
+	assert_int_equal(f->n_seen, 1);
+	assert_string_equal(f->seen[0].ticket, "ticket1");
+	store_close(&s);
+	run(f);
+	assert_int_equal(f->n_seen, 1);
+	s = store_open_idle(f->pool, 3, SPAN_LIT("ticket2"), on_event, f);
+	f->hold_attach = true;
+	store_do_create(s, &create, on_done, f);
+	run(f);
+	assert_int_equal(f->n_seen, 3);
+	assert_string_equal(f->seen[1].ticket, "ticket2");
+	assert_int_equal(f->seen[2].no, STORE_CREATE);
+	assert_int_equal(f->seen[2].chan, f->seen[1].chan);
+	assert_int_equal(f->seen[2].seq, 1);
+	store_close(&s);
+	run(f);
+}
+
+/* The account is being made, or the service could not say. */
+static void
+what_came_before_the_channel_was_there_goes_again(void **state)
+{
+	const struct store_attached is = { 1, 1, 42, 0 };
+	struct fake *f = *state;
+	struct store *s;
+
+	connect_fake(f);
+	s = store_open_idle(f->pool, 3, SPAN_LIT("ticket2"), on_event, f);
+	run(f);
+	f->hold = f->hold_attach = true;
+	store_do_create(s, &create, on_done, f);
+	run(f);
+	ipc_reply(f->ipc, &f->last, ST_DENIED, 0, NULL);
+	run(f);
+	assert_int_equal(f->done, 0);
+	ipc_reply(f->ipc, &f->attach, ST_OK, STORE_ATTACHED, &is);
+	run(f);
+	assert_int_equal(f->n_seen, 4);
+	assert_int_equal(f->seen[3].no, STORE_CREATE);
+	assert_int_equal(f->seen[3].seq, 1);
+	/* now it is an answer */
+	ipc_reply(f->ipc, &f->last, ST_DENIED, 0, NULL);
+	run(f);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(f->st, ST_DENIED);
+	store_close(&s);
+	run(f);
+}
+
+static void
+a_refused_ticket_ends_what_went_with_it(void **state)
+{
+	struct fake *f = *state;
+	struct store *s;
+
+	connect_fake(f);
+	s = store_open_idle(f->pool, 3, SPAN_LIT("ticket2"), on_event, f);
+	run(f);
+	f->hold = f->hold_attach = true;
+	store_do_create(s, &create, on_done, f);
+	run(f);
+	ipc_reply(f->ipc, &f->attach, ST_NOT_FOUND, 0, NULL);
+	ipc_reply(f->ipc, &f->last, ST_DENIED, 0, NULL);
+	run(f);
+	assert_int_equal(f->done, 1);
+	assert_int_equal(f->st, ST_NOT_FOUND);
+	store_close(&s);
+	run(f);
 }
 
 static void
@@ -428,6 +512,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(calls_made_before_the_socket_came_are_sent_after_the_attach),
+		TEST(an_idle_channel_attaches_with_its_first_change_and_does_not_wait),
+		TEST(what_came_before_the_channel_was_there_goes_again),
+		TEST(a_refused_ticket_ends_what_went_with_it),
 		TEST(a_change_is_asked_again_with_its_number_and_a_read_fails),
 		TEST(changes_of_the_ticket_before_go_first_and_under_it),
 		TEST(a_watch_is_set_again_and_notes_reach_their_channel),
