@@ -45,13 +45,37 @@ api_ended(struct jmap_exchange *x)
 }
 
 static void
+on_sent(void *arg)
+{
+	jmap_exchange_done(arg);
+}
+
+/* Its login was taken back: an answer that is on its way may arrive. */
+static void
+api_cut(struct jmap_exchange *x)
+{
+	struct http_request *rq = x->rq;
+
+	if (rq == NULL) {
+		jmap_exchange_forget(x);
+		return;
+	}
+	x->cut = NULL;
+	jmap_exchange_cut(x);
+}
+
+static void
 on_answer(void *arg, struct jmap_answer *a)
 {
 	struct jmap_exchange *x = arg;
 
+	struct http_request *rq = x->rq;
+
+	/* A long answer that its client does not take counts as a request until it has. */
 	x->state = NULL;
-	http_reply_take(x->rq, a->status, a->type, a->body);
-	jmap_exchange_done(x);
+	x->rq = NULL;
+	http_on_sent(rq, on_sent, x);
+	http_reply_take(rq, a->status, a->type, a->body);
 }
 
 static void
@@ -97,5 +121,6 @@ jmap_api(struct jmap_exchange *x)
 	}
 	x->session->requests++;
 	x->ended = api_ended;
+	x->cut = api_cut;
 	http_body_whole(x->rq, l->max_size_request, on_body, x);
 }

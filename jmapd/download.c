@@ -59,6 +59,21 @@ good_type(struct span t)
 	return true;
 }
 
+/* A browser may read text in another charset as something else. */
+static bool
+is_safe_charset(struct span parameters)
+{
+	struct span value = span_trim(parameters), name;
+
+	if (value.len == 0)
+		return true;
+	name = span_trim(span_cut(&value, '='));
+	value = span_trim(value);
+	return span_caseeq_str(name, "charset") && (span_caseeq_str(value, "utf-8") ||
+	    span_caseeq_str(value, "us-ascii") || span_caseeq_str(value, "iso-8859-1") ||
+	    span_caseeq_str(value, "windows-1252"));
+}
+
 /* Shown by a browser without running anything of it. */
 static bool
 is_safe_inline(struct span type)
@@ -72,7 +87,7 @@ is_safe_inline(struct span type)
 
 	for (size_t i = 0; i < ARRAY_LEN(safe); i++)
 		if (span_caseeq_str(full, safe[i]))
-			return true;
+			return is_safe_charset(type);
 	return false;
 }
 

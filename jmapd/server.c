@@ -10,8 +10,8 @@
 
 /* ---- exchanges ---- */
 
-static void
-release(struct jmap_exchange *x)
+void
+jmap_exchange_forget(struct jmap_exchange *x)
 {
 	void (*ended)(struct jmap_exchange *x) = x->ended;
 
@@ -26,6 +26,12 @@ release(struct jmap_exchange *x)
 		x->session = NULL;
 		jmap_account_release(&a);
 	}
+}
+
+static void
+release(struct jmap_exchange *x)
+{
+	jmap_exchange_forget(x);
 	mem_free(&x);
 }
 

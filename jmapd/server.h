@@ -111,6 +111,8 @@ extern const struct jmap_resource jmap_resources[];
 
 /* Its login was taken back: answers so, or breaks the answer off. */
 void jmap_exchange_cut(struct jmap_exchange *x);
+/* Of an exchange that is to end later all but its memory: it is of no login any more. */
+void jmap_exchange_forget(struct jmap_exchange *x);
 /* The exchange is over: answer rq first. */
 void jmap_exchange_done(struct jmap_exchange *x);
 /* Answers with a problem of RFC 7807 that is no request-level error of JMAP, and ends. */

@@ -15,7 +15,7 @@ struct socket {
 	struct jmap_sub		sub;
 	struct list		running;
 };
-/* A request under way. */
+/* A request under way, or whose answer the client did not take yet. */
 struct running {
 	struct list		in;
 	struct socket		*socket;
@@ -84,7 +84,9 @@ on_answer(void *arg, struct jmap_answer *a)
 
 	r->request = NULL;
 	ws_send(so->ws, buf_span(a->body));
-	running_free(r);
+	/* what waits for a client that does not read counts */
+	if (!ws_full(so->ws))
+		running_free(r);
 }
 
 static void
@@ -133,7 +135,14 @@ static void
 on_drained(struct ws *w, void *arg)
 {
 	struct socket *so = arg;
+	struct list *n, *tmp;
 
+	list_each(n, tmp, &so->running) {
+		struct running *r = list_entry(n, struct running, in);
+
+		if (r->request == NULL)
+			running_free(r);
+	}
 	if (so->sub.began)
 		on_news(&so->sub);
 }

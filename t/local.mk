@@ -32,6 +32,7 @@ include t/fuzz/conf/local.mk
 include t/fuzz/mime/local.mk
 include t/fuzz/mail/local.mk
 include t/fuzz/proto/local.mk
+include t/fuzz/http/local.mk
 include t/fuzz/auth/local.mk
 include t/fuzz/storage/local.mk
 include t/fuzz/authd/local.mk

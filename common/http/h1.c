@@ -252,23 +252,35 @@ over(struct http_request *rq)
 	http_kick(c);
 }
 
+static size_t
+h1_direct(struct http_request *rq, struct span piece)
+{
+	struct buf *out = conn_out(rq->c->net);
+	size_t all = 0;
+
+	while (all < piece.len && !conn_full(rq->c->net)) {
+		size_t n = piece.len - all < HTTP_OUT_HIGH ? piece.len - all : HTTP_OUT_HIGH;
+
+		if (rq->chunked)
+			buf_addf(out, "%zx\r\n", n);
+		buf_add(out, piece.p + all, n);
+		if (rq->chunked)
+			buf_add_str(out, "\r\n");
+		all += n;
+	}
+	rq->sent += all;
+	return all;
+}
+
 static void
 h1_pump(struct http_request *rq)
 {
 	struct http_conn *c = rq->c;
 	struct buf *out = conn_out(c->net);
 
-	while (rq->out.len > 0 && !conn_full(c->net)) {
-		size_t n = rq->out.len < HTTP_OUT_HIGH ? rq->out.len : HTTP_OUT_HIGH;
-
-		if (rq->chunked)
-			buf_addf(out, "%zx\r\n", n);
-		buf_add(out, rq->out.data, n);
-		if (rq->chunked)
-			buf_add_str(out, "\r\n");
-		buf_drop(&rq->out, n);
-		rq->sent += n;
-	}
+	buf_drop(&rq->out, h1_direct(rq, buf_span(&rq->out)));
+	if (rq->out.len == 0)
+		buf_fini(&rq->out);
 	if (!rq->ended || rq->out.len > 0) {
 		http_kick(c);			/* the clock */
 		return;
@@ -317,6 +329,6 @@ h1_fini(struct http_conn *c)
 }
 
 const struct http_engine http_engine_1 = {
-	.head = h1_head, .pump = h1_pump, .abort = h1_abort, .wanted = h1_wanted, .run = h1_run,
+	.head = h1_head, .direct = h1_direct, .pump = h1_pump, .abort = h1_abort, .wanted = h1_wanted, .run = h1_run,
 	.drained = h1_drained, .goodbye = h1_goodbye, .fini = h1_fini
 };

@@ -335,12 +335,13 @@ static void
 feed(struct http_request *rq)
 {
 	struct buf piece = rq->incoming;
-	struct h2 *h = rq->c->h2;
+	struct http_conn *c = rq->c;
 	int32_t stream = rq->stream;
 
 	rq->incoming = (struct buf){ 0 };
 	http_body_feed(rq, buf_span(&piece), rq->body_ended);
-	nghttp2_session_consume_stream(h->session, stream, piece.len);
+	if (c->h2 != NULL)
+		nghttp2_session_consume_stream(c->h2->session, stream, piece.len);
 	buf_fini(&piece);
 }
 

@@ -131,6 +131,10 @@ void http_field_add_str(struct http_request *rq, const char *name, const char *v
  * as the client takes it; it is compressed where the client asks for it and it pays. */
 void http_reply(struct http_request *rq, unsigned code, const char *type, struct span body);
 void http_reply_take(struct http_request *rq, unsigned code, const char *type, struct buf *body);
+/* Called once when an answer, once it is given, has left to its last byte, or its client went: what
+ * it takes until then counts.  Not when gone() was called.  Runs also from inside of the function that answers. */
+typedef void (*http_sent_fn)(void *arg);
+void http_on_sent(struct http_request *rq, http_sent_fn sent, void *arg);
 /* In plain words, as text/plain; "" says what the code means. */
 void http_reply_text(struct http_request *rq, unsigned code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

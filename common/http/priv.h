@@ -21,6 +21,8 @@ enum http_body_mode { BODY_UNASKED, BODY_WHOLE, BODY_STREAM, BODY_DISCARD };
 struct http_engine {
 	/* Sends the head: rq->code, rq->fields_out. */
 	void (*head)(struct http_request *rq);
+	/* How much of a piece went out at once; NULL: nothing does. */
+	size_t (*direct)(struct http_request *rq, struct span piece);
 	/* There is more in rq->out, or rq->ended.  May free rq when all is gone. */
 	void (*pump)(struct http_request *rq);
 	/* The answer cannot be finished; frees rq. */
@@ -103,6 +105,8 @@ struct http_request {
 	bool			began, ended, chunked, endless, was_full, answered, body_less;
 	int64_t			out_length;
 	uint64_t		sent;
+	http_sent_fn		on_sent;
+	void			*sent_arg;
 	http_drained_fn		drained;
 	void			*drained_arg;
 };

@@ -190,6 +190,8 @@ http_reply_write(struct http_request *rq, struct span piece)
 
 		assert(piece.len <= left);
 	}
+	if (rq->c->engine->direct != NULL && rq->out.len == 0)
+		piece = span_sub(piece, rq->c->engine->direct(rq, piece), piece.len);
 	buf_add_span(&rq->out, piece);
 	rq->c->engine->pump(rq);
 	rq->was_full |= http_reply_full(rq);

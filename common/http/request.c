@@ -21,10 +21,19 @@ http_request_new(struct http_conn *c)
 	return rq;
 }
 
+void
+http_on_sent(struct http_request *rq, http_sent_fn sent, void *arg)
+{
+	rq->on_sent = sent;
+	rq->sent_arg = arg;
+}
+
 static void
 release(struct http_request *rq)
 {
 	list_remove(&rq->in);
+	if (rq->on_sent != NULL && rq->answered)
+		rq->on_sent(rq->sent_arg);
 	buf_fini_secret(&rq->text);		/* it may hold a password */
 	mem_free(&rq->fields);
 	mem_free(&rq->user);

@@ -7,8 +7,8 @@
 #include "jmapd/mirror/mirror.h"
 #include "storage/client/body.h"
 
-#define BUDGET	(256u << 10)	/* stored bytes asked for at a time */
-#define PIECE	(128u << 10)	/* raw bytes worked on at a time; a frame may be more */
+#define BUDGET	(48u << 10)	/* stored bytes asked for at a time */
+#define PIECE	(16u << 10)	/* raw bytes worked on at a time; a frame may be more */
 
 /* A place within the one before: what of its bytes counts, and how they are decoded. */
 struct stage {

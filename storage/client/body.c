@@ -30,7 +30,7 @@ body_writer_new(struct span prefix, uint64_t raw_size)
 	assert(prefix.len <= BODY_PREFIX_MAX);
 	buf_add_span(&w->prefix, prefix);
 	w->promised = raw_size;
-	w->frame = BODY_FRAME_RAW;
+	w->frame = BODY_FRAME_NEW;
 	w->size = prefix.len;
 	w->sha256 = digest_new(DIGEST_SHA256);
 	digest_add(w->sha256, prefix.p, prefix.len);

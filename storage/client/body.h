@@ -22,6 +22,7 @@
 
 #define BODY_PREFIX_MAX (64u << 10)
 #define BODY_FRAME_RAW (256u << 10)	/* raw bytes of one frame at most */
+#define BODY_FRAME_NEW (64u << 10)	/* of those that are written: who reads one holds it whole */
 
 /* Writing: feed raw bytes (CRLF lines, as they will be sent); stored bytes come out in
  * *out as frames fill up: take them away (stage them) whenever it suits.  Memory is
@@ -29,8 +30,8 @@
  * message.  raw_size: bytes that will be fed, prefix not counted; a promise. */
 struct body_writer;
 struct body_writer *body_writer_new(struct span prefix, uint64_t raw_size_known_or_0);
-/* Frames of at most n raw bytes (1024 to BODY_FRAME_RAW, which is what they have without a call):
- * less memory while it is written, and a little more room.  Before the first feed. */
+/* Frames of at most n raw bytes (1024 to BODY_FRAME_RAW) instead of BODY_FRAME_NEW.  Before the
+ * first feed. */
 void body_writer_set_frame(struct body_writer *w, size_t n);
 void body_writer_feed(struct body_writer *w, const void *p, size_t n, struct buf *out);
 void body_writer_finish(struct body_writer *w, struct buf *out);
