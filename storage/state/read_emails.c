@@ -460,8 +460,6 @@ state_email_changes(struct state *s, uint64_t account, struct state_since *q, st
 	}
 	for (size_t i = 0; st == ST_OK && i < w.n; i++) {
 		w.changes[i].members = buf_span(&w.members[i]);
-		if (!w.changes[i].was || !w.changes[i].is)
-			w.changes[i].what = 0;
 		put_store_email_change(out, &w.changes[i]);
 	}
 	walk_fini(&w);

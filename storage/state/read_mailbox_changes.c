@@ -344,11 +344,8 @@ state_mailbox_changes(struct state *s, uint64_t account, struct state_since *q, 
 		q->since = w.acct.modseq;
 		q->after = 0;
 	}
-	for (size_t i = 0; st == ST_OK && i < w.n; i++) {
-		if (!w.changes[i].was || !w.changes[i].is)
-			w.changes[i].what = 0;
+	for (size_t i = 0; st == ST_OK && i < w.n; i++)
 		put_store_mailbox_change(out, &w.changes[i]);
-	}
 	mem_free(&w.changes);
 	mem_free(&w.touches);
 	table_fini(&w.first, NULL, NULL);
