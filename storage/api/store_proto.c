@@ -103,7 +103,7 @@ static const struct ipc_field stage[] = {
 static const struct ipc_field stage_drop[] = {
 	IPC_U32(store_stage_drop, stage), IPC_END };
 static const struct ipc_field append[] = {
-	SEQ(store_append), PATH(store_append, path), IPC_BOOL(store_append, make),
+	SEQ(store_append), IPC_STR(store_append, path, 0, STORE_PATH_MAX), IPC_BOOL(store_append, make),
 	IPC_STR(store_append, keywords, 0, 32768),
 	IPC_STR(store_append, items, 1, IPC_SIZE_MAX - 65536),
 	IPC_U64(store_append, replace_mailbox), IPC_U32(store_append, replace_uid),

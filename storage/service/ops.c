@@ -6,6 +6,7 @@
 #include "common/crypto/random.h"
 #include "common/util/clock.h"
 #include "common/util/mem.h"
+#include "storage/state/emails.h"
 
 #define APPEND_BYTES	(1u << 20)	/* of items in one operation, without the last */
 #define ANNOTATE_BYTES	(4u << 20)	/* of entries that one operation sets in all messages */
@@ -32,6 +33,8 @@ union any {
 	struct store_quota_set		quota;
 	struct store_url_key_make	url_key;
 	struct store_undelete		undelete;
+	struct store_email_set		email_set;
+	struct store_mailbox_set	mailbox_set;
 	struct store_push_set		push;
 	max_align_t			align;
 	char				room[IPC_STRUCT_MAX];
@@ -160,6 +163,19 @@ take_annotations(struct request *rq, const struct store_append *msg, uint32_t n)
 	return ST_OK;
 }
 
+/* Into several mailboxes by id: always whole. */
+static enum status
+prepare_into(struct request *rq, const struct store_append *msg, uint32_t n, bool all)
+{
+	if (!all || n * (msg->into.len / 8) > OP_ROWS)
+		return ST_LIMIT;
+	rq->rows = n * (uint32_t)(msg->into.len / 8);
+	rq->op.kind = OP_APPEND_INTO;
+	rq->op.u.append = (struct op_append){ .keywords = msg->keywords,
+	    .items = buf_span(&rq->items), .into = msg->into, .if_email = msg->if_email };
+	return ST_OK;
+}
+
 static enum status
 prepare_append(struct request *rq, const struct store_append *msg)
 {
@@ -191,8 +207,10 @@ prepare_append(struct request *rq, const struct store_append *msg)
 	}
 	if (r.bad)
 		return ST_SYNTAX;
-	if (deliver && (n != 1 || reader_left(&r) > 0))
+	if (deliver && (n != 1 || reader_left(&r) > 0 || msg->into.len > 0))
 		return ST_DENIED;
+	if (msg->into.len > 0)
+		return prepare_into(rq, msg, n, reader_left(&r) == 0);
 	rq->rows = n;
 	rq->items_to = rq->items_at + (left.len - reader_left(&r));
 	rq->ends = reader_left(&r) == 0;
@@ -506,6 +524,62 @@ prepare_copy(struct request *rq, const struct store_copy *msg, bool *wait)
 	return st;
 }
 
+/* The items from the one on that is next, as many as an operation may change. */
+static enum status
+cut_emails(struct request *rq, const struct store_email_set *msg)
+{
+	struct store_email_item it;
+	const char *from = NULL, *to;
+	uint32_t n = 0, rows = 0, more = 0;
+	struct reader r;
+	enum status st = ST_OK;
+
+	reader_init(&r, msg->items.p, msg->items.len);
+	while (n < rq->chain_from && get_store_email_item(&r, &it))
+		n++;
+	from = to = (const char *)r.p;
+	while (st == ST_OK && get_store_email_item(&r, &it)) {
+		st = state_email_rows(rq->svc->state, rq->account->id, it.message, &more);
+		more += 1 + (uint32_t)(it.mailboxes_add.len / 8);
+		if (to > from && rows + more > rq->svc->cf.op_rows)
+			break;
+		rows += more;
+		to = (const char *)r.p;
+		n++;
+	}
+	if (r.bad)
+		return ST_SYNTAX;
+	rq->last = to == msg->items.p + msg->items.len;
+	rq->chain = rq->chain || !rq->last;
+	rq->chain_to = n;
+	rq->rows = rows;
+	rq->op.u.email_set.items = span(from, (size_t)(to - from));
+	return service_judge(rq->svc, st, "email-set");
+}
+
+static enum status
+prepare_email_set(struct request *rq, const struct store_email_set *msg)
+{
+	enum status st = look_back(rq, msg->seq);
+
+	rq->op.kind = OP_EMAIL_SET;
+	rq->op.u.email_set = (struct op_email_set){ msg->if_email, msg->keywords, SPAN_NONE };
+	if (st == ST_OK && !rq->finished)
+		st = cut_emails(rq, msg);
+	return st;
+}
+
+static void
+prepare_mailbox_set(struct request *rq, const struct store_mailbox_set *msg)
+{
+	rq->op.kind = OP_MAILBOX_SET;
+	rq->op.u.mailbox_set = (struct op_mailbox_set){ .if_mailbox = msg->if_mailbox,
+	    .mailbox = msg->mailbox, .parent = msg->parent, .how = msg->how,
+	    .fields = msg->fields, .role = msg->role, .name = msg->name, .order = msg->order,
+	    .subscribed = msg->subscribed, .remove_emails = msg->remove_emails };
+	rq->rows = msg->how == MAILBOX_SET_DESTROY ? OP_ROWS : 0;
+}
+
 /* Out of what was deleted.  A message that moves out of it is brought back as well. */
 static enum status
 prepare_undelete(struct request *rq, const struct store_copy *msg)
@@ -604,6 +678,11 @@ prepare(struct request *rq, const union any *msg, bool *wait)
 	case STORE_COPY:
 		return rq->chan->undeleted ? prepare_undelete(rq, &msg->copy) :
 		    prepare_copy(rq, &msg->copy, wait);
+	case STORE_EMAIL_SET:
+		return prepare_email_set(rq, &msg->email_set);
+	case STORE_MAILBOX_SET:
+		prepare_mailbox_set(rq, &msg->mailbox_set);
+		return ST_OK;
 	case STORE_UNDELETE:
 		op->kind = OP_UNDELETE;
 		op->u.undelete = (struct op_undelete){ .ids = msg->undelete.ids,

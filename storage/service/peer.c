@@ -552,6 +552,42 @@ on_stage_drop(struct channel *c, const struct store_stage_drop *msg)
 
 /* Dispatch -------------------------------------------------------------------------- */
 
+static uint32_t
+email_set_rights(const struct store_email_set *msg)
+{
+	struct store_email_item it;
+	struct reader r;
+	uint32_t need = 0;
+
+	reader_init(&r, msg->items.p, msg->items.len);
+	while (get_store_email_item(&r, &it)) {
+		if (it.how == EMAIL_DESTROY)
+			need |= RIGHT_DELETE_MSG | RIGHT_EXPUNGE;
+		if (it.keywords_how != EMAIL_KEEP)
+			need |= RIGHT_WRITE;
+		if (it.mailboxes_how != EMAIL_KEEP)
+			need |= RIGHT_READ | RIGHT_INSERT | RIGHT_DELETE_MSG | RIGHT_EXPUNGE;
+	}
+	return need;
+}
+
+static uint32_t
+mailbox_set_rights(const struct store_mailbox_set *msg)
+{
+	uint32_t need = RIGHT_LOOKUP;
+
+	if (msg->how == MAILBOX_SET_CREATE)
+		return RIGHT_CREATE;
+	if (msg->how == MAILBOX_SET_DESTROY)
+		return RIGHT_DELETE_MAILBOX |
+		    (msg->remove_emails ? RIGHT_DELETE_MSG | RIGHT_EXPUNGE : 0);
+	if (msg->fields & (MAILBOX_CHANGED_NAME | MAILBOX_CHANGED_PARENT))
+		need |= RIGHT_CREATE | RIGHT_DELETE_MAILBOX;
+	if (msg->fields & MAILBOX_CHANGED_ROLE)
+		need |= RIGHT_CREATE;
+	return need;
+}
+
 /* The rights that a request needs of an access ticket. */
 static uint32_t
 rights_needed(const struct ipc_message *m, const void *msg)
@@ -580,6 +616,8 @@ rights_needed(const struct ipc_message *m, const void *msg)
 	case STORE_PLACE: case STORE_UIDVALIDITY: return RIGHT_INSERT | RIGHT_ADMIN;
 	case STORE_QUOTA_SET: return RIGHT_QUOTA;
 	case STORE_STATES: case STORE_MAILBOX_CHANGES: return RIGHT_LOOKUP;
+	case STORE_EMAIL_SET: return email_set_rights(msg);
+	case STORE_MAILBOX_SET: return mailbox_set_rights(msg);
 	case STORE_EMAILS: case STORE_EMAIL_CHANGES: return RIGHT_LOOKUP | RIGHT_READ;
 	case STORE_URL_KEY_MAKE: case STORE_URL_SIGN: return RIGHT_LOOKUP | RIGHT_READ;
 	case STORE_REMOVE:

@@ -619,7 +619,8 @@ tell(struct request *rq)
 	push_note(svc, &rq->op, &rq->res);
 	if (rq->op.kind == OP_DIR_WRITE && rq->res.status == ST_OK)
 		note_dir(svc, &rq->res);
-	if (rq->op.kind == OP_MAILBOX_DELETE || rq->op.kind == OP_ACCOUNT_DELETE)
+	if (rq->op.kind == OP_MAILBOX_DELETE || rq->op.kind == OP_ACCOUNT_DELETE ||
+	    rq->op.kind == OP_MAILBOX_SET)
 		chores_wanted(svc);
 }
 

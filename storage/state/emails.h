@@ -13,6 +13,9 @@ enum status state_states(struct state *s, uint64_t account, struct store_states_
 enum status state_emails(struct state *s, uint64_t account, uint64_t *mailbox, uint32_t *uid,
     size_t budget, struct buf *out, uint64_t *modseq);
 
+/* How many memberships a message has; 0: there is none. */
+enum status state_email_rows(struct state *s, uint64_t account, uint64_t message, uint32_t *rows);
+
 /* A part of what became of Emails, or of Mailboxes, after the point (since, after): at most about
  * `rows` rows of the change log are read, but those of one operation, at most `limit` objects told
  * that were or are (0: no matter), at most `budget` bytes put but one object.  The point is

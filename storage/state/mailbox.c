@@ -78,7 +78,7 @@ apply_mailbox_create(struct apply *ap)
 	return st;
 }
 
-static enum status
+enum status
 has_children(struct apply *ap, uint64_t mailbox, bool *yes)
 {
 	struct engine_cursor *c = NULL;
@@ -117,14 +117,33 @@ purge_step(struct apply *ap, struct mbox *m, bool has_work)
 	return st_put(ap->s, TAB_WORK, &k);
 }
 
+enum status
+mailbox_end(struct apply *ap, struct mbox *m)
+{
+	const struct rec_mchange c = { .kind = CHANGE_DESTROYED, .old_parent = m->rec.parent,
+		.old_role = m->rec.role, .old_order = m->rec.order, .old_name = m->rec.name };
+	struct rec_account *a = &ap->a->rec;
+	struct key k;
+
+	TRY(mchange_add(ap, m->id, &c));
+	key_name(&k, ap->a->id, m->rec.parent, m->rec.name);
+	TRY(st_del(ap->s, TAB_MBOXNAME, &k));
+	TRY(acl_unindex(ap->s, ap->a->id, m->id));
+	/* 0 would mean that it is there. */
+	m->rec.deleted_ms = ap->op->head.time_ms != 0 ? ap->op->head.time_ms : 1;
+	m->dirty = true;
+	a->mailboxes--;
+	a->bytes -= m->rec.bytes;
+	a->messages -= m->rec.messages;
+	ap->r->mailbox = m->id;
+	return purge_step(ap, m, false);
+}
+
 static enum status
 delete(struct apply *ap, struct span path)
 {
-	struct rec_account *a = &ap->a->rec;
-	struct rec_mchange c = { .kind = CHANGE_DESTROYED };
 	struct path_at at;
 	struct mbox *m;
-	struct key k;
 	bool children;
 
 	TRY(path_find(ap->s, ap->s->txn, ap->a->id, path, &at));
@@ -139,22 +158,7 @@ delete(struct apply *ap, struct span path)
 	if (children)
 		return refuse(ap, ST_CONFLICT);
 	TRY(st_mbox(ap->s, ap->a, at.id, &m));
-	c.old_parent = m->rec.parent;
-	c.old_role = m->rec.role;
-	c.old_order = m->rec.order;
-	c.old_name = m->rec.name;
-	TRY(mchange_add(ap, m->id, &c));
-	key_name(&k, ap->a->id, m->rec.parent, m->rec.name);
-	TRY(st_del(ap->s, TAB_MBOXNAME, &k));
-	TRY(acl_unindex(ap->s, ap->a->id, m->id));
-	/* 0 would mean that it is there. */
-	m->rec.deleted_ms = ap->op->head.time_ms != 0 ? ap->op->head.time_ms : 1;
-	m->dirty = true;
-	a->mailboxes--;
-	a->bytes -= m->rec.bytes;
-	a->messages -= m->rec.messages;
-	ap->r->mailbox = m->id;
-	return purge_step(ap, m, false);
+	return mailbox_end(ap, m);
 }
 
 enum status
@@ -187,9 +191,8 @@ apply_mailbox_purge(struct apply *ap)
 
 /* ---- rename ---- */
 
-/* How many parts and bytes the longest path below a mailbox has. */
-static enum status
-measure(struct apply *ap, uint64_t mailbox, unsigned above, unsigned *parts, size_t *bytes)
+enum status
+mailbox_measure(struct apply *ap, uint64_t mailbox, unsigned above, unsigned *parts, size_t *bytes)
 {
 	struct engine_cursor *c = NULL;
 	struct span key, payload;
@@ -210,7 +213,7 @@ measure(struct apply *ap, uint64_t mailbox, unsigned above, unsigned *parts, siz
 			st = st_damaged(ap->s, TAB_MBOXNAME, key);
 			break;
 		}
-		st = measure(ap, get_be64(payload.p), above + 1, &n, &below);
+		st = mailbox_measure(ap, get_be64(payload.p), above + 1, &n, &below);
 		if (st != ST_OK)
 			break;
 		if (n + 1 > *parts)
@@ -338,7 +341,7 @@ rename_it(struct apply *ap, struct span from, struct span to)
 	TRY(st_mbox(ap->s, ap->a, a.id, &m));
 	if (inbox)
 		return rename_inbox(ap, m, &b);
-	TRY(measure(ap, a.id, 1, &parts, &bytes));
+	TRY(mailbox_measure(ap, a.id, 1, &parts, &bytes));
 	if (path_parts(to) + parts > STORE_DEPTH_MAX || to.len + bytes > STORE_PATH_MAX)
 		return refuse(ap, ST_LIMIT);
 	ap->r->mailbox = m->id;
@@ -379,6 +382,9 @@ subscription_set(struct apply *ap, struct span path, bool on)
 	if (ap->op->kind == OP_SUBSCRIBE) {
 		ap->noted = !on;
 		buf_add_span(&ap->old, path);
+	} else if (ap->op->kind == OP_MAILBOX_SET) {
+		put_u8(&ap->old, !on);
+		put_span(&ap->old, path);
 	}
 	if (!on)
 		return st_del(ap->s, TAB_SUBSCR, &k);
@@ -402,16 +408,26 @@ count_subscriptions(struct apply *ap, uint32_t *n)
 }
 
 enum status
+subscription_fits(struct apply *ap, bool *fits)
+{
+	uint32_t n = 0;
+
+	TRY(count_subscriptions(ap, &n));
+	*fits = n < SUBSCRIPTIONS_MAX;
+	return ST_OK;
+}
+
+enum status
 apply_subscribe(struct apply *ap)
 {
 	const struct op_subscribe *p = &ap->op->u.subscribe;
 	struct buf path = { 0 };
-	uint32_t n = 0;
+	bool fits = true;
 	enum status st = ST_OK;
 
 	if (!path_clean(p->path, &path))
 		st = refuse(ap, ST_SYNTAX);
-	else if (p->on && (st = count_subscriptions(ap, &n)) == ST_OK && n >= SUBSCRIPTIONS_MAX)
+	else if (p->on && (st = subscription_fits(ap, &fits)) == ST_OK && !fits)
 		st = refuse(ap, ST_LIMIT);
 	if (st == ST_OK && ap->r->status == ST_OK)
 		st = subscription_set(ap, buf_span(&path), p->on);

@@ -88,6 +88,16 @@ static const struct field mailbox_revive[] = { F(VARINT, mailbox_revive, mailbox
 static const struct field kept_purge[] = { F(VARINT, kept_purge, bytes),
 	F(I64, kept_purge, before_ms), F(U32, kept_purge, rows), { 0 } };
 
+static const struct field email_set[] = { F(VARINT, email_set, if_email),
+	F(SPAN, email_set, keywords), F(SPAN, email_set, items), { 0 } };
+static const struct field append_into[] = { F(SPAN, append, keywords), F(SPAN, append, items),
+	F(SPAN, append, into), F(VARINT, append, if_email), { 0 } };
+static const struct field mailbox_set[] = { F(VARINT, mailbox_set, if_mailbox),
+	F(VARINT, mailbox_set, mailbox), F(VARINT, mailbox_set, parent),
+	F(U8, mailbox_set, how), F(U8, mailbox_set, fields), F(U8, mailbox_set, role),
+	F(SPAN, mailbox_set, name), F(U32, mailbox_set, order), F(BOOL, mailbox_set, subscribed),
+	F(BOOL, mailbox_set, remove_emails), { 0 } };
+
 static const struct {
 	const char		*name;
 	const struct field	*fields;
@@ -135,6 +145,9 @@ static const struct {
 	[OP_MAILBOX_REVIVE] = { "mailbox-revive", mailbox_revive },
 	[OP_PUSH] = { "push", push },
 	[OP_KEPT_PURGE] = { "kept-purge", kept_purge },
+	[OP_EMAIL_SET] = { "email-set", email_set },
+	[OP_APPEND_INTO] = { "append-into", append_into },
+	[OP_MAILBOX_SET] = { "mailbox-set", mailbox_set },
 };
 
 static const struct field *
@@ -467,7 +480,7 @@ op_pieces(const struct op *op, uint64_t *pieces)
 		return count_moves(op, pieces);
 	if (op->kind != OP_APPEND && op->kind != OP_STAGE_APPEND &&
 	    op->kind != OP_APPEND_ANNOTATED && op->kind != OP_STAGE_APPEND_ANNOTATED &&
-	    op->kind != OP_APPEND_PLACED)
+	    op->kind != OP_APPEND_PLACED && op->kind != OP_APPEND_INTO)
 		return true;
 	reader_init(&r, op->u.append.items.p, op->u.append.items.len);
 	while (get_op_append_item(&r, &it))

@@ -48,6 +48,7 @@ enum op_kind {
 	OP_INCARNATE = 130, OP_RELOCATE = 131,
 	OP_APPEND_PLACED = 140, OP_UIDVALIDITY = 141,
 	OP_RETENTION = 160,
+	OP_EMAIL_SET = 190, OP_APPEND_INTO = 191, OP_MAILBOX_SET = 192,
 	OP_PUSH = 200
 };
 
@@ -116,6 +117,22 @@ struct op_append {
 	/* Of append-placed alone, see store_place: uids (uidset_encode()) of the items, in order. */
 	struct span	uids;
 	uint64_t	modseq;
+	/* Of append-into alone, see store_append. */
+	struct span	into;
+	uint64_t	if_email;
+};
+/* Those of store_email_set that a part is about; part 1, or the whole, is judged by if_email. */
+struct op_email_set {
+	uint64_t	if_email;
+	struct span	keywords, items;
+};
+/* See store_mailbox_set. */
+struct op_mailbox_set {
+	uint64_t	if_mailbox, mailbox, parent;
+	uint8_t		how, fields, role;
+	struct span	name;
+	uint32_t	order;
+	bool		subscribed, remove_emails;
 };
 /* See store_uidvalidity. */
 struct op_uidvalidity { uint64_t mailbox, if_modseq; uint32_t uidvalidity, uidnext; };
@@ -265,6 +282,8 @@ struct op {
 		struct op_restore		restore;
 		struct op_mailbox_revive	mailbox_revive;
 		struct op_kept_purge		kept_purge;
+		struct op_email_set		email_set;
+		struct op_mailbox_set		mailbox_set;
 		struct op_push			push;
 	} u;
 };

@@ -115,6 +115,26 @@ state_emails(struct state *s, uint64_t account, uint64_t *mailbox, uint32_t *uid
 	return ST_OK;
 }
 
+enum status
+state_email_rows(struct state *s, uint64_t account, uint64_t message, uint32_t *rows)
+{
+	struct buf record = { 0 };
+	struct rec_message m;
+	struct span payload;
+	struct key k;
+	enum status st;
+
+	*rows = 0;
+	key_2(&k, account, message);
+	st = st_get(s, NULL, TAB_MESSAGE, &k, &record, &payload);
+	if (st == ST_OK && !rec_message_get(payload, &m))
+		st = st_damaged(s, TAB_MESSAGE, key_span(&k));
+	if (st == ST_OK)
+		*rows = (uint32_t)(m.members.len / MEMBER_BYTES);
+	buf_fini(&record);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
 /* ---- what changed ---- */
 
 /* What an operation did to a message. */
@@ -145,7 +165,7 @@ struct walk_emails {
 };
 
 static enum status
-mailbox_end(struct walk_emails *w, uint64_t id, uint64_t *end)
+uids_end(struct walk_emails *w, uint64_t id, uint64_t *end)
 {
 	struct buf value = { 0 };
 	struct rec_mailbox r;
@@ -175,7 +195,7 @@ member_now(struct walk_emails *w, struct rec_member at, struct rec_index *x, boo
 	enum status st;
 
 	*here = false;
-	TRY(mailbox_end(w, at.mailbox, &end));
+	TRY(uids_end(w, at.mailbox, &end));
 	if (at.uid >= end || (w->stage.phase == STAGE_MOVED && at.mailbox == w->stage.from &&
 	    uidset_has(&w->moved, at.uid)))
 		return ST_OK;

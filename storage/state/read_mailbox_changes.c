@@ -154,6 +154,20 @@ touch_path(struct walk_mailboxes *w, struct span path)
 	return ST_OK;
 }
 
+/* As the history of OP_MAILBOX_SET has them. */
+static enum status
+touch_paths(struct walk_mailboxes *w, struct span list)
+{
+	struct reader r;
+
+	reader_init(&r, list.p, list.len);
+	while (reader_left(&r) > 0) {
+		get_u8(&r);
+		TRY(touch_path(w, get_span(&r)));
+	}
+	return ST_OK;
+}
+
 static int
 by_mailbox(const void *a, const void *b)
 {
@@ -171,6 +185,8 @@ collect(struct walk_mailboxes *w, uint64_t modseq, const struct rec_history *h)
 	w->rows += 1 + (uint32_t)(h->mailboxes.len / 8);
 	if (h->kind == OP_SUBSCRIBE && h->names.len > 0)
 		TRY(touch_path(w, h->names));
+	if (h->kind == OP_MAILBOX_SET)
+		TRY(touch_paths(w, h->names));
 	TRY(collect_mchanges(w, modseq));
 	if (w->n_touches > 1)
 		qsort(w->touches, w->n_touches, sizeof(w->touches[0]), by_mailbox);

@@ -47,6 +47,7 @@ fill(struct line *l, uint64_t id, const struct rec_mailbox *r)
 	l->m.role = (enum mailbox_role)r->role;
 	l->m.uidvalidity = r->uidvalidity;
 	l->m.uidnext = r->uidnext;
+	l->m.order = r->order;
 	l->m.highestmodseq = r->highestmodseq;
 	l->m.messages = r->messages;
 	l->m.unseen = r->unseen;

@@ -106,7 +106,7 @@ walk_history(struct state *s, uint64_t account, uint64_t since, uint32_t rows, s
 		}
 		if (h.kind == OP_METADATA_NOTED && (st = put_noted(s, account, &h, &to->noted)) != ST_OK)
 			break;
-		t->all |= h.kind == OP_SUBSCRIBE;
+		t->all |= h.kind == OP_SUBSCRIBE || h.kind == OP_MAILBOX_SET;
 		for (size_t i = 0; i < h.mailboxes.len && !t->all; i += 8)
 			touch(t, get_be64(h.mailboxes.p + i));
 	}

@@ -772,6 +772,29 @@ subscription_back(struct plan *p, struct span path, bool was)
 	return ST_OK;
 }
 
+/* Those that one OP_MAILBOX_SET changed. */
+static enum status
+subscriptions_back(struct plan *p, struct span list, struct table *seen)
+{
+	struct buf what = { 0 };
+	struct reader r;
+	enum status st = ST_OK;
+
+	reader_init(&r, list.p, list.len);
+	while (st == ST_OK && reader_left(&r) > 0) {
+		bool was = get_u8(&r) != 0;
+		struct span path = get_span(&r);
+
+		buf_clear(&what);
+		put_u8(&what, OP_SUBSCRIBE);
+		buf_add_span(&what, path);
+		if (!r.bad && table_put(seen, buf_span(&what), p) == NULL)
+			st = subscription_back(p, path, was);
+	}
+	buf_fini(&what);
+	return st;
+}
+
 static void
 put_acl(struct plan *p, struct span path, const struct store_acl *e, bool negative,
     uint32_t rights)
@@ -884,6 +907,10 @@ the_rest(struct plan *p)
 			st = st_damaged(p->s, TAB_HISTORY, key);
 			break;
 		}
+		if (h.kind == OP_MAILBOX_SET && h.names.p != NULL)
+			st = subscriptions_back(p, h.names, &seen);
+		if (st != ST_OK)
+			break;
 		if ((h.kind != OP_SUBSCRIBE && h.kind != OP_ACL_SET) || h.names.p == NULL)
 			continue;
 		buf_clear(&what);

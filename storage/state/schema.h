@@ -283,7 +283,8 @@ struct rec_history {
 	uint64_t	who;
 	struct span	mailboxes;		/* u64 each: those with change rows */
 	/* OP_METADATA_NOTED: a mailbox or 0, and put_span() of the entries' names.
-	 * OP_SUBSCRIBE: whether it was subscribed, and the path.  OP_ACL_SET: the mailbox, and its
+	 * OP_SUBSCRIBE: whether it was subscribed, and the path; OP_MAILBOX_SET: both of each path
+	 * (u8, put_span()) in names.  OP_ACL_SET: the mailbox, and its
 	 * entries before.  Rows of earlier versions lack both for the latter two: names.p NULL. */
 	uint64_t	noted;
 	struct span	names;

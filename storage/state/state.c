@@ -600,6 +600,9 @@ static const struct {
 	[OP_RESTORE] = { apply_restore, 0 },
 	[OP_MAILBOX_REVIVE] = { apply_mailbox_revive, 0 },
 	[OP_KEPT_PURGE] = { apply_kept_purge, 0 },
+	[OP_EMAIL_SET] = { apply_email_set, 0 },
+	[OP_APPEND_INTO] = { apply_append_into, 0 },
+	[OP_MAILBOX_SET] = { apply_mailbox_set, 0 },
 	[OP_PUSH] = { apply_push, STAGES },
 };
 

@@ -394,7 +394,17 @@ enum status annotations_back(struct apply *ap, uint64_t mailbox, uint64_t modseq
     struct mbox *to, uint32_t made);
 /* acl.c: a mailbox is there again. */
 enum status acl_reindex(struct state *s, uint64_t account, uint64_t mailbox);
+/* Where a mailbox is, or was; ST_NOT_FOUND: one of its superiors is forgotten. */
+enum status path_of(struct apply *ap, uint64_t id, struct buf *path);
 /* mailbox.c */
+enum status has_children(struct apply *ap, uint64_t mailbox, bool *yes);
+/* How many parts and bytes the longest path below a mailbox has. */
+enum status mailbox_measure(struct apply *ap, uint64_t mailbox, unsigned above, unsigned *parts,
+    size_t *bytes);
+/* It goes, with what is in it; every verdict has fallen. */
+enum status mailbox_end(struct apply *ap, struct mbox *m);
+/* One subscription more: is there room? */
+enum status subscription_fits(struct apply *ap, bool *fits);
 enum status role_taken(struct apply *ap, uint8_t role, bool *taken);
 enum status make_superiors(struct apply *ap, const struct path_at *at, uint64_t *parent,
     struct span *name);
@@ -500,6 +510,9 @@ enum status apply_undelete(struct apply *ap);
 enum status apply_restore(struct apply *ap);
 enum status apply_mailbox_revive(struct apply *ap);
 enum status apply_kept_purge(struct apply *ap);
+enum status apply_email_set(struct apply *ap);
+enum status apply_append_into(struct apply *ap);
+enum status apply_mailbox_set(struct apply *ap);
 /* once.c: has its own way to the records. */
 enum status apply_once_purge(struct apply *ap);
 /* *known: result was filled from memory. */

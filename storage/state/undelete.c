@@ -155,8 +155,7 @@ want_all(struct apply *ap, struct wanted *l)
 	return st;
 }
 
-/* Where a mailbox is, or was; ST_NOT_FOUND: one of its superiors is forgotten. */
-static enum status
+enum status
 path_of(struct apply *ap, uint64_t id, struct buf *path)
 {
 	struct buf below = { 0 };

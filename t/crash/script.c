@@ -12,6 +12,7 @@
 #include "common/util/clock.h"
 #include "common/util/mem.h"
 #include "storage/service/service_priv.h"
+#include "storage/state/emails.h"
 #include "storage/state/push.h"
 #include "storage/state/undelete.h"
 
@@ -213,6 +214,69 @@ ask_undelete(void)
 	buf_fini(&ids);
 }
 
+static uint64_t
+more(void)
+{
+	uint64_t id = 0;
+
+	(void)state_find_mailbox(service_state(script_rig.svc), SCRIPT_ACCOUNT, SPAN_LIT("More"),
+	    &id);
+	return id;
+}
+
+/* A message in two mailboxes at once. */
+static void
+ask_append_into(void)
+{
+	struct store_append rq = { .seq = 0 };
+	struct buf items = { 0 }, into = { 0 };
+
+	put_u64(&into, inbox());
+	put_u64(&into, more());
+	rig_item(&items, SPAN_LIT("Subject: c\r\n\r\ntext\r\n"), 0, flags_system(0));
+	rq.items = buf_span(&items);
+	rq.into = buf_span(&into);
+	store_do_append(chan, &rq, on_done, &waiting);
+	buf_fini(&items);
+	buf_fini(&into);
+}
+
+/* Three Emails, each in an operation: a keyword and a mailbox more, moved, gone. */
+static void
+ask_email_set(void)
+{
+	struct store_email_set rq = { .if_email = 0 };
+	struct buf members = { 0 }, items = { 0 }, box = { 0 };
+	struct store_email_item it = { .how = EMAIL_UPDATE, .keywords_how = EMAIL_PATCH,
+		.keywords_add = flags_system(FLAG_FLAGGED), .mailboxes_how = EMAIL_PATCH };
+	struct store_member m;
+	uint64_t mailbox = inbox(), modseq;
+	uint32_t uid = 0;
+	struct reader r;
+
+	put_u64(&box, more());
+	(void)state_emails(service_state(script_rig.svc), SCRIPT_ACCOUNT, &mailbox, &uid, 65536,
+	    &members, &modseq);
+	reader_init(&r, members.data, members.len);
+	for (unsigned i = 0; i < 3 && members.len > 0 && get_store_member(&r, &m); i++) {
+		it.message = m.row.message;
+		it.mailboxes_add = buf_span(&box);
+		if (i == 1)
+			it.mailboxes_how = EMAIL_REPLACE;
+		if (i == 2)
+			it = (struct store_email_item){ .message = m.row.message,
+				.how = EMAIL_DESTROY };
+		put_store_email_item(&items, &it);
+	}
+	rq.items = buf_span(&items);
+	if (items.len == 0)		/* the database failed: see inbox() */
+		rq.items = SPAN_LIT("-");
+	store_do_email_set(chan, &rq, on_done, &waiting);
+	buf_fini(&members);
+	buf_fini(&items);
+	buf_fini(&box);
+}
+
 static void
 ask_push(void)
 {
@@ -280,6 +344,8 @@ ask(unsigned step)
 	const struct store_delete delete = { .path = SPAN_LIT("Done/Old") };
 	const struct store_subscribe subscribe = { .path = SPAN_LIT("Done"), .on = true };
 	const struct store_url_key_make key = { .path = SPAN_LIT("INBOX"), .reset = true };
+	const struct store_mailbox_set set = { .how = MAILBOX_SET_CREATE, .name = SPAN_LIT("More"),
+		.subscribed = true, .order = 3 };
 	struct store_expunge expunge = { 0 };
 
 	waiting = (struct wait){ 0 };
@@ -309,7 +375,10 @@ ask(unsigned step)
 	case 20: ask_place(); break;
 	case 21: ask_uidvalidity(); break;
 	case 22: ask_undelete(); break;
-	case 23: ask_push(); break;
+	case 23: store_do_mailbox_set(chan, &set, on_done, &waiting); break;
+	case 24: ask_append_into(); break;
+	case 25: ask_email_set(); break;
+	case 26: ask_push(); break;
 	default: ask_copy("Trash", true, 1, 9999); break;
 	}
 }

@@ -23,7 +23,7 @@ read_lists(const struct op *op)
 			;
 	}
 	if (op->kind == OP_APPEND || op->kind == OP_APPEND_ANNOTATED ||
-	    op->kind == OP_APPEND_PLACED) {
+	    op->kind == OP_APPEND_PLACED || op->kind == OP_APPEND_INTO) {
 		reader_init(&r, op->u.append.items.p, op->u.append.items.len);
 		while (get_op_append_item(&r, &it))
 			pieces += it.pieces;
@@ -51,6 +51,13 @@ read_lists(const struct op *op)
 
 		reader_init(&r, op->u.push.push.p, op->u.push.push.len);
 		(void)get_store_push(&r, &p);
+	}
+	if (op->kind == OP_EMAIL_SET) {
+		struct store_email_item e;
+
+		reader_init(&r, op->u.email_set.items.p, op->u.email_set.items.len);
+		while (get_store_email_item(&r, &e))
+			;
 	}
 	if (op->kind == OP_RELOCATE) {
 		struct op_move m;

@@ -704,10 +704,294 @@ look_in_between(void)
 	mem_free(&now);
 }
 
+/* ---- JMAP's operations, each held against what it should come to ---- */
+
+static struct flags
+any_keywords(void)
+{
+	struct flags f = flags_system(rnd(32) & ~(unsigned)FLAG_DELETED);
+
+	if (rnd(2))
+		flags_set_keyword(&f, rnd(3));
+	return f;
+}
+
+/* The account's bits of the three names, in their places. */
+static struct flags
+as_bits(struct flags f)
+{
+	struct flags out = flags_system(flags_get_system(f));
+	struct buf b = { 0 };
+	struct span name;
+	struct reader r;
+	unsigned bit = 0;
+
+	OK(state_keywords(k->s, 7, 0, &b));
+	reader_init(&r, b.data, b.len);
+	for (; get_store_keyword(&r, &name); bit++)
+		for (unsigned i = 0; i < 3; i++)
+			if (span_eq_str(name, keywords[i]) && flags_has_keyword(f, i))
+				flags_set_keyword(&out, bit);
+	buf_fini(&b);
+	return out;
+}
+
+static void
+put_names(struct buf *b)
+{
+	for (unsigned i = 0; i < 3; i++)
+		put_store_keyword(b, span_str(keywords[i]));
+}
+
+/* The mailboxes that an Email is in, as bits of `s`, after an item. */
+static uint64_t
+boxes_after(const struct snap *s, const struct email *e, const struct store_email_item *it)
+{
+	uint64_t boxes = it->mailboxes_how == EMAIL_REPLACE ? 0 : e->boxes;
+
+	if (it->mailboxes_how == EMAIL_KEEP)
+		return boxes;
+	for (size_t i = 0; i < s->n_boxes; i++)
+		for (size_t j = 0; j < it->mailboxes_remove.len; j += 8)
+			if (s->box[i].id == get_be64(it->mailboxes_remove.p + j) &&
+			    it->mailboxes_how == EMAIL_PATCH)
+				boxes &= ~((uint64_t)1 << i);
+	for (size_t i = 0; i < s->n_boxes; i++)
+		for (size_t j = 0; j < it->mailboxes_add.len; j += 8)
+			if (s->box[i].id == get_be64(it->mailboxes_add.p + j))
+				boxes |= (uint64_t)1 << i;
+	return boxes;
+}
+
+static void
+check_item(struct snap *then, struct snap *now, const struct store_email_item *it,
+    enum status outcome)
+{
+	const struct email *x = email_of(then, it->message), *y = email_of(now, it->message);
+	struct flags add = as_bits(it->keywords_add), remove = as_bits(it->keywords_remove);
+	struct email want;
+
+	if (x == NULL || outcome != ST_OK) {
+		IS(outcome, x == NULL ? ST_NOT_FOUND : boxes_after(then, x, it) == 0 ||
+		    it->mailboxes_add.len % 16 != 0 ? ST_SYNTAX : ST_OK);
+		return;
+	}
+	if (it->how == EMAIL_DESTROY) {
+		assert_null(y);
+		return;
+	}
+	want = *x;
+	if (it->keywords_how == EMAIL_REPLACE) {
+		want.all = want.any = add;
+	} else if (it->keywords_how == EMAIL_PATCH) {
+		want.all = flags_or(flags_without(x->all, remove), add);
+		want.any = flags_or(flags_without(x->any, remove), add);
+	}
+	want.boxes = boxes_after(then, x, it);
+	assert_non_null(y);
+	assert_true(same_keywords(&want, y));
+	assert_true(same_boxes(then, &want, now, y));
+}
+
+/* At most two items; a mailbox that is not there makes an odd number of them. */
+static void
+any_item(struct snap *s, struct store_email_item *it, struct buf *add, struct buf *remove)
+{
+	struct snap *from = rnd(8) ? s : snaps[rnd((uint32_t)n_snaps)];
+
+	*it = (struct store_email_item){ .message = from->n > 0 ?
+	    from->e[rnd((uint32_t)from->n)].id : 12345, .how = EMAIL_UPDATE };
+	if (rnd(8) == 0) {
+		it->how = EMAIL_DESTROY;
+		return;
+	}
+	it->keywords_how = (uint8_t)rnd(3);
+	it->mailboxes_how = (uint8_t)rnd(3);
+	if (it->keywords_how != EMAIL_KEEP)
+		it->keywords_add = any_keywords();
+	if (it->keywords_how == EMAIL_PATCH)
+		it->keywords_remove = any_keywords();
+	if (it->mailboxes_how == EMAIL_KEEP)
+		return;
+	for (unsigned n = rnd(3); n > 0; n--) {
+		uint64_t id = s->box[rnd((uint32_t)s->n_boxes)].id;
+
+		put_u64(add, id);
+		put_u64(add, id);	/* twice is once */
+	}
+	if (rnd(12) == 0)
+		put_u64(add, 99999);
+	for (unsigned n = rnd(3); n > 0; n--)
+		put_u64(remove, s->box[rnd((uint32_t)s->n_boxes)].id);
+	it->mailboxes_add = buf_span(add);
+	it->mailboxes_remove = buf_span(remove);
+}
+
+static void
+do_email_set(void)
+{
+	struct snap *then = snaps[n_snaps - 1], *now;
+	struct op op = kit_op(k, OP_EMAIL_SET);
+	struct buf items = { 0 }, names = { 0 }, add[2] = { { 0 } }, remove[2] = { { 0 } };
+	struct store_email_item it[2];
+	struct store_email_set_is is;
+	uint64_t state = states().email;
+	unsigned n = 1 + rnd(2);
+
+	for (unsigned i = 0; i < n; i++) {
+		any_item(then, &it[i], &add[i], &remove[i]);
+		put_store_email_item(&items, &it[i]);
+	}
+	put_names(&names);
+	op.u.email_set = (struct op_email_set){ rnd(4) == 0 ? state + 1 : rnd(2) ? state : 0,
+		buf_span(&names), buf_span(&items) };
+	if (op.u.email_set.if_email == state + 1) {
+		IS(kit_apply(k, &op), ST_CONFLICT);
+	} else if (then->n < EMAILS_MAX / 2) {
+		OK(kit_apply(k, &op));
+		kit_reply(k, STORE_EMAIL_SET_IS, &is);
+		assert_int_equal(is.outcomes.len, n);
+		assert_true(is.old_email == state && is.email == states().email);
+		now = see();
+		for (unsigned i = 0; i < n; i++) {
+			if (i == 1 && it[0].message == it[1].message)
+				IS(is.outcomes.p[1], ST_CONFLICT);
+			else
+				check_item(then, now, &it[i], (enum status)is.outcomes.p[i]);
+		}
+		mem_free(&now->e);
+		mem_free(&now);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		buf_fini(&add[i]);
+		buf_fini(&remove[i]);
+	}
+	buf_fini(&items);
+	buf_fini(&names);
+}
+
+static void
+do_append_into(void)
+{
+	struct snap *then = snaps[n_snaps - 1], *now;
+	struct op op = kit_op(k, OP_APPEND_INTO);
+	struct buf items = { 0 }, names = { 0 }, into = { 0 };
+	unsigned char sha[32] = { 1 };
+	struct op_append_item it = { .flags = any_keywords(), .received_s = INT64_MIN, .size = 50,
+		.sha256 = span(sha, 32), .pieces = 1 };
+	uint64_t want = 0;
+	struct store_appended is;
+	struct reader r;
+
+	for (size_t i = 0; i < then->n_boxes && into.len < 24; i++)
+		if (rnd(3) == 0) {
+			want |= (uint64_t)1 << i;
+			put_u64(&into, then->box[i].id);
+		}
+	put_op_append_item(&items, &it);
+	put_op_append_item(&items, &it);
+	put_names(&names);
+	op.u.append = (struct op_append){ .keywords = buf_span(&names),
+		.items = buf_span(&items), .into = buf_span(&into) };
+	if (into.len == 0) {
+		IS(kit_apply(k, &op), ST_SYNTAX);
+	} else if (then->n < EMAILS_MAX / 3) {
+		OK(kit_apply(k, &op));
+		kit_reply(k, STORE_APPENDED, &is);
+		assert_int_equal(is.ids.len, 32);
+		now = see();
+		reader_init(&r, is.ids.p, is.ids.len);
+		while (reader_left(&r) > 0) {
+			const struct email *e = email_of(now, get_u64(&r));
+
+			assert_non_null(e);
+			assert_true(e->thread == get_u64(&r) && e->boxes == want);
+			assert_true(flags_eq(e->all, as_bits(it.flags)));
+		}
+		mem_free(&now->e);
+		mem_free(&now);
+	}
+	buf_fini(&items);
+	buf_fini(&names);
+	buf_fini(&into);
+}
+
+static bool
+is_below(struct snap *s, uint64_t id, uint64_t top)
+{
+	for (unsigned depth = 0; id != 0 && depth < 30; depth++) {
+		if (id == top)
+			return true;
+		id = box_of(s, id)->parent;
+	}
+	return false;
+}
+
+static void
+do_mailbox_set(void)
+{
+	static const char *const parts[] = { "Work", "Sub", "Low", "Old", "inbox", "a/b", "" };
+	struct snap *then = snaps[n_snaps - 1], *now;
+	struct known_box *old = &then->box[rnd((uint32_t)then->n_boxes)], *is_now, want;
+	struct op op = kit_op(k, OP_MAILBOX_SET);
+	struct op_mailbox_set *p = &op.u.mailbox_set;
+	uint64_t state = states().mailbox;
+	struct store_mailbox_set_is is;
+
+	*p = (struct op_mailbox_set){ .how = (uint8_t)(MAILBOX_SET_CREATE + rnd(3)),
+		.mailbox = rnd(20) ? old->id : 4711, .fields = (uint8_t)rnd(32),
+		.parent = rnd(2) ? 0 : then->box[rnd((uint32_t)then->n_boxes)].id,
+		.name = span_str(parts[rnd(ARRAY_LEN(parts))]),
+		.role = rnd(3) ? 0 : (uint8_t)rnd(MAILBOX_ROLE_MAX + 1), .order = rnd(5),
+		.subscribed = rnd(2), .remove_emails = rnd(2),
+		.if_mailbox = rnd(10) == 0 ? state + 1 : 0 };
+	OK(kit_apply(k, &op));
+	kit_reply(k, STORE_MAILBOX_SET_IS, &is);
+	assert_true(is.old_mailbox == state && is.state == states().mailbox);
+	now = see();
+	want = *old;
+	if (is.verdict != MAILBOX_SET_DONE) {
+		assert_true(now->modseq == then->modseq);
+		assert_int_equal(is.verdict == MAILBOX_SET_STATE, p->if_mailbox != 0);
+	} else if (p->how == MAILBOX_SET_DESTROY) {
+		assert_null(box_of(now, p->mailbox));
+		assert_true(p->remove_emails || old->total == 0);
+	} else {
+		is_now = box_of(now, is.mailbox);
+		assert_non_null(is_now);
+		if (p->how == MAILBOX_SET_CREATE) {
+			assert_null(box_of(then, is.mailbox));
+			p->fields = 31;
+		}
+		if (p->fields & MAILBOX_CHANGED_PARENT) {
+			assert_false(p->how == MAILBOX_SET_UPDATE && is_below(then, p->parent, old->id));
+			want.parent = p->parent;
+		}
+		if (p->fields & MAILBOX_CHANGED_NAME)
+			snprintf(want.name, sizeof(want.name), "%.*s", (int)p->name.len,
+			    p->name.p);
+		if (p->fields & MAILBOX_CHANGED_ROLE)
+			want.role = p->role;
+		if (p->fields & MAILBOX_CHANGED_ORDER)
+			want.order = p->order;
+		if (p->fields & MAILBOX_CHANGED_SUBSCRIBED)
+			want.subscribed = p->subscribed;
+		if (want.parent != 0 || strcmp(want.name, "inbox") != 0)
+			assert_string_equal(want.name, is_now->name);
+		assert_true(want.parent == is_now->parent && want.role == is_now->role &&
+		    want.order == is_now->order);
+		/* a name that was subscribed before there was a mailbox may be met */
+		assert_true(want.subscribed == is_now->subscribed ||
+		    !(p->fields & MAILBOX_CHANGED_SUBSCRIBED));
+	}
+	mem_free(&now->e);
+	mem_free(&now);
+}
+
 static void
 operate(void)
 {
-	uint32_t n = rnd(100);
+	uint32_t n = rnd(130);
 
 	if (n < 25)
 		do_append();
@@ -727,6 +1011,12 @@ operate(void)
 		do_remove();
 	else if (n < 90)
 		do_retention();
+	else if (n < 110)
+		do_email_set();
+	else if (n < 115)
+		do_append_into();
+	else
+		do_mailbox_set();
 }
 
 static void
