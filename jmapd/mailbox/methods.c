@@ -6,5 +6,6 @@ const struct jmap_method jmap_mailbox_methods[] = {
 	{ "Mailbox/changes", JMAP_MAIL, mailbox_changes, 0 },
 	{ "Mailbox/query", JMAP_MAIL, mailbox_query, 0 },
 	{ "Mailbox/queryChanges", JMAP_MAIL, mailbox_query_changes, 0 },
+	{ "Mailbox/set", JMAP_MAIL, mailbox_set, JMAP_WRITES },
 	{ 0 }
 };
