@@ -29,6 +29,7 @@ struct keys {
 	bool			*cut;		/* items whose LIST blobs are wanted; NULL: columns */
 	bool			lists;		/* for all of them */
 	struct order		*order;
+	struct table		threads[JMAP_SORT_MAX];	/* keys of threads, and 1 */
 };
 
 static void read_next(struct keys *k);
@@ -270,13 +271,30 @@ begin(struct keys *k, const struct sort *sort, struct keys_item *items, size_t n
 	k->reverse[sort->n] = sort->key[0].descending;
 }
 
+/* All emails of a thread have the same answer: threads of thousands are looked at once. */
+static uint64_t
+number(struct keys *k, unsigned c, const struct rows *r, const struct row *row)
+{
+	const struct sort_key *key = &k->sort->key[c];
+	uintptr_t known;
+
+	if ((key->by != SORT_THREAD_ALL && key->by != SORT_THREAD_SOME) ||
+	    row == rows_row(r, row->next))
+		return sort_number(key, r, row);
+	known = (uintptr_t)table_get_u64(&k->threads[c], row->thread);
+	if (known == 0) {
+		known = 1 + (uintptr_t)sort_number(key, r, row);
+		table_put_u64(&k->threads[c], row->thread, (void *)known);
+	}
+	return known - 1;
+}
+
 /* Keys that the mirror has; the others are filled in later. */
 static void
 take_row(struct keys *k, size_t i, const struct rows *r, const struct row *row)
 {
 	for (unsigned c = 0; c < k->sort->n; c++)
-		k->t.prefix[i * k->nc + c] = k->is_text[c] ? 0 :
-		    sort_number(&k->sort->key[c], r, row);
+		k->t.prefix[i * k->nc + c] = k->is_text[c] ? 0 : number(k, c, r, row);
 	k->t.prefix[i * k->nc + k->sort->n] = row->id;
 }
 
@@ -321,6 +339,8 @@ fini(struct keys *k)
 	loop_task_free(&k->task);
 	sort_texts_fini(&k->t);
 	order_free(&k->order);
+	for (unsigned c = 0; c < JMAP_SORT_MAX; c++)
+		table_fini(&k->threads[c], NULL, NULL);
 	mem_free(&k->items);
 	mem_free(&k->cut);
 }
