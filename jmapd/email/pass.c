@@ -19,7 +19,6 @@ take_over(struct pass_take *t)
 {
 	mime_decoder_fini(&t->decoder);
 	mime_charset_free(&t->chars);
-	t->over = true;
 }
 
 void
@@ -131,6 +130,14 @@ add_lines(struct pass_take *t, struct span s)
 	}
 }
 
+/* More came than is asked for, and a tag that is cut is found without the rest: that is only read
+ * for what is wrong with it. */
+static bool
+has_enough(const struct pass_take *t)
+{
+	return t->max > 0 && t->out.len > t->max + 4;
+}
+
 static void
 chars_in(struct pass_take *t, struct span content, bool last)
 {
@@ -139,17 +146,11 @@ chars_in(struct pass_take *t, struct span content, bool last)
 	mime_charset_feed(t->chars, content, &utf8);
 	if (last)
 		mime_charset_done(t->chars, &utf8);
-	add_lines(t, buf_span(&utf8));
-	if (last && t->cr)
+	if (!has_enough(t))
+		add_lines(t, buf_span(&utf8));
+	if (last && t->cr && !has_enough(t))
 		buf_add_c(&t->out, '\r');
 	buf_fini(&utf8);
-}
-
-/* More came than is asked for, and a tag that is cut is found without the rest. */
-static bool
-has_enough(const struct pass_take *t)
-{
-	return t->max > 0 && t->out.len > t->max + 4;
 }
 
 static void
@@ -170,7 +171,7 @@ take_feed(struct pass *p, struct pass_take *t, struct span raw)
 
 	if (t->kind == PASS_HEADER)
 		buf_add_span(&t->out, raw);
-	while (t->kind != PASS_HEADER && raw.len > 0 && !t->over) {
+	while (t->kind != PASS_HEADER && raw.len > 0) {
 		struct span piece = span_sub(raw, 0, PIECE);
 		struct buf content = { 0 };
 
@@ -178,7 +179,6 @@ take_feed(struct pass *p, struct pass_take *t, struct span raw)
 		t->size += content.len;
 		if (t->kind == PASS_TEXT)
 			chars_in(t, buf_span(&content), false);
-		t->over = t->kind == PASS_TEXT && has_enough(t);
 		buf_fini(&content);
 		raw = span_sub(raw, piece.len, raw.len);
 	}
@@ -196,8 +196,7 @@ take_end(struct pass_take *t)
 	mime_decoder_done(&t->decoder, &content);
 	t->size += content.len;
 	if (t->kind == PASS_TEXT) {
-		if (!t->over)
-			chars_in(t, buf_span(&content), true);
+		chars_in(t, buf_span(&content), true);
 		t->problem |= mime_charset_problem(t->chars);
 	}
 	if (t->kind == PASS_TEXT && t->max > 0 && t->out.len > t->max) {

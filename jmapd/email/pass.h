@@ -26,11 +26,11 @@ struct pass_take {
 
 	/* What came: */
 	struct buf		out;
-	uint64_t		size;		/* of the content, when it was read to its end */
+	uint64_t		size;		/* of the content */
 	bool			problem, truncated;
 
 	/* The rest is pass.c's. */
-	bool			begun, over, cr;
+	bool			begun, cr;
 	struct mime_decoder	decoder;
 	struct mime_charset	*chars;
 };
