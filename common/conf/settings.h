@@ -294,6 +294,9 @@ struct conf_store {
 	uint32_t		compact_share;	/* per cent of the process' time */
 	uint32_t		recount_time_s;	/* 0: never */
 	uint32_t		staged_time_s;
+	uint32_t		upload_time_s;
+	uint64_t		upload_max_bytes;	/* of uploads, per account */
+	uint32_t		uploads;
 	uint64_t		min_free_bytes;
 	uint32_t		copy_time_s;	/* between hot copies */
 	uint32_t		copy_hour;	/* of the day, UTC */

@@ -42,6 +42,13 @@ const struct conf_field conf_store_fields[] = {
 	CONF_TIME(conf_store, staged_time, "1h", "1min", "30d", CONF_RELOAD,
 	    "A large message on its way into the store whose next piece does not come for this long is "
 	    "given up."),
+	CONF_TIME(conf_store, upload_time, "1d", "1h", "30d", CONF_RELOAD,
+	    "What a client uploaded for messages to come (JMAP) is kept for this long."),
+	CONF_SIZE(conf_store, upload_max, "1G", "0", "1T", CONF_RELOAD,
+	    "Bytes of uploads kept for one account; the oldest make room, but those of the last hour.  0: no "
+	    "limit."),
+	CONF_INT(conf_store, uploads, "1000", "0", "100000", CONF_RELOAD,
+	    "Uploads kept for one account at most.  0: no limit."),
 	CONF_TIME(conf_store, recount_time, "30d", "0", "3650d", CONF_RELOAD,
 	    "Once in this time what an account uses is counted anew; the log names a difference, "
 	    "which mansioctl fsck repairs.  0: never."),

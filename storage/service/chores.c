@@ -1,6 +1,6 @@
 /* What the store does by itself, behind everybody's requests: emptying deleted mailboxes, forgetting
  * history that is too old or too much, purging accounts after their undelete time, taking
- * messages away that their mailbox keeps no longer, counting anew, forgetting remembered outcomes.
+ * messages away that their mailbox keeps no longer, giving up uploads, counting anew, forgetting remembered outcomes.
  *
  * One chore at a time, in rounds.  A chore goes in steps: it reads for about STEP_US, or has one
  * operation done, which changes some hundreds of rows, a thousand when a mailbox is purged; then it
@@ -13,6 +13,7 @@
 #include "common/util/clock.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "storage/state/emails.h"
 #include "storage/state/housekeeping.h"
 #include "storage/state/undelete.h"
 
@@ -30,7 +31,7 @@
 #define ONCE_KEPT_MS	(7 * 86400 * (int64_t)1000)
 
 enum step { STEP_DONE, STEP_MORE, STEP_OP };
-enum { PURGE, KEPT, HISTORY, RETENTION, RECOUNT, OUTCOMES, CHORES };	/* CHORES: at rest */
+enum { PURGE, KEPT, HISTORY, RETENTION, UPLOADS, RECOUNT, OUTCOMES, CHORES };	/* CHORES: at rest */
 
 struct chore_stats {
 	int64_t		last_s;		/* when it began last */
@@ -326,6 +327,34 @@ retention_done(struct chores *c, const struct op *op, const struct state_result 
 		c->mailbox--;		/* the same one again */
 }
 
+/* Uploads whose time is over ----------------------------------------------------------------- */
+
+static enum step
+uploads_step(struct chores *c, struct op *op)
+{
+	enum status st = state_blob_expired(c->svc->state, &c->account, &c->mailbox,
+	    clock_wall_ms(), LOOK_ROWS * LOOK_ROWS);
+
+	if (st == ST_LIMIT)
+		return STEP_MORE;
+	if (service_judge(c->svc, st, "uploads") != ST_OK)
+		return STEP_DONE;
+	op->kind = OP_BLOB_PURGE;
+	op->head.account = c->account;
+	op->u.blob_purge.rows = ROWS;
+	return STEP_OP;
+}
+
+static void
+uploads_done(struct chores *c, const struct op *op, const struct state_result *res)
+{
+	c->stats[UPLOADS].items++;
+	if (res->status != ST_OK || !res->more)
+		c->mailbox = UINT64_MAX;	/* on to the next account */
+	else
+		c->mailbox = 0;
+}
+
 /* Counting anew ------------------------------------------------------------------------- */
 
 /* Each account has its moment in recount_s; did it pass since the last round? */
@@ -408,6 +437,7 @@ static const struct kind kinds[CHORES] = {
 	[KEPT] = { "kept", kept_step, kept_done },
 	[HISTORY] = { "history", history_step, history_done },
 	[RETENTION] = { "retention", retention_step, retention_done },
+	[UPLOADS] = { "uploads", uploads_step, uploads_done },
 	[RECOUNT] = { "recount", recount_step, NULL },
 	[OUTCOMES] = { "outcomes", outcomes_step, outcomes_done },
 };

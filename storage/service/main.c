@@ -136,6 +136,9 @@ fill_conf(const struct stored *sd, struct service_conf *cf)
 	cf->compact_s = s->compact_time_s;
 	cf->compact_share = s->compact_share;
 	cf->staged_s = s->staged_time_s;
+	cf->upload_s = s->upload_time_s;
+	cf->upload_bytes = s->upload_max_bytes;
+	cf->uploads = s->uploads;
 	add_retention(&sd->conf->retention, cf);
 	cf->push_max = conf_pushes(sd->conf) ? sd->conf->push.subscriptions : 0;
 	cf->push_expiry_s = sd->conf->push.expiry_s;

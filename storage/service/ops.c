@@ -9,6 +9,7 @@
 #include "storage/state/emails.h"
 
 #define APPEND_BYTES	(1u << 20)	/* of items in one operation, without the last */
+#define UPLOAD_HOLD_MS	3600000		/* RFC 8620 §6: not deleted within an hour */
 #define ANNOTATE_BYTES	(4u << 20)	/* of entries that one operation sets in all messages */
 
 union any {
@@ -36,6 +37,7 @@ union any {
 	struct store_email_set		email_set;
 	struct store_mailbox_set	mailbox_set;
 	struct store_push_set		push;
+	struct store_blob_put		blob_put;
 	max_align_t			align;
 	char				room[IPC_STRUCT_MAX];
 };
@@ -580,6 +582,29 @@ prepare_mailbox_set(struct request *rq, const struct store_mailbox_set *msg)
 	rq->rows = msg->how == MAILBOX_SET_DESTROY ? OP_ROWS : 0;
 }
 
+static enum status
+prepare_blob_put(struct request *rq, const struct store_blob_put *msg)
+{
+	const struct service_conf *cf = &rq->svc->cf;
+	const struct store_append_item it = { .stage = msg->stage };
+	uint32_t pieces;
+	enum status st;
+
+	if (msg->stage == 0 && msg->body.len == 0)
+		return ST_SYNTAX;
+	if (!journal_has_room(rq->svc->journal, rq->body.len))
+		return ST_NO_SPACE;
+	st = count_pieces(rq->chan, &it, &pieces);
+	if (st == ST_UNAVAILABLE && msg->seq != 0) {
+		ask_memory(rq, &(struct store_append){ .path = SPAN_NONE });
+		return ST_OK;
+	}
+	rq->op.kind = OP_BLOB_PUT;
+	rq->op.u.blob_put = (struct op_blob_put){ msg->size, msg->sha256, pieces,
+	    cf->upload_bytes, cf->uploads, (int64_t)cf->upload_s * 1000, UPLOAD_HOLD_MS };
+	return st;
+}
+
 /* Out of what was deleted.  A message that moves out of it is brought back as well. */
 static enum status
 prepare_undelete(struct request *rq, const struct store_copy *msg)
@@ -683,6 +708,8 @@ prepare(struct request *rq, const union any *msg, bool *wait)
 	case STORE_MAILBOX_SET:
 		prepare_mailbox_set(rq, &msg->mailbox_set);
 		return ST_OK;
+	case STORE_BLOB_PUT:
+		return prepare_blob_put(rq, &msg->blob_put);
 	case STORE_UNDELETE:
 		op->kind = OP_UNDELETE;
 		op->u.undelete = (struct op_undelete){ .ids = msg->undelete.ids,

@@ -616,6 +616,8 @@ rights_needed(const struct ipc_message *m, const void *msg)
 	case STORE_PLACE: case STORE_UIDVALIDITY: return RIGHT_INSERT | RIGHT_ADMIN;
 	case STORE_QUOTA_SET: return RIGHT_QUOTA;
 	case STORE_STATES: case STORE_MAILBOX_CHANGES: return RIGHT_LOOKUP;
+	case STORE_BLOB_PUT: return RIGHT_INSERT;
+	case STORE_BLOB_READ: case STORE_BLOBS: return RIGHT_READ;
 	case STORE_EMAIL_SET: return email_set_rights(msg);
 	case STORE_MAILBOX_SET: return mailbox_set_rights(msg);
 	case STORE_EMAILS: case STORE_EMAIL_CHANGES: return RIGHT_LOOKUP | RIGHT_READ;

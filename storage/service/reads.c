@@ -6,6 +6,7 @@
 #include "common/util/log.h"
 #include "common/util/mem.h"
 #include "storage/service/push.h"
+#include "storage/state/emails.h"
 #include "storage/state/undelete.h"
 
 #define ROUND_US	1000		/* of reads, before the loop looks around */
@@ -44,6 +45,7 @@ union any {
 	struct store_restore	restore;
 	struct store_text_find	text_find;
 	struct store_emails	emails;
+	struct store_blob_read	blob;
 	max_align_t		align;
 	char			room[IPC_STRUCT_MAX];
 };
@@ -627,7 +629,8 @@ body_budget(const struct request *rq, uint32_t *budget)
 
 	if (ipc_decode(rq->m, buf_span(&rq->body), &msg) != ST_OK)
 		return false;
-	*budget = rq->m->no == STORE_URL_BODY ? msg.url_body.budget : msg.body.budget;
+	*budget = rq->m->no == STORE_URL_BODY ? msg.url_body.budget :
+	    rq->m->no == STORE_BLOB_READ ? msg.blob.budget : msg.body.budget;
 	return true;
 }
 
@@ -698,20 +701,12 @@ read_now(struct service *svc, struct reader_job *job)
 	return true;
 }
 
+/* Fetches what was planned and sends it. */
 static enum read_step
-read_body(struct request *rq, const struct store_body *msg)
+run_job(struct request *rq, struct reader_job *job, enum status st)
 {
-	struct reader_job *job;
-	size_t bytes = 0;
-	enum status st;
 	enum read_step step;
 
-	if (!take_uids(rq, msg->uids))
-		return read_fail(rq, ST_SYNTAX);
-	job = mem_zalloc(sizeof(*job));
-	job->pieces = mem_array(BODY_PIECES, sizeof(*job->pieces));
-	job->runs = mem_array(BODY_PIECES, sizeof(*job->runs));
-	st = plan(rq, msg, job, &bytes);
 	if (st != ST_OK) {
 		reader_job_free(&job);
 		return read_fail(rq, st);
@@ -727,6 +722,56 @@ read_body(struct request *rq, const struct store_body *msg)
 	step = send_bodies(rq, job);
 	reader_job_free(&job);
 	return step;
+}
+
+static struct reader_job *
+job_new(void)
+{
+	struct reader_job *job = mem_zalloc(sizeof(*job));
+
+	job->pieces = mem_array(BODY_PIECES, sizeof(*job->pieces));
+	job->runs = mem_array(BODY_PIECES, sizeof(*job->runs));
+	return job;
+}
+
+static enum read_step
+read_body(struct request *rq, const struct store_body *msg)
+{
+	struct reader_job *job;
+	size_t bytes = 0;
+
+	if (!take_uids(rq, msg->uids))
+		return read_fail(rq, ST_SYNTAX);
+	job = job_new();
+	return run_job(rq, job, plan(rq, msg, job, &bytes));
+}
+
+/* An upload, as a body of uid 1. */
+static enum read_step
+read_blob(struct request *rq, const struct store_blob_read *msg)
+{
+	struct reader_job *job = job_new();
+	struct buf locs = { 0 };
+	struct state_body b;
+	struct body_at at;
+	size_t budget = BODY_PART, bytes = 0;
+	enum status st = state_blob_body(rq->svc->state, rq->account->id, msg->id, &b, &locs);
+
+	if (st == ST_OK) {
+		at.to = b.stored_size;
+		if (msg->length > 0 && msg->offset < at.to && msg->length < at.to - msg->offset)
+			at.to = msg->offset + msg->length;
+		at.from = rq->begun ? rq->offset : msg->offset < at.to ? msg->offset : at.to;
+		if (msg->budget < budget + rq->sent)
+			budget = msg->budget > rq->sent ? (size_t)(msg->budget - rq->sent) : 1;
+		rq->begun = true;
+		rq->offset = plan_body(job, &b, (const void *)locs.data, &at, budget, &bytes);
+		rq->resume = rq->offset < at.to;
+		if (rq->resume == 0)
+			rq->offset = 0;
+	}
+	buf_fini(&locs);
+	return run_job(rq, job, st);
 }
 
 /* URLs that authorize --------------------------------------------------------------------- */
@@ -1030,6 +1075,7 @@ read_step(struct request *rq)
 	case STORE_URL_SIGN: return read_url_sign(rq, &msg.url_sign);
 	case STORE_URL_FIND: return read_url_find(rq, &msg.url_find);
 	case STORE_URL_BODY: return read_url_body(rq, &msg.url_body);
+	case STORE_BLOB_READ: return read_blob(rq, &msg.blob);
 	case STORE_ANNOTATIONS: return read_annotations(rq, &msg.annotations);
 	case STORE_ANNOTATED: return read_annotated(rq, &msg.annotated);
 	case STORE_RESTORE:

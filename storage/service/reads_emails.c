@@ -5,6 +5,7 @@
 
 #define CHANGE_ROWS	2000
 #define HISTORY_ROWS	20000
+#define BLOBS_BYTES	(1000u << 10)	/* of one answer */
 
 static enum read_step
 read_states(struct request *rq)
@@ -106,6 +107,21 @@ read_mailbox_changes(struct request *rq, const struct store_mailbox_changes *msg
 	return step;
 }
 
+static enum read_step
+read_blobs(struct request *rq, const struct store_blobs *msg)
+{
+	struct store_blobs_are are;
+	struct buf out = { 0 };
+	enum status st = msg->ids.len % 8 != 0 ? ST_SYNTAX :
+	    state_blobs(rq->svc->state, rq->account->id, msg->ids, BLOBS_BYTES, &out);
+	enum read_step step;
+
+	are.blobs = buf_span(&out);
+	step = st != ST_OK ? read_fail(rq, st) : read_part(rq, false, STORE_BLOBS_ARE, &are);
+	buf_fini(&out);
+	return step;
+}
+
 enum read_step
 read_jmap(struct request *rq, const void *msg)
 {
@@ -114,6 +130,7 @@ read_jmap(struct request *rq, const void *msg)
 	case STORE_EMAILS: return read_emails(rq, msg);
 	case STORE_EMAIL_CHANGES: return read_email_changes(rq, msg);
 	case STORE_MAILBOX_CHANGES: return read_mailbox_changes(rq, msg);
+	case STORE_BLOBS: return read_blobs(rq, msg);
 	default: return read_fail(rq, ST_BUG);
 	}
 }

@@ -29,7 +29,8 @@ service_conf_init(struct service_conf *cf)
 	    .history_s = 14 * 86400, .fsck_share = 20, .fsck_body_bytes = 32u << 20, .op_rows = OP_ROWS, .copies = 2, .copy_time_s = 86400,
 	    .copy_hour = 3, .copy_journal_bytes = (uint64_t)4 << 30, .reclaim_share = 50,
 	    .reclaim_rate = 8u << 20,
-	    .undelete_max_bytes = UINT64_MAX, .staged_s = 3600,
+	    .undelete_max_bytes = UINT64_MAX, .staged_s = 3600, .upload_s = 86400, .uploads = 1000,
+	    .upload_bytes = (uint64_t)1 << 30,
 	    .whole_messages = 1000000, .push_max = 20, .push_expiry_s = 30 * 86400,
 	    .push_interval_s = 1, .push_spread_ms = 60000 };
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)

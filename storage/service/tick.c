@@ -179,6 +179,28 @@ add_moved(struct request *rq)
 	return st;
 }
 
+static enum status
+add_staged(struct request *rq, uint32_t no)
+{
+	struct stage *sg = rq->chan != NULL ? table_get_u64(&rq->chan->stages, no) : NULL;
+
+	if (sg == NULL)
+		return ST_UNAVAILABLE;
+	stage_uncount(rq->account, sg);
+	buf_add_span(&rq->locs, buf_span(&sg->locs));
+	return ST_OK;
+}
+
+static enum status
+add_upload(struct request *rq)
+{
+	struct store_blob_put msg;
+
+	if (ipc_decode(rq->m, buf_span(&rq->body), &msg) != ST_OK)
+		return ST_BUG;
+	return msg.stage != 0 ? add_staged(rq, msg.stage) : add_body(rq, msg.body);
+}
+
 /* The bodies of an append, or where they were staged. */
 static enum status
 add_bodies(struct request *rq)
@@ -191,22 +213,16 @@ add_bodies(struct request *rq)
 	buf_clear(&rq->locs);
 	if (rq->op.kind == OP_RELOCATE)
 		return add_moved(rq);
+	if (rq->op.kind == OP_BLOB_PUT)
+		return add_upload(rq);
 	st = items_of(rq, &items);
 	reader_init(&r, items.p, items.len);
 	while (st == ST_OK && get_store_append_item(&r, &it)) {
-		struct stage *sg;
-
 		if (it.stage == 0) {
 			st = add_body(rq, it.body);
 			continue;
 		}
-		sg = rq->chan != NULL ? table_get_u64(&rq->chan->stages, it.stage) : NULL;
-		if (sg == NULL) {
-			st = ST_UNAVAILABLE;
-		} else {
-			stage_uncount(rq->account, sg);
-			buf_add_span(&rq->locs, buf_span(&sg->locs));
-		}
+		st = add_staged(rq, it.stage);
 	}
 	return st;
 }

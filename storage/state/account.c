@@ -96,6 +96,17 @@ apply_account_undelete(struct apply *ap)
 
 /* ---- for good ---- */
 
+static enum status
+purge_blob(struct apply *ap, struct span key, struct span value)
+{
+	struct span payload;
+	struct rec_blob x;
+
+	if (!rec_open(TAB_BLOB, key, value, &payload) || !rec_blob_get(payload, &x))
+		return st_damaged(ap->s, TAB_BLOB, key);
+	return blob_drop(ap, key, &x);
+}
+
 /* Removes up to *left rows of a table.  Messages give their bodies up. */
 static enum status
 purge_table(struct apply *ap, enum tab t, uint32_t *left)
@@ -111,6 +122,7 @@ purge_table(struct apply *ap, enum tab t, uint32_t *left)
 	TRY(engine_cursor_open(ap->s->e, ap->s->txn, t, key_span(&prefix), &c));
 	while (*left > 0 && (st = engine_cursor_next(c, &key, &payload)) == ST_OK) {
 		put_span(&keys, key);
+		put_span(&keys, t == TAB_BLOB ? payload : SPAN_NONE);
 		--*left;
 	}
 	engine_cursor_close(&c);
@@ -118,12 +130,15 @@ purge_table(struct apply *ap, enum tab t, uint32_t *left)
 	reader_init(&r, keys.data, keys.len);
 	while (st == ST_OK && r.p < r.end) {
 		key = get_span(&r);
+		payload = get_span(&r);
 		if (t == TAB_MESSAGE) {
 			st = message_load(ap->s, ap->a, get_be64(key.p + 8), &ap->s->msg);
 			if (st == ST_OK)
 				st = message_purge(ap, &ap->s->msg);
 		} else if (t == TAB_ACL) {
 			st = acl_drop(ap->s, ap->a->id, get_be64(key.p + 8));
+		} else if (t == TAB_BLOB) {
+			st = purge_blob(ap, key, payload);
 		} else {
 			st = st_del_row(ap->s, t, key);
 		}
@@ -143,7 +158,7 @@ apply_account_purge(struct apply *ap)
 		TAB_UIDL, TAB_METADATA, TAB_STAGE, TAB_ACL, TAB_RSEEN, TAB_READER,
 		TAB_MTHREAD, TAB_URLKEY, TAB_ANNOTATION, TAB_ANNLOG,
 		TAB_PLACED, TAB_UIDHIGH, TAB_QUARANTINE, TAB_FRESH, TAB_PACK, TAB_UNDEL,
-		TAB_PUSH };
+		TAB_PUSH, TAB_BLOB };
 	struct rec_account *a = &ap->a->rec;
 	uint32_t left = OP_ROWS;
 

@@ -32,4 +32,15 @@ enum status state_email_changes(struct state *s, uint64_t account, struct state_
 enum status state_mailbox_changes(struct state *s, uint64_t account, struct state_since *q,
     struct buf *out);
 
+/* store_blob... of uploads of the account: of ids (u64 each), or of all; about `budget` bytes. */
+enum status state_blobs(struct state *s, uint64_t account, struct span ids, size_t budget,
+    struct buf *out);
+/* Where an upload's body lies, as state_bodies_next() tells it, with uid 1. */
+enum status state_blob_body(struct state *s, uint64_t account, uint64_t id,
+    struct state_body *body, struct buf *locs);
+/* The next upload behind (*account, *id) whose time is over; ST_LIMIT: none among so many rows,
+ * go on from there; ST_NOT_FOUND: none. */
+enum status state_blob_expired(struct state *s, uint64_t *account, uint64_t *id, int64_t now_ms,
+    uint32_t rows);
+
 #endif

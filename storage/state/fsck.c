@@ -245,11 +245,18 @@ behind(const struct state_fsck *f, unsigned step, struct span key)
 	return step < f->step || (f->begun && span_cmp(key, buf_span(&f->last)) <= 0);
 }
 
-/* While something is named: messages are walked anew, then who counts them. */
+/* While something is named: who refers is walked anew, then who counts them. */
+static const enum tab names_keys[] = { TAB_MESSAGE, TAB_THREADKEY };
+static const enum tab names_extents[] = { TAB_MESSAGE, TAB_BLOB, TAB_EXTENT };
+
 static bool
 behind_naming(const struct state_fsck *f, enum tab t, struct span key)
 {
-	unsigned step = t == TAB_MESSAGE ? 0 : 1;
+	const enum tab *tables = f->at == AT_KEYS ? names_keys : names_extents;
+	unsigned step = 0;
+
+	while (tables[step] != t)
+		step++;
 
 	if (f->step != step)
 		return f->step > step;
@@ -267,9 +274,9 @@ sum_change(struct state_fsck *f, enum tab t, struct span key, struct span payloa
 		seen = account == f->account && behind_naming(f, t, key);
 	if (f->at >= AT_ROWS && f->at < AT_SHARD && seen && !f->plain)
 		fsck_sum(f, t, key, payload, sign);
-	if (f->at == AT_EXTENTS && (t == TAB_MESSAGE || t == TAB_EXTENT))
+	if (f->at == AT_EXTENTS && (t == TAB_MESSAGE || t == TAB_BLOB || t == TAB_EXTENT))
 		seen = behind_naming(f, t, key);
-	else if (t == TAB_MESSAGE)
+	else if (t == TAB_MESSAGE || t == TAB_BLOB)
 		seen = f->at >= AT_SHARD || account < f->account ||
 		    (account == f->account && behind(f, (unsigned)step, key));
 	else if (t == TAB_EXTENT)	/* the first of the shard's tables */
@@ -391,7 +398,7 @@ judge(struct state_fsck *f, const struct fsck_table *t, struct span key, struct 
 	}
 	if (good && f->at == AT_ROWS && !f->plain)
 		fsck_sum(f, t->t, key, payload, 1);
-	if (good && (t->t == TAB_MESSAGE || t->t == TAB_EXTENT))
+	if (good && (t->t == TAB_MESSAGE || t->t == TAB_BLOB || t->t == TAB_EXTENT))
 		fsck_sum_shard(f, t->t, key, payload, 1);
 	if (t->t == TAB_MESSAGE || t->t == TAB_MINDEX)
 		f->done++;
@@ -551,20 +558,22 @@ compare_unit(struct state_fsck *f, struct span prefix)
 /* A table of references whose sum does not come out: who refers is counted again, exactly, in
  * the buckets concerned. */
 static enum unit
-naming_unit(struct state_fsck *f, enum tab second, struct span prefix, bool (*name)(struct state_fsck *))
+naming_unit(struct state_fsck *f, const enum tab *tables, unsigned n, struct span prefix,
+    bool (*name)(struct state_fsck *))
 {
-	enum tab t = f->step == 0 ? TAB_MESSAGE : second;
 	struct span key, value, payload;
 	enum status st;
 	enum unit u;
+	enum tab t;
 
-	if (f->step >= 2) {
+	if (f->step >= n) {
 		if (!name(f))
 			return UNIT_END;
 		u = settle(f);
 		f->named->told = u != UNIT_HOLD;
 		return u;
 	}
+	t = tables[f->step];
 	st = next_row(f, t, prefix, &key, &value);
 	if (st == ST_NOT_FOUND) {
 		next_step(f);
@@ -617,7 +626,7 @@ keys_unit(struct state_fsck *f)
 	enum unit u;
 
 	key_1(&k, f->account);
-	u = naming_unit(f, TAB_THREADKEY, key_span(&k), fsck_name_key);
+	u = naming_unit(f, names_keys, ARRAY_LEN(names_keys), key_span(&k), fsck_name_key);
 	if (u == UNIT_END && f->st == ST_OK) {
 		end_account(f);
 		return UNIT_NEXT;
@@ -712,7 +721,8 @@ shard_unit(struct state_fsck *f)
 static enum unit
 extents_unit(struct state_fsck *f)
 {
-	enum unit u = naming_unit(f, TAB_EXTENT, SPAN_NONE, fsck_name_extent);
+	enum unit u = naming_unit(f, names_extents, ARRAY_LEN(names_extents), SPAN_NONE,
+	    fsck_name_extent);
 
 	if (u == UNIT_END && f->st == ST_OK) {
 		go_to(f, AT_END);

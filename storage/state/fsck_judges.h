@@ -32,6 +32,7 @@ FSCK_JUDGE(metadata);
 FSCK_JUDGE(stage);
 FSCK_JUDGE(placed);
 FSCK_JUDGE(kept);
+FSCK_JUDGE(blob);
 FSCK_JUDGE(acl);
 FSCK_JUDGE(rseen);
 FSCK_JUDGE(reader);

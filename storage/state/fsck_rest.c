@@ -477,6 +477,23 @@ fsck_kept(struct state_fsck *f, enum tab t, struct span key, struct span payload
 		fsck_orphan(f, t, key, "of a message that is not kept here");
 }
 
+/* ---- uploads ---- */
+
+void
+fsck_blob(struct state_fsck *f, enum tab t, struct span key, struct span payload)
+{
+	struct rec_blob x;
+	struct key k;
+
+	if (key.len != 16 || !rec_blob_get(payload, &x)) {
+		malformed(f, t, key, CURE_QUARANTINE);
+		return;
+	}
+	key_1(&k, x.extent);
+	if (engine_get(f->s->e, NULL, TAB_EXTENT, key_span(&k), NULL) == ST_NOT_FOUND)
+		fsck_orphan(f, t, key, "of no body");
+}
+
 /* ---- the order of the walk ---- */
 
 const struct fsck_table fsck_account_tables[] = {
@@ -517,6 +534,7 @@ const struct fsck_table fsck_account_tables[] = {
 	{ TAB_ANNLOG, fsck_annlog, CURE_QUARANTINE },
 	{ TAB_PUSH, fsck_push, CURE_QUARANTINE },
 	{ TAB_PLACED, fsck_placed, CURE_REBUILD },
+	{ TAB_BLOB, fsck_blob, CURE_QUARANTINE },
 };
 const size_t fsck_n_account_tables = ARRAY_LEN(fsck_account_tables);
 

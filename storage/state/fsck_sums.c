@@ -104,9 +104,13 @@ fsck_sum_shard(struct state_fsck *f, enum tab t, struct span key, struct span pa
 {
 	struct rec_message m;
 	struct rec_extent e;
+	struct rec_blob x;
 
 	if (t == TAB_MESSAGE && rec_message_get(payload, &m))
 		refer(f, f->extents, f->at == AT_EXTENTS, m.extent, 0, 0, (uint64_t)(int64_t)sign,
+		    false);
+	else if (t == TAB_BLOB && rec_blob_get(payload, &x))
+		refer(f, f->extents, f->at == AT_EXTENTS, x.extent, 0, 0, (uint64_t)(int64_t)sign,
 		    false);
 	else if (t == TAB_EXTENT && rec_extent_get(payload, &e))
 		refer(f, f->extents, f->at == AT_EXTENTS, get_be64(key.p), 0, 0,

@@ -5,13 +5,13 @@
  *	root		"mansio account 1"; limits, keywords by bit, subscriptions sorted by path,
  *			annotations; of each mailbox by id: id, its hash
  *	mailbox		"mansio mailbox 1"; its head; of each block with members: number, its hash
- *	head		"mansio head 1"; id, parent, name, role, uidvalidity, uidnext; annotations,
- *			ACL, access key, \Seen of readers
+ *	head		"mansio head 1"; id, parent, name, role, uidvalidity, uidnext, sort order if
+ *			there is one; annotations, ACL, access key, \Seen of readers
  *	block		"mansio block 1"; of each member by uid: uid, message, thread, modseq,
  *			flags, size, received, zone, saved, SHA-256 of the message; its unique-id of
  *			POP3; its annotations
  *
- * Not in it: counters (fsck recounts them), positions of bodies, caches, history. */
+ * Not in it: counters (fsck recounts them), positions of bodies, caches, history, uploads. */
 #include <stdlib.h>
 
 #include "common/crypto/digest.h"
@@ -271,6 +271,10 @@ hash_head(struct state *s, uint64_t account, uint64_t id, struct hash_what *w,
 	put_u8(&b, m.role);
 	put_u32(&b, m.uidvalidity);
 	put_u32(&b, m.uidnext);
+	if (m.order != 0) {
+		put_span(&b, SPAN_LIT("order"));
+		put_u32(&b, m.order);
+	}
 	add(d, &b);
 	st = hash_table(s, TAB_METADATA, account, id, d);
 	if (st == ST_OK)

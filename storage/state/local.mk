@@ -11,7 +11,7 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/columns.c storage/state/read_priv.h \
 	storage/state/copy.c \
 	storage/state/directory.c \
-	storage/state/email_set.c storage/state/append_into.c storage/state/mailbox_set.c \
+	storage/state/blob.c storage/state/email_set.c storage/state/append_into.c storage/state/mailbox_set.c \
 	storage/state/flags_op.c \
 	storage/state/fsck.c storage/state/fsck.h storage/state/fsck_priv.h \
 	storage/state/fsck_judges.h storage/state/fsck_mail.c storage/state/fsck_rest.c \

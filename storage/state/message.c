@@ -159,7 +159,7 @@ expunge_one(struct apply *ap, struct mbox *m, uint32_t uid)
 	return message_save(ap->s, ap->a, msg);
 }
 
-static enum status
+enum status
 extent_unref(struct state *s, uint64_t extent)
 {
 	struct rec_extent e;
@@ -217,8 +217,8 @@ mbox_purge_rows(struct apply *ap, struct mbox *m, bool *empty)
 
 /* ---- append ---- */
 
-static enum status
-put_extent(struct apply *ap, uint64_t id, const struct journal_loc *locs, uint32_t n)
+enum status
+extent_put(struct apply *ap, uint64_t id, const struct journal_loc *locs, uint32_t n)
 {
 	struct rec_extent e = { .refs = 1 };
 	struct buf list = { 0 };
@@ -333,7 +333,7 @@ append_one(struct apply *ap, struct mbox *m, const struct op_append_item *it,
 		rec->thread = it->thread;
 	message_take(msg, id != 0 ? id : st_new_id(ap->s));
 	TRY(thread_join(ap, it->thread_keys, it->subject_hash, msg->id, &rec->thread));
-	TRY(put_extent(ap, rec->extent, locs, it->pieces));
+	TRY(extent_put(ap, rec->extent, locs, it->pieces));
 	x = (struct rec_index){ .message = msg->id, .thread = rec->thread, .flags = flags,
 		.size = (uint32_t)it->size, .received_s = rec->received_s,
 		.received_zone = rec->received_zone };

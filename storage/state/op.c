@@ -98,6 +98,11 @@ static const struct field mailbox_set[] = { F(VARINT, mailbox_set, if_mailbox),
 	F(SPAN, mailbox_set, name), F(U32, mailbox_set, order), F(BOOL, mailbox_set, subscribed),
 	F(BOOL, mailbox_set, remove_emails), { 0 } };
 
+static const struct field blob_put[] = { F(VARINT, blob_put, size), F(SPAN, blob_put, sha256),
+	F(U32, blob_put, pieces), F(VARINT, blob_put, bytes_max), F(U32, blob_put, count_max),
+	F(I64, blob_put, life_ms), F(I64, blob_put, hold_ms), { 0 } };
+static const struct field blob_purge[] = { F(U32, blob_purge, rows), { 0 } };
+
 static const struct {
 	const char		*name;
 	const struct field	*fields;
@@ -148,6 +153,8 @@ static const struct {
 	[OP_EMAIL_SET] = { "email-set", email_set },
 	[OP_APPEND_INTO] = { "append-into", append_into },
 	[OP_MAILBOX_SET] = { "mailbox-set", mailbox_set },
+	[OP_BLOB_PUT] = { "blob-put", blob_put },
+	[OP_BLOB_PURGE] = { "blob-purge", blob_purge },
 };
 
 static const struct field *
@@ -478,6 +485,10 @@ op_pieces(const struct op *op, uint64_t *pieces)
 	*pieces = 0;
 	if (op->kind == OP_RELOCATE)
 		return count_moves(op, pieces);
+	if (op->kind == OP_BLOB_PUT) {
+		*pieces = op->u.blob_put.pieces;
+		return *pieces >= 1 && *pieces <= OP_PIECES_MAX;
+	}
 	if (op->kind != OP_APPEND && op->kind != OP_STAGE_APPEND &&
 	    op->kind != OP_APPEND_ANNOTATED && op->kind != OP_STAGE_APPEND_ANNOTATED &&
 	    op->kind != OP_APPEND_PLACED && op->kind != OP_APPEND_INTO)

@@ -49,6 +49,7 @@ enum op_kind {
 	OP_APPEND_PLACED = 140, OP_UIDVALIDITY = 141,
 	OP_RETENTION = 160,
 	OP_EMAIL_SET = 190, OP_APPEND_INTO = 191, OP_MAILBOX_SET = 192,
+	OP_BLOB_PUT = 193, OP_BLOB_PURGE = 194,
 	OP_PUSH = 200
 };
 
@@ -246,6 +247,18 @@ struct op_retention { uint64_t mailbox; int64_t before_s; uint8_t role; struct s
 /* A subscription of push; see store_push_set.  push: put_store_push(); of an update what is named by
  * `what`.  most: of the account. */
 struct op_push { uint8_t how; uint64_t id; uint8_t what; uint32_t most; struct span push; };
+/* An upload.  At most count_max and bytes_max (0: no limit) of the account; to make room the
+ * oldest go, but those younger than hold_ms. */
+struct op_blob_put {
+	uint64_t	size;		/* raw octets */
+	struct span	sha256;
+	uint32_t	pieces;		/* 1..OP_PIECES_MAX */
+	uint64_t	bytes_max;
+	uint32_t	count_max;
+	int64_t		life_ms, hold_ms;
+};
+/* Uploads whose time is over go; at most `rows`. */
+struct op_blob_purge { uint32_t rows; };
 
 struct op {
 	enum op_kind	kind;
@@ -285,6 +298,8 @@ struct op {
 		struct op_email_set		email_set;
 		struct op_mailbox_set		mailbox_set;
 		struct op_push			push;
+		struct op_blob_put		blob_put;
+		struct op_blob_purge		blob_purge;
 	} u;
 };
 

@@ -27,7 +27,7 @@ const char *const state_tables[] = {
 	[TAB_UIDHIGH] = "uidhigh", [TAB_QUARANTINE] = "quarantine",
 	[TAB_FRESH] = "fresh", [TAB_PACK] = "pack",
 	[TAB_UNDEL] = "undel",
-	[TAB_PUSH] = "push",
+	[TAB_PUSH] = "push", [TAB_BLOB] = "blob",
 };
 const size_t state_n_tables = TAB_COUNT;
 

@@ -54,6 +54,7 @@
  *	push      account, id                       put_store_push(): a subscription of push
  *	undel     account, mailbox, number          struct rec_undel: a message that is kept for
  *	                                            undelete alone, where it was last
+ *	blob      account, blob                     struct rec_blob: an upload
  *
  * Home: the membership a message was appended with; its cold rows stay under that key
  * when it is copied, moved or expunged there, for mailbox ids and uids never return.
@@ -85,6 +86,7 @@ enum tab {
 	TAB_FRESH, TAB_PACK,
 	TAB_UNDEL,
 	TAB_PUSH,
+	TAB_BLOB,
 	TAB_COUNT
 };
 
@@ -290,6 +292,12 @@ struct rec_history {
 	struct span	names;
 };
 
+struct rec_blob {
+	uint64_t	extent, size, stored;
+	unsigned char	sha256[32];
+	int64_t		created_ms, expires_ms;
+};
+
 /* A record that could not be mended, as it was; or, with table "message" and without bytes, a
  * message whose body is damaged: it stays where it is. */
 struct rec_quarantine {
@@ -297,6 +305,8 @@ struct rec_quarantine {
 	struct span	table, key, bytes, why;
 };
 
+void rec_blob_put(struct buf *b, const struct rec_blob *r);
+bool rec_blob_get(struct span p, struct rec_blob *r);
 void rec_quarantine_put(struct buf *b, const struct rec_quarantine *r);
 bool rec_quarantine_get(struct span p, struct rec_quarantine *r);
 void rec_meta_put(struct buf *b, const struct rec_meta *r);

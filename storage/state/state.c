@@ -604,6 +604,8 @@ static const struct {
 	[OP_APPEND_INTO] = { apply_append_into, 0 },
 	[OP_MAILBOX_SET] = { apply_mailbox_set, 0 },
 	[OP_PUSH] = { apply_push, STAGES },
+	[OP_BLOB_PUT] = { apply_blob_put, 0 },
+	[OP_BLOB_PURGE] = { apply_blob_purge, 0 },
 };
 
 static enum status

@@ -239,6 +239,11 @@ enum status member_add(struct apply *ap, struct mbox *m, struct message *msg,
 /* Takes the membership away from everything but the message's record. */
 enum status member_remove(struct apply *ap, struct mbox *m, uint32_t uid,
     const struct rec_index *x, struct message *msg);
+/* A body's pieces, used once; one user less. */
+enum status extent_put(struct apply *ap, uint64_t id, const struct journal_loc *locs, uint32_t n);
+enum status extent_unref(struct state *s, uint64_t extent);
+/* blob.c: an upload goes. */
+enum status blob_drop(struct apply *ap, struct span key, const struct rec_blob *x);
 /* Takes a membership that is there away, whatever its flags. */
 enum status expunge_one(struct apply *ap, struct mbox *m, uint32_t uid);
 /* Removes a message without memberships for good. */
@@ -513,6 +518,8 @@ enum status apply_kept_purge(struct apply *ap);
 enum status apply_email_set(struct apply *ap);
 enum status apply_append_into(struct apply *ap);
 enum status apply_mailbox_set(struct apply *ap);
+enum status apply_blob_put(struct apply *ap);
+enum status apply_blob_purge(struct apply *ap);
 /* once.c: has its own way to the records. */
 enum status apply_once_purge(struct apply *ap);
 /* *known: result was filled from memory. */

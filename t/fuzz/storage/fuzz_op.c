@@ -52,6 +52,8 @@ read_lists(const struct op *op)
 		reader_init(&r, op->u.push.push.p, op->u.push.push.len);
 		(void)get_store_push(&r, &p);
 	}
+	if (op->kind == OP_BLOB_PUT && op_pieces(op, &counted))
+		assert(counted == op->u.blob_put.pieces);
 	if (op->kind == OP_EMAIL_SET) {
 		struct store_email_item e;
 

@@ -386,10 +386,210 @@ who_goes_in_the_middle_of_a_copy_leaves_nothing_of_it(void **state)
 #define OVER_KILLS(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define HERE(name) cmocka_unit_test_setup_teardown(name, setup_here, teardown)
 
+/* ---- JMAP's ---- */
+
+static void
+reply(struct answer *x, uint16_t no, void *msg)
+{
+	assert_int_equal(x->st, ST_OK);
+	assert_int_equal(ipc_decode(ipc_find(&store_protocol, no), buf_span(&x->body), msg), ST_OK);
+}
+
+/* All memberships of the account. */
+static void
+ask_emails(struct store_emails_are *are)
+{
+	const struct store_emails all = { 0 };
+	unsigned n = b.n + 1;
+
+	rig_expect(STORE_EMAILS_ARE);
+	store_do_emails(s, &all, rig_done, &b);
+	rig_wait(&rig, &b, n);
+	reply(&b, STORE_EMAILS_ARE, are);
+}
+
+static void
+ask_email_set(uint64_t if_email)
+{
+	struct store_email_set rq = { .if_email = if_email };
+	struct store_emails_are are;
+	struct buf items = { 0 };
+	struct store_member m;
+	struct reader r;
+	unsigned i = 0;
+
+	ask_emails(&are);
+	reader_init(&r, are.members.p, are.members.len);
+	while (get_store_member(&r, &m)) {
+		struct store_email_item it = { .message = m.row.message, .how = EMAIL_UPDATE,
+			.keywords_how = EMAIL_PATCH, .keywords_add = flags_system(FLAG_FLAGGED) };
+
+		if (i % 3 == 1)
+			it = (struct store_email_item){ .message = m.row.message,
+				.how = EMAIL_DESTROY };
+		if (i++ % 3 == 2)
+			it.message = 1000000 + i;	/* there is none */
+		put_store_email_item(&items, &it);
+	}
+	rq.items = buf_span(&items);
+	rig_expect(STORE_EMAIL_SET_IS);
+	asked++;
+	store_do_email_set(s, &rq, rig_done, &a);
+	buf_fini(&items);
+}
+
+static void
+expect_set(void)
+{
+	struct store_email_changes rq = { .since = 0 };
+	struct store_email_set_is is;
+	struct store_emails_are are;
+	struct store_email_change c;
+	struct store_member m;
+	struct reader r;
+	unsigned n = 0, flagged = 0, gone = 0, told = 0;
+
+	reply(&a, STORE_EMAIL_SET_IS, &is);
+	assert_int_equal(is.outcomes.len, MANY);
+	for (size_t i = 0; i < MANY; i++)
+		assert_int_equal(is.outcomes.p[i], i % 3 == 2 ? ST_NOT_FOUND : ST_OK);
+	rq.since = is.old_email;
+	ask_emails(&are);
+	reader_init(&r, are.members.p, are.members.len);
+	for (; get_store_member(&r, &m); n++)
+		flagged += (flags_get_system(m.row.flags) & FLAG_FLAGGED) != 0;
+	assert_int_equal(n, MANY - (MANY + 1) / 3);
+	assert_int_equal(flagged, (MANY + 2) / 3);
+
+	rig_expect(STORE_STATES_ARE);
+	n = b.n + 1;
+	store_do_states(s, rig_done, &b);
+	rig_wait(&rig, &b, n);
+	{
+		struct store_states_are states;
+
+		reply(&b, STORE_STATES_ARE, &states);
+		assert_true(states.email == is.email && states.email == states.modseq);
+		rq.incarnation = states.incarnation;
+	}
+	rig_expect(STORE_EMAIL_CHANGES_ARE);
+	n = b.n + 1;
+	store_do_email_changes(s, &rq, rig_done, &b);
+	rig_wait(&rig, &b, n);
+	{
+		struct store_email_changes_are ch;
+
+		reply(&b, STORE_EMAIL_CHANGES_ARE, &ch);
+		assert_true(!ch.more && ch.upto == is.email && ch.upto_after == 0);
+		reader_init(&r, ch.changes.p, ch.changes.len);
+		for (; get_store_email_change(&r, &c); told++)
+			gone += c.was && !c.is;
+	}
+	assert_int_equal(told, MANY - MANY / 3);
+	assert_int_equal(gone, (MANY + 1) / 3);
+	rq.incarnation += 7;
+	n = b.n + 1;
+	store_do_email_changes(s, &rq, rig_done, &b);
+	rig_wait(&rig, &b, n);
+	assert_int_equal(b.st, ST_EXPIRED);
+}
+
+static void
+emails_are_set_once_each_over_kills(void **state)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		if (i == 0)
+			ask_email_set(0);
+		kill_after(3 + 9 * i);
+	}
+	wait_one();
+	expect_set();
+	ask_email_set(12345);
+	rig_wait(&rig, &a, asked);
+	assert_int_equal(a.st, ST_CONFLICT);
+}
+
+static void
+read_upload(uint64_t id, uint64_t offset, uint32_t budget, size_t want, uint64_t next)
+{
+	const struct store_blob_read rq = { .id = id, .offset = offset, .budget = budget };
+	struct store_body_is is;
+	struct store_body_piece p;
+	struct reader r;
+	unsigned n = b.n + 1;
+	size_t got = 0;
+
+	buf_clear(&b.parts);
+	rig_expect(STORE_BODY_IS);
+	store_do_blob_read(s, &rq, rig_done, &b);
+	rig_wait(&rig, &b, n);
+	reply(&b, STORE_BODY_IS, &is);
+	reader_init(&r, b.parts.data, b.parts.len);
+	while (get_store_body_piece(&r, &p)) {
+		assert_true(p.uid == 1 && p.offset == offset + got);
+		for (size_t i = 0; i < p.data.len; i += 4096)
+			assert_int_equal(p.data.p[i], (char)((p.offset + i) >> 12));
+		got += p.data.len;
+	}
+	assert_int_equal(got, want);
+	assert_int_equal(is.resume_uid, next != 0);
+	assert_int_equal(is.resume_offset, next);
+}
+
+static void
+an_upload_is_there_after_a_kill_and_read_in_any_piece(void **state)
+{
+	static char bytes[300000];
+	struct store_blob_put rq = { .size = 2 * sizeof(bytes), .stage = 5,
+		.sha256 = SPAN_LIT("0123456789abcdef0123456789abcdef") };
+	const struct store_blobs all = { SPAN_NONE };
+	struct store_blobs_are are;
+	struct store_blob_is is;
+	struct store_blob x;
+	struct reader r;
+	const unsigned sizes[] = { 200000, 200000, 200000 };
+	unsigned n;
+	uint64_t at = 0;
+
+	for (unsigned i = 0; i < ARRAY_LEN(sizes); i++) {
+		for (size_t j = 0; j < sizes[i]; j++)
+			bytes[j] = (char)((at + j) >> 12);
+		at += sizes[i];
+		store_do_stage(s, &(struct store_stage){ 5, at == 600000 ? 600000 : 0,
+		    span(bytes, sizes[i]) }, NULL, NULL);
+	}
+	rig_expect(STORE_BLOB_IS);
+	asked++;
+	store_do_blob_put(s, &rq, rig_done, &a);
+	rig_wait(&rig, &a, asked);
+	reply(&a, STORE_BLOB_IS, &is);
+	store_stage_free(s, 5);
+	assert_true(is.expires_ms > clock_wall_ms() + 86000 * (int64_t)1000);
+	rig_kill(&rig);
+	rig_fork(&rig);
+	rig_expect(STORE_BLOBS_ARE);
+	n = b.n + 1;
+	store_do_blobs(s, &all, rig_done, &b);
+	rig_wait(&rig, &b, n);
+	reply(&b, STORE_BLOBS_ARE, &are);
+	reader_init(&r, are.blobs.p, are.blobs.len);
+	assert_true(get_store_blob(&r, &x) && reader_done(&r));
+	assert_true(x.id == is.id && x.size == 600000 && span_eq(x.sha256, rq.sha256));
+	read_upload(is.id, 0, 1u << 30, 600000, 0);
+	read_upload(is.id, 8192, 1u << 30, 600000 - 8192, 0);
+	read_upload(is.id, 0, 1000, 200000, 200000);	/* whole pieces */
+	read_upload(is.id, 600000, 1000, 0, 0);
+	opened("INBOX");			/* nobody sees it there */
+	assert_int_equal(uidset_count(&b.uids), MANY);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(emails_are_set_once_each_over_kills, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    an_upload_is_there_after_a_kill_and_read_in_any_piece, setup, teardown),
 		OVER_KILLS(a_store_in_parts_goes_on_after_kill_9_and_answers_as_one),
 		OVER_KILLS(an_expunge_in_parts_goes_on_after_kill_9_and_names_all),
 		OVER_KILLS(a_copy_in_parts_is_there_once_or_not_at_all_after_kill_9),

@@ -145,6 +145,17 @@ row_of_a_stage(void)
 	k->head.part = 0;
 }
 
+static void
+row_of_an_upload(void)
+{
+	struct op op = kit_op(k, OP_BLOB_PUT);
+	unsigned char sha[32] = { 3 };
+
+	op.u.blob_put = (struct op_blob_put){ 10, span(sha, sizeof(sha)), 1, 0, 0,
+		1000000000, 1000 };
+	OK(kit_apply(k, &op));
+}
+
 static int
 set_up(void **state)
 {
@@ -167,6 +178,8 @@ set_up(void **state)
 	row_of_a_uidvalidity(kit_mailbox(k, "Drafts"));
 	row_of_work();
 	row_of_quarantine();
+	for (unsigned i = 0; i < 3; i++)
+		row_of_an_upload();
 	return 0;
 }
 
@@ -312,6 +325,7 @@ static const struct test_case cases[] = {
 	{ "placed", { NAMED, SILENT, SILENT }, 0, -1, NULL, NULL },
 	{ "undel", { CLEAN, CLEAN, CLEAN }, 7, -1, "message", NULL },
 	{ "uidhigh", { SAME, SAME, SAME }, 3, 0, NULL, NULL },
+	{ "blob", { CLEAN, CLEAN, CLEAN }, 7, -1, "extent", NULL },
 	{ "quarantine", { NAMED, SILENT, SILENT }, 0, -1, NULL, NULL },
 };
 
