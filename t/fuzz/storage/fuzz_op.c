@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "storage/api/store_push.h"
+#include "storage/api/store_email.h"
 #include "storage/state/op.h"
 #include "common/util/bytes.h"
 

@@ -49,6 +49,7 @@ KIND(change, TAB_CHANGE)
 KIND(mchange, TAB_MCHANGE)
 KIND(stage, TAB_STAGE)
 KIND(history, TAB_HISTORY)
+KIND(blob, TAB_BLOB)
 
 static const struct {
 	enum tab	tab;
@@ -58,7 +59,7 @@ static const struct {
 	{ TAB_MAILBOX, mailbox_again }, { TAB_MINDEX, index_again }, { TAB_UIDMAP, block_again },
 	{ TAB_MESSAGE, message_again }, { TAB_EXTENT, extent_again },
 	{ TAB_CHANGE, change_again }, { TAB_MCHANGE, mchange_again }, { TAB_STAGE, stage_again },
-	{ TAB_HISTORY, history_again },
+	{ TAB_HISTORY, history_again }, { TAB_BLOB, blob_again },
 };
 #define N_KINDS (sizeof(kinds) / sizeof(*kinds))
 

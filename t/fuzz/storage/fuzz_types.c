@@ -2,9 +2,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "storage/api/store_email.h"
 #include "storage/api/store_push.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+static void
+read_jmap(const uint8_t *data, size_t len)
+{
+	struct store_member member;
+	struct store_email_change email;
+	struct store_mailbox_change mailbox;
+	struct store_email_item item;
+	struct store_blob blob;
+	struct reader r;
+
+	if (len == 0)
+		return;
+	reader_init(&r, data + 1, len - 1);
+	switch (data[0] % 5) {
+	case 0: while (get_store_member(&r, &member)); break;
+	case 1: while (get_store_email_change(&r, &email)); break;
+	case 2: while (get_store_mailbox_change(&r, &mailbox)); break;
+	case 3: while (get_store_email_item(&r, &item)); break;
+	default: while (get_store_blob(&r, &blob)); break;
+	}
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -49,6 +72,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			while (get_store_copy_entry(&r, &u.copy));
 		else if (data[0] >> 3 & 1 && data[0] >> 7 & 1)
 			while (get_store_text(&r, &u.text));
+		else if (data[0] >> 4 & 1 && data[0] >> 5 & 1 && data[0] >> 7 & 1)
+			read_jmap(data + 1, len - 1);
 		else if (data[0] >> 7 & 1 && data[0] >> 6 & 1)
 			while (get_store_restore_line(&r, &u.line));
 		else if (data[0] >> 6 & 1)
