@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/mail/type_state.h"
 #include "storage/api/store_email.h"
 #include "storage/api/store_push.h"
 
@@ -15,11 +16,13 @@ read_jmap(const uint8_t *data, size_t len)
 	struct store_mailbox_change mailbox;
 	struct store_email_item item;
 	struct store_blob blob;
+	struct type_state state;
 	struct reader r;
 
 	if (len == 0)
 		return;
 	reader_init(&r, data + 1, len - 1);
+	(void)type_state_parse(span(data + 1, len - 1), &state);
 	switch (data[0] % 5) {
 	case 0: while (get_store_member(&r, &member)); break;
 	case 1: while (get_store_email_change(&r, &email)); break;
