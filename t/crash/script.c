@@ -346,6 +346,8 @@ ask(unsigned step)
 	const struct store_url_key_make key = { .path = SPAN_LIT("INBOX"), .reset = true };
 	const struct store_mailbox_set set = { .how = MAILBOX_SET_CREATE, .name = SPAN_LIT("More"),
 		.subscribed = true, .order = 3 };
+	const struct store_blob_put upload = { .size = 4, .body = SPAN_LIT("body"),
+		.sha256 = SPAN_LIT("0123456789abcdef0123456789abcdef") };
 	struct store_expunge expunge = { 0 };
 
 	waiting = (struct wait){ 0 };
@@ -379,6 +381,7 @@ ask(unsigned step)
 	case 24: ask_append_into(); break;
 	case 25: ask_email_set(); break;
 	case 26: ask_push(); break;
+	case 27: store_do_blob_put(chan, &upload, on_done, &waiting); break;
 	default: ask_copy("Trash", true, 1, 9999); break;
 	}
 }

@@ -8,7 +8,7 @@
 #include "t/unit/storage/rig.h"
 
 #define SCRIPT_ACCOUNT 17
-#define SCRIPT_STEPS 28
+#define SCRIPT_STEPS 29
 
 extern struct rig script_rig;
 
