@@ -514,10 +514,12 @@ ask_since(struct mirror *m)
 {
 	struct mirror_call *c = first_call(m);
 
-	/* One that lies ahead of us: when we are as new as can be there is no such point. */
-	if (c->kind != MIRROR_CALL_FRESH && !reached(m, &c->since))
-		c->tried = true;
-	serve(m, c->kind == MIRROR_CALL_FRESH || c->tried ? NULL : c);
+	/* One that lies ahead of us: first we become as new as can be; then there is such a point, or
+	 * there is none (run()). */
+	bool ahead = c->kind != MIRROR_CALL_FRESH && !reached(m, &c->since);
+
+	c->tried |= ahead;
+	serve(m, c->kind == MIRROR_CALL_FRESH || ahead ? NULL : c);
 	ask_changes(m);
 }
 

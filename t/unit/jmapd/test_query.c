@@ -574,6 +574,26 @@ a_state_that_is_none_cannot_be_followed(void **state)
 	ask(w, "Email/queryChanges", "\"sinceQueryState\":\"b\"");
 }
 
+/* A client that made a change has its state before the mirror knows of it. */
+static void
+a_state_newer_than_the_mirror_can_be_followed(void **state)
+{
+	static const char *const methods[] = { "Email/changes", "Email/queryChanges" };
+	static const char *const names[] = { "sinceState", "sinceQueryState" };
+	struct world *w = *state;
+	struct buf args = { 0 };
+
+	for (unsigned i = 0; i < 2; i++) {
+		random_changes(w->f, 20);
+		ask(w, "Email/query", "");
+		random_changes(w->f, 20);
+		buf_clear(&args);
+		buf_addf(&args, "\"%s\":\"%" PRIx64 "\"", names[i], w->f->modseq);
+		ask(w, methods[i], buf_cstr(&args));
+	}
+	buf_fini(&args);
+}
+
 /* ---- filters and sorts ---- */
 
 struct term {
@@ -1073,6 +1093,7 @@ main(void)
 		T(mirrors_give_way_to_one_another_and_an_account_may_be_too_large),
 		T(changes_lead_from_each_state_to_the_present),
 		T(a_state_that_is_none_cannot_be_followed),
+		T(a_state_newer_than_the_mirror_can_be_followed),
 		T(windows_are_cut_by_position_and_anchor),
 		T(what_is_no_filter_or_sort_is_refused),
 		T(changes_behind_up_to_id_are_left_out),
