@@ -34,6 +34,12 @@ tell(struct jmap_account *a, enum jmap_account_event ev, uint64_t modseq)
 	jmap_account_release(&a);
 }
 
+void
+jmap_account_changed(struct jmap_account *a)
+{
+	tell(a, JMAP_ACCOUNT_CHANGED, 0);
+}
+
 static void
 on_store_event(void *arg, enum store_event ev, uint64_t modseq)
 {

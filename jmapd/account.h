@@ -78,6 +78,10 @@ jmap_account_stage(struct jmap_account *a)
 /* authd is new: renew soon, as the nth. */
 void jmap_account_renew(struct jmap_account *a, uint64_t nth);
 
+/* A change was made through this channel, of which the store tells all others alone: watchers hear
+ * of it. */
+void jmap_account_changed(struct jmap_account *a);
+
 /* w is the caller's, zeroed but for changes, event and arg; taken out by unwatch, which is harmless on
  * one that is not in.  A watcher may unwatch itself or any other in its callback. */
 void jmap_account_watch(struct jmap_account *a, struct jmap_watch *w);

@@ -247,6 +247,8 @@ close_call(struct jmap_request *rq, struct span name)
 	rq->open = false;
 	if (c->ended != NULL)
 		c->ended(c);
+	if (c->method != NULL && (c->method->flags & JMAP_WRITES))
+		jmap_account_changed(rq->account);
 	jmap_account_release(&c->from_account);
 	arena_reset(&rq->arena);
 	json_free(&rq->resolved);

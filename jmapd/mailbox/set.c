@@ -116,7 +116,7 @@ tell_failed(struct set *s, struct mailbox_item *it)
 		[MAILBOX_SET_PARENT] = { "invalidProperties", "parentId",
 		    "parentId: there is no such mailbox, or it lies below this one" },
 		[MAILBOX_SET_NAME] = { "invalidProperties", "name", "this cannot be a name" },
-		[MAILBOX_SET_EXISTS] = { "invalidProperties", "name",
+		[MAILBOX_SET_EXISTS] = { "alreadyExists", "name",
 		    "the parent has another mailbox of this name" },
 		[MAILBOX_SET_ROLE] = { "invalidProperties", "role",
 		    "another mailbox has this role, and nothing takes or gives that of the inbox" },
