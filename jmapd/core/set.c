@@ -167,8 +167,8 @@ jmap_set_failed_status(struct jmap_set *s, enum jmap_set_part part, struct span 
 	jmap_set_failed(s, part, id, "serverFail", NULL, "%s", status_name(st));
 }
 
-static void
-put_list(struct jmap_call *c, const char *name, struct json_writer *w, bool object)
+void
+jmap_set_put_list(struct jmap_call *c, const char *name, struct json_writer *w, bool object)
 {
 	bool any = w->out->len > 1;
 
@@ -206,9 +206,9 @@ jmap_set_end(struct jmap_call *c, struct jmap_set *s, struct span old, struct sp
 		put_state(c, "newState", now);
 	}
 	for (int i = 0; i < 3; i++)
-		put_list(c, done[i], &s->lists[i].done, i != JMAP_DESTROY);
+		jmap_set_put_list(c, done[i], &s->lists[i].done, i != JMAP_DESTROY);
 	for (int i = 0; i < 3; i++)
-		put_list(c, failed[i], &s->lists[i].failed, true);
+		jmap_set_put_list(c, failed[i], &s->lists[i].failed, true);
 	json_end_object(c->out);
 	jmap_call_done(c);
 }

@@ -48,6 +48,8 @@ struct json_writer *jmap_set_failed_more(struct jmap_set *s, enum jmap_set_part 
 void jmap_set_failed_status(struct jmap_set *s, enum jmap_set_part part, struct span id,
     enum status st);
 
+/* A member of the answer: the object, or array, that w wrote, ended here; null when it is empty. */
+void jmap_set_put_list(struct jmap_call *c, const char *name, struct json_writer *w, bool object);
 /* Writes the answer and ends the call.  A state with p NULL is null; without an account there
  * are none. */
 void jmap_set_end(struct jmap_call *c, struct jmap_set *s, struct span old, struct span now);

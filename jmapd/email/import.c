@@ -27,19 +27,6 @@ ended(struct jmap_call *c)
 }
 
 static void
-put_list(struct jmap_call *c, const char *name, struct json_writer *w)
-{
-	bool any = w->out->len > 1;
-
-	json_end_object(w);
-	json_key(c->out, name);
-	if (any)
-		json_raw(c->out, buf_span(w->out));
-	else
-		json_null(c->out);
-}
-
-static void
 finish(struct import *im)
 {
 	struct jmap_call *c = im->c;
@@ -53,8 +40,8 @@ finish(struct import *im)
 	email_state_put(&im->states, im->states.after, &text);
 	json_kv_string(c->out, "newState", buf_span(&text));
 	buf_fini(&text);
-	put_list(c, "created", &im->set.lists[JMAP_CREATE].done);
-	put_list(c, "notCreated", &im->set.lists[JMAP_CREATE].failed);
+	jmap_set_put_list(c, "created", &im->set.lists[JMAP_CREATE].done, true);
+	jmap_set_put_list(c, "notCreated", &im->set.lists[JMAP_CREATE].failed, true);
 	json_end_object(c->out);
 	jmap_call_done(c);
 }

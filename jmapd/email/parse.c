@@ -1,6 +1,7 @@
 /* Email/parse (RFC 8621 §4.9): blobs one after the other. */
 #include "common/util/mem.h"
 #include "common/util/table.h"
+#include "jmapd/core/set.h"
 #include "jmapd/email/load.h"
 #include "jmapd/email/methods.h"
 
@@ -39,31 +40,15 @@ put_own(void *arg, struct json_writer *w, enum email_property p)
 }
 
 static void
-put_list(struct jmap_call *c, const char *name, struct json_writer *w, bool object)
-{
-	bool any = w->out->len > 1;
-
-	if (object)
-		json_end_object(w);
-	else
-		json_end_array(w);
-	json_key(c->out, name);
-	if (any)
-		json_raw(c->out, buf_span(w->out));
-	else
-		json_null(c->out);
-}
-
-static void
 finish(struct parse *p)
 {
 	struct jmap_call *c = p->c;
 
 	json_begin_object(c->out);
 	json_kv_string(c->out, "accountId", c->account->id);
-	put_list(c, "parsed", &p->parsed_w, true);
-	put_list(c, "notParsable", &p->bad_w, false);
-	put_list(c, "notFound", &p->missing_w, false);
+	jmap_set_put_list(c, "parsed", &p->parsed_w, true);
+	jmap_set_put_list(c, "notParsable", &p->bad_w, false);
+	jmap_set_put_list(c, "notFound", &p->missing_w, false);
 	json_end_object(c->out);
 	jmap_call_done(c);
 }
