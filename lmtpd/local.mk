@@ -1,6 +1,7 @@
 noinst_LIBRARIES += lmtpd/liblmtpd.a
 lmtpd_liblmtpd_a_SOURCES = \
-	lmtpd/known.c lmtpd/known.h lmtpd/session.c lmtpd/session.h
+	lmtpd/delivery.c lmtpd/delivery.h lmtpd/known.c lmtpd/known.h \
+	lmtpd/session.c lmtpd/session.h
 
 mansiolibexec_PROGRAMS += lmtpd/lmtpd
 lmtpd_lmtpd_SOURCES = lmtpd/main.c

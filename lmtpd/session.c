@@ -11,24 +11,13 @@
 #include "common/util/list.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
-#include "storage/client/copy.h"
+#include "lmtpd/delivery.h"
 
 #define ERRORS_MAX	20		/* commands that were refused for their syntax */
 
 enum state { S_GREETED, S_READY, S_MAIL, S_TEXT, S_CHUNK, S_WAIT, S_OVER };
 
 struct session;
-
-struct recipient {
-	struct list		in;
-	struct session		*s;
-	char			*address;	/* as the client wrote it */
-	char			*user;		/* canonical, for Delivered-To */
-	uint64_t		account;
-	struct copy		*copy;
-	enum status		st;
-	bool			answered;	/* st is what the store said of this message */
-};
 
 struct session {
 	struct list			in;
@@ -45,10 +34,9 @@ struct session {
 	bool				utf8;
 	enum smtp_body			body;
 	uint64_t			size_told, size_in;
-	struct list			rcpts;
-	size_t				n_rcpts, n_waiting;
-	struct recipient		*asking;	/* the RCPT under way */
-	struct auth_lookup		*lookup;
+	struct delivery			**rcpts;
+	size_t				n_rcpts, rcpts_room, n_waiting;
+	struct delivery			*asking;	/* the RCPT under way */
 	struct smtp_text		text;
 	uint64_t			chunk_left;
 	bool				chunk_last, chunk_cr, chunked, too_big;
@@ -127,24 +115,12 @@ status_text(struct session *s, enum status st)
 /* Envelope ------------------------------------------------------------------ */
 
 static void
-recipient_free(struct recipient *r)
-{
-	list_remove(&r->in);
-	copy_free(&r->copy);
-	mem_free(&r->address);
-	mem_free(&r->user);
-	mem_free(&r);
-}
-
-static void
 forget_envelope(struct session *s)
 {
-	struct list *n, *tmp;
-
-	list_each(n, tmp, &s->rcpts)
-		recipient_free(list_entry(n, struct recipient, in));
+	for (size_t i = 0; i < s->n_rcpts; i++)
+		delivery_free(&s->rcpts[i]);
 	s->n_rcpts = s->n_waiting = 0;
-	s->asking = NULL;
+	delivery_free(&s->asking);
 	mem_free(&s->from);
 	s->size_told = s->size_in = 0;
 	s->text = (struct smtp_text){ 0 };
@@ -159,8 +135,8 @@ session_free(struct session *s)
 {
 	struct net_ip peer = *conn_peer(s->conn);
 
-	auth_lookup_cancel(&s->lookup);
 	forget_envelope(s);
+	mem_free(&s->rcpts);
 	list_remove(&s->in);
 	conn_free(&s->conn);
 	mem_free(&s->helo);
@@ -178,114 +154,69 @@ on_answer(struct session *s)
 
 static void message_done(struct session *s);
 
+/* The verdict on the RCPT under way is there. */
 static void
-on_copy_done(void *arg, enum status st)
+answer_rcpt(struct session *s)
 {
-	struct recipient *r = arg;
-	struct session *s = r->s;
+	struct delivery *d = s->asking;
+	enum status st = delivery_status(d);
 
-	if (s->asking == r) {		/* the quota check of RCPT */
-		s->asking = NULL;
-		known_use(s->d->known, r->account, copy_use(r->copy), 0,
-		    loop_now_ms(worker_loop(s->d->worker)));
-		if (st == ST_OK) {
-			reply(s, "250 2.1.5 Recipient fine");
-			s->n_rcpts++;
-		} else {
-			LOG(&s->log, INFO, "lmtp.refuse", KV_STR("to", r->address), KV_STATUS(st));
-			reply(s, status_text(s, st));
-			recipient_free(r);
-		}
-		on_answer(s);
+	s->asking = NULL;
+	if (st != ST_OK) {
+		LOG(&s->log, INFO, "lmtp.refuse", KV_STR("to", delivery_address(d)), KV_STATUS(st));
+		reply_about(s, status_text(s, st), delivery_address(d));
+		delivery_free(&d);
 		return;
 	}
-	r->st = st;
-	r->answered = true;
-	known_use(s->d->known, r->account, copy_use(r->copy), copy_size(r->copy),
-	    loop_now_ms(worker_loop(s->d->worker)));
+	if (s->n_rcpts == s->rcpts_room) {
+		s->rcpts_room = s->rcpts_room * 2 + 4;
+		s->rcpts = mem_realloc(s->rcpts, s->rcpts_room * sizeof(struct delivery *));
+	}
+	s->rcpts[s->n_rcpts++] = d;
+	reply(s, "250 2.1.5 Recipient fine");
+}
+
+static void
+on_checked(struct delivery *d, void *arg)
+{
+	answer_rcpt(arg);
+	on_answer(arg);
+}
+
+static void
+on_done(struct delivery *d, void *arg)
+{
+	struct session *s = arg;
+
 	if (--s->n_waiting == 0)
 		message_done(s);
 }
 
 static void
-on_copy_room(void *arg)
-{
-	struct recipient *r = arg;
-
-	if (r->s->state == S_TEXT || r->s->state == S_CHUNK)
-		pump(r->s);
-}
-
-/* Its channel, which asks the store nothing where the account's use is known. */
-static void
-begin_copy(struct session *s, struct recipient *r, const struct auth_rcpt_is *is)
-{
-	struct copy_to to = { .pool = s->d->pool, .loop = worker_loop(s->d->worker),
-	    .ticket = is->ticket, .shard = is->shard, .done = on_copy_done,
-	    .room = on_copy_room, .arg = r };
-
-	r->user = span_dup(is->user);
-	r->account = is->account;
-	r->copy = copy_new(&to);
-	if (!known_has_room(s->d->known, r->account, s->size_told, loop_now_ms(to.loop))) {
-		s->asking = r;
-		s->busy = true;
-		copy_check(r->copy, s->size_told);
-		return;
-	}
-	s->asking = NULL;
-	reply(s, "250 2.1.5 Recipient fine");
-	s->n_rcpts++;
-}
-
-static void
-on_rcpt(void *arg, enum status st, const struct auth_rcpt_is *is)
+on_room(void *arg)
 {
 	struct session *s = arg;
-	struct recipient *r = s->asking;
 
-	s->lookup = NULL;
-	if (st != ST_OK) {
-		s->asking = NULL;
-		LOG(&s->log, INFO, "lmtp.refuse", KV_STR("to", r->address), KV_STATUS(st));
-		reply_about(s, status_text(s, st == ST_DENIED ? ST_NOT_FOUND : st), r->address);
-		recipient_free(r);
-		on_answer(s);
-		return;
-	}
-	known_add(s->d->known, span_str(r->address), is, loop_now_ms(worker_loop(s->d->worker)));
-	s->busy = false;
-	begin_copy(s, r, is);
-	if (!s->busy)
-		on_answer(s);
+	if (s->state == S_TEXT || s->state == S_CHUNK)
+		pump(s);
 }
+
+static const struct delivery_ops delivery_ops = {
+	.checked = on_checked, .room = on_room, .done = on_done
+};
 
 static void
 cmd_rcpt(struct session *s, const struct smtp_command *c)
 {
-	struct auth_rcpt rq = { .address = c->path, .conn = span_str(s->id) };
-	uint64_t now = loop_now_ms(worker_loop(s->d->worker));
-	unsigned char ticket[TICKET_LEN];
-	struct auth_rcpt_is is;
-	struct recipient *r;
-
 	if (s->n_rcpts >= conf_of(s)->max_recipients) {
 		reply(s, "452 4.5.3 Too many recipients");
 		return;
 	}
-	r = mem_zalloc(sizeof(*r));
-	r->s = s;
-	r->address = span_dup(c->path);
-	list_push_back(&s->rcpts, &r->in);
-	if (known_take(s->d->known, c->path, now, ticket, &is)) {
-		begin_copy(s, r, &is);
-		mem_wipe(ticket, sizeof(ticket));
-		return;
-	}
-	rq.spares = known_wants(s->d->known, c->path, now);
-	s->asking = r;
-	s->busy = true;
-	s->lookup = auth_rcpt(worker_auth(s->d->worker), &rq, on_rcpt, s);
+	s->asking = delivery_new(s->d, c->path, s->id, &s->log, &delivery_ops, s);
+	if (delivery_check(s->asking, s->size_told))
+		answer_rcpt(s);
+	else
+		s->busy = true;
 }
 
 static void
@@ -307,47 +238,30 @@ cmd_mail(struct session *s, const struct smtp_command *c)
 /* Message ------------------------------------------------------------------- */
 
 static void
-begin_copies(struct session *s)
+begin_deliveries(struct session *s)
 {
-	struct list *n, *tmp;
-	struct buf prefix = { 0 };
-
-	list_each(n, tmp, &s->rcpts) {
-		struct recipient *r = list_entry(n, struct recipient, in);
-
-		buf_clear(&prefix);
-		if (conf_of(s)->add_return_path)
-			buf_addf(&prefix, "Return-Path: <%s>\r\n", s->from);
-		if (conf_of(s)->add_delivered_to)
-			buf_addf(&prefix, "Delivered-To: %s\r\n", r->user);
-		copy_begin(r->copy, buf_span(&prefix), s->size_told);
-	}
-	buf_fini(&prefix);
+	for (size_t i = 0; i < s->n_rcpts; i++)
+		delivery_begin(s->rcpts[i], s->from, s->size_told);
 }
 
 static bool
-copies_busy(struct session *s)
+deliveries_busy(struct session *s)
 {
-	struct list *n, *tmp;
-
-	list_each(n, tmp, &s->rcpts)
-		if (copy_busy(list_entry(n, struct recipient, in)->copy))
+	for (size_t i = 0; i < s->n_rcpts; i++)
+		if (delivery_busy(s->rcpts[i]))
 			return true;
 	return false;
 }
 
-/* What lies in s->clean goes to every copy. */
+/* What lies in s->clean goes to every recipient. */
 static void
-feed_copies(struct session *s)
+feed_deliveries(struct session *s)
 {
-	struct list *n, *tmp;
-
 	s->size_in += s->clean.len;
 	if (s->size_in > conf_of(s)->max_message_bytes)
 		s->too_big = true;
-	list_each(n, tmp, &s->rcpts)
-		if (!s->too_big)
-			copy_feed(list_entry(n, struct recipient, in)->copy, buf_span(&s->clean));
+	for (size_t i = 0; i < s->n_rcpts && !s->too_big; i++)
+		delivery_feed(s->rcpts[i], buf_span(&s->clean));
 	buf_clear(&s->clean);
 	if (s->clean.room > 65536)
 		buf_fini(&s->clean);
@@ -356,16 +270,11 @@ feed_copies(struct session *s)
 static void
 message_done(struct session *s)
 {
-	struct list *n, *tmp;
+	for (size_t i = 0; i < s->n_rcpts; i++) {
+		struct delivery *d = s->rcpts[i];
 
-	list_each(n, tmp, &s->rcpts) {
-		struct recipient *r = list_entry(n, struct recipient, in);
-
-		reply_about(s, status_text(s, r->st), r->address);
-		LOG(&s->log, INFO, r->st == ST_OK ? "lmtp.deliver" : "lmtp.fail",
-		    KV_STR("from", s->from), KV_STR("to", r->address),
-		    KV_STR("user", r->user), KV_UINT("bytes", copy_size(r->copy)),
-		    KV_STATUS(r->st));
+		reply_about(s, status_text(s, delivery_status(d)), delivery_address(d));
+		delivery_log(d, s->from);
 	}
 	s->messages++;
 	forget_envelope(s);
@@ -375,19 +284,14 @@ message_done(struct session *s)
 static void
 end_of_message(struct session *s)
 {
-	struct list *n, *tmp;
-
 	s->state = S_WAIT;
 	s->busy = true;
 	s->n_waiting = s->n_rcpts;
-	list_each(n, tmp, &s->rcpts) {
-		struct recipient *r = list_entry(n, struct recipient, in);
-
+	for (size_t i = 0; i < s->n_rcpts; i++)
 		if (s->too_big)
-			r->st = ST_LIMIT;
+			delivery_give_up(s->rcpts[i], ST_LIMIT);
 		else
-			copy_finish(r->copy);
-	}
+			delivery_finish(s->rcpts[i]);
 	if (s->too_big)
 		message_done(s);
 }
@@ -403,7 +307,7 @@ cmd_data(struct session *s)
 		reply(s, "503 5.5.1 BDAT is needed for this message");
 		return;
 	}
-	begin_copies(s);
+	begin_deliveries(s);
 	s->state = S_TEXT;
 	reply(s, "354 Go on, end with <CRLF>.<CRLF>");
 }
@@ -415,7 +319,7 @@ cmd_bdat(struct session *s, const struct smtp_command *c)
 		/* the octets follow whatever the answer is (RFC 3030 §2) */
 		s->too_big = true;
 	} else if (!s->chunked) {
-		begin_copies(s);
+		begin_deliveries(s);
 	}
 	s->chunked = true;
 	s->chunk_left = c->size;
@@ -453,7 +357,7 @@ take_text(struct session *s)
 	struct span part;
 	size_t used;
 
-	if (copies_busy(s)) {
+	if (deliveries_busy(s)) {
 		conn_pause(s->conn);
 		return false;
 	}
@@ -462,7 +366,7 @@ take_text(struct session *s)
 	if (s->state == S_TEXT) {
 		used = smtp_text_feed(&s->text, buf_span(in), &s->clean);
 		buf_drop(in, used);
-		feed_copies(s);
+		feed_deliveries(s);
 		if (!s->text.done)
 			return false;
 		end_of_message(s);
@@ -475,7 +379,7 @@ take_text(struct session *s)
 		smtp_chunk_feed(&s->chunk_cr, part, &s->clean);
 	s->chunk_left -= part.len;
 	buf_drop(in, part.len);
-	feed_copies(s);
+	feed_deliveries(s);
 	if (s->chunk_left > 0)
 		return false;
 	end_of_chunk(s);
@@ -759,7 +663,6 @@ session_start(struct lmtpd *d, const struct worker_listener *l, int fd, const ch
 	snprintf(s->peer, sizeof(s->peer), "%s", peer);
 	worker_conn_id(d->worker, s->id);
 	s->log = (struct log_ctx){ .conn = s->id, .peer = s->peer };
-	list_init(&s->rcpts);
 	s->conn = conn_new(worker_loop(d->worker), fd,
 	    l->conf->tls == CONF_TLS_IMPLICIT ? worker_tls(d->worker) : NULL, &conn_ops, s);
 	list_push_back(&d->sessions, &s->in);

@@ -1,0 +1,44 @@
+/* lmtpd/delivery.h
+ * One recipient of one message: who it is, whether there is room, and the way of the
+ * text into the mailbox.  Knows nothing of the connection that the message comes from. */
+#ifndef LMTPD_DELIVERY_H
+#define LMTPD_DELIVERY_H
+
+#include "common/util/log.h"
+#include "lmtpd/session.h"
+
+struct delivery;
+
+struct delivery_ops {
+	/* What delivery_check() had to ask is known: delivery_status(). */
+	void (*checked)(struct delivery *d, void *arg);
+	/* Room again after delivery_busy(). */
+	void (*room)(void *arg);
+	/* The store has said what became of the message: delivery_status().  Once, never from
+	 * inside a function of this header. */
+	void (*done)(struct delivery *d, void *arg);
+};
+
+/* address: as the client wrote it; conn: id of the connection; they are copied.  log and ops
+ * are borrowed. */
+struct delivery *delivery_new(struct lmtpd *l, struct span address, const char *conn,
+    const struct log_ctx *log, const struct delivery_ops *ops, void *arg);
+/* Who it is, and room for so many octets (0: not told).  true: the verdict is there. */
+bool delivery_check(struct delivery *d, uint64_t size);
+/* A message of this envelope sender starts. */
+void delivery_begin(struct delivery *d, const char *from, uint64_t size);
+void delivery_feed(struct delivery *d, struct span text);
+/* The store has not taken enough yet: feed no more until `room`. */
+bool delivery_busy(const struct delivery *d);
+/* The text is complete; `done` follows. */
+void delivery_finish(struct delivery *d);
+/* The text is not to be delivered: this is what became of it. */
+void delivery_give_up(struct delivery *d, enum status st);
+
+enum status delivery_status(const struct delivery *d);
+const char *delivery_address(const struct delivery *d);
+/* The event's one line. */
+void delivery_log(const struct delivery *d, const char *from);
+void delivery_free(struct delivery **d);
+
+#endif
