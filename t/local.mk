@@ -1,5 +1,5 @@
 # Tests: a program per file, all linked with everything they may need.
-TEST_LIBS = $(LIBS_STORE) $(LIBS_STORE_CLIENT) $(LIBS_COMMON)
+TEST_LIBS = $(LIBS_SIEVE) $(LIBS_STORE) $(LIBS_STORE_CLIENT) $(LIBS_COMMON)
 include t/unit/util/local.mk
 include t/unit/net/local.mk
 include t/unit/ipc/local.mk
@@ -22,9 +22,11 @@ include t/unit/jmapd/local.mk
 include t/unit/jmapd/email/local.mk
 include t/unit/lmtpd/local.mk
 include t/unit/pop3d/local.mk
+include t/unit/sieve/local.mk
 include t/unit/master/local.mk
 include t/unit/admin/local.mk
 include t/unit/transfer/local.mk
+include t/fuzz/sieve/local.mk
 include t/fuzz/net/local.mk
 include t/fuzz/compress/local.mk
 include t/fuzz/ipc/local.mk

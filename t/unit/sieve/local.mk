@@ -1,0 +1,1 @@
+# Tests of the Sieve language: one program each.
