@@ -24,7 +24,6 @@ struct jmap_server {
 	struct table		sessions;	/* by the keyed hash of credentials */
 	struct list		all_sessions;	/* also those that are over */
 	unsigned char		key[32];
-	uint32_t		uploads;	/* since the start: they number staged bodies */
 	void			(*closed)(void *arg, const struct net_ip *peer);	/* may be NULL */
 	void			*arg;
 };

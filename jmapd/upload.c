@@ -1,45 +1,23 @@
-/* Uploads (RFC 8620 §6.1): the bytes pass through, packed as bodies are, into a staged body of the
- * store, which becomes a blob when all of them are there.  The client is read no faster than the
- * store takes them. */
+/* Uploads (RFC 8620 §6.1): the bytes pass through a blob writer, and the client is read no faster than
+ * the store takes them. */
 #include "common/mail/blob_id.h"
 #include "common/util/mem.h"
+#include "jmapd/blob/blob_writer.h"
 #include "jmapd/server.h"
-#include "storage/client/body.h"
 
-#define FRAME		(32u << 10)	/* what one upload holds is a few of them */
-#define UNANSWERED_MAX	2u
-#define STAGES		0x40000000u	/* numbers of uploads; appends have lower ones */
 #define TYPE_MAX	255u
 
-struct chunk {
-	struct upload		*up;
-	struct store_call	*call;		/* NULL: free */
-};
 struct upload {
 	struct jmap_exchange	*x;
-	struct body_writer	*writer;
-	struct buf		out;		/* stored bytes not sent yet */
-	struct chunk		chunks[UNANSWERED_MAX];
-	struct store_call	*put;
-	uint32_t		stage;		/* 0: nothing was staged yet */
-	bool			last;		/* all came */
+	struct blob_writer	*writer;
 };
 
 static void
 upload_ended(struct jmap_exchange *x)
 {
 	struct upload *up = x->state;
-	struct store *store = x->session->account->store;
 
-	/* The calls of a store that is gone are gone with it. */
-	for (size_t i = 0; store != NULL && i < UNANSWERED_MAX; i++)
-		store_cancel(&up->chunks[i].call);
-	if (store != NULL)
-		store_cancel(&up->put);
-	if (store != NULL && up->stage != 0)
-		store_stage_free(store, up->stage);
-	body_writer_free(&up->writer);
-	buf_fini(&up->out);
+	blob_writer_free(&up->writer);
 	mem_free(&up);
 	x->session->uploads--;
 }
@@ -72,43 +50,6 @@ fail(struct upload *up, enum status st)
 	}
 }
 
-/* ---- into the store ---- */
-
-static unsigned
-unanswered(const struct upload *up)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < UNANSWERED_MAX; i++)
-		n += up->chunks[i].call != NULL;
-	return n;
-}
-
-static void on_chunk(void *arg, enum status st, bool more, const void *msg);
-
-/* Sends while more than `keep` bytes wait. */
-static void
-send_chunks(struct upload *up, size_t keep)
-{
-	struct jmap_server *srv = up->x->srv;
-
-	for (size_t i = 0; i < UNANSWERED_MAX && up->out.len > keep; i++) {
-		struct chunk *k = &up->chunks[i];
-		size_t n = up->out.len < STORE_INLINE_MAX ? up->out.len : STORE_INLINE_MAX;
-		struct store_stage rq = { .data = span(up->out.data, n) };
-
-		if (k->call != NULL)
-			continue;
-		if (up->stage == 0)
-			up->stage = STAGES + srv->uploads++ % STAGES;
-		rq.stage = up->stage;
-		k->up = up;
-		k->call = store_do_stage(up->x->session->account->store, &rq, on_chunk, k);
-		buf_drop(&up->out, n);
-	}
-	buf_trim(&up->out);
-}
-
 static void
 answer(struct upload *up, uint64_t number)
 {
@@ -126,7 +67,7 @@ answer(struct upload *up, uint64_t number)
 	json_kv_string(&w, "accountId", x->session->account->id);
 	json_kv_string(&w, "blobId", buf_span(&text));
 	json_kv_string(&w, "type", type);
-	json_kv_uint(&w, "size", body_writer_size(up->writer));
+	json_kv_uint(&w, "size", blob_writer_size(up->writer));
 	json_end_object(&w);
 	http_reply_take(x->rq, 201, "application/json", &out);
 	buf_fini(&text);
@@ -134,74 +75,40 @@ answer(struct upload *up, uint64_t number)
 }
 
 static void
-on_put(void *arg, enum status st, bool more, const void *msg)
+on_drained(void *arg)
 {
 	struct upload *up = arg;
-	const struct store_blob_is *is = msg;
 
-	up->put = NULL;
+	http_body_resume(up->x->rq);
+}
+
+static void
+on_done(void *arg, enum status st, uint64_t id)
+{
+	struct upload *up = arg;
+
 	if (st != ST_OK)
 		fail(up, st);
 	else
-		answer(up, is->id);
+		answer(up, id);
 }
 
-/* All stored bytes are there, or go along. */
-static void
-put(struct upload *up)
-{
-	unsigned char sum[32];
-	struct store_blob_put rq = { .size = body_writer_size(up->writer), .stage = up->stage };
-
-	body_writer_sha256(up->writer, sum);
-	rq.sha256 = span(sum, sizeof(sum));
-	if (up->stage == 0)
-		rq.body = buf_span(&up->out);
-	up->put = store_do_blob_put(up->x->session->account->store, &rq, on_put, up);
-}
-
-static void
-go_on(struct upload *up)
-{
-	bool small = up->last && up->stage == 0 && up->out.len <= STORE_INLINE_MAX;
-
-	if (!small)
-		send_chunks(up, up->last ? 0 : FRAME);
-	if (!up->last && up->out.len <= FRAME)
-		http_body_resume(up->x->rq);
-	else if (up->last && unanswered(up) == 0 && (small || up->out.len == 0))
-		put(up);
-}
-
-static void
-on_chunk(void *arg, enum status st, bool more, const void *msg)
-{
-	struct chunk *k = arg;
-	struct upload *up = k->up;
-
-	k->call = NULL;
-	if (st != ST_OK)
-		fail(up, st);
-	else
-		go_on(up);
-}
+static const struct blob_writer_ops WRITER_OPS = { on_drained, on_done };
 
 static void
 on_piece(struct http_request *rq, struct span piece, bool last, void *arg)
 {
 	struct upload *up = arg;
 
-	if (body_writer_size(up->writer) + piece.len > up->x->srv->limits.max_size_upload) {
+	if (blob_writer_size(up->writer) + piece.len > up->x->srv->limits.max_size_upload) {
 		fail(up, ST_LIMIT);
 		return;
 	}
-	body_writer_feed(up->writer, piece.p, piece.len, &up->out);
-	up->last = last;
+	blob_writer_feed(up->writer, piece);
 	if (last)
-		body_writer_finish(up->writer, &up->out);
-	else if (up->out.len > FRAME)
+		blob_writer_finish(up->writer);
+	else if (blob_writer_full(up->writer))
 		http_body_pause(rq);
-	go_on(up);
 }
 
 void
@@ -229,8 +136,8 @@ jmap_upload(struct jmap_exchange *x)
 	}
 	up = mem_zalloc(sizeof(*up));
 	up->x = x;
-	up->writer = body_writer_new(SPAN_NONE, length > 0 ? (uint64_t)length : 0);
-	body_writer_set_frame(up->writer, FRAME);
+	up->writer = blob_writer_new(x->session->account, length > 0 ? (uint64_t)length : 0,
+	    &WRITER_OPS, up);
 	x->state = up;
 	x->ended = upload_ended;
 	x->session->uploads++;

@@ -5,7 +5,7 @@
 #include "storage/client/body.h"
 
 #define UNANSWERED_MAX	2u
-#define WAITING_MAX	(64u << 10)	/* stored bytes that are not sent; more: full */
+#define FRAME		(32u << 10)	/* what a writer holds is a few of them */
 
 struct blob_writer {
 	struct jmap_account	*account;
@@ -20,14 +20,16 @@ struct blob_writer {
 };
 
 struct blob_writer *
-blob_writer_new(struct jmap_account *a, const struct blob_writer_ops *ops, void *arg)
+blob_writer_new(struct jmap_account *a, uint64_t size, const struct blob_writer_ops *ops,
+    void *arg)
 {
 	struct blob_writer *w = mem_zalloc(sizeof(*w));
 
 	w->account = jmap_account_hold(a);
 	w->ops = ops;
 	w->arg = arg;
-	w->body = body_writer_new(SPAN_NONE, 0);
+	w->body = body_writer_new(SPAN_NONE, size);
+	body_writer_set_frame(w->body, FRAME);
 	return w;
 }
 
@@ -57,7 +59,7 @@ blob_writer_free(struct blob_writer **wp)
 bool
 blob_writer_full(const struct blob_writer *w)
 {
-	return w->out.len > WAITING_MAX;
+	return w->out.len > FRAME;
 }
 
 uint64_t
@@ -105,7 +107,7 @@ on_staged(void *arg, enum status st, bool more, const void *msg)
 		return;
 	}
 	send_some(w);
-	if (w->was_full && !blob_writer_full(w)) {
+	if (w->was_full && !w->finished && !blob_writer_full(w)) {
 		w->was_full = false;
 		w->ops->drained(w->arg);
 	}
@@ -117,7 +119,7 @@ send_some(struct blob_writer *w)
 	const bool small = w->finished && w->stage == 0 && w->out.len <= STORE_INLINE_MAX;
 
 	while (!small && w->unanswered < UNANSWERED_MAX &&
-	    w->out.len > (w->finished ? 0 : STORE_INLINE_MAX)) {
+	    w->out.len > (w->finished ? 0 : FRAME)) {
 		size_t n = w->out.len < STORE_INLINE_MAX ? w->out.len : STORE_INLINE_MAX;
 		struct store_stage rq = { .data = span(w->out.data, n) };
 
@@ -127,6 +129,7 @@ send_some(struct blob_writer *w)
 		w->calls[w->unanswered++] = store_do_stage(w->account->store, &rq, on_staged, w);
 		buf_drop(&w->out, n);
 	}
+	buf_trim(&w->out);
 	if (w->finished && w->unanswered == 0 && w->put == NULL)
 		put(w);
 }

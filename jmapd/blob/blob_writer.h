@@ -19,9 +19,9 @@ struct blob_writer_ops {
 	/* Once; id: the number of the upload (common/mail/blob_id.h).  ST_OVER_QUOTA: no room. */
 	void	(*done)(void *arg, enum status st, uint64_t id);
 };
-/* ops is borrowed. */
-struct blob_writer *blob_writer_new(struct jmap_account *a, const struct blob_writer_ops *ops,
-    void *arg);
+/* size: how many bytes are expected, 0: unknown; ops is borrowed. */
+struct blob_writer *blob_writer_new(struct jmap_account *a, uint64_t size,
+    const struct blob_writer_ops *ops, void *arg);
 void blob_writer_feed(struct blob_writer *w, struct span raw);
 /* Feed no more for now. */
 bool blob_writer_full(const struct blob_writer *w);

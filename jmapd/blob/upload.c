@@ -315,7 +315,7 @@ on_task(void *arg)
 		fail(u, "invalidProperties", "data", why);
 		return;
 	}
-	u->writer = blob_writer_new(u->call->account, &writer_ops, u);
+	u->writer = blob_writer_new(u->call->account, 0, &writer_ops, u);
 	work(u);
 }
 
