@@ -196,6 +196,27 @@ get_span(struct reader *r)
 	return get_raw(r, (size_t)n);
 }
 
+/* As get_span(); bad when longer than max. */
+static inline struct span
+get_span_max(struct reader *r, size_t max)
+{
+	struct span s = get_span(r);
+
+	if (s.len > max)
+		r->bad = true;
+	return r->bad ? SPAN_NONE : s;
+}
+
+/* What was read must be good: false when it is not, or nothing was before. */
+static inline bool
+reader_check(struct reader *r, bool good)
+{
+	if (!good)
+		r->bad = true;
+	return !r->bad;
+}
+
+/* 0 after an error. */
 static inline size_t
 reader_left(const struct reader *r)
 {

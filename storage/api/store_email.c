@@ -3,20 +3,6 @@
 /* More than a message can be in, and an account can have. */
 #define MAILBOXES_BYTES (STORE_MAILBOX_MAX * 8u)
 
-static bool
-ended(const struct reader *r)
-{
-	return r->bad || r->p == r->end;
-}
-
-static bool
-check(struct reader *r, bool good)
-{
-	if (!good)
-		r->bad = true;
-	return !r->bad;
-}
-
 static void
 put_flags(struct buf *b, struct flags f)
 {
@@ -44,10 +30,10 @@ put_store_member(struct buf *b, const struct store_member *m)
 bool
 get_store_member(struct reader *r, struct store_member *m)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	m->mailbox = get_varint(r);
-	return check(r, get_store_row(r, &m->row, ROW_ALL) && m->mailbox != 0);
+	return reader_check(r, get_store_row(r, &m->row, ROW_ALL) && m->mailbox != 0);
 }
 
 void
@@ -65,7 +51,7 @@ get_store_email_change(struct reader *r, struct store_email_change *c)
 {
 	uint8_t when;
 
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	c->message = get_varint(r);
 	c->thread = get_varint(r);
@@ -74,7 +60,7 @@ get_store_email_change(struct reader *r, struct store_email_change *c)
 	c->is = (when & 2) != 0;
 	c->what = get_u8(r);
 	c->members = get_span(r);
-	return check(r, c->message != 0 && when <= 3 &&
+	return reader_check(r, c->message != 0 && when <= 3 &&
 	    c->what <= (EMAIL_KEYWORDS | EMAIL_MAILBOXES));
 }
 
@@ -91,14 +77,14 @@ get_store_mailbox_change(struct reader *r, struct store_mailbox_change *c)
 {
 	uint8_t when;
 
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	c->mailbox = get_varint(r);
 	when = get_u8(r);
 	c->was = (when & 1) != 0;
 	c->is = (when & 2) != 0;
 	c->what = get_u8(r);
-	return check(r, c->mailbox != 0 && when <= 3 && c->what < 2 * MAILBOX_CHANGED_COUNTS);
+	return reader_check(r, c->mailbox != 0 && when <= 3 && c->what < 2 * MAILBOX_CHANGED_COUNTS);
 }
 
 void
@@ -133,7 +119,7 @@ mailboxes_good(struct span s)
 bool
 get_store_email_item(struct reader *r, struct store_email_item *it)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	*it = (struct store_email_item){ .message = get_varint(r) };
 	it->how = get_u8(r);
@@ -147,7 +133,7 @@ get_store_email_item(struct reader *r, struct store_email_item *it)
 		it->mailboxes_add = get_span(r);
 		it->mailboxes_remove = get_span(r);
 	}
-	return check(r, it->message != 0 &&
+	return reader_check(r, it->message != 0 &&
 	    (it->how == EMAIL_UPDATE || it->how == EMAIL_DESTROY) &&
 	    it->keywords_how <= EMAIL_REPLACE && it->mailboxes_how <= EMAIL_REPLACE &&
 	    keywords_good(it->keywords_add) && keywords_good(it->keywords_remove) &&
@@ -167,12 +153,12 @@ put_store_blob(struct buf *b, const struct store_blob *x)
 bool
 get_store_blob(struct reader *r, struct store_blob *x)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	x->id = get_varint(r);
 	x->size = get_varint(r);
 	x->sha256 = get_raw(r, 32);
 	x->created_ms = (int64_t)get_u64(r);
 	x->expires_ms = (int64_t)get_u64(r);
-	return check(r, x->id != 0);
+	return reader_check(r, x->id != 0);
 }

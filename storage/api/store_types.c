@@ -38,31 +38,6 @@ mailbox_role_parse(struct span name, enum mailbox_role *role)
 	return false;
 }
 
-/* The end of the list, or an error seen before: nothing to take. */
-static bool
-ended(const struct reader *r)
-{
-	return r->bad || r->p == r->end;
-}
-
-static bool
-check(struct reader *r, bool good)
-{
-	if (!good)
-		r->bad = true;
-	return !r->bad;
-}
-
-static struct span
-get_bounded(struct reader *r, size_t max)
-{
-	struct span s = get_span(r);
-
-	if (s.len > max)
-		r->bad = true;
-	return r->bad ? SPAN_NONE : s;
-}
-
 static void
 put_flags(struct buf *b, struct flags f)
 {
@@ -127,10 +102,10 @@ get_store_mailbox(struct reader *r, struct store_mailbox *m)
 {
 	uint8_t role, bits;
 
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	*m = (struct store_mailbox){ .id = get_varint(r) };
-	m->path = get_bounded(r, STORE_PATH_MAX);
+	m->path = get_span_max(r, STORE_PATH_MAX);
 	role = get_u8(r);
 	m->role = (enum mailbox_role)role;
 	bits = get_u8(r);
@@ -147,7 +122,7 @@ get_store_mailbox(struct reader *r, struct store_mailbox *m)
 	m->bytes = get_varint(r);
 	m->rights = get_varint32(r);
 	m->order = get_varint32(r);
-	return check(r, role <= MAILBOX_ROLE_MAX && m->path.len > 0 &&
+	return reader_check(r, role <= MAILBOX_ROLE_MAX && m->path.len > 0 &&
 	    bits <= (MAILBOX_SUBSCRIBED | MAILBOX_CHILDREN));
 }
 
@@ -174,7 +149,7 @@ put_store_row(struct buf *b, const struct store_row *row, unsigned fields)
 bool
 get_store_row(struct reader *r, struct store_row *row, unsigned fields)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	*row = (struct store_row){ .uid = get_varint32(r) };
 	if (fields & ROW_FLAGS) {
@@ -191,7 +166,7 @@ get_store_row(struct reader *r, struct store_row *row, unsigned fields)
 		row->thread = get_varint(r);
 		row->saved_s = (int64_t)get_u64(r);
 	}
-	return check(r, row->uid != 0);
+	return reader_check(r, row->uid != 0);
 }
 
 void
@@ -205,12 +180,12 @@ put_store_cache(struct buf *b, const struct store_cache *c)
 bool
 get_store_cache(struct reader *r, struct store_cache *c)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	*c = (struct store_cache){ .uid = get_varint32(r) };
-	c->list = get_bounded(r, STORE_CACHE_MAX);
-	c->structure = get_bounded(r, STORE_CACHE_MAX);
-	return check(r, c->uid != 0);
+	c->list = get_span_max(r, STORE_CACHE_MAX);
+	c->structure = get_span_max(r, STORE_CACHE_MAX);
+	return reader_check(r, c->uid != 0);
 }
 
 /* By table; see storage/state. */
@@ -241,7 +216,7 @@ get_store_columns_row(struct reader *r, struct store_columns_row *row, unsigned 
 {
 	size_t n = 0;
 
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	row->uid = get_u32(r);
 	if (fields != 0)
@@ -249,7 +224,7 @@ get_store_columns_row(struct reader *r, struct store_columns_row *row, unsigned 
 	row->known = get_u8(r) != 0;
 	for (want &= (1u << STORE_COLUMNS_MAX) - 1; want != 0 && row->known; want &= want - 1)
 		row->col[n++] = get_raw(r, get_u16(r));
-	return check(r, row->uid != 0);
+	return reader_check(r, row->uid != 0);
 }
 
 void
@@ -275,24 +250,24 @@ put_store_append_item(struct buf *b, const struct store_append_item *it)
 bool
 get_store_append_item(struct reader *r, struct store_append_item *it)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	*it = (struct store_append_item){ .flags = get_flags(r) };
 	it->received_s = (int64_t)get_u64(r);
 	it->received_zone = get_zone(r);
 	it->size = get_varint(r);
-	it->sha256 = get_bounded(r, 32);
-	it->list = get_bounded(r, STORE_CACHE_MAX);
-	it->structure = get_bounded(r, STORE_CACHE_MAX);
-	it->columns = get_bounded(r, STORE_COLUMN_BYTES_MAX);
-	it->thread_keys = get_bounded(r, STORE_THREAD_KEYS_MAX * 8);
+	it->sha256 = get_span_max(r, 32);
+	it->list = get_span_max(r, STORE_CACHE_MAX);
+	it->structure = get_span_max(r, STORE_CACHE_MAX);
+	it->columns = get_span_max(r, STORE_COLUMN_BYTES_MAX);
+	it->thread_keys = get_span_max(r, STORE_THREAD_KEYS_MAX * 8);
 	it->subject_hash = get_u64(r);
 	it->stage = get_varint32(r);
-	it->body = get_bounded(r, STORE_INLINE_MAX);
+	it->body = get_span_max(r, STORE_INLINE_MAX);
 	it->message = get_varint(r);
 	it->thread = get_varint(r);
-	it->text = get_bounded(r, STORE_TEXT_MAX + 32);
-	return check(r, it->sha256.len == 32 && it->thread_keys.len % 8 == 0 &&
+	it->text = get_span_max(r, STORE_TEXT_MAX + 32);
+	return reader_check(r, it->sha256.len == 32 && it->thread_keys.len % 8 == 0 &&
 	    it->size <= STORE_SIZE_MAX && (it->stage == 0) == (it->body.len > 0));
 }
 
@@ -310,15 +285,15 @@ get_store_text(struct reader *r, struct store_text *t)
 {
 	uint8_t bits;
 
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	*t = (struct store_text){ .version = get_u8(r) };
 	bits = get_u8(r);
 	t->cut = (bits & 1) != 0;
 	t->other = (bits & 2) != 0;
-	t->header = get_bounded(r, STORE_TEXT_MAX);
-	t->body = get_bounded(r, STORE_TEXT_MAX);
-	return check(r, bits <= 3 && t->version > 0 &&
+	t->header = get_span_max(r, STORE_TEXT_MAX);
+	t->body = get_span_max(r, STORE_TEXT_MAX);
+	return reader_check(r, bits <= 3 && t->version > 0 &&
 	    t->header.len + t->body.len <= STORE_TEXT_MAX);
 }
 
@@ -334,11 +309,11 @@ get_store_needle(struct reader *r, struct store_needle *n)
 {
 	uint8_t body_only;
 
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	body_only = get_u8(r);
-	*n = (struct store_needle){ body_only != 0, get_bounded(r, STORE_NEEDLE_MAX) };
-	return check(r, body_only <= 1 && n->text.len > 0);
+	*n = (struct store_needle){ body_only != 0, get_span_max(r, STORE_NEEDLE_MAX) };
+	return reader_check(r, body_only <= 1 && n->text.len > 0);
 }
 
 void
@@ -353,13 +328,13 @@ put_store_acl(struct buf *b, const struct store_acl *a)
 bool
 get_store_acl(struct reader *r, struct store_acl *a)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	*a = (struct store_acl){ .kind = get_u8(r) };
 	a->id = get_varint(r);
 	a->rights = get_varint32(r);
 	a->minus = get_varint32(r);
-	return check(r, a->kind >= ACL_USER && a->kind <= ACL_ANYONE &&
+	return reader_check(r, a->kind >= ACL_USER && a->kind <= ACL_ANYONE &&
 	    (a->id == 0) == (a->kind == ACL_ANYONE) && (a->rights & ~(uint32_t)RIGHT_ALL) == 0 &&
 	    (a->minus & ~(uint32_t)RIGHT_ALL) == 0 && (a->rights | a->minus) != 0);
 }
@@ -376,13 +351,13 @@ put_store_body_piece(struct buf *b, const struct store_body_piece *p)
 bool
 get_store_body_piece(struct reader *r, struct store_body_piece *p)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	*p = (struct store_body_piece){ .uid = get_varint32(r) };
 	p->stored_size = get_varint(r);
 	p->offset = get_varint(r);
 	p->data = get_span(r);
-	return check(r, p->uid != 0 && p->stored_size <= STORE_BODY_MAX &&
+	return reader_check(r, p->uid != 0 && p->stored_size <= STORE_BODY_MAX &&
 	    p->offset <= p->stored_size && p->data.len <= p->stored_size - p->offset);
 }
 
@@ -395,10 +370,10 @@ put_store_keyword(struct buf *b, struct span name)
 bool
 get_store_keyword(struct reader *r, struct span *name)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
-	*name = get_bounded(r, KEYWORD_LEN_MAX);
-	return check(r, name->len > 0);
+	*name = get_span_max(r, KEYWORD_LEN_MAX);
+	return reader_check(r, name->len > 0);
 }
 
 void
@@ -411,11 +386,11 @@ put_store_uids(struct buf *b, const struct store_uids *u)
 bool
 get_store_uids(struct reader *r, struct store_uids *u)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	*u = (struct store_uids){ .mailbox = get_u64(r) };
 	u->uids = get_span(r);
-	return check(r, u->mailbox != 0);
+	return reader_check(r, u->mailbox != 0);
 }
 
 void
@@ -428,7 +403,7 @@ put_store_sum(struct buf *b, const struct store_sum *s)
 bool
 get_store_sum(struct reader *r, struct store_sum *s)
 {
-	if (r->bad || r->p == r->end)
+	if (reader_left(r) == 0)
 		return false;
 	s->uid = get_u32(r);
 	s->sha256 = get_raw(r, 32);
@@ -447,13 +422,13 @@ get_store_uidl(struct reader *r, struct store_uidl *u)
 {
 	bool good = true;
 
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	*u = (struct store_uidl){ .uid = get_varint32(r) };
-	u->text = get_bounded(r, STORE_UIDL_MAX);
+	u->text = get_span_max(r, STORE_UIDL_MAX);
 	for (size_t i = 0; i < u->text.len; i++)
 		good = good && u->text.p[i] > 0x20 && u->text.p[i] < 0x7f;
-	return check(r, good && u->uid != 0);
+	return reader_check(r, good && u->uid != 0);
 }
 
 void
@@ -470,7 +445,7 @@ put_store_copy_entry(struct buf *b, const struct store_copy_entry *c)
 bool
 get_store_copy_entry(struct reader *r, struct store_copy_entry *c)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	*c = (struct store_copy_entry){ .number = get_varint32(r) };
 	c->made_ms = (int64_t)get_u64(r);
@@ -478,7 +453,7 @@ get_store_copy_entry(struct reader *r, struct store_copy_entry *c)
 	c->incarnation = get_varint(r);
 	c->bytes = get_varint(r);
 	c->pins = get_varint32(r);
-	return check(r, c->number != 0);
+	return reader_check(r, c->number != 0);
 }
 
 void
@@ -492,12 +467,12 @@ put_store_dir_record(struct buf *b, const struct store_dir_record *rec)
 bool
 get_store_dir_record(struct reader *r, struct store_dir_record *rec)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
-	*rec = (struct store_dir_record){ .key = get_bounded(r, STORE_DIR_KEY_MAX) };
+	*rec = (struct store_dir_record){ .key = get_span_max(r, STORE_DIR_KEY_MAX) };
 	rec->version = get_varint(r);
-	rec->value = get_bounded(r, STORE_DIR_VALUE_MAX);
-	return check(r, rec->key.len > 0);
+	rec->value = get_span_max(r, STORE_DIR_VALUE_MAX);
+	return reader_check(r, rec->key.len > 0);
 }
 
 void
@@ -513,14 +488,14 @@ put_store_dir_step(struct buf *b, const struct store_dir_step *s)
 bool
 get_store_dir_step(struct reader *r, struct store_dir_step *s)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	*s = (struct store_dir_step){ .check = get_u8(r) };
 	s->version = get_varint(r);
 	s->change = get_u8(r);
-	s->key = get_bounded(r, STORE_DIR_KEY_MAX);
-	s->value = get_bounded(r, STORE_DIR_VALUE_MAX);
-	return check(r, s->key.len > 0 && s->check <= DIR_VERSION && s->change <= 2);
+	s->key = get_span_max(r, STORE_DIR_KEY_MAX);
+	s->value = get_span_max(r, STORE_DIR_VALUE_MAX);
+	return reader_check(r, s->key.len > 0 && s->check <= DIR_VERSION && s->change <= 2);
 }
 
 void
@@ -537,14 +512,14 @@ get_store_metadata(struct reader *r, struct store_metadata *m)
 {
 	uint8_t given;
 
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
-	*m = (struct store_metadata){ .name = get_bounded(r, STORE_METADATA_NAME_MAX) };
+	*m = (struct store_metadata){ .name = get_span_max(r, STORE_METADATA_NAME_MAX) };
 	given = get_u8(r);
 	m->given = given == 1;
 	m->size = get_u32(r);
-	m->value = get_bounded(r, STORE_METADATA_VALUE_MAX);
-	return check(r, m->name.len > 0 && given <= 1);
+	m->value = get_span_max(r, STORE_METADATA_VALUE_MAX);
+	return reader_check(r, m->name.len > 0 && given <= 1);
 }
 
 void
@@ -562,16 +537,16 @@ get_store_annotation(struct reader *r, struct store_annotation *a)
 {
 	uint8_t how;
 
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	*a = (struct store_annotation){ .uid = get_varint32(r) };
 	how = get_u8(r);
 	a->shared = (how & 1) != 0;
 	a->given = (how & 2) != 0;
-	a->entry = get_bounded(r, STORE_ANNOTATION_NAME_MAX);
+	a->entry = get_span_max(r, STORE_ANNOTATION_NAME_MAX);
 	a->size = get_varint32(r);
-	a->value = get_bounded(r, STORE_ANNOTATION_VALUE_MAX);
-	return check(r, a->entry.len > 0 && how <= 3);
+	a->value = get_span_max(r, STORE_ANNOTATION_VALUE_MAX);
+	return reader_check(r, a->entry.len > 0 && how <= 3);
 }
 
 void
@@ -585,12 +560,12 @@ put_store_annotated(struct buf *b, const struct store_annotated *a)
 bool
 get_store_annotated(struct reader *r, struct store_annotated *a)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	*a = (struct store_annotated){ .uid = get_varint32(r) };
 	a->modseq = get_varint(r);
-	a->entry = get_bounded(r, STORE_ANNOTATION_NAME_MAX);
-	return check(r, a->uid > 0 && a->entry.len > 0);
+	a->entry = get_span_max(r, STORE_ANNOTATION_NAME_MAX);
+	return reader_check(r, a->uid > 0 && a->entry.len > 0);
 }
 
 void
@@ -607,7 +582,7 @@ put_store_fsck_found(struct buf *b, const struct store_fsck_found *x)
 bool
 get_store_fsck_found(struct reader *r, struct store_fsck_found *x)
 {
-	if (r->bad || r->p == r->end)
+	if (reader_left(r) == 0)
 		return false;
 	x->account = get_varint(r);
 	x->cure = get_u8(r);
@@ -628,7 +603,7 @@ put_store_fsck_root(struct buf *b, const struct store_fsck_root *x)
 bool
 get_store_fsck_root(struct reader *r, struct store_fsck_root *x)
 {
-	if (r->bad || r->p == r->end)
+	if (reader_left(r) == 0)
 		return false;
 	x->account = get_varint(r);
 	x->hash = get_span(r);
@@ -664,7 +639,7 @@ put_store_restore_line(struct buf *b, const struct store_restore_line *l)
 bool
 get_store_restore_line(struct reader *r, struct store_restore_line *l)
 {
-	if (r->bad || r->p == r->end)
+	if (reader_left(r) == 0)
 		return false;
 	l->does = get_u8(r);
 	l->messages = get_varint32(r);

@@ -53,7 +53,7 @@ outcome_put(struct buf *out, const struct outcome *o)
 bool
 outcome_get(struct reader *r, struct outcome *o)
 {
-	if (r->bad || r->p == r->end)
+	if (reader_left(r) == 0)
 		return false;
 	o->lsn = get_varint(r);
 	o->status = (enum status)get_u8(r);

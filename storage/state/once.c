@@ -14,7 +14,7 @@ struct entry {
 static bool
 get_entry(struct reader *r, struct entry *e)
 {
-	if (r->bad || r->p == r->end)
+	if (reader_left(r) == 0)
 		return false;
 	e->seq = get_varint(r);
 	e->part = get_varint32(r);

@@ -323,7 +323,7 @@ put_op_repair_row(struct buf *b, const struct op_repair_row *r)
 bool
 get_op_repair_row(struct reader *r, struct op_repair_row *row)
 {
-	if (r->bad || r->p == r->end)
+	if (reader_left(r) == 0)
 		return false;
 	*row = (struct op_repair_row){ .how = get_u8(r) };
 	row->table = get_span(r);
@@ -350,7 +350,7 @@ put_op_default_mailbox(struct buf *b, const struct op_default_mailbox *m)
 bool
 get_op_default_mailbox(struct reader *r, struct op_default_mailbox *m)
 {
-	if (r->bad || r->p == r->end)
+	if (reader_left(r) == 0)
 		return false;
 	m->path = get_span(r);
 	m->role = get_u8(r);
@@ -383,7 +383,7 @@ put_op_append_item(struct buf *b, const struct op_append_item *it)
 bool
 get_op_append_item(struct reader *r, struct op_append_item *it)
 {
-	if (r->bad || r->p == r->end)
+	if (reader_left(r) == 0)
 		return false;
 	it->flags.w[0] = get_varint(r);
 	it->flags.w[1] = get_varint(r);
@@ -423,7 +423,7 @@ put_op_move(struct buf *b, const struct op_move *m)
 bool
 get_op_move(struct reader *r, struct op_move *m)
 {
-	if (r->bad || r->p == r->end)
+	if (reader_left(r) == 0)
 		return false;
 	m->extent = get_u64(r);
 	m->index = get_varint32(r);
@@ -450,7 +450,7 @@ put_op_restore_step(struct buf *b, const struct op_restore_step *s)
 bool
 get_op_restore_step(struct reader *r, struct op_restore_step *s)
 {
-	if (r->bad || r->p == r->end)
+	if (reader_left(r) == 0)
 		return false;
 	s->kind = get_u8(r);
 	s->mailbox = get_varint(r);
