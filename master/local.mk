@@ -4,7 +4,8 @@ master_libmaster_a_SOURCES = \
 	master/logsink.c master/logsink.h \
 	master/master.c master/master.h \
 	master/monitor.c master/monitor.h \
-	master/notify.c master/notify.h
+	master/notify.c master/notify.h \
+	master/sealed.c master/sealed.h
 
 sbin_PROGRAMS += master/mansiod
 master_mansiod_SOURCES = master/main.c
