@@ -96,7 +96,8 @@ static const struct ipc_field watch[] = {
 	IPC_BOOL(store_watch, on), IPC_END };
 static const struct ipc_field dirty[] = {
 	IPC_U64(store_dirty, modseq), IPC_U64(store_dirty, email),
-	IPC_U64(store_dirty, mailbox), IPC_U64(store_dirty, thread), IPC_END };
+	IPC_U64(store_dirty, mailbox), IPC_U64(store_dirty, thread),
+	IPC_U64(store_dirty, script), IPC_END };
 static const struct ipc_field stage[] = {
 	IPC_U32(store_stage, stage), IPC_U64(store_stage, total),
 	IPC_STR(store_stage, data, 1, STORE_CHUNK_MAX), IPC_END };
@@ -302,7 +303,8 @@ static const struct ipc_field restored[] = {
 static const struct ipc_field states_are[] = {
 	IPC_U64(store_states_are, modseq), IPC_U64(store_states_are, email),
 	IPC_U64(store_states_are, mailbox), IPC_U64(store_states_are, thread),
-	IPC_U64(store_states_are, incarnation), IPC_U64(store_states_are, horizon), IPC_END };
+	IPC_U64(store_states_are, incarnation), IPC_U64(store_states_are, horizon),
+	IPC_U64(store_states_are, script), IPC_END };
 static const struct ipc_field emails[] = {
 	IPC_U64(store_emails, mailbox), IPC_U32(store_emails, uid), IPC_END };
 static const struct ipc_field emails_are[] = {
@@ -366,6 +368,44 @@ static const struct ipc_field blobs[] = {
 	IPC_STR(store_blobs, ids, 0, 65536), IPC_END };
 static const struct ipc_field blobs_are[] = {
 	IPC_STR(store_blobs_are, blobs, 0, PART), IPC_END };
+
+static const struct ipc_field scripts_are[] = {
+	IPC_STR(store_scripts_are, scripts, 0, PART), IPC_U64(store_scripts_are, state),
+	IPC_U64(store_scripts_are, bytes), IPC_U64(store_scripts_are, bytes_limit),
+	IPC_U64(store_scripts_are, count_limit), IPC_U64(store_scripts_are, size_limit), IPC_END };
+static const struct ipc_field script_get[] = {
+	IPC_STR(store_script_get, name, 0, STORE_SCRIPT_NAME_MAX),
+	IPC_STR(store_script_get, known, 0, 32), IPC_END };
+static const struct ipc_field script_is[] = {
+	IPC_STR(store_script_is, script, 1, 1024), IPC_BOOL(store_script_is, same),
+	IPC_STR(store_script_is, text, 0, STORE_SCRIPT_MAX), IPC_END };
+static const struct ipc_field script_set[] = {
+	SEQ(store_script_set), IPC_U8(store_script_set, how, SCRIPT_PUT, SCRIPT_ACTIVATE),
+	IPC_STR(store_script_set, name, 0, STORE_SCRIPT_NAME_MAX),
+	IPC_STR(store_script_set, to, 0, STORE_SCRIPT_NAME_MAX),
+	IPC_STR(store_script_set, text, 0, STORE_SCRIPT_MAX),
+	IPC_BOOL(store_script_set, activate), IPC_U64(store_script_set, if_state), IPC_END };
+static const struct ipc_field script_set_is[] = {
+	IPC_U64(store_script_set_is, id), IPC_BOOL(store_script_set_is, made),
+	IPC_U64(store_script_set_is, old_state), IPC_U64(store_script_set_is, state), IPC_END };
+static const struct ipc_field script_room[] = {
+	IPC_STR(store_script_room, name, 1, STORE_SCRIPT_NAME_MAX),
+	IPC_U64(store_script_room, size), IPC_END };
+static const struct ipc_field sieve_keys[] = {
+	IPC_STR(store_sieve_keys, keys, 1, STORE_SIEVE_KEYS_ASKED * (STORE_SIEVE_KEY + 1)),
+	IPC_END };
+static const struct ipc_field sieve_keys_are[] = {
+	IPC_STR(store_sieve_keys_are, known, 0, STORE_SIEVE_KEYS_ASKED), IPC_END };
+static const struct ipc_field deliver[] = {
+	SEQ(store_deliver), IPC_STR(store_deliver, keywords, 0, 32768),
+	IPC_STR(store_deliver, bodies, 0, STORE_DELIVER_BYTES),
+	IPC_STR(store_deliver, places, 0, STORE_DELIVER_PLACES * (STORE_PATH_MAX + 64)),
+	IPC_STR(store_deliver, keys, 0, STORE_SIEVE_KEYS_ASKED * (STORE_SIEVE_KEY + 8)),
+	IPC_STR(store_deliver, queue, 0, STORE_QUEUE_NEW_BYTES), IPC_END };
+static const struct ipc_field delivered[] = {
+	IPC_U64(store_delivered, modseq),
+	IPC_STR(store_delivered, places, 0, (STORE_DELIVER_PLACES + STORE_DELIVER_BODIES) * 48),
+	IPC_STR(store_delivered, queued, 0, STORE_DELIVER_QUEUE * 8), IPC_END };
 
 #define WORKER	(STORE_ROLE_ACCESS | STORE_ROLE_DELIVER)
 #define ACCESS	STORE_ROLE_ACCESS
@@ -457,7 +497,7 @@ static const struct ipc_message messages[] = {
 	{ STORE_UIDLS, "uidls", ACCESS, 0, 16, OF(store_uidls, uidls) },
 	{ STORE_UIDLS_ARE, "uidls-are", REPLY, PART + 64, OF(store_uidls_are, uidls_are) },
 	{ STORE_UIDL_PUT, "uidl-put", ACCESS, 0, PART + 64, OF(store_uidl_put, uidl_put) },
-	{ STORE_METADATA_GET, "metadata-get", ACCESS, 0, 65536 + 64,
+	{ STORE_METADATA_GET, "metadata-get", WORKER, 0, 65536 + 64,
 	    OF(store_metadata_get, metadata_get) },
 	{ STORE_METADATA_IS, "metadata-is", REPLY, PART + 64, OF(store_metadata_is, metadata_is) },
 	{ STORE_METADATA_SET, "metadata-set", ACCESS, 0, PART + 64,
@@ -535,6 +575,22 @@ static const struct ipc_message messages[] = {
 	{ STORE_PUSH_IS, "push-is", REPLY, 32, OF(store_push_is, push_is) },
 	{ STORE_BLOBS, "blobs", ACCESS, 0, 65536 + 64, OF(store_blobs, blobs) },
 	{ STORE_BLOBS_ARE, "blobs-are", REPLY, PART + 64, OF(store_blobs_are, blobs_are) },
+	{ STORE_SCRIPTS, "scripts", ACCESS, 0, 0, NOTHING },
+	{ STORE_SCRIPTS_ARE, "scripts-are", REPLY, PART + 64, OF(store_scripts_are, scripts_are) },
+	{ STORE_SCRIPT, "script", WORKER, 0, STORE_SCRIPT_NAME_MAX + 64,
+	    OF(store_script_get, script_get) },
+	{ STORE_SCRIPT_IS, "script-is", REPLY, STORE_SCRIPT_MAX + 2048,
+	    OF(store_script_is, script_is) },
+	{ STORE_SCRIPT_SET, "script-set", ACCESS, 0, STORE_SCRIPT_MAX + 2048,
+	    OF(store_script_set, script_set) },
+	{ STORE_SCRIPT_SET_IS, "script-set-is", REPLY, 64, OF(store_script_set_is, script_set_is) },
+	{ STORE_SCRIPT_ROOM, "script-room", ACCESS, 0, STORE_SCRIPT_NAME_MAX + 64,
+	    OF(store_script_room, script_room) },
+	{ STORE_SIEVE_KEYS, "sieve-keys", WORKER, 0, 4096, OF(store_sieve_keys, sieve_keys) },
+	{ STORE_SIEVE_KEYS_ARE, "sieve-keys-are", REPLY, 128,
+	    OF(store_sieve_keys_are, sieve_keys_are) },
+	{ STORE_DELIVER, "deliver", WORKER, 0, IPC_SIZE_MAX, OF(store_deliver, deliver) },
+	{ STORE_DELIVERED, "delivered", REPLY, 8192, OF(store_delivered, delivered) },
 	{ 0 }
 };
 

@@ -30,10 +30,11 @@
 #include "common/ipc/message.h"
 #include "storage/api/store_email.h"
 #include "storage/api/store_push.h"
+#include "storage/api/store_sieve.h"
 #include "storage/api/store_types.h"
 
 #define STORE_PROTO_MAJOR 1	/* differs: the peers part */
-#define STORE_PROTO_MINOR 1	/* +1 for a new message, or a field added last */
+#define STORE_PROTO_MINOR 2	/* +1 for a new message, or a field added last */
 
 /* Roles of a socket, as bits. */
 enum {
@@ -91,7 +92,11 @@ enum store_no {
 	STORE_MAILBOX_SET = 380, STORE_MAILBOX_SET_IS = 381,
 	STORE_BLOB_PUT = 382, STORE_BLOB_IS = 383, STORE_BLOB_READ = 384,
 	STORE_BLOBS = 385, STORE_BLOBS_ARE = 386,
-	STORE_PUSHES = 400, STORE_PUSHES_ARE = 401, STORE_PUSH_SET = 402, STORE_PUSH_IS = 403
+	STORE_PUSHES = 400, STORE_PUSHES_ARE = 401, STORE_PUSH_SET = 402, STORE_PUSH_IS = 403,
+	STORE_SCRIPTS = 410, STORE_SCRIPTS_ARE = 411, STORE_SCRIPT = 412, STORE_SCRIPT_IS = 413,
+	STORE_SCRIPT_SET = 414, STORE_SCRIPT_SET_IS = 415, STORE_SCRIPT_ROOM = 416,
+	STORE_SIEVE_KEYS = 418, STORE_SIEVE_KEYS_ARE = 419,
+	STORE_DELIVER = 420, STORE_DELIVERED = 421
 };
 
 /* fsck -> fsck-is..., in parts: see storage/state/fsck.h.  account 0: the whole shard.  rebuild: the
@@ -240,6 +245,7 @@ struct store_watch { bool on; };
 struct store_dirty {
 	uint64_t	modseq;
 	uint64_t	email, mailbox, thread;	/* as in store_states_are */
+	uint64_t	script;
 };
 
 /* stage: appends bytes to the staged body `stage` (worker's number, not 0, per channel);
@@ -553,6 +559,7 @@ struct store_states_are {
 	uint64_t	email, mailbox, thread;
 	uint64_t	incarnation;
 	uint64_t	horizon;	/* changes since earlier modseqs are not known any more */
+	uint64_t	script;		/* the state of SieveScript (RFC 9661) */
 };
 
 /* emails -> emails_are in parts: every membership of the account, by mailbox and uid, from
@@ -690,6 +697,72 @@ struct store_push_set {
 	struct span	push;		/* put_store_push(); empty: destroy */
 };
 struct store_push_is { uint64_t id; int64_t expires_s; };
+
+/* ---- Sieve: the channel's own account alone; see store_sieve.h, store_queue.h ----
+ *
+ * scripts -> scripts_are: all of them, by name.  (role access) */
+struct store_scripts_are {
+	struct span	scripts;	/* store_script... */
+	uint64_t	state;		/* as in states_are */
+	uint64_t	bytes, bytes_limit;	/* of all texts; limits 0: none */
+	uint64_t	count_limit, size_limit;
+};
+/* script -> script_is: one with its text; name empty: the active one.  ST_NOT_FOUND.  Whoever knows
+ * it already is not told its text again: same.  (roles access and deliver) */
+struct store_script_get {
+	struct span	name;
+	struct span	known;		/* SHA-256 of the text that is known, or empty */
+};
+struct store_script_is {
+	struct span	script;		/* one store_script */
+	bool		same;		/* `known` is what it is; no text */
+	struct span	text;
+};
+/* script_set -> script_set_is: put makes it or takes the place of its text, delete, rename to `to`,
+ * activate (name empty: none is active from now on).  (role access)
+ * ST_NOT_FOUND; ST_EXISTS: `to` is taken; ST_DENIED: the active one cannot be deleted; ST_SYNTAX: no
+ * name; ST_LIMIT: too many scripts; ST_OVER_QUOTA: too many bytes, of this one or of all;
+ * ST_CONFLICT: if_state is not the state. */
+enum { SCRIPT_PUT = 1, SCRIPT_DELETE = 2, SCRIPT_RENAME = 3, SCRIPT_ACTIVATE = 4 };
+struct store_script_set {
+	uint64_t	seq, acked;
+	uint8_t		how;
+	struct span	name, to;
+	struct span	text;		/* of put */
+	bool		activate;	/* put: it is the active one from now on */
+	uint64_t	if_state;	/* 0: whatever it is */
+};
+struct store_script_set_is {
+	uint64_t	id;
+	bool		made;		/* put: there was none of this name */
+	uint64_t	old_state, state;
+};
+/* script_room -> status: would a put be taken?  ST_LIMIT, ST_OVER_QUOTA as above.  (role access) */
+struct store_script_room { struct span name; uint64_t size; };
+
+/* sieve_keys -> sieve_keys_are: a byte for each, in order: 1: it is known.  (access, deliver) */
+struct store_sieve_keys { struct span keys; };		/* store_sieve_key... */
+struct store_sieve_keys_are { struct span known; };
+
+/* deliver -> delivered: all that becomes of a message for one recipient, or nothing of it.
+ * Bodies are as of an append; their flags count for nothing (places have their own), and each of them
+ * is in a place or in the queue.  Without places and queue it is discarded, and acknowledged.
+ * ST_CONFLICT: one of `keys` is not as it says any more: run the script again.  ST_OVER_QUOTA.
+ * Where the queue of the account is full, a redirect's message goes into INBOX and an entry of
+ * another kind is left out: its id is 0.  (access, deliver) */
+struct store_deliver {
+	uint64_t	seq, acked;
+	struct span	keywords;	/* store_keyword... */
+	struct span	bodies;		/* store_append_item..., at most STORE_DELIVER_BODIES */
+	struct span	places;		/* store_deliver_place..., at most STORE_DELIVER_PLACES */
+	struct span	keys;		/* store_deliver_key..., at most STORE_SIEVE_KEYS_ASKED */
+	struct span	queue;		/* store_queue_new..., at most STORE_DELIVER_QUEUE */
+};
+struct store_delivered {
+	uint64_t	modseq;
+	struct span	places;		/* store_delivered_place..., in order; then the redirects' INBOX */
+	struct span	queued;		/* u64 big-endian id of each entry, in order; 0: left out */
+};
 
 extern const struct ipc_protocol store_protocol;
 

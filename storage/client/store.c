@@ -905,6 +905,17 @@ CHANGE(blob_put, store_blob_put, STORE_BLOB_PUT, STORE_BLOB_IS)
 READ(blob_read, store_blob_read, STORE_BLOB_READ, STORE_BODY_IS)
 READ(blobs, store_blobs, STORE_BLOBS, STORE_BLOBS_ARE)
 CHANGE(push_set, store_push_set, STORE_PUSH_SET, STORE_PUSH_IS)
+READ(script, store_script_get, STORE_SCRIPT, STORE_SCRIPT_IS)
+CHANGE(script_set, store_script_set, STORE_SCRIPT_SET, STORE_SCRIPT_SET_IS)
+READ(script_room, store_script_room, STORE_SCRIPT_ROOM, 0)
+READ(sieve_keys, store_sieve_keys, STORE_SIEVE_KEYS, STORE_SIEVE_KEYS_ARE)
+CHANGE(deliver, store_deliver, STORE_DELIVER, STORE_DELIVERED)
+
+struct store_call *
+store_do_scripts(struct store *s, store_done_fn fn, void *arg)
+{
+	return begin(call(s, STORE_SCRIPTS, STORE_SCRIPTS_ARE, false, NULL, fn, arg));
+}
 
 struct store_call *
 store_do_states(struct store *s, store_done_fn fn, void *arg)

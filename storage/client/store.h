@@ -120,6 +120,13 @@ struct store_call *store_do_blob_read(struct store *s, const struct store_blob_r
 struct store_call *store_do_blobs(struct store *s, const struct store_blobs *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_pushes(struct store *s, store_done_fn fn, void *arg);
 struct store_call *store_do_push_set(struct store *s, const struct store_push_set *rq, store_done_fn fn, void *arg);
+/* Sieve: see the end of store_proto.h, and store_sieve.h. */
+struct store_call *store_do_scripts(struct store *s, store_done_fn fn, void *arg);
+struct store_call *store_do_script(struct store *s, const struct store_script_get *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_script_set(struct store *s, const struct store_script_set *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_script_room(struct store *s, const struct store_script_room *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_sieve_keys(struct store *s, const struct store_sieve_keys *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_deliver(struct store *s, const struct store_deliver *rq, store_done_fn fn, void *arg);
 /* A staged body that is not wanted any more, or was adopted by an append: its number may
  * be used again then.  A body whose chunks were taken by a stored that ended since
  * cannot be completed: its next chunk, and the append, fail with ST_UNAVAILABLE. */

@@ -50,7 +50,8 @@ enum op_kind {
 	OP_RETENTION = 160,
 	OP_EMAIL_SET = 190, OP_APPEND_INTO = 191, OP_MAILBOX_SET = 192,
 	OP_BLOB_PUT = 193, OP_BLOB_PURGE = 194,
-	OP_PUSH = 200
+	OP_PUSH = 200,
+	OP_SCRIPT_SET = 210, OP_DELIVER = 211, OP_SIEVE_KEYS_PURGE = 212, OP_QUEUE = 213
 };
 
 struct op_head {
@@ -260,6 +261,34 @@ struct op_blob_put {
 /* Uploads whose time is over go; at most `rows`. */
 struct op_blob_purge { uint32_t rows; };
 
+/* See store_script_set.  The three limits: scripts of the account, bytes of one, of all; 0: no other
+ * than the store's own. */
+struct op_script_set {
+	uint8_t		how;
+	struct span	name, to, text;
+	struct span	sha256;		/* of the text */
+	bool		activate;
+	uint64_t	if_state;
+	uint64_t	count_max, size_max, bytes_max;
+};
+/* See store_deliver.  bodies: op_append_item...; the others as they came.  keys_max: kept of the
+ * account, the oldest go; queue_max, queue_bytes: entries that it may have, and octets in them. */
+struct op_deliver {
+	struct span	keywords, bodies, places, keys, queue;
+	uint64_t	keys_max, queue_max, queue_bytes;
+};
+/* Keys whose time is over go; at most `rows`. */
+struct op_sieve_keys_purge { uint32_t rows; };
+/* See enum queue_how and queue.h. */
+struct op_queue {
+	uint8_t		how;
+	uint64_t	id;
+	uint32_t	attempt;	/* not of take */
+	int64_t		next_ms;	/* of later */
+	struct span	rcpts;		/* of later: store_queue_rcpt... who are left; empty: as it was */
+	struct span	answer;		/* of later, and for the log of the others */
+};
+
 struct op {
 	enum op_kind	kind;
 	struct op_head	head;
@@ -300,6 +329,10 @@ struct op {
 		struct op_push			push;
 		struct op_blob_put		blob_put;
 		struct op_blob_purge		blob_purge;
+		struct op_script_set		script_set;
+		struct op_deliver		deliver;
+		struct op_sieve_keys_purge	sieve_keys_purge;
+		struct op_queue			queue;
 	} u;
 };
 

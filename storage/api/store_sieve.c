@@ -1,0 +1,153 @@
+#include "storage/api/store_sieve.h"
+
+#include "common/mail/unicode.h"
+
+static bool
+ended(const struct reader *r)
+{
+	return r->bad || r->p == r->end;
+}
+
+static bool
+check(struct reader *r, bool good)
+{
+	if (!good)
+		r->bad = true;
+	return !r->bad;
+}
+
+bool
+script_name_valid(struct span name)
+{
+	return name.len > 0 && name.len <= STORE_SCRIPT_NAME_MAX && unicode_is_clean(name, true);
+}
+
+void
+put_store_script(struct buf *b, const struct store_script *s)
+{
+	put_varint(b, s->id);
+	put_span(b, s->name);
+	put_u8(b, s->active);
+	put_varint(b, s->size);
+	put_varint(b, s->modseq);
+	put_u64(b, (uint64_t)s->changed_ms);
+	put_span(b, s->sha256);
+}
+
+bool
+get_store_script(struct reader *r, struct store_script *s)
+{
+	if (ended(r))
+		return false;
+	s->id = get_varint(r);
+	s->name = get_span(r);
+	s->active = get_u8(r) == 1;
+	s->size = get_varint32(r);
+	s->modseq = get_varint(r);
+	s->changed_ms = (int64_t)get_u64(r);
+	s->sha256 = get_span(r);
+	return check(r, s->size <= STORE_SCRIPT_MAX && s->sha256.len == 32 &&
+	    script_name_valid(s->name));
+}
+
+static bool
+kind_good(uint8_t kind)
+{
+	return kind == SIEVE_KEY_DUPLICATE || kind == SIEVE_KEY_VACATION;
+}
+
+void
+put_store_sieve_key(struct buf *b, const struct store_sieve_key *k)
+{
+	put_u8(b, k->kind);
+	buf_add_span(b, k->key);
+}
+
+bool
+get_store_sieve_key(struct reader *r, struct store_sieve_key *k)
+{
+	if (ended(r))
+		return false;
+	k->kind = get_u8(r);
+	k->key = get_raw(r, STORE_SIEVE_KEY);
+	return check(r, kind_good(k->kind));
+}
+
+void
+put_store_deliver_key(struct buf *b, const struct store_deliver_key *k)
+{
+	put_u8(b, k->kind);
+	buf_add_span(b, k->key);
+	put_u8(b, k->known);
+	put_varint(b, k->remember_s);
+}
+
+bool
+get_store_deliver_key(struct reader *r, struct store_deliver_key *k)
+{
+	if (ended(r))
+		return false;
+	k->kind = get_u8(r);
+	k->key = get_raw(r, STORE_SIEVE_KEY);
+	k->known = get_u8(r) == 1;
+	k->remember_s = get_varint(r);
+	return check(r, kind_good(k->kind) && k->remember_s <= STORE_SIEVE_REMEMBER_MAX);
+}
+
+void
+put_store_deliver_place(struct buf *b, const struct store_deliver_place *p)
+{
+	put_u8(b, p->body);
+	put_varint(b, p->mailbox);
+	put_u8(b, p->role);
+	put_span(b, p->path);
+	put_u8(b, (uint8_t)((p->create ? 1 : 0) | (p->subscribe ? 2 : 0)));
+	put_varint(b, p->flags.w[0]);
+	put_varint(b, p->flags.w[1]);
+}
+
+bool
+get_store_deliver_place(struct reader *r, struct store_deliver_place *p)
+{
+	uint8_t bits;
+
+	if (ended(r))
+		return false;
+	p->body = get_u8(r);
+	p->mailbox = get_varint(r);
+	p->role = get_u8(r);
+	p->path = get_span(r);
+	bits = get_u8(r);
+	p->create = (bits & 1) != 0;
+	p->subscribe = (bits & 2) != 0;
+	p->flags.w[0] = get_varint(r);
+	p->flags.w[1] = get_varint(r);
+	return check(r, p->body < STORE_DELIVER_BODIES && p->role <= MAILBOX_ROLE_MAX &&
+	    p->path.len <= STORE_PATH_MAX &&
+	    (flags_get_system(p->flags) & ~(unsigned)FLAG_SYSTEM_ALL) == 0);
+}
+
+void
+put_store_delivered_place(struct buf *b, const struct store_delivered_place *p)
+{
+	put_u8(b, p->how);
+	put_varint(b, p->mailbox);
+	put_u32(b, p->uidvalidity);
+	put_u32(b, p->uid);
+	put_varint(b, p->message);
+	put_varint(b, p->thread);
+}
+
+bool
+get_store_delivered_place(struct reader *r, struct store_delivered_place *p)
+{
+	if (ended(r))
+		return false;
+	p->how = get_u8(r);
+	p->mailbox = get_varint(r);
+	p->uidvalidity = get_u32(r);
+	p->uid = get_u32(r);
+	p->message = get_varint(r);
+	p->thread = get_varint(r);
+	return check(r, p->how <= PLACED_INBOX && p->mailbox != 0 && p->uid != 0);
+}
