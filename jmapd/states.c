@@ -18,9 +18,9 @@ struct jmap_states {
 void
 jmap_known_put(const struct jmap_known *k, struct buf *out)
 {
-	buf_addf(out, "%llx.%llx.%llx.%llx", (unsigned long long)k->email,
+	buf_addf(out, "%llx.%llx.%llx.%llx.%llx", (unsigned long long)k->email,
 	    (unsigned long long)k->mailbox, (unsigned long long)k->thread,
-	    (unsigned long long)k->incarnation);
+	    (unsigned long long)k->delivery, (unsigned long long)k->incarnation);
 }
 
 static bool
@@ -40,7 +40,7 @@ parse_hex(struct span s, uint64_t *n)
 bool
 jmap_known_parse(struct span text, struct jmap_known *k)
 {
-	uint64_t *parts[] = { &k->email, &k->mailbox, &k->thread, &k->incarnation };
+	uint64_t *parts[] = { &k->email, &k->mailbox, &k->thread, &k->delivery, &k->incarnation };
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		if (text.p == NULL || !parse_hex(span_cut(&text, '.'), parts[i]))
@@ -62,12 +62,15 @@ jmap_push_type(struct span name)
 	return 0;
 }
 
-/* EmailDelivery (RFC 8621 §1.5) has the state of Thread, which changes when Emails come or go, and
- * not when they are read. */
 static uint64_t
 state_of(const struct jmap_known *k, unsigned bit)
 {
-	return bit == PUSH_EMAIL ? k->email : bit == PUSH_MAILBOX ? k->mailbox : k->thread;
+	switch (bit) {
+	case PUSH_EMAIL: return k->email;
+	case PUSH_MAILBOX: return k->mailbox;
+	case PUSH_THREAD: return k->thread;
+	default: return k->delivery;
+	}
 }
 
 static unsigned
@@ -174,7 +177,8 @@ on_states(void *arg, enum status status, bool more, const void *msg)
 	/* Of a store that was away a note comes when it is back. */
 	if (status != ST_OK)
 		return;
-	st->now = (struct jmap_known){ is->email, is->mailbox, is->thread, is->incarnation };
+	st->now = (struct jmap_known){ is->email, is->mailbox, is->thread, is->delivery,
+	    is->incarnation };
 	tell_all(st);
 }
 

@@ -13,7 +13,7 @@ enum {				/* types, as bits */
 
 /* What a client knows, or the store says. */
 struct jmap_known {
-	uint64_t	email, mailbox, thread, incarnation;
+	uint64_t	email, mailbox, thread, delivery, incarnation;
 };
 
 /* A client that waits; zeroed but for what is marked. */

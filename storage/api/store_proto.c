@@ -304,7 +304,7 @@ static const struct ipc_field states_are[] = {
 	IPC_U64(store_states_are, modseq), IPC_U64(store_states_are, email),
 	IPC_U64(store_states_are, mailbox), IPC_U64(store_states_are, thread),
 	IPC_U64(store_states_are, incarnation), IPC_U64(store_states_are, horizon),
-	IPC_U64(store_states_are, script), IPC_END };
+	IPC_U64(store_states_are, script), IPC_U64(store_states_are, delivery), IPC_END };
 static const struct ipc_field emails[] = {
 	IPC_U64(store_emails, mailbox), IPC_U32(store_emails, uid), IPC_END };
 static const struct ipc_field emails_are[] = {
@@ -546,7 +546,7 @@ static const struct ipc_message messages[] = {
 	{ STORE_UNDELETE, "undelete", ACCESS, 0, 16384, OF(store_undelete, undelete) },
 	{ STORE_RESTORED, "restored", REPLY, 16, OF(store_restored, restored) },
 	{ STORE_STATES, "states", ACCESS, 0, 0, NOTHING },
-	{ STORE_STATES_ARE, "states-are", REPLY, 64, OF(store_states_are, states_are) },
+	{ STORE_STATES_ARE, "states-are", REPLY, 128, OF(store_states_are, states_are) },
 	{ STORE_EMAILS, "emails", ACCESS, 0, 16, OF(store_emails, emails) },
 	{ STORE_EMAILS_ARE, "emails-are", REPLY, PART + 32768 + 64,
 	    OF(store_emails_are, emails_are) },

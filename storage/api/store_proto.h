@@ -550,7 +550,7 @@ struct store_restoring {
  * The state of a type is the modseq of its last change; together with the shard's incarnation it
  * is good for a `since` as long as history goes back to it.  So is every other modseq of the
  * account.  Email: messages came, went, or changed their keywords or mailboxes (also when they
- * are hidden by \Deleted).  Thread: Emails came or went.  Mailbox: a mailbox came, went or was
+ * are hidden by \Deleted).  Thread: Emails came or went; delivery: they came.  Mailbox: a mailbox came, went or was
  * changed, or what it counts was: messages came, went, were read or hidden.
  *
  * states -> states_are. */
@@ -560,6 +560,7 @@ struct store_states_are {
 	uint64_t	incarnation;
 	uint64_t	horizon;	/* changes since earlier modseqs are not known any more */
 	uint64_t	script;		/* the state of SieveScript (RFC 9661) */
+	uint64_t	delivery;	/* RFC 8621 §1.5 */
 };
 
 /* emails -> emails_are in parts: every membership of the account, by mailbox and uid, from

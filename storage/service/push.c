@@ -142,7 +142,7 @@ states_of(struct service *svc, uint64_t account, uint64_t now[TYPES])
 	if (state_states(svc->state, account, &is) != ST_OK)
 		return;
 	now[EMAIL] = is.email;
-	now[DELIVERY] = is.thread;	/* Emails came, or went */
+	now[DELIVERY] = is.delivery;
 	now[MAILBOX] = is.mailbox;
 	now[THREAD] = is.thread;
 }

@@ -91,6 +91,18 @@ types_changed(struct rec_account *a, const struct rec_change *c, uint64_t modseq
 		a->mailbox_modseq = modseq;
 }
 
+/* An Email comes to light that the operation did not find there (RFC 8621 §1.5).  The changes of a
+ * message follow each other. */
+static void
+delivered(struct apply *ap, const struct rec_change *c)
+{
+	if (c->was)
+		ap->seen_message = c->message;
+	else if (c->kind != CHANGE_DESTROYED && in_sight(c->flags) &&
+	    ap->seen_message != c->message)
+		ap->a->rec.delivery_modseq = ap->modseq;
+}
+
 enum status
 change_add_alone(struct apply *ap, struct mbox *m, uint32_t uid, const struct rec_change *c)
 {
@@ -107,6 +119,7 @@ change_add_alone(struct apply *ap, struct mbox *m, uint32_t uid, const struct re
 	m->rec.highestmodseq = modseq;
 	m->dirty = true;
 	types_changed(&ap->a->rec, c, modseq);
+	delivered(ap, c);
 	key_change(&k, ap->a->id, m->id, modseq, uid);
 	rec_change_put(st_put_start(ap->s), c);
 	return st_put(ap->s, TAB_CHANGE, &k);

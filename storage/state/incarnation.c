@@ -72,6 +72,7 @@ renew_account(struct apply *ap, const struct leap *l, uint64_t id, uint32_t *mai
 	TRY(st_acct(ap->s, id, &a));
 	a->rec.modseq = leap(l, a->rec.modseq, MODSEQ_RATE);
 	a->rec.mail_modseq = a->rec.mailbox_modseq = a->rec.thread_modseq = a->rec.modseq;
+	a->rec.delivery_modseq = a->rec.modseq;
 	a->rec.horizon = a->rec.modseq;
 	a->rec.uidvalidity = leap_uidvalidity(l, a->rec.uidvalidity);
 	a->dirty = true;

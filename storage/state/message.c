@@ -77,7 +77,7 @@ member_add(struct apply *ap, struct mbox *m, struct message *msg, struct rec_ind
     uint32_t *uid)
 {
 	const struct rec_change c = { .kind = CHANGE_CREATED, .message = msg->id,
-		.thread = msg->rec.thread };
+		.thread = msg->rec.thread, .flags = x->flags };
 	bool alone = msg->members.len == 0;
 
 	*uid = m->rec.uidnext++;

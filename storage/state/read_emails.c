@@ -19,7 +19,7 @@ state_states(struct state *s, uint64_t account, struct store_states_are *out)
 		return ST_NOT_FOUND;
 	*out = (struct store_states_are){ .modseq = a.modseq, .email = a.mail_modseq,
 		.mailbox = a.mailbox_modseq, .thread = a.thread_modseq,
-		.incarnation = st_meta(s).incarnation, .horizon = a.horizon };
+		.delivery = a.delivery_modseq, .incarnation = st_meta(s).incarnation, .horizon = a.horizon };
 	return ST_OK;
 }
 

@@ -218,7 +218,8 @@ rec_schema_get(struct span p, struct rec_schema *x)
 void
 rec_account_put(struct buf *b, const struct rec_account *r)
 {
-	bool annotated = r->annotation_bytes > 0 || r->annlog_rows > 0;
+	bool other = r->delivery_modseq != r->thread_modseq;
+	bool annotated = other || r->annotation_bytes > 0 || r->annlog_rows > 0;
 
 	put_u64(b, r->modseq);
 	put_u64(b, r->horizon);
@@ -251,6 +252,8 @@ rec_account_put(struct buf *b, const struct rec_account *r)
 	put_varint(b, r->annotation_others);
 	put_varint(b, r->annlog_rows);
 	put_varint(b, r->annlog_bytes);
+	if (other)
+		put_varint(b, r->delivery_modseq);
 }
 
 bool
@@ -291,6 +294,7 @@ rec_account_get(struct span p, struct rec_account *a)
 		a->annlog_rows = get_varint(&r);
 		a->annlog_bytes = get_varint(&r);
 	}
+	a->delivery_modseq = reader_left(&r) > 0 ? get_varint(&r) : a->thread_modseq;
 	return reader_done(&r) && a->keywords <= KEYWORD_MAX;
 }
 

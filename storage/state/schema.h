@@ -164,6 +164,7 @@ struct rec_account {
 	uint64_t	modseq;
 	uint64_t	horizon;		/* history up to it is gone */
 	uint64_t	mail_modseq, mailbox_modseq, thread_modseq;	/* last change of each type */
+	uint64_t	delivery_modseq;	/* an Email came that was not there */
 	uint32_t	uidvalidity;		/* last one given out */
 	uint8_t		keywords;		/* bits in use */
 	bool		purged;

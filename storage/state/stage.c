@@ -375,6 +375,9 @@ arrive(struct apply *ap, struct stage *g)
 	a->bytes += g->rec.bytes;
 	a->messages += g->rec.count;
 	m->highestmodseq = a->mail_modseq = a->thread_modseq = a->mailbox_modseq = ap_modseq(ap);
+	/* A copy is of what was there; that of one who may not set \Deleted may bring it to light. */
+	if ((g->from == NULL || ap_foreign(ap)) && g->rec.deleted < g->rec.count)
+		a->delivery_modseq = ap->modseq;
 	g->to->dirty = true;
 	touch(ap, g->to);
 	if (!g->rec.move)

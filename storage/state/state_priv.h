@@ -117,6 +117,7 @@ struct apply {
 	size_t			n_locs;
 	uint64_t		modseq;		/* 0: nothing changed so far */
 	struct buf		touched;	/* mailboxes with change rows, u64 each */
+	uint64_t		seen_message;	/* the last that changed and was in sight before; 0: none */
 	bool			forgettable;	/* refused for too many remembered outcomes */
 	uint32_t		uid_before;	/* highest one named by the chain's last part */
 	uint32_t		part_before;	/* of the chain, as remembered; 0: none */

@@ -436,6 +436,7 @@ check_states(struct snap *then, struct snap *now, const struct store_states_are 
 {
 	struct store_states_are s = states();
 	bool emails = then->n != now->n, threads = emails, boxes = then->n_boxes != now->n_boxes;
+	bool came = false;
 
 	assert_true(s.email <= s.modseq && s.mailbox <= s.modseq && s.thread <= s.email);
 	for (size_t i = 0; i < then->n; i++) {
@@ -445,6 +446,8 @@ check_states(struct snap *then, struct snap *now, const struct store_states_are 
 		emails = emails || y == NULL || !same_keywords(&then->e[i], y) ||
 		    !same_boxes(then, &then->e[i], now, y);
 	}
+	for (size_t i = 0; i < now->n; i++)
+		came = came || email_of(then, now->e[i].id) == NULL;
 	for (size_t i = 0; i < then->n_boxes; i++) {
 		const struct known_box *x = &then->box[i], *y = box_of(now, x->id);
 
@@ -454,6 +457,7 @@ check_states(struct snap *then, struct snap *now, const struct store_states_are 
 	assert_true(!emails || s.email > before->email);
 	assert_true(!threads || s.thread > before->thread);
 	assert_true(!boxes || s.mailbox > before->mailbox);
+	assert_true(s.delivery <= s.thread && came == (s.delivery > before->delivery));
 }
 
 /* All memberships at once are what the mailboxes say. */

@@ -148,7 +148,8 @@ static void
 account_records_of_earlier_versions_are_read(void **state)
 {
 	struct rec_account r = { .modseq = 9, .horizon = 1, .uidvalidity = 7, .keywords = 3,
-		.bytes = 1000, .messages = 2, .uidls = 300, .metadata_bytes = 20, .stage = true };
+		.bytes = 1000, .messages = 2, .uidls = 300, .metadata_bytes = 20, .stage = true,
+		.thread_modseq = 6, .delivery_modseq = 6 };
 	struct rec_account got;
 	struct buf old = { 0 }, b = { 0 };
 
@@ -159,6 +160,7 @@ account_records_of_earlier_versions_are_read(void **state)
 	assert_true(got.urls_reset == 0 && got.urls_told == 0);
 	assert_true(got.annotation_bytes == 0 && got.annotation_others == 0);
 	assert_true(got.annlog_rows == 0 && got.annlog_bytes == 0);
+	assert_true(got.delivery_modseq == 6);
 	/* and written so where nothing new is in it */
 	rec_account_put(&b, &r);
 	assert_true(span_eq(buf_span(&b), buf_span(&old)));
@@ -173,7 +175,13 @@ account_records_of_earlier_versions_are_read(void **state)
 	buf_clear(&b);
 	rec_account_put(&b, &r);
 	assert_true(rec_account_get(buf_span(&b), &got));
-	assert_true(got.urls_told == 0 && got.annlog_rows == 5);
+	assert_true(got.urls_told == 0 && got.annlog_rows == 5 && got.delivery_modseq == 6);
+	r.thread_modseq = 8;
+	r.annlog_rows = 0;
+	buf_clear(&b);
+	rec_account_put(&b, &r);
+	assert_true(rec_account_get(buf_span(&b), &got));
+	assert_true(got.annlog_rows == 0 && got.thread_modseq == 8 && got.delivery_modseq == 6);
 	buf_fini(&old);
 	buf_fini(&b);
 }
