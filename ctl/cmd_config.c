@@ -5,6 +5,7 @@
 
 #include "common/conf/settings.h"
 #include "common/util/mem.h"
+#include "common/worker/rules.h"
 #include "ctl/ctl.h"
 #include "ctl/import.h"
 
@@ -29,6 +30,12 @@ config_check(struct ctl *ctl, int argc, char **argv)
 		return ctl_usage("unexpected \"%s\"", argv[0]);
 	if (!conf_load(ctl->config, &conf, &err))
 		return print_errors(&err);
+	if (!rules_read(conf, &out, &err)) {
+		buf_fini(&out);
+		conf_free(&conf);
+		return print_errors(&err);
+	}
+	buf_clear(&out);
 	if (ctl->json)
 		buf_addf(&out, "{\"ok\":true,\"listeners\":%zu}\n", conf->n_listeners);
 	else

@@ -5,6 +5,7 @@ master_libmaster_a_SOURCES = \
 	master/master.c master/master.h \
 	master/monitor.c master/monitor.h \
 	master/notify.c master/notify.h \
+	master/rules.c master/rules.h \
 	master/sealed.c master/sealed.h
 
 sbin_PROGRAMS += master/mansiod

@@ -56,7 +56,7 @@ struct master {
 	struct loop_signal	*chld;
 	struct loop_timer	*end;
 	struct mansio_conf	*conf;
-	int			config_fd, certs_fd, log_fd;
+	int			config_fd, certs_fd, rules_fd, log_fd;
 	struct control_log	log;
 	struct list		doors;
 	struct pool		pools[POOLS];
@@ -168,6 +168,14 @@ give_certs(struct worker *w, const void *arg)
 }
 
 static void
+give_rules(struct worker *w, const void *arg)
+{
+	struct control_config none = { 0 };
+
+	child_send_fd(w->child, CONTROL_RULES, &none, w->m->rules_fd);
+}
+
+static void
 give_log(struct worker *w, const void *arg)
 {
 	child_send_fd(w->child, CONTROL_LOG, &w->m->log, w->m->log_fd);
@@ -188,6 +196,7 @@ worker_started(struct child *c, void *arg)
 	give_log(w, NULL);
 	give_config(w, NULL);
 	give_certs(w, NULL);
+	give_rules(w, NULL);
 	connect_to(w, PROGRAM_AUTHD, 0);
 	for (uint32_t shard = 0; shard < m->conf->store.shards; shard++)
 		connect_to(w, PROGRAM_STORED, shard);
@@ -489,6 +498,11 @@ on_monitor(struct ipc *ipc, const struct ipc_message *msg, const struct ipc_head
 		if (m->started)
 			each_worker(m, give_certs, NULL);
 		break;
+	case CONTROL_RULES:
+		replace_fd(&m->rules_fd, h->fd);
+		if (m->started)
+			each_worker(m, give_rules, NULL);
+		break;
 	case CONTROL_LOG:
 		m->log = *(const struct control_log *)body;
 		replace_fd(&m->log_fd, fcntl(h->fd, F_DUPFD_CLOEXEC, 3));
@@ -532,7 +546,8 @@ on_monitor_gone(struct ipc *ipc, void *arg)
 int
 master_main(const char *libexec)
 {
-	struct master m = { .libexec = libexec, .config_fd = -1, .certs_fd = -1, .log_fd = -1 };
+	struct master m = { .libexec = libexec, .config_fd = -1, .certs_fd = -1,
+	    .rules_fd = -1, .log_fd = -1 };
 	struct ipc_config cf = { .protocol = &control_protocol, .peer = "monitor",
 	    .allowed = CONTROL_PARENT, .fds = true, .request = on_monitor,
 	    .closed = on_monitor_gone, .arg = &m };
@@ -562,6 +577,7 @@ master_main(const char *libexec)
 	loop_timer_free(&m.end);
 	fd_close(&m.config_fd);
 	fd_close(&m.certs_fd);
+	fd_close(&m.rules_fd);
 	fd_close(&m.log_fd);
 	conf_free(&m.conf);
 	loop_free(&m.loop);

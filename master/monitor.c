@@ -30,6 +30,7 @@
 #include "master/child.h"
 #include "master/logsink.h"
 #include "master/notify.h"
+#include "master/rules.h"
 #include "master/sealed.h"
 
 #define KEY_ROTATE_MS	(3600u * 1000)
@@ -64,7 +65,7 @@ struct monitor {
 	struct loop_timer	*rotate, *limit;
 	struct mansio_conf	*conf;
 	struct mansio_conf	*started;	/* what needs a restart is as it says; may be conf */
-	int			config_fd, certs_fd, log_fd;
+	int			config_fd, certs_fd, rules_fd, log_fd;
 	int			secrets_fd;	/* of outd; -1: it is not needed */
 	struct control_log	log;
 	bool			root;
@@ -438,6 +439,8 @@ send_config(struct helper *h)
 	child_send_fd(h->child, CONTROL_CONFIG, &none, h->m->config_fd);
 	if (h->program == PROGRAM_MASTER)
 		child_send_fd(h->child, CONTROL_CERTS, &none, h->m->certs_fd);
+	if (h->program == PROGRAM_MASTER)
+		child_send_fd(h->child, CONTROL_RULES, &none, h->m->rules_fd);
 	if (h->program == PROGRAM_OUTD)
 		child_send_fd(h->child, CONTROL_CERTS, &none, h->m->secrets_fd);
 }
@@ -752,11 +755,16 @@ take_fresh(struct monitor *m, struct buf *why)
 	struct conf_errors e = { 0 };
 	struct mansio_conf *fresh = NULL;
 	struct buf restart = { 0 };
-	int config_fd = -1, certs_fd = -1, log_fd = -1, secrets_fd = -1;
+	int config_fd = -1, certs_fd = -1, rules_fd = -1, log_fd = -1, secrets_fd = -1;
 	enum log_sink sink = LOG_SINK_STDERR;
 	bool ok = false;
 
 	if (!conf_load(m->o->config, &fresh, &e)) {
+		log_errors(&e, "reload.refused");
+		buf_add_span(why, buf_span(&e.text));
+		goto out;
+	}
+	if ((rules_fd = rules_seal(fresh, &e)) < 0) {
 		log_errors(&e, "reload.refused");
 		buf_add_span(why, buf_span(&e.text));
 		goto out;
@@ -786,11 +794,13 @@ take_fresh(struct monitor *m, struct buf *why)
 	fresh = NULL;
 	fd_close(&m->config_fd);
 	fd_close(&m->certs_fd);
+	fd_close(&m->rules_fd);
 	fd_close(&m->secrets_fd);
 	m->config_fd = config_fd;
 	m->certs_fd = certs_fd;
+	m->rules_fd = rules_fd;
 	m->secrets_fd = secrets_fd;
-	config_fd = certs_fd = secrets_fd = -1;
+	config_fd = certs_fd = rules_fd = secrets_fd = -1;
 	keep_outd(m);
 	for (size_t i = 0; i < m->n_helpers; i++) {
 		child_send_fd(m->helpers[i].child, CONTROL_LOG, &m->log, m->log_fd);
@@ -801,6 +811,7 @@ take_fresh(struct monitor *m, struct buf *why)
 out:
 	fd_close(&config_fd);
 	fd_close(&certs_fd);
+	fd_close(&rules_fd);
 	fd_close(&secrets_fd);
 	fd_close(&log_fd);
 	conf_free(&fresh);
@@ -953,6 +964,7 @@ monitor_free(struct monitor *m)
 	loop_free(&m->loop);
 	fd_close(&m->config_fd);
 	fd_close(&m->certs_fd);
+	fd_close(&m->rules_fd);
 	fd_close(&m->secrets_fd);
 	fd_close(&m->admin_fd);
 }
@@ -960,7 +972,7 @@ monitor_free(struct monitor *m)
 int
 monitor_main(const struct monitor_opts *opts)
 {
-	struct monitor m = { .o = opts, .config_fd = -1, .certs_fd = -1, .log_fd = -1,
+	struct monitor m = { .o = opts, .config_fd = -1, .certs_fd = -1, .rules_fd = -1, .log_fd = -1,
 	    .secrets_fd = -1, .admin_fd = -1 };
 	struct conf_errors e = { 0 };
 
@@ -968,7 +980,8 @@ monitor_main(const struct monitor_opts *opts)
 	list_init(&m.doors);
 	signal(SIGPIPE, SIG_IGN);
 	umask(022);
-	if (!conf_load(opts->config, &m.conf, &e)) {
+	if (!conf_load(opts->config, &m.conf, &e) || (m.rules_fd = rules_seal(m.conf, &e)) < 0) {
+		conf_free(&m.conf);
 		fprintf(stderr, "%s", buf_cstr(&e.text));
 		conf_errors_fini(&e);
 		return 1;

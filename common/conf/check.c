@@ -385,6 +385,68 @@ check_retention(const struct mansio_conf *c, struct conf_errors *err)
 			    "not a rule; allowed: a time, a blank and a path, \"90d Lists/News\"");
 }
 
+bool
+conf_named_file(const char *entry, struct span *name, const char **path)
+{
+	size_t n = strcspn(entry, " \t");
+	size_t gap = strspn(entry + n, " \t");
+
+	*name = span(entry, n);
+	*path = entry + n + gap;
+	return n > 0 && n <= 255 && gap > 0 && (*path)[0] == '/';
+}
+
+static void
+check_paths(const struct conf_section *s, const void *section, const char *key,
+    const struct conf_strings *v, struct conf_errors *err)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (v->v[i][0] != '/')
+			complain(err, s, section, key, "not an absolute path of a file");
+}
+
+static void
+check_named(const struct mansio_conf *c, const char *key, const struct conf_strings *v,
+    struct conf_errors *err)
+{
+	struct span name, other;
+	const char *path;
+
+	for (size_t i = 0; i < v->n; i++) {
+		if (!conf_named_file(v->v[i], &name, &path))
+			complain(err, section_named("sieve"), &c->sieve, key,
+			    "not a name, a blank and an absolute path");
+		for (size_t k = 0; k < i; k++)
+			if (conf_named_file(v->v[k], &other, &path) && span_eq(name, other))
+				complain(err, section_named("sieve"), &c->sieve, key, "a name twice");
+	}
+}
+
+static void
+check_sieve(const struct mansio_conf *c, struct conf_errors *err)
+{
+	const struct conf_section *s = section_named("sieve");
+	const struct conf_section *d = section_named("sieve-domain");
+	const struct conf_sieve *v = &c->sieve;
+
+	check_paths(s, v, "before", &v->before, err);
+	check_paths(s, v, "after", &v->after, err);
+	check_named(c, "global-scripts", &v->global_scripts, err);
+	check_named(c, "lists", &v->lists, err);
+	for (size_t i = 0; i < c->n_sieve_domains; i++) {
+		check_paths(d, &c->sieve_domains[i], "before", &c->sieve_domains[i].before, err);
+		check_paths(d, &c->sieve_domains[i], "after", &c->sieve_domains[i].after, err);
+	}
+	if (v->vacation_min_time_s > v->vacation_max_time_s)
+		complain(err, s, v, "vacation-min-time", "longer than vacation-max-time");
+	if (v->vacation_default_time_s > v->vacation_max_time_s)
+		complain(err, s, v, "vacation-default-time", "longer than vacation-max-time");
+	if (v->duplicate_default_time_s > v->duplicate_max_time_s)
+		complain(err, s, v, "duplicate-default-time", "longer than duplicate-max-time");
+	if (v->max_script_bytes > v->max_scripts_total_bytes)
+		complain(err, s, v, "max-script", "more than max-scripts-total");
+}
+
 void
 conf_check(const struct mansio_conf *c, struct conf_errors *err)
 {
@@ -399,6 +461,7 @@ conf_check(const struct mansio_conf *c, struct conf_errors *err)
 	check_jmap(c, err);
 	check_retention(c, err);
 	check_extractors(c, err);
+	check_sieve(c, err);
 	if (c->global.state_dir[0] == '\0')
 		complain(err, section_named(""), &c->global, "state-dir", "must not be empty");
 	if (c->global.run_dir[0] == '\0')

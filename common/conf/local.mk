@@ -9,5 +9,6 @@ common_conf_libconf_a_SOURCES = \
 	common/conf/settings_auth.c \
 	common/conf/settings_jmap.c \
 	common/conf/settings_mail.c \
+	common/conf/settings_sieve.c \
 	common/conf/settings_store.c \
 	common/conf/value.c common/conf/value.h

@@ -185,6 +185,13 @@ const struct conf_section conf_sections[] = {
 	ONCE("pop3", conf_pop3, pop3, conf_pop3_fields,
 	    "POP3: for those who collect their mail."),
 	ONCE("jmap", conf_jmap, jmap, conf_jmap_fields, "JMAP, over HTTP/1.1 and HTTP/2."),
+	ONCE("sieve", conf_sieve, sieve, conf_sieve_fields,
+	    "Mail rules (Sieve) at delivery: scripts of the admin, and limits of all scripts."),
+	NAMED("sieve-domain", conf_sieve_domain, sieve_domains, 256, NULL, conf_sieve_domain_fields,
+	    "Scripts of the admin for the users of one domain, which is its name.",
+	    "sieve-domain example.org {\n"
+	    "\tbefore = /etc/mansio/sieve/example.org.sieve\n"
+	    "}\n"),
 	ONCE("tls", conf_tls, tls, tls_fields, "TLS on all listeners."),
 	NAMED("certificate", conf_certificate, certificates, 256, NULL, certificate_fields,
 	    "A certificate.  Clients get the one whose names contain the server name they ask "

@@ -147,6 +147,37 @@ struct conf_jmap {
 	uint32_t		max_calls_in_request, max_objects_in_get, max_objects_in_set;
 };
 
+enum conf_reject_mode { CONF_REJECT_REFUSE, CONF_REJECT_MESSAGE };
+
+struct conf_sieve {
+	struct conf_head	head;
+	bool			enabled;
+	struct conf_strings	before, after;		/* absolute paths */
+	const char		*default_script;	/* "": none */
+	struct conf_strings	global_scripts, lists;	/* "NAME PATH": conf_named_file() */
+	struct conf_strings	disabled_extensions;
+	uint64_t		max_script_bytes, max_scripts_total_bytes;
+	uint32_t		max_scripts;
+	uint32_t		max_steps;
+	uint64_t		max_memory_bytes;
+	uint32_t		max_actions, max_redirects, max_outgoing;
+	uint32_t		max_includes, max_nested_includes, max_variables;
+	uint64_t		max_variable_bytes;
+	uint64_t		max_body_bytes, body_memory_bytes;
+	bool			create_mailboxes;
+	uint32_t		vacation_min_time_s, vacation_default_time_s, vacation_max_time_s;
+	uint32_t		duplicate_default_time_s, duplicate_max_time_s;
+	uint8_t			reject_mode;		/* enum conf_reject_mode */
+	uint32_t		max_hops;
+	struct conf_strings	protected_headers;
+};
+
+struct conf_sieve_domain {		/* head.name: the domain */
+	struct conf_head	head;
+	struct conf_strings	before, after;
+	const char		*default_script;
+};
+
 enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };	/* equal to enum tls_version */
 
 struct conf_tls {
@@ -343,6 +374,9 @@ struct mansio_conf {
 	struct conf_lmtp	lmtp;
 	struct conf_pop3	pop3;
 	struct conf_jmap	jmap;
+	struct conf_sieve	sieve;
+	struct conf_sieve_domain *sieve_domains;
+	size_t			n_sieve_domains;
 	struct conf_tls		tls;
 	struct conf_certificate	*certificates;
 	size_t			n_certificates;
@@ -428,6 +462,8 @@ struct conf_extractor {
 bool conf_extractor(const char *entry, struct arena *mem, struct conf_extractor *e);
 /* "90d Lists/News": a time, blanks, a path.  false: it is none. */
 bool conf_retention_entry(const char *entry, uint32_t *seconds, const char **path);
+/* "NAME PATH": a name, blanks, an absolute path.  false: it is none. */
+bool conf_named_file(const char *entry, struct span *name, const char **path);
 /* Something can judge bearer tokens. */
 bool conf_has_bearer(const struct mansio_conf *conf);
 /* JMAP clients may have changes pushed. */

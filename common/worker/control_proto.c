@@ -57,6 +57,7 @@ static const struct ipc_message messages[] = {
 	{ CONTROL_HELLO, "hello", DOWN, NOTE, 64, OF(control_hello, hello) },
 	{ CONTROL_CONFIG, "config", DOWN, NOTE | IPC_MSG_FD, 16, OF(control_config, config) },
 	{ CONTROL_CERTS, "certs", DOWN, NOTE | IPC_MSG_FD, 16, OF(control_config, config) },
+	{ CONTROL_RULES, "rules", DOWN, NOTE | IPC_MSG_FD, 16, OF(control_config, config) },
 	{ CONTROL_LOG, "log", DOWN, NOTE | IPC_MSG_FD, 16, OF(control_log, log_) },
 	{ CONTROL_LISTENER, "listener", DOWN, NOTE | IPC_MSG_FD, 256,
 	    OF(control_listener, listener) },

@@ -41,7 +41,8 @@ enum control_no {
 	CONTROL_TICKET_KEY = 9, CONTROL_START = 10, CONTROL_READY = 11, CONTROL_DRAIN = 12,
 	CONTROL_STOP = 13, CONTROL_LOAD = 14, CONTROL_RELAY = 15, CONTROL_RESTARTED = 16,
 	CONTROL_STATUS = 17, CONTROL_STATUS_IS = 18, CONTROL_DIR = 19,
-	CONTROL_RELOAD = 20, CONTROL_RELOAD_IS = 21, CONTROL_REPLACE_INDEXD = 30
+	CONTROL_RELOAD = 20, CONTROL_RELOAD_IS = 21, CONTROL_REPLACE_INDEXD = 30,
+	CONTROL_RULES = 31
 };
 
 /* hello (parent to child, first): who it is. */
@@ -52,7 +53,8 @@ struct control_hello {
 	uint32_t	shard;		/* of stored; CONTROL_SHARD_SYSTEM: the directory */
 };
 /* config [fd]: sealed memory file: effective configuration as text (common/conf).  Again after
- * a reload.  certs [fd]: the same with PEM chains and keys (common/worker/certs.h). */
+ * a reload.  certs [fd]: the same with PEM chains and keys (common/worker/certs.h).
+ * rules [fd]: the same with the admin's scripts and lists (common/worker/rules.h). */
 struct control_config { uint64_t version; };
 /* log [fd]: where to log from now on. */
 struct control_log { uint8_t sink; uint8_t level; };

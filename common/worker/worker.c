@@ -15,6 +15,7 @@
 #include "common/util/mem.h"
 #include "common/worker/certs.h"
 #include "common/worker/counts.h"
+#include "common/worker/rules.h"
 #include "common/worker/sandbox.h"
 
 #define LOAD_EVERY_MS	1000
@@ -273,6 +274,25 @@ worker_push_key(struct worker *w)
 }
 
 static void
+take_rules(struct worker *w, int fd)
+{
+	char *blob;
+	size_t len;
+
+	if (w->ops->rules == NULL) {
+		close(fd);
+		return;
+	}
+	if (!slurp(fd, RULES_BLOB_MAX, &blob, &len)) {
+		LOG(NULL, ERROR, "rules.unreadable");
+		return;
+	}
+	w->ops->rules(w, blob, len, w->ops->arg);
+	if (w->started && w->ops->configured != NULL)
+		w->ops->configured(w, w->ops->arg);
+}
+
+static void
 take_listener(struct worker *w, const struct control_listener *l, int fd)
 {
 	struct source *s = mem_zalloc(sizeof(*s));
@@ -386,6 +406,9 @@ on_control(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 		break;
 	case CONTROL_CERTS:
 		take_certs(w, h->fd);
+		break;
+	case CONTROL_RULES:
+		take_rules(w, h->fd);
 		break;
 	case CONTROL_LOG:
 		control_take_log(l, h->fd);

@@ -40,6 +40,9 @@ struct worker_ops {
 	void (*prepare)(struct worker *w, void *arg);
 	/* A new configuration or certificates are in force (also once before `accept`). */
 	void (*configured)(struct worker *w, void *arg);
+	/* The admin's scripts and lists came (common/worker/rules.h), `configured` follows: take blob
+	 * over, which is on the heap.  NULL: not used. */
+	void (*rules)(struct worker *w, char *blob, size_t len, void *arg);
 	/* A socket to stored of that shard came; take fd over.  NULL: not used. */
 	void (*store)(struct worker *w, uint32_t shard, int fd, void *arg);
 	/* authd was started anew and knows no login: renew their tickets soon, so that it can
