@@ -1,0 +1,42 @@
+#include "sieve/conf.h"
+
+#include "common/util/mem.h"
+
+static void
+take_limits(struct sieve_limits *l, const struct conf_sieve *s)
+{
+	*l = sieve_limits_default;
+	l->script_bytes = (uint32_t)s->max_script_bytes;
+	l->steps = s->max_steps;
+	l->memory_bytes = (uint32_t)s->max_memory_bytes;
+	l->actions = s->max_actions;
+	l->redirects = s->max_redirects;
+	l->outgoing = s->max_outgoing;
+	l->includes = s->max_includes;
+	l->nested_includes = s->max_nested_includes;
+	l->variables = s->max_variables;
+	l->variable_bytes = (uint32_t)s->max_variable_bytes;
+}
+
+void
+sieve_conf_init(struct sieve_conf *c, const struct mansio_conf *conf, unsigned offers)
+{
+	const struct conf_strings *off = &conf->sieve.disabled_extensions;
+
+	*c = (struct sieve_conf){ .options.offers = offers };
+	take_limits(&c->limits, &conf->sieve);
+	c->settings.address_separators = conf->lmtp.recipient_delimiter;
+	c->off = mem_array(off->n + 1, sizeof(*c->off));
+	for (size_t i = 0; i < off->n; i++)
+		c->off[i] = off->v[i];
+	c->off[off->n] = NULL;
+	c->options.off = c->off;
+	c->options.limits = &c->limits;
+	c->options.settings = &c->settings;
+}
+
+void
+sieve_conf_fini(struct sieve_conf *c)
+{
+	mem_free(&c->off);
+}
