@@ -501,9 +501,11 @@ growing(struct buf *b, size_t want)
 	return d;
 }
 
-/* The place of the key is settled first, so a value that is too long costs one more try. */
+/* The place of the key is settled first, so a value that is too long costs one more try.  What
+ * the thread that writes put between `before` and where the cursor stood first is passed over. */
 static int
-back_step(struct engine_cursor *c, DBC *dbc, u_int32_t step, struct buf *value)
+back_step(struct engine_cursor *c, DBC *dbc, u_int32_t step, const struct span *before,
+    struct buf *value)
 {
 	char mem[ENGINE_KEY_MAX + 1];
 	size_t want = 512;
@@ -517,7 +519,7 @@ back_step(struct engine_cursor *c, DBC *dbc, u_int32_t step, struct buf *value)
 			want = v.size;
 			continue;
 		}
-		if (rc == 0)
+		if (rc == 0 && (before == NULL || span_cmp(span(mem, k.size), *before) < 0))
 			cursor_back_add(c, span(mem, k.size), span(value->data, v.size));
 		return rc;
 	}
@@ -549,7 +551,7 @@ back_once(struct engine_cursor *c, const struct span *before, size_t rows, size_
 			rc = 0;
 	}
 	while (rc == 0 && c->n_back < rows && c->back.len < most) {
-		rc = back_step(c, dbc, step, value);
+		rc = back_step(c, dbc, step, before, value);
 		step = DB_PREV;
 	}
 	if (rc == DB_NOTFOUND && c->n_back > 0)

@@ -243,6 +243,30 @@ a_cursor_walks_its_prefix_both_ways_and_seeks(void **state)
 	assert_int_equal(engine_close(&e), ST_OK);
 }
 
+/* The engine writes the rows to the table while it is walked. */
+static void
+what_is_written_meanwhile_is_not_met_behind_the_place(void **state)
+{
+	struct engine *e = open_ok(&opts);
+
+	for (uint32_t n = 1; n < 20000; n += 2000) {
+		put_rows(e, n, n + 2000, 64);
+		for (uint32_t i = 0; i < 1000; i++) {
+			uint32_t at = n + 1 + i * 997 % 1999;
+			struct engine_cursor *c;
+			struct span k, v;
+			char mem[4];
+
+			assert_int_equal(engine_cursor_open(e, NULL, ROWS, SPAN_NONE, &c), ST_OK);
+			engine_cursor_seek(c, key32(mem, at));
+			assert_int_equal(engine_cursor_prev(c, &k, &v), ST_OK);
+			assert_int_equal(get_be32(k.p), at - 1);
+			engine_cursor_close(&c);
+		}
+	}
+	assert_int_equal(engine_close(&e), ST_OK);
+}
+
 static void
 a_transaction_sees_its_own_changes_while_it_walks(void **state)
 {
@@ -977,6 +1001,7 @@ test_kind(enum engine_kind kind)
 		T(long_values_and_keys_at_the_limit_come_back),
 		T(long_keys_keep_the_order_of_their_bytes),
 		T(a_cursor_walks_its_prefix_both_ways_and_seeks),
+		T(what_is_written_meanwhile_is_not_met_behind_the_place),
 		T(a_transaction_sees_its_own_changes_while_it_walks),
 		T(it_grows_while_others_read),
 		T(after_kill_9_it_opens_at_a_committed_position),
