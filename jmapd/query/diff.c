@@ -13,22 +13,22 @@ add_removed(struct diff *d, uint64_t id)
 	d->removed[d->n_removed++] = id;
 }
 
+/* Also one that is not any more: the ids may be older than its end, and have it. */
 static void
-put(struct diff *d, uint64_t id, bool was, bool is)
+put(struct diff *d, uint64_t id, bool was)
 {
 	if (was)
 		add_removed(d, id);
-	if (is)
-		table_put_u64(&d->again, id, d);
+	table_put_u64(&d->again, id, d);
 }
 
 static bool
 matters(const struct mirror_touched *t, unsigned depends)
 {
-	if (t->was != t->is)
+	if (!t->was || !t->is)
 		return true;
-	return t->is && (((t->what & MIRROR_KEYWORDS) && (depends & FILTER_ON_KEYWORDS)) ||
-	    ((t->what & MIRROR_MAILBOXES) && (depends & FILTER_ON_MAILBOXES)));
+	return ((t->what & MIRROR_KEYWORDS) && (depends & FILTER_ON_KEYWORDS)) ||
+	    ((t->what & MIRROR_MAILBOXES) && (depends & FILTER_ON_MAILBOXES));
 }
 
 /* Emails of the thread that were looked at are not again. */
@@ -42,7 +42,7 @@ put_siblings(struct diff *d, const struct mirror *m, uint64_t thread, const stru
 		const struct mirror_touched *t = table_get_u64(touched, ids[i]);
 
 		if (table_get_u64(&d->again, ids[i]) == NULL)
-			put(d, ids[i], t == NULL || t->was, true);
+			put(d, ids[i], t == NULL || t->was);
 	}
 	mem_free(&ids);
 }
@@ -55,7 +55,7 @@ diff_begin(struct diff *d, const struct mirror *m, const struct mirror_history *
 	for (size_t i = 0; i < h->n; i++) {
 		table_put_u64(&touched, h->v[i].id, &h->v[i]);
 		if (matters(&h->v[i], depends))
-			put(d, h->v[i].id, h->v[i].was, h->v[i].is);
+			put(d, h->v[i].id, h->v[i].was);
 	}
 	for (size_t i = 0; (depends & FILTER_ON_THREADS) && i < h->n; i++) {
 		if (matters(&h->v[i], depends) &&

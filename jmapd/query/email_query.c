@@ -1,4 +1,6 @@
 /* Email/query and Email/queryChanges (RFC 8621 §4.4, §4.5). */
+#include <string.h>
+
 #include "common/util/mem.h"
 #include "jmapd/core/ids.h"
 #include "jmapd/core/query.h"
@@ -16,7 +18,9 @@ struct query_call {
 	struct mirror			*m;
 	struct mirror_call		*wait;
 	struct query_run		*run;
-	struct type_state		state;
+	struct type_state		since, state;
+	uint64_t			*ids;		/* found, while the history is asked for again */
+	size_t				n_ids;
 	uint64_t			version;
 	struct diff			diff;
 };
@@ -30,6 +34,7 @@ on_ended(struct jmap_call *c)
 	query_run_free(&x->run);
 	query_fini(&x->q);
 	diff_fini(&x->diff);
+	mem_free(&x->ids);
 }
 
 static struct query_call *
@@ -203,6 +208,44 @@ answer(struct query_call *x, const uint64_t *ids, size_t n)
 }
 
 static void
+history_failed(struct query_call *x, enum status st)
+{
+	if (st == ST_EXPIRED)
+		jmap_call_error(x->c, "cannotCalculateChanges",
+		    "sinceQueryState is too old, or no state of this account");
+	else
+		query_refuse(x->c, st);
+}
+
+static void
+on_history_again(void *arg, enum status st, const struct mirror_history *h)
+{
+	struct query_call *x = arg;
+
+	x->wait = NULL;
+	if (st != ST_OK) {
+		history_failed(x, st);
+		return;
+	}
+	diff_fini(&x->diff);
+	x->diff = (struct diff){ .n_removed = 0 };
+	diff_begin(&x->diff, x->m, h, query_depends(&x->q));
+	answer(x, x->ids, x->n_ids);
+}
+
+/* While things were looked up others changed: what is told as removed must be all that the ids lack
+ * that the client has, or the places of the added ones are wrong. */
+static void
+ask_history_again(struct query_call *x, const uint64_t *ids, size_t n)
+{
+	x->ids = mem_array(n + 1, sizeof(*ids));
+	if (n > 0)
+		memcpy(x->ids, ids, n * sizeof(*ids));
+	x->n_ids = n;
+	x->wait = mirror_history(x->m, x->since, on_history_again, x);
+}
+
+static void
 on_results(void *arg, enum status st, const uint64_t *ids, size_t n)
 {
 	struct query_call *x = arg;
@@ -212,7 +255,10 @@ on_results(void *arg, enum status st, const uint64_t *ids, size_t n)
 		return;
 	}
 	results_keep(x->m, &x->q, x->version, ids, n);
-	answer(x, ids, n);
+	if (x->of_changes && (x->q.sort.reads || x->q.filter.n_lookups > 0))
+		ask_history_again(x, ids, n);
+	else
+		answer(x, ids, n);
 }
 
 /* The mirror is fresh.  What is found later than this still belongs to this state. */
@@ -266,13 +312,8 @@ on_history(void *arg, enum status st, const struct mirror_history *h)
 	struct query_call *x = arg;
 
 	x->wait = NULL;
-	if (st == ST_EXPIRED) {
-		jmap_call_error(x->c, "cannotCalculateChanges",
-		    "sinceQueryState is too old, or no state of this account");
-		return;
-	}
 	if (st != ST_OK) {
-		query_refuse(x->c, st);
+		history_failed(x, st);
 		return;
 	}
 	diff_begin(&x->diff, x->m, h, query_depends(&x->q));
@@ -288,20 +329,19 @@ static void
 run_query_changes(struct jmap_call *c)
 {
 	struct query_call *x = call_begin(c);
-	struct type_state since;
 
 	x->of_changes = true;
 	jmap_query_changes_args(c, &x->changes);
 	x->q.collapse = jmap_arg_bool(c, "collapseThreads", false);
 	if (!jmap_args_end(c) || !compile(x, x->changes.filter, x->changes.sort))
 		return;
-	if (!type_state_parse(x->changes.since, &since)) {
+	if (!type_state_parse(x->changes.since, &x->since)) {
 		jmap_call_error(c, "cannotCalculateChanges",
 		    "sinceQueryState is no state of this server");
 		return;
 	}
 	x->m = jmap_call_mirror(c);
-	x->wait = mirror_history(x->m, since, on_history, x);
+	x->wait = mirror_history(x->m, x->since, on_history, x);
 }
 
 const struct jmap_method jmap_query_methods[] = {
