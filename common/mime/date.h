@@ -13,5 +13,7 @@
 bool mime_date_parse(struct span value, int64_t *sec, int *zone_min);
 /* Days since 1970-01-01 of a day of the Gregorian calendar; no check. */
 int64_t mime_days(int year, int month, int day);
+/* The other way round; month and day count from 1. */
+void mime_civil(int64_t days, int64_t *year, unsigned *month, unsigned *day);
 
 #endif

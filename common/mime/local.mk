@@ -12,4 +12,5 @@ common_mime_libmime_a_SOURCES = \
 	common/mime/parser.c common/mime/parser.h \
 	common/mime/summary.c common/mime/summary.h common/mime/summary_priv.h \
 	common/mime/text.c common/mime/text.h \
-	common/mime/thread.c common/mime/thread.h
+	common/mime/thread.c common/mime/thread.h \
+	common/mime/write.c common/mime/write.h

@@ -4,6 +4,7 @@
 
 #include "common/crypto/random.h"
 #include "common/mime/coding.h"
+#include "common/mime/write.h"
 #include "common/util/mem.h"
 #include "jmapd/email/field_out.h"
 
@@ -164,22 +165,22 @@ make_boundary(struct compose *c)
 static void
 put_disposition(struct compose_part *p, struct buf *out)
 {
-	struct field_line l;
+	struct mime_line l;
 
 	if (p->disposition.p == NULL)
 		return;
-	field_line_begin(&l, out, SPAN_LIT("Content-Disposition"));
-	field_line_word(&l, p->disposition);
+	mime_line_begin(&l, out, SPAN_LIT("Content-Disposition"));
+	mime_line_word(&l, p->disposition);
 	if (p->name.p != NULL)
-		field_line_param(&l, "filename", p->name);
-	field_line_end(&l);
+		mime_line_param(&l, "filename", p->name);
+	mime_line_end(&l);
 }
 
 static void
 put_type(struct compose *c, struct compose_part *p, struct buf *out)
 {
 	bool text = p->has_value && compose_type_is(p, "text/");
-	struct field_line l;
+	struct mime_line l;
 
 	if (p->content_type.p != NULL) {
 		buf_add_str(out, "Content-Type:");
@@ -189,19 +190,19 @@ put_type(struct compose *c, struct compose_part *p, struct buf *out)
 		buf_add_str(out, "\r\n");
 		return;
 	}
-	field_line_begin(&l, out, SPAN_LIT("Content-Type"));
-	field_line_word(&l, p->type);
+	mime_line_begin(&l, out, SPAN_LIT("Content-Type"));
+	mime_line_word(&l, p->type);
 	if (text)
-		field_line_param(&l, "charset", SPAN_LIT("utf-8"));
+		mime_line_param(&l, "charset", SPAN_LIT("utf-8"));
 	else if (p->charset.p != NULL)
-		field_line_param(&l, "charset", p->charset);
+		mime_line_param(&l, "charset", p->charset);
 	if (p->name.p != NULL && p->disposition.p == NULL)
-		field_line_param(&l, "name", p->name);
+		mime_line_param(&l, "name", p->name);
 	if (p->multipart) {
 		p->boundary = make_boundary(c);
-		field_line_param(&l, "boundary", p->boundary);
+		mime_line_param(&l, "boundary", p->boundary);
 	}
-	field_line_end(&l);
+	mime_line_end(&l);
 }
 
 static void
@@ -278,7 +279,7 @@ put_missing_fields(struct compose *c, int64_t now_s, struct span domain)
 
 	if (!c->has_date) {
 		buf_add_str(&c->text, "Date: ");
-		field_date_put(&c->text, now_s, 0);
+		mime_date_put(&c->text, now_s, 0);
 		buf_add_str(&c->text, "\r\n");
 	}
 	if (!c->has_id) {

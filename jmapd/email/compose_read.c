@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/mime/field.h"
+#include "common/mime/write.h"
 #include "common/util/mem.h"
 #include "jmapd/email/field_out.h"
 #include "jmapd/email/want.h"
@@ -146,8 +147,8 @@ is_type(struct span s)
 {
 	size_t slash = span_find(s, '/');
 
-	return slash < s.len && field_is_token(span_sub(s, 0, slash)) &&
-	    field_is_token(span_sub(s, slash + 1, s.len)) && s.len <= 127;
+	return slash < s.len && mime_is_token(span_sub(s, 0, slash)) &&
+	    mime_is_token(span_sub(s, slash + 1, s.len)) && s.len <= 127;
 }
 
 /* A string or null of a part; false: neither, and complained of. */
@@ -331,7 +332,7 @@ part_header(struct compose *c, const struct at *at, struct compose_part *p,
 static void
 put_cid(struct compose *c, const struct at *at, struct compose_part *p, struct span cid)
 {
-	struct field_line l;
+	struct mime_line l;
 
 	for (size_t i = 0; i < cid.len; i++)
 		if (strchr(" <>", cid.p[i]) != NULL || cid.len > 900) {
@@ -340,28 +341,28 @@ put_cid(struct compose *c, const struct at *at, struct compose_part *p, struct s
 		}
 	if (cid.len == 0)
 		return;
-	field_line_begin(&l, &p->fields, SPAN_LIT("Content-ID"));
+	mime_line_begin(&l, &p->fields, SPAN_LIT("Content-ID"));
 	buf_add_str(&p->fields, " <");
 	buf_add_span(&p->fields, cid);
 	buf_add_c(&p->fields, '>');
-	field_line_end(&l);
+	mime_line_end(&l);
 }
 
 static void
 put_language(struct compose *c, const struct at *at, struct compose_part *p,
     const struct json *list)
 {
-	struct field_line l;
+	struct mime_line l;
 	size_t was = p->fields.len;
 
 	if (list == NULL || (json_is_array(list) && json_count(list) == 0))
 		return;
-	field_line_begin(&l, &p->fields, SPAN_LIT("Content-Language"));
+	mime_line_begin(&l, &p->fields, SPAN_LIT("Content-Language"));
 	for (size_t i = 0; i < json_count(list) || i == 0; i++) {
 		struct buf word = { 0 };
 		struct span tag;
 
-		if (!json_as_string(json_item(list, i), &tag) || !field_is_token(tag) || tag.len > 64) {
+		if (!json_as_string(json_item(list, i), &tag) || !mime_is_token(tag) || tag.len > 64) {
 			complain(c, at->property, "language is not a list of language tags");
 			buf_cut(&p->fields, was);
 			return;
@@ -369,16 +370,16 @@ put_language(struct compose *c, const struct at *at, struct compose_part *p,
 		buf_add_span(&word, tag);
 		if (i + 1 < json_count(list))
 			buf_add_c(&word, ',');
-		field_line_word(&l, buf_span(&word));
+		mime_line_word(&l, buf_span(&word));
 		buf_fini(&word);
 	}
-	field_line_end(&l);
+	mime_line_end(&l);
 }
 
 static void
 put_location(struct compose *c, const struct at *at, struct compose_part *p, struct span url)
 {
-	struct field_line l;
+	struct mime_line l;
 
 	for (size_t i = 0; i < url.len; i++)
 		if ((unsigned char)url.p[i] <= 32 || (unsigned char)url.p[i] >= 127 || url.len > 900) {
@@ -387,9 +388,9 @@ put_location(struct compose *c, const struct at *at, struct compose_part *p, str
 		}
 	if (url.len == 0)
 		return;
-	field_line_begin(&l, &p->fields, SPAN_LIT("Content-Location"));
-	field_line_word(&l, url);
-	field_line_end(&l);
+	mime_line_begin(&l, &p->fields, SPAN_LIT("Content-Location"));
+	mime_line_word(&l, url);
+	mime_line_end(&l);
 }
 
 static const struct { const char *property, *field; } part_fields[] = {
@@ -436,13 +437,13 @@ read_named(struct compose *c, const struct at *at, const struct json *part,
 			complain(c, at->property, "a type that is none");
 	}
 	if (part_string(c, at, part, "charset", &s) && s.p != NULL) {
-		if (field_is_token(s) && s.len <= 64)
+		if (mime_is_token(s) && s.len <= 64)
 			p->charset = s;
 		else
 			complain(c, at->property, "a charset that is none");
 	}
 	if (part_string(c, at, part, "disposition", &s) && s.p != NULL) {
-		if (field_is_token(s) && s.len <= 64)
+		if (mime_is_token(s) && s.len <= 64)
 			p->disposition = s;
 		else
 			complain(c, at->property, "a disposition that is none");

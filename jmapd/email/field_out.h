@@ -20,25 +20,9 @@
 bool field_out(struct buf *out, struct arena *a, const struct header_property *p,
     const struct json *value, const char **why);
 
-/* "Name: value" of a structured field that is put together here, with its line end. */
-struct field_line {
-	struct buf	*out;
-	size_t		column;
-};
-void field_line_begin(struct field_line *l, struct buf *out, struct span name);
-/* A run without blanks, after a blank or, where it does not fit, a fold. */
-void field_line_word(struct field_line *l, struct span word);
-/* "; name=value": value UTF-8, any bytes but controls. */
-void field_line_param(struct field_line *l, const char *name, struct span value);
-void field_line_end(struct field_line *l);
-
-/* RFC 5322 3.3. */
-void field_date_put(struct buf *out, int64_t sec, int zone_min);
 /* A Date of RFC 8620 §1.4; false: not one. */
 bool field_date_read(struct span text, int64_t *sec, int *zone_min);
 
-/* Token of RFC 2045 5.1. */
-bool field_is_token(struct span s);
 /* No controls; UTF-8 is what JSON has anyway. */
 bool field_is_clean(struct span s);
 

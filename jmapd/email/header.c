@@ -375,19 +375,6 @@ put_urls(struct json_writer *w, struct arena *a, struct span value)
 }
 
 void
-header_civil(int64_t days, int64_t *y, unsigned *m, unsigned *d)
-{
-	int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
-	uint64_t doe = (uint64_t)(z - era * 146097);
-	uint64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-
-	*d = (unsigned)(doy - (153 * mp + 2) / 5 + 1);
-	*m = (unsigned)(mp < 10 ? mp + 3 : mp - 9);
-	*y = (int64_t)yoe + era * 400 + (*m <= 2);
-}
-
-void
 header_put_date(struct json_writer *w, int64_t sec, int zone_min)
 {
 	int64_t local = sec + (int64_t)zone_min * 60, days = local / 86400, rest = local % 86400, y;
@@ -398,7 +385,7 @@ header_put_date(struct json_writer *w, int64_t sec, int zone_min)
 		rest += 86400;
 		days--;
 	}
-	header_civil(days, &y, &m, &d);
+	mime_civil(days, &y, &m, &d);
 	if (y < 0 || y > 9999 || zone >= 24 * 60) {
 		json_null(w);
 		return;

@@ -45,7 +45,5 @@ void header_put_addr(struct json_writer *w, const struct mime_addr *a);
 void header_put_date(struct json_writer *w, int64_t sec, int zone_min);
 /* "local@domain" as it stands in a message, appended. */
 void header_addr_spec(const struct mime_addr *a, struct buf *out);
-/* The date of a day since 1970-01-01. */
-void header_civil(int64_t days, int64_t *y, unsigned *m, unsigned *d);
 
 #endif
