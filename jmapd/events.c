@@ -127,7 +127,7 @@ read_types(struct span text)
 	if (span_eq_str(text, "*") || text.len == 0)
 		return PUSH_ALL;
 	while (text.len > 0)
-		bits |= jmap_push_type(span_cut(&text, ','));
+		bits |= push_type_bit(span_cut(&text, ','));
 	return bits;
 }
 

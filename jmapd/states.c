@@ -18,9 +18,9 @@ struct jmap_states {
 void
 jmap_known_put(const struct jmap_known *k, struct buf *out)
 {
-	buf_addf(out, "%llx.%llx.%llx.%llx.%llx", (unsigned long long)k->email,
-	    (unsigned long long)k->mailbox, (unsigned long long)k->thread,
-	    (unsigned long long)k->delivery, (unsigned long long)k->incarnation);
+	for (unsigned t = 0; t < PUSH_TYPE_N; t++)
+		buf_addf(out, "%llx.", (unsigned long long)k->states[t]);
+	buf_addf(out, "%llx", (unsigned long long)k->incarnation);
 }
 
 static bool
@@ -40,37 +40,11 @@ parse_hex(struct span s, uint64_t *n)
 bool
 jmap_known_parse(struct span text, struct jmap_known *k)
 {
-	uint64_t *parts[] = { &k->email, &k->mailbox, &k->thread, &k->delivery, &k->incarnation };
-
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-		if (text.p == NULL || !parse_hex(span_cut(&text, '.'), parts[i]))
+	for (unsigned t = 0; t < PUSH_TYPE_N; t++)
+		if (text.p == NULL || !parse_hex(span_cut(&text, '.'), &k->states[t]))
 			return false;
-	return text.p == NULL;
-}
-
-static const struct { const char *name; unsigned bit; } types[] = {
-	{ "Email", PUSH_EMAIL }, { "Mailbox", PUSH_MAILBOX }, { "Thread", PUSH_THREAD },
-	{ "EmailDelivery", PUSH_DELIVERY }
-};
-
-unsigned
-jmap_push_type(struct span name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(types); i++)
-		if (span_eq_str(name, types[i].name))
-			return types[i].bit;
-	return 0;
-}
-
-static uint64_t
-state_of(const struct jmap_known *k, unsigned bit)
-{
-	switch (bit) {
-	case PUSH_EMAIL: return k->email;
-	case PUSH_MAILBOX: return k->mailbox;
-	case PUSH_THREAD: return k->thread;
-	default: return k->delivery;
-	}
+	return text.p != NULL && parse_hex(span_cut(&text, '.'), &k->incarnation) &&
+	    text.p == NULL;
 }
 
 static unsigned
@@ -78,10 +52,10 @@ differs(const struct jmap_sub *sub, const struct jmap_known *now)
 {
 	unsigned bits = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+	for (unsigned t = 0; t < PUSH_TYPE_N; t++)
 		if (sub->known.incarnation != now->incarnation ||
-		    state_of(&sub->known, types[i].bit) != state_of(now, types[i].bit))
-			bits |= types[i].bit;
+		    sub->known.states[t] != now->states[t])
+			bits |= 1u << t;
 	return bits & sub->types;
 }
 
@@ -90,7 +64,6 @@ jmap_sub_put(struct jmap_sub *sub, bool push_state, struct buf *out)
 {
 	const struct jmap_states *st = sub->session->states;
 	unsigned bits = differs(sub, &st->now);
-	char text[JMAP_STATE_MAX];
 	struct buf all = { 0 };
 	struct json_writer w;
 
@@ -99,17 +72,7 @@ jmap_sub_put(struct jmap_sub *sub, bool push_state, struct buf *out)
 		return false;
 	json_writer_init(&w, out);
 	json_begin_object(&w);
-	json_kv_str(&w, "@type", "StateChange");
-	json_key(&w, "changed");
-	json_begin_object(&w);
-	json_key_span(&w, sub->session->account->id);
-	json_begin_object(&w);
-	for (size_t i = 0; i < ARRAY_LEN(types); i++)
-		if (bits & types[i].bit)
-			json_kv_string(&w, types[i].name, jmap_state(text,
-			    state_of(&st->now, types[i].bit), st->now.incarnation));
-	json_end_object(&w);
-	json_end_object(&w);
+	state_change_put(&w, sub->session->account->id, st->now.states, st->now.incarnation, bits);
 	if (push_state) {
 		jmap_known_put(&st->now, &all);
 		json_kv_string(&w, "pushState", buf_span(&all));
@@ -177,8 +140,9 @@ on_states(void *arg, enum status status, bool more, const void *msg)
 	/* Of a store that was away a note comes when it is back. */
 	if (status != ST_OK)
 		return;
-	st->now = (struct jmap_known){ is->email, is->mailbox, is->thread, is->delivery,
-	    is->incarnation };
+	st->now = (struct jmap_known){ .states = { [PUSH_TYPE_EMAIL] = is->email,
+	    [PUSH_TYPE_MAILBOX] = is->mailbox, [PUSH_TYPE_THREAD] = is->thread,
+	    [PUSH_TYPE_DELIVERY] = is->delivery }, .incarnation = is->incarnation };
 	tell_all(st);
 }
 

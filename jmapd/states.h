@@ -4,23 +4,20 @@
 #ifndef JMAPD_STATES_H
 #define JMAPD_STATES_H
 
+#include "common/mail/state_change.h"
 #include "jmapd/server.h"
-
-enum {				/* types, as bits */
-	PUSH_EMAIL = 1, PUSH_MAILBOX = 2, PUSH_THREAD = 4, PUSH_DELIVERY = 8,
-	PUSH_ALL = 15
-};
 
 /* What a client knows, or the store says. */
 struct jmap_known {
-	uint64_t	email, mailbox, thread, delivery, incarnation;
+	uint64_t	states[PUSH_TYPE_N];
+	uint64_t	incarnation;
 };
 
 /* A client that waits; zeroed but for what is marked. */
 struct jmap_sub {
 	struct list		in;
 	struct jmap_session	*session;
-	unsigned		types;		/* yours: which of them */
+	unsigned		types;		/* yours: which of them, as bits */
 	bool			resumes;	/* yours: `known` is what it knew; else it knows all */
 	struct jmap_known	known;
 	bool			began;
@@ -38,8 +35,6 @@ bool jmap_sub_put(struct jmap_sub *sub, bool push_state, struct buf *out);
 /* All the states in one word: ids of events, pushState. */
 void jmap_known_put(const struct jmap_known *k, struct buf *out);
 bool jmap_known_parse(struct span text, struct jmap_known *k);
-/* "Email", 0: none that there is. */
-unsigned jmap_push_type(struct span name);
 void jmap_states_free(struct jmap_session *s);
 
 #endif

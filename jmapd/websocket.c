@@ -157,7 +157,7 @@ enable(struct socket *so, const struct json *v)
 	so->sub = (struct jmap_sub){ .types = list == NULL ? PUSH_ALL : 0, .news = on_news };
 	for (size_t i = 0; i < json_count(list); i++)
 		if (json_as_string(json_item(list, i), &text))
-			so->sub.types |= jmap_push_type(text);
+			so->sub.types |= push_type_bit(text);
 	if (json_get_string(v, "pushState", &text))
 		so->sub.resumes = jmap_known_parse(text, &so->sub.known);
 	jmap_sub_begin(so->x->session, &so->sub);

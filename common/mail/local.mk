@@ -7,6 +7,7 @@ common_mail_libmail_a_SOURCES = \
 	common/mail/mailbox_name.c common/mail/mailbox_name.h \
 	common/mail/search.c common/mail/search.h \
 	common/mail/search_scan.c common/mail/search_scan.h \
+	common/mail/state_change.c common/mail/state_change.h \
 	common/mail/type_state.c common/mail/type_state.h \
 	common/mail/uidset.c common/mail/uidset.h \
 	common/mail/unicode.c common/mail/unicode.h

@@ -6,7 +6,7 @@
 #include "common/ipc/ipc.h"
 #include "common/json/writer.h"
 #include "common/mail/object_id.h"
-#include "common/mail/type_state.h"
+#include "common/mail/state_change.h"
 #include "common/out/out_proto.h"
 #include "common/util/clock.h"
 #include "common/util/log.h"
@@ -19,9 +19,6 @@
 #define AGAIN_MOST_MS	3600000u
 #define AFTER_MOST_S	86400u		/* of what a server asks for */
 #define SWEEP_MS	3600000u	/* from one look for expired ones to the next */
-
-enum { EMAIL, DELIVERY, MAILBOX, THREAD, TYPES };
-static const char *const type_names[TYPES] = { "Email", "EmailDelivery", "Mailbox", "Thread" };
 
 struct pushing {
 	struct service		*svc;
@@ -36,7 +33,7 @@ struct pushing {
 /* An account with subscriptions. */
 struct pushed {
 	uint64_t	account;
-	uint64_t	now[TYPES];	/* states */
+	uint64_t	now[PUSH_TYPE_N];	/* states */
 	struct list	subs;
 };
 
@@ -47,7 +44,7 @@ struct sub {
 	struct pushed		*of;
 	struct buf		bytes;
 	struct store_push	p;		/* points into bytes */
-	uint64_t		told[TYPES], sending[TYPES];
+	uint64_t		told[PUSH_TYPE_N], sending[PUSH_TYPE_N];
 	bool			is_due, seen, ending;
 	uint32_t		req;		/* under way; 0: none */
 	unsigned		failures;
@@ -135,16 +132,16 @@ take(struct pushing *x, struct pushed *a, const struct store_push *p)
 }
 
 static void
-states_of(struct service *svc, uint64_t account, uint64_t now[TYPES])
+states_of(struct service *svc, uint64_t account, uint64_t now[PUSH_TYPE_N])
 {
 	struct store_states_are is;
 
 	if (state_states(svc->state, account, &is) != ST_OK)
 		return;
-	now[EMAIL] = is.email;
-	now[DELIVERY] = is.delivery;
-	now[MAILBOX] = is.mailbox;
-	now[THREAD] = is.thread;
+	now[PUSH_TYPE_EMAIL] = is.email;
+	now[PUSH_TYPE_DELIVERY] = is.delivery;
+	now[PUSH_TYPE_MAILBOX] = is.mailbox;
+	now[PUSH_TYPE_THREAD] = is.thread;
 }
 
 /* What is kept of the account now. */
@@ -228,35 +225,23 @@ put_code(const struct sub *s, struct json_writer *w)
 	buf_fini(&id);
 }
 
-/* How many types there is something new of. */
-static unsigned
+/* false: there is nothing new. */
+static bool
 put_changes(struct sub *s, struct json_writer *w)
 {
-	struct buf text = { 0 };
-	unsigned n = 0;
+	struct buf account = { 0 };
+	unsigned types = 0;
 
-	json_kv_str(w, "@type", "StateChange");
-	json_key(w, "changed");
-	json_begin_object(w);
-	object_id_put(&text, OBJECT_ACCOUNT, s->of->account);
-	json_key_span(w, buf_span(&text));
-	json_begin_object(w);
-	for (unsigned t = 0; t < TYPES; t++) {
-		const struct type_state is = { .modseq = s->of->now[t],
-		    .incarnation = state_incarnation(s->x->svc->state) };
-
-		s->sending[t] = is.modseq;
-		if (is.modseq == s->told[t] || !wants(s, type_names[t]))
-			continue;
-		buf_clear(&text);
-		type_state_put(is, &text);
-		json_kv_string(w, type_names[t], buf_span(&text));
-		n++;
+	for (unsigned t = 0; t < PUSH_TYPE_N; t++) {
+		s->sending[t] = s->of->now[t];
+		if (s->sending[t] != s->told[t] && wants(s, push_type_name(t)))
+			types |= 1u << t;
 	}
-	json_end_object(w);
-	json_end_object(w);
-	buf_fini(&text);
-	return n;
+	object_id_put(&account, OBJECT_ACCOUNT, s->of->account);
+	state_change_put(w, buf_span(&account), s->of->now, state_incarnation(s->x->svc->state),
+	    types);
+	buf_fini(&account);
+	return types != 0;
 }
 
 static void
@@ -319,7 +304,7 @@ send_one(struct sub *s)
 	if (!s->p.verified)
 		put_code(s, &w);
 	else
-		some = put_changes(s, &w) > 0;
+		some = put_changes(s, &w);
 	json_end_object(&w);
 	if (some) {
 		const struct out_push rq = { s->p.url, s->p.p256dh, s->p.auth, buf_span(&text),
