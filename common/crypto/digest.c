@@ -10,6 +10,7 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 
+#include "common/crypto/pkey_priv.h"
 #include "common/util/mem.h"
 
 #define BLOCK_MAX 128
@@ -18,14 +19,6 @@ struct digest {
 	EVP_MD_CTX	*ctx;
 	enum digest_alg	 alg;
 };
-
-/* OpenSSL fails here for want of memory only. */
-static void
-must(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static EVP_MD *fetched[3];
 static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
@@ -37,7 +30,7 @@ fetch(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		fetched[i] = EVP_MD_fetch(NULL, names[i], NULL);
-		must(fetched[i] != NULL);
+		crypto_must(fetched[i] != NULL);
 	}
 }
 
@@ -65,8 +58,8 @@ digest_new(enum digest_alg alg)
 
 	d->alg = alg;
 	d->ctx = EVP_MD_CTX_new();
-	must(d->ctx != NULL);
-	must(EVP_DigestInit_ex2(d->ctx, md(alg), NULL) == 1);
+	crypto_must(d->ctx != NULL);
+	crypto_must(EVP_DigestInit_ex2(d->ctx, md(alg), NULL) == 1);
 	return d;
 }
 
@@ -74,14 +67,14 @@ void
 digest_add(struct digest *d, const void *p, size_t len)
 {
 	if (len > 0)
-		must(EVP_DigestUpdate(d->ctx, p, len) == 1);
+		crypto_must(EVP_DigestUpdate(d->ctx, p, len) == 1);
 }
 
 void
 digest_done(struct digest *d, unsigned char *out)
 {
-	must(EVP_DigestFinal_ex(d->ctx, out, NULL) == 1);
-	must(EVP_DigestInit_ex2(d->ctx, md(d->alg), NULL) == 1);
+	crypto_must(EVP_DigestFinal_ex(d->ctx, out, NULL) == 1);
+	crypto_must(EVP_DigestInit_ex2(d->ctx, md(d->alg), NULL) == 1);
 }
 
 void
@@ -96,7 +89,7 @@ digest_free(struct digest **dp)
 void
 digest(enum digest_alg alg, struct span data, unsigned char *out)
 {
-	must(EVP_Digest(data.len > 0 ? data.p : "", data.len, out, NULL, md(alg), NULL) == 1);
+	crypto_must(EVP_Digest(data.len > 0 ? data.p : "", data.len, out, NULL, md(alg), NULL) == 1);
 }
 
 void
@@ -115,7 +108,7 @@ static void
 hmac_pass(EVP_MD_CTX *ctx, enum digest_alg alg, struct span pad, struct span data,
     unsigned char *out)
 {
-	must(EVP_DigestInit_ex2(ctx, md(alg), NULL) == 1 &&
+	crypto_must(EVP_DigestInit_ex2(ctx, md(alg), NULL) == 1 &&
 	    EVP_DigestUpdate(ctx, pad.p, pad.len) == 1 &&
 	    (data.len == 0 || EVP_DigestUpdate(ctx, data.p, data.len) == 1) &&
 	    EVP_DigestFinal_ex(ctx, out, NULL) == 1);
@@ -130,7 +123,7 @@ hmac(enum digest_alg alg, struct span key, struct span data, unsigned char *out)
 	const size_t block = alg == DIGEST_SHA512 ? 128 : 64, n = digest_len(alg);
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
-	must(ctx != NULL);
+	crypto_must(ctx != NULL);
 	if (key.len > block)
 		digest(alg, key, pad);
 	else if (key.len > 0)
@@ -166,7 +159,7 @@ pbkdf2(enum digest_alg alg, struct span password, struct span salt, uint32_t rou
 
 	assert(rounds > 0 && rounds <= INT32_MAX);
 	assert(password.len <= INT32_MAX && salt.len <= INT32_MAX && len <= INT32_MAX);
-	must(PKCS5_PBKDF2_HMAC(p, (int)password.len, (const unsigned char *)salt.p,
+	crypto_must(PKCS5_PBKDF2_HMAC(p, (int)password.len, (const unsigned char *)salt.p,
 	    (int)salt.len, (int)rounds, md(alg), (int)len, out) == 1);
 }
 

@@ -9,6 +9,7 @@
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
+#include "common/crypto/pkey_priv.h"
 #include "common/util/mem.h"
 
 enum kind { KIND_RSA, KIND_P256, KIND_P384, KIND_P521, KIND_ED25519 };
@@ -62,19 +63,6 @@ take(EVP_PKEY *key, enum kind kind)
 	return k;
 }
 
-static EVP_PKEY *
-from_params(const char *type, OSSL_PARAM *params)
-{
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
-	EVP_PKEY *key = NULL;
-
-	if (ctx == NULL || params == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
-	    EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
-		key = NULL;
-	EVP_PKEY_CTX_free(ctx);
-	return key;
-}
-
 struct jwk *
 jwk_rsa(struct span n, struct span e)
 {
@@ -92,7 +80,7 @@ jwk_rsa(struct span n, struct span e)
 	    OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_N, bn) == 1 &&
 	    OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_E, be) == 1) {
 		params = OSSL_PARAM_BLD_to_param(b);
-		key = from_params("RSA", params);
+		key = pkey_from_params("RSA", params, EVP_PKEY_PUBLIC_KEY);
 		OSSL_PARAM_free(params);
 	}
 	OSSL_PARAM_BLD_free(b);
@@ -126,7 +114,7 @@ jwk_ec(struct span crv, struct span x, struct span y)
 		params[1] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point,
 		    1 + 2 * x.len);
 		params[2] = OSSL_PARAM_construct_end();
-		return take(from_params("EC", params), curves[i].kind);
+		return take(pkey_from_params("EC", params, EVP_PKEY_PUBLIC_KEY), curves[i].kind);
 	}
 	return NULL;
 }

@@ -1,6 +1,5 @@
 #include "common/crypto/webpush.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/bio.h>
@@ -12,6 +11,7 @@
 #include <openssl/pem.h>
 
 #include "common/crypto/digest.h"
+#include "common/crypto/pkey_priv.h"
 #include "common/crypto/random.h"
 #include "common/util/bytes.h"
 #include "common/util/mem.h"
@@ -28,29 +28,15 @@ struct vapid {
 	unsigned char	point[WEBPUSH_POINT_LEN];
 };
 
-/* For what fails for want of memory or of a libcrypto that is whole, and nothing else. */
-static void
-must(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 /* Keys ------------------------------------------------------------------------- */
 
 static EVP_PKEY *
 from_params(OSSL_PARAM_BLD *b, int selection)
 {
 	OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(b);
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-	EVP_PKEY *key = NULL;
+	EVP_PKEY *key = pkey_from_params("EC", params, selection);
 
-	must(params != NULL && ctx != NULL);
-	if (EVP_PKEY_fromdata_init(ctx) != 1 || EVP_PKEY_fromdata(ctx, &key, selection, params) != 1)
-		key = NULL;
 	OSSL_PARAM_free(params);
-	EVP_PKEY_CTX_free(ctx);
-	ERR_clear_error();
 	return key;
 }
 
@@ -65,7 +51,7 @@ public_key(struct span point)
 	if (point.len != WEBPUSH_POINT_LEN || point.p[0] != POINT_CONVERSION_UNCOMPRESSED)
 		return NULL;
 	b = OSSL_PARAM_BLD_new();
-	must(b != NULL &&
+	crypto_must(b != NULL &&
 	    OSSL_PARAM_BLD_push_utf8_string(b, OSSL_PKEY_PARAM_GROUP_NAME, CURVE, 0) == 1 &&
 	    OSSL_PARAM_BLD_push_octet_string(b, OSSL_PKEY_PARAM_PUB_KEY, point.p, point.len) == 1);
 	key = from_params(b, EVP_PKEY_PUBLIC_KEY);
@@ -73,7 +59,7 @@ public_key(struct span point)
 	if (key == NULL)
 		return NULL;
 	check = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
-	must(check != NULL);
+	crypto_must(check != NULL);
 	if (EVP_PKEY_public_check(check) != 1) {
 		EVP_PKEY_free(key);
 		key = NULL;
@@ -94,11 +80,11 @@ private_key(struct span scalar)
 	EVP_PKEY *key = NULL;
 	BIGNUM *d = BN_secure_new();
 
-	must(point != NULL && b != NULL && d != NULL &&
+	crypto_must(point != NULL && b != NULL && d != NULL &&
 	    BN_bin2bn((const unsigned char *)scalar.p, (int)scalar.len, d) != NULL);
 	if (scalar.len == WEBPUSH_SCALAR_LEN && !BN_is_zero(d) &&
 	    BN_cmp(d, EC_GROUP_get0_order(group)) < 0) {
-		must(EC_POINT_mul(group, point, d, NULL, NULL, NULL) == 1 &&
+		crypto_must(EC_POINT_mul(group, point, d, NULL, NULL, NULL) == 1 &&
 		    EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, text,
 		    sizeof(text), NULL) == sizeof(text) &&
 		    OSSL_PARAM_BLD_push_utf8_string(b, OSSL_PKEY_PARAM_GROUP_NAME, CURVE, 0) == 1 &&
@@ -141,7 +127,7 @@ agree(EVP_PKEY *ours, EVP_PKEY *theirs, unsigned char secret[WEBPUSH_SCALAR_LEN]
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, ours, NULL);
 	size_t len = WEBPUSH_SCALAR_LEN;
 
-	must(ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 &&
+	crypto_must(ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 &&
 	    EVP_PKEY_derive_set_peer(ctx, theirs) == 1 &&
 	    EVP_PKEY_derive(ctx, secret, &len) == 1 && len == WEBPUSH_SCALAR_LEN);
 	EVP_PKEY_CTX_free(ctx);
@@ -173,7 +159,7 @@ seal(const unsigned char cek[CEK_LEN], const unsigned char nonce[NONCE_LEN], str
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	int n = 0, more = 0, end = 0;
 
-	must(ctx != NULL && EVP_EncryptInit_ex(ctx, EVP_aes_128_gcm(), NULL, cek, nonce) == 1 &&
+	crypto_must(ctx != NULL && EVP_EncryptInit_ex(ctx, EVP_aes_128_gcm(), NULL, cek, nonce) == 1 &&
 	    EVP_EncryptUpdate(ctx, to, &n, (const unsigned char *)text.p, (int)text.len) == 1 &&
 	    EVP_EncryptUpdate(ctx, to + n, &more, &last, 1) == 1 &&
 	    EVP_EncryptFinal_ex(ctx, to + n + more, &end) == 1 &&
@@ -218,7 +204,7 @@ encrypt(EVP_PKEY *ours, struct span salt, struct span p256dh, struct span auth,
 	theirs = public_key(p256dh);
 	if (theirs == NULL)
 		return false;
-	must(point_of(ours, point));
+	crypto_must(point_of(ours, point));
 	agree(ours, theirs, secret);
 	combine(auth, span(secret, sizeof(secret)), p256dh, span(point, sizeof(point)), ikm);
 	put_message(salt, span(point, sizeof(point)), ikm, text, out);
@@ -235,7 +221,7 @@ webpush_encrypt(struct span p256dh, struct span auth, struct span text, struct b
 	EVP_PKEY *ours = EVP_EC_gen(CURVE);
 	bool ok;
 
-	must(ours != NULL);
+	crypto_must(ours != NULL);
 	random_bytes(salt, sizeof(salt));
 	ok = encrypt(ours, span(salt, sizeof(salt)), p256dh, auth, text, out);
 	EVP_PKEY_free(ours);
@@ -301,10 +287,10 @@ vapid_generate(struct buf *pem)
 	char *text;
 	long len;
 
-	must(key != NULL && bio != NULL &&
+	crypto_must(key != NULL && bio != NULL &&
 	    PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1);
 	len = BIO_get_mem_data(bio, &text);
-	must(len > 0);
+	crypto_must(len > 0);
 	buf_add(pem, text, (size_t)len);
 	BIO_free(bio);
 	EVP_PKEY_free(key);
@@ -325,10 +311,10 @@ vapid_sign(const struct vapid *v, struct span data, unsigned char out[VAPID_SIGN
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	ECDSA_SIG *sig;
 
-	must(ctx != NULL && EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, v->key) == 1 &&
+	crypto_must(ctx != NULL && EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, v->key) == 1 &&
 	    EVP_DigestSign(ctx, der, &len, (const unsigned char *)data.p, data.len) == 1);
 	sig = d2i_ECDSA_SIG(NULL, &p, (long)len);
-	must(sig != NULL && BN_bn2binpad(ECDSA_SIG_get0_r(sig), out, 32) == 32 &&
+	crypto_must(sig != NULL && BN_bn2binpad(ECDSA_SIG_get0_r(sig), out, 32) == 32 &&
 	    BN_bn2binpad(ECDSA_SIG_get0_s(sig), out + 32, 32) == 32);
 	ECDSA_SIG_free(sig);
 	EVP_MD_CTX_free(ctx);

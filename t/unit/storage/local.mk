@@ -12,6 +12,10 @@ STATEKIT = t/unit/storage/statekit.c t/unit/storage/statekit.h
 UNIT_TESTS += t/unit/storage/test_state
 t_unit_storage_test_state_SOURCES = t/unit/storage/test_state.c $(STATEKIT)
 t_unit_storage_test_state_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/unit/storage/test_uploads
+t_unit_storage_test_uploads_SOURCES = t/unit/storage/test_uploads.c $(STATEKIT)
+t_unit_storage_test_uploads_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+
 UNIT_TESTS += t/unit/storage/test_emails
 t_unit_storage_test_emails_SOURCES = t/unit/storage/test_emails.c $(STATEKIT)
 t_unit_storage_test_emails_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
