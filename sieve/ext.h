@@ -38,8 +38,10 @@ sieve_constant(const struct sieve_string *s)
 
 struct sieve_strings {
 	const struct sieve_string	*v;
+	const struct span		*values;	/* when all are constant, else NULL */
 	size_t				n;
 	bool				constant;	/* all of them */
+	bool				list;		/* written in [ ] */
 };
 
 /* A positional argument, or what stands behind a tag. */
@@ -52,7 +54,8 @@ struct sieve_arg {
 
 /* A tag that was given. */
 struct sieve_tagged {
-	const struct sieve_tag	*tag;
+	const struct sieve_tag	*tag;		/* NULL: it is a modifier */
+	const struct sieve_modifier *modifier;
 	struct sieve_arg	value;		/* if the tag takes one */
 	uint32_t		line, column;
 	void			*data;		/* the tag's check function's */
@@ -62,12 +65,11 @@ struct sieve_tagged {
 struct sieve_match {
 	const struct sieve_match_type	*type;
 	const struct sieve_comparator	*comparator;
-	struct sieve_string		param;		/* of :count and :value */
+	struct sieve_strings		param;		/* of :count and :value: one string */
 	const struct sieve_strings	*keys;		/* the node's last argument */
 	void				*data;		/* the match type's check function's */
 	/* Folded keys for constant ones, else NULL; private. */
 	const struct span		*folded;
-	bool				captures;	/* the script has match variables */
 };
 
 struct sieve_node {
@@ -80,6 +82,7 @@ struct sieve_node {
 	struct sieve_match		*match;
 	const struct sieve_address_part	*part;		/* of words with SIEVE_WORD_ADDRESS */
 	struct sieve_node		*parent;	/* that it stands in; NULL: none */
+	struct sieve_node		*otherwise;	/* if, elsif: the elsif or else behind it */
 	/* Of scripts with ihave: what must have been tested before this runs, and what is wrong
 	 * with it if it ever runs; private. */
 	const struct sieve_ext		**needs;
@@ -115,7 +118,8 @@ enum sieve_word_flag {
 	SIEVE_WORD_HEAD		= 1 << 4,	/* only at the head of the script (require) */
 	SIEVE_WORD_CONSTANT	= 1 << 5,	/* strings are taken as they stand: no variables in them */
 	SIEVE_WORD_ENDS		= 1 << 6,	/* what follows it in a block is never reached */
-	SIEVE_WORD_QUIET	= 1 << 7	/* not traced by the core */
+	SIEVE_WORD_QUIET	= 1 << 7,	/* not traced by the core */
+	SIEVE_WORD_MODIFIERS	= 1 << 8	/* takes :lower, :length, ... (sieve_set_modified()) */
 };
 
 struct sieve_word {
@@ -154,6 +158,9 @@ struct sieve_tag {
 	bool		constant;		/* the value is a constant string */
 	bool		repeats;		/* may be given more than once */
 	void (*check)(struct sieve_compile *c, struct sieve_node *n, struct sieve_tagged *t);
+	/* Of tags on actions: changes the action before it is added (sieve_act()).  May ask. */
+	enum sieve_step (*act)(struct sieve_run *r, const struct sieve_node *n,
+	    const struct sieve_tagged *t, struct sieve_action *a);
 	/* Hooks, of tags on SIEVE_WORD_FIELDS; any may be NULL.  They run in the order in which the
 	 * tags' extensions are listed. */
 	/* Which headers are looked at, instead of the message's: fill *h (sieve_alloc()). */
@@ -183,6 +190,7 @@ struct sieve_matching {
 	const struct sieve_node		*node;
 	const struct sieve_match	*match;
 	const struct span		*keys;		/* their values */
+	const struct span		*folded;	/* private */
 	size_t				n_keys;
 	uint64_t			count;		/* values so far */
 	bool				hit;
@@ -207,7 +215,7 @@ struct sieve_address_part {
 	bool (*get)(struct sieve_run *r, const struct mime_addr *a, struct span *part);
 };
 
-/* A modifier of "set", of extractext and of what else makes variables (RFC 5229 4.1). */
+/* A modifier of "set", of extracttext and of what else makes variables (RFC 5229 4.1). */
 struct sieve_modifier {
 	const char	*name;
 	int		precedence;
@@ -288,6 +296,9 @@ bool sieve_c_constant(struct sieve_compile *c, const struct sieve_node *n,
     const struct sieve_string *s, const char *what);
 bool sieve_c_field_name(struct sieve_compile *c, const struct sieve_string *s);
 bool sieve_c_address(struct sieve_compile *c, const struct sieve_string *s);
+/* An address in a script (RFC 5228 2.4.2.3): addr-spec or "phrase <addr-spec>"; *address is the
+ * addr-spec in it.  false: it is none. */
+bool sieve_address(struct span text, struct span *address);
 /* A variable that a command sets, named by a constant string; NULL: an error was told. */
 struct sieve_variable;
 const struct sieve_variable *sieve_c_variable(struct sieve_compile *c,
@@ -350,20 +361,24 @@ struct span sieve_get_variable(struct sieve_run *r, const struct sieve_variable 
 /* Applies the modifiers among n's tags, in their order, and sets. */
 enum sieve_step sieve_set_modified(struct sieve_run *r, const struct sieve_node *n,
     const struct sieve_variable *v, struct span value);
-/* ${0}, ${1}, ... after a match; the values are copied.  Only when n->match->captures. */
+/* Does the script read ${1}?  Otherwise nobody need fill them in. */
+bool sieve_captures(const struct sieve_run *r);
+/* ${0}, ${1}, ... after a match; the values are copied. */
 void sieve_set_captures(struct sieve_run *r, const struct span *v, size_t n);
 
 /* A new action of that kind about the current message; fill it, then sieve_act(). */
 struct sieve_action *sieve_action_new(struct sieve_run *r, const struct sieve_node *n,
     enum sieve_action_kind kind);
-/* Adds it: limits, what excludes what (reject), and the same thing twice (once).  *a may become an
- * action that is there already. */
+/* Adds it: the tags of n change it first; then limits, what excludes what (reject), and the same
+ * thing twice (once: *a becomes the action that is there already).  The implicit keep is cancelled
+ * by a store, a redirect and a reject, unless the action is a copy. */
 enum sieve_step sieve_act(struct sieve_run *r, const struct sieve_node *n, struct sieve_action **a);
 /* The message is not kept any more unless something says so. */
 void sieve_cancel_keep(struct sieve_run *r);
-/* Flags of keep and of the implicit keep that nothing else gave: asked at the end (imap4flags). */
+/* Fills in the flags of every store that no tag gave (flags NULL): when it is added, and of the
+ * implicit keep at the end (imap4flags). */
 typedef void (*sieve_flags_fn)(struct sieve_run *r, struct sieve_store *store);
-void sieve_set_keep_flags(struct sieve_run *r, sieve_flags_fn fn);
+void sieve_set_flags_fn(struct sieve_run *r, sieve_flags_fn fn);
 /* The actions so far, for programs that look while a script runs; sieve_actions_settle() adds the
  * implicit keep, sieve_actions_reset() forgets all and begins anew. */
 struct sieve_action **sieve_actions(struct sieve_run *r, size_t *n);
@@ -388,6 +403,11 @@ enum sieve_step sieve_matching_begin(struct sieve_run *r, const struct sieve_nod
 enum sieve_step sieve_matching_value(struct sieve_matching *m, struct span value);
 enum sieve_step sieve_matching_end(struct sieve_matching *m, enum sieve_step step, bool *yes);
 
+/* For match types: value and key number i in the order of the comparator. */
+int sieve_matching_compare(struct sieve_matching *m, struct span value, size_t i);
+/* For match types: there is a hit by key i; remembers it for the trace. */
+void sieve_matching_hit(struct sieve_matching *m, struct span value, size_t i);
+
 /* The fields that a test with SIEVE_WORD_FIELDS means: names is one of its arguments.  Hooks of
  * tags are applied.
  *	step = sieve_values_begin(r, n, names, &v);
@@ -398,7 +418,7 @@ struct sieve_values {
 	const struct sieve_node		*node;
 	const struct sieve_strings	*names;
 	struct sieve_headers		headers;
-	struct sieve_header		*one;		/* headers when there are no hooks */
+	struct sieve_header		*one, *current;
 	size_t				name, header, at, n;
 	struct sieve_field		**found;
 	struct sieve_field		*next;
@@ -410,8 +430,9 @@ struct sieve_found {
 enum sieve_step sieve_values_begin(struct sieve_run *r, const struct sieve_node *n,
     const struct sieve_strings *names, struct sieve_values *v);
 bool sieve_values_next(struct sieve_values *v, struct sieve_found *f);
-/* The values of one such field: its text, or what a tag's values hook makes of it. */
-size_t sieve_values_of(struct sieve_values *v, const struct sieve_found *f, struct span **values);
+/* The values of one such field: its text (put into *one), or what a tag's values hook makes of it. */
+size_t sieve_values_of(struct sieve_values *v, const struct sieve_found *f, struct span *one,
+    struct span **values);
 /* An address as tests compare it: local@domain, quotes removed; of a part, see address_parts. */
 bool sieve_address_value(struct sieve_run *r, const struct sieve_node *n,
     const struct mime_addr *a, struct span *value);

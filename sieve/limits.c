@@ -1,4 +1,4 @@
-#include "sieve/sieve.h"
+#include "sieve/core.h"
 
 /* RFC 5228 2.10.5 and RFC 5229 6 ask for less. */
 const struct sieve_limits sieve_limits_default = {
@@ -22,3 +22,17 @@ const struct sieve_limits sieve_limits_default = {
 	.nested_includes = 10,
 	.header_bytes = 2048,
 };
+
+struct sieve_limits
+sieve_limits_of(const struct sieve_limits *given)
+{
+	struct sieve_limits l = sieve_limits_default;
+	const uint32_t *from = (const uint32_t *)(const void *)given;
+	uint32_t *to = (uint32_t *)(void *)&l;
+
+	_Static_assert(sizeof(l) % sizeof(uint32_t) == 0, "limits are all of one type");
+	for (size_t i = 0; given != NULL && i < sizeof(l) / sizeof(uint32_t); i++)
+		if (from[i] != 0)
+			to[i] = from[i] != SIEVE_LIMIT_NONE ? from[i] : 0;
+	return l;
+}

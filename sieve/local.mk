@@ -1,7 +1,30 @@
 noinst_LIBRARIES += sieve/libsieve.a
 sieve_libsieve_a_SOURCES = \
-	sieve/ext.h sieve/message.h sieve/settings.h sieve/sieve.h \
+	sieve/core.h sieve/ext.h sieve/extensions.h sieve/message.h sieve/settings.h \
+	sieve/sieve.h sieve/syntax.h \
+	sieve/actions.c \
+	sieve/address.c \
+	sieve/comparators.c \
+	sieve/compile.c \
+	sieve/compile_args.c \
+	sieve/compile_require.c \
+	sieve/compile_string.c \
 	sieve/compose.h \
 	sieve/conf.c sieve/conf.h \
 	sieve/extensions.c \
-	sieve/limits.c
+	sieve/fields.c \
+	sieve/glob.c \
+	sieve/lexer.c \
+	sieve/limits.c \
+	sieve/matching.c \
+	sieve/message.c \
+	sieve/parser.c \
+	sieve/print.c \
+	sieve/problems.c \
+	sieve/run.c \
+	sieve/values.c \
+	sieve/words.c \
+	sieve/ext_base.c \
+	sieve/ext_envelope.c \
+	sieve/ext_fileinto.c \
+	sieve/ext_relational.c

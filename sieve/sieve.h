@@ -26,6 +26,7 @@ struct sieve_ext;
 struct sieve_script;
 
 /* Zero in a member: its default.  sieve_limits_default tells them. */
+#define SIEVE_LIMIT_NONE UINT32_MAX		/* none at all, not even one */
 struct sieve_limits {
 	/* Checked by the compiler. */
 	uint32_t	script_bytes;
@@ -203,6 +204,7 @@ struct sieve_action {
 	uint32_t		line;
 	/* The message it is about: the one given to sieve_run(), or an edited one. */
 	struct sieve_message	*message;
+	bool			copy;		/* :copy: the implicit keep stayed */
 	union {
 		struct sieve_store {
 			bool			keep;		/* keep or implicit keep: mailbox is "INBOX" */
@@ -259,9 +261,9 @@ struct sieve_result {
 	/* In order, implicit keep settled.  None at all: discarded. */
 	struct sieve_action		**actions;
 	size_t				n_actions;
-	const struct sieve_condition	*conditions;
+	struct sieve_condition		*conditions;
 	size_t				n_conditions;
-	const struct sieve_question	*questions;	/* of SIEVE_ASKS */
+	struct sieve_question		*questions;	/* of SIEVE_ASKS */
 	size_t				n_questions;
 	/* Of SIEVE_FAILED. */
 	const char			*error;

@@ -1,1 +1,5 @@
-# Tests of the Sieve language: one program each.
+# Each test of the Sieve language is linked with sieve_test.c: a script and a message in, words out.
+SIEVE_TEST = t/unit/sieve/sieve_test.c t/unit/sieve/sieve_test.h
+UNIT_TESTS += t/unit/sieve/test_base
+t_unit_sieve_test_base_SOURCES = t/unit/sieve/test_base.c $(SIEVE_TEST)
+t_unit_sieve_test_base_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)

@@ -1,0 +1,156 @@
+/* The header fields that a test looks at, and addresses in them. */
+#include <string.h>
+
+#include "sieve/core.h"
+
+#define FIELDS_MAX 1000		/* of one name in one header */
+
+enum sieve_step
+sieve_values_begin(struct sieve_run *r, const struct sieve_node *n,
+    const struct sieve_strings *names, struct sieve_values *v)
+{
+	*v = (struct sieve_values){ .run = r, .node = n, .names = names, .one = r->header };
+	v->headers = (struct sieve_headers){ .v = &v->one, .n = 1 };
+	for (unsigned i = 0; n->hooks && i < n->n_tags; i++) {
+		const struct sieve_tagged *t = &n->tags[i];
+
+		if (t->tag != NULL && t->tag->headers != NULL) {
+			enum sieve_step step = t->tag->headers(r, n, t, &v->headers);
+
+			if (step != SIEVE_NEXT)
+				return step;
+		}
+	}
+	return SIEVE_NEXT;
+}
+
+/* Fields of the name in the header, as the hooks leave them. */
+static void
+select_fields(struct sieve_values *v, struct sieve_field *f)
+{
+	size_t many = 0;
+
+	for (const struct sieve_field *k = f; k != NULL && many < FIELDS_MAX; k = k->same)
+		many++;
+	v->found = sieve_alloc(v->run, (many + 1) * sizeof(struct sieve_field *));
+	for (v->n = 0; v->n < many; f = f->same)
+		v->found[v->n++] = f;
+	for (unsigned i = 0; i < v->node->n_tags; i++) {
+		const struct sieve_tagged *t = &v->node->tags[i];
+
+		if (t->tag != NULL && t->tag->select != NULL)
+			v->n = t->tag->select(v->run, v->node, t, v->found, v->n);
+	}
+	v->at = 0;
+}
+
+/* The first field of the name that is next; false: no more. */
+static bool
+next_name(struct sieve_values *v)
+{
+	const struct sieve_string *s;
+	struct span name;
+
+	if (v->header == v->headers.n || v->names->n == 0)
+		return false;
+	s = &v->names->v[v->name];
+	name = sieve_constant(s) ? s->text : sieve_string(v->run, s);
+	v->current = v->headers.v[v->header];
+	v->next = sieve_header_find(v->current, name,
+	    sieve_constant(s) ? s->hash : sieve_name_hash(name));
+	if (v->node->hooks)
+		select_fields(v, v->next);
+	if (++v->name == v->names->n) {
+		v->name = 0;
+		v->header++;
+	}
+	return true;
+}
+
+bool
+sieve_values_next(struct sieve_values *v, struct sieve_found *f)
+{
+	do {
+		if (v->node->hooks && v->at < v->n) {
+			*f = (struct sieve_found){ v->current, v->found[v->at++] };
+			return true;
+		}
+		if (!v->node->hooks && v->next != NULL) {
+			*f = (struct sieve_found){ v->current, v->next };
+			v->next = v->next->same;
+			return true;
+		}
+	} while (next_name(v));
+	return false;
+}
+
+size_t
+sieve_values_of(struct sieve_values *v, const struct sieve_found *f, struct span *one,
+    struct span **values)
+{
+	for (unsigned i = 0; v->node->hooks && i < v->node->n_tags; i++) {
+		const struct sieve_tagged *t = &v->node->tags[i];
+
+		if (t->tag != NULL && t->tag->values != NULL)
+			return t->tag->values(v->run, v->node, t, f->header, f->field, values);
+	}
+	*one = sieve_field_text(f->header, f->field);
+	*values = one;
+	return 1;
+}
+
+/* --- addresses ------------------------------------------------------------------------------- */
+
+bool
+sieve_address_value(struct sieve_run *r, const struct sieve_node *n, const struct mime_addr *a,
+    struct span *value)
+{
+	if (a->kind != MIME_ADDR_MAILBOX)
+		return false;
+	return n->part->get(r, a, value);
+}
+
+static bool
+part_all(struct sieve_run *r, const struct mime_addr *a, struct span *part)
+{
+	char *p;
+
+	if (a->domain.len == 0) {
+		*part = a->local;
+		return true;
+	}
+	/* Mostly they stand so in the message. */
+	if (a->local.p + a->local.len + 1 == a->domain.p && a->local.p[a->local.len] == '@') {
+		*part = span(a->local.p, a->local.len + 1 + a->domain.len);
+		return true;
+	}
+	p = arena_alloc(r->arena, a->local.len + a->domain.len + 2);
+	memcpy(p, a->local.len > 0 ? a->local.p : "", a->local.len);
+	p[a->local.len] = '@';
+	memcpy(p + a->local.len + 1, a->domain.p, a->domain.len);
+	*part = span(p, a->local.len + 1 + a->domain.len);
+	return true;
+}
+
+static bool
+part_local(struct sieve_run *r, const struct mime_addr *a, struct span *part)
+{
+	(void)r;
+	*part = a->local;
+	return true;
+}
+
+static bool
+part_domain(struct sieve_run *r, const struct mime_addr *a, struct span *part)
+{
+	(void)r;
+	*part = a->domain;
+	return a->domain.len > 0;
+}
+
+const struct sieve_address_part sieve_base_address_parts[] = {
+	{ "all", part_all },
+	{ "localpart", part_local },
+	{ "domain", part_domain },
+	{ 0 }
+};
