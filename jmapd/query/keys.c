@@ -26,6 +26,7 @@ struct keys {
 	struct columns_reader	*columns;
 	size_t			at, end;	/* items of the mailbox that is read */
 	size_t			next;		/* that the next message most likely is */
+	bool			*found;		/* items that were there */
 	bool			*cut;		/* items whose LIST blobs are wanted; NULL: columns */
 	bool			lists;		/* for all of them */
 	struct order		*order;
@@ -168,6 +169,7 @@ on_message(void *arg, uint32_t uid, const struct store_row *row, const struct sp
 	(void)row;
 	if (i == k->n)
 		return;
+	k->found[i] = true;
 	if (col != NULL)
 		take_columns(k, i, col);
 	if (list != NULL)
@@ -298,6 +300,21 @@ take_row(struct keys *k, size_t i, const struct rows *r, const struct row *row)
 	k->t.prefix[i * k->nc + k->sort->n] = row->id;
 }
 
+/* The items stand in k, in any order. */
+static void
+start(struct keys *k, const struct rows *r)
+{
+	qsort(k->items, k->n, sizeof(*k->items), by_place);
+	k->found = mem_zalloc(k->n + 1);
+	for (size_t i = 0; i < k->n; i++) {
+		uint32_t at = rows_find(r, k->items[i].id);
+
+		if (at != ROWS_NONE)
+			take_row(k, i, r, rows_row(r, at));
+	}
+	later(k, read_next);
+}
+
 static void
 refuse(struct keys *k)
 {
@@ -320,15 +337,8 @@ keys_start(struct loop *l, struct store *s, const struct sort *sort, const struc
 		later(k, refuse);
 		return k;
 	}
-	qsort(items, n, sizeof(*items), by_place);
 	begin(k, sort, items, n);
-	for (size_t i = 0; i < n; i++) {
-		uint32_t at = rows_find(r, items[i].id);
-
-		if (at != ROWS_NONE)
-			take_row(k, i, r, rows_row(r, at));
-	}
-	later(k, read_next);
+	start(k, r);
 	return k;
 }
 
@@ -342,7 +352,42 @@ fini(struct keys *k)
 	for (unsigned c = 0; c < JMAP_SORT_MAX; c++)
 		table_fini(&k->threads[c], NULL, NULL);
 	mem_free(&k->items);
+	mem_free(&k->found);
 	mem_free(&k->cut);
+}
+
+bool
+keys_missed(const struct keys *k)
+{
+	for (size_t i = 0; i < k->n; i++) {
+		if (!k->found[i])
+			return true;
+	}
+	return false;
+}
+
+void
+keys_again(struct keys *k, const struct rows *r)
+{
+	struct keys was = *k;
+	size_t n = 0;
+
+	for (size_t i = 0; i < was.n; i++) {
+		struct keys_item *it = &was.items[i];
+		uint32_t at = rows_find(r, it->id);
+
+		if (at == ROWS_NONE)
+			continue;
+		was.items[n++] = (struct keys_item){ it->id, it->thread,
+		    rows_box_id(r, rows_row(r, at)->mailbox), rows_row(r, at)->uid };
+	}
+	*k = (struct keys){ .loop = was.loop, .store = was.store, .done = was.done, .arg = was.arg,
+	    .task = was.task };
+	begin(k, was.sort, was.items, n);
+	was.items = NULL;
+	was.task = NULL;
+	fini(&was);
+	start(k, r);
 }
 
 void

@@ -13,6 +13,7 @@
 #include "storage/client/searcher.h"
 
 #define ROUNDS_MAX 3u	/* of looking up what moved meanwhile */
+#define KEY_ROUNDS_MAX 8u
 
 struct candidate {
 	uint64_t	id, mailbox;
@@ -34,6 +35,7 @@ struct query_run {
 	struct searcher		*searcher;
 	struct mirror_call	*fresh;
 	struct keys		*keys;
+	unsigned		key_rounds;
 };
 
 static void search_next(struct query_run *r);
@@ -86,12 +88,29 @@ finish(struct query_run *r, enum status st, const uint64_t *ids, size_t n)
 /* ---- the order ---- */
 
 static void
+on_fresh_keys(void *arg, enum status st)
+{
+	struct query_run *r = arg;
+
+	r->fresh = NULL;
+	if (st == ST_OK)
+		keys_again(r->keys, &r->job.mirror->rows);
+	else
+		finish(r, st, NULL, 0);
+}
+
+/* What moved while it was read stands in no order: it is looked for where it is now. */
+static void
 on_keys(void *arg, enum status st)
 {
 	struct query_run *r = arg;
 	uint64_t *ids = NULL;
 	size_t n = 0;
 
+	if (st == ST_OK && keys_missed(r->keys) && r->key_rounds++ < KEY_ROUNDS_MAX) {
+		r->fresh = mirror_fresh(r->job.mirror, on_fresh_keys, r);
+		return;
+	}
 	if (st == ST_OK)
 		ids = keys_take(r->keys, r->job.query->collapse, &n);
 	finish(r, st, ids, n);
