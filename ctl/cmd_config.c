@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/conf/settings.h"
+#include "common/json/writer.h"
 #include "common/util/mem.h"
 #include "common/worker/rules.h"
 #include "ctl/ctl.h"
@@ -18,12 +19,34 @@ print_errors(struct conf_errors *err)
 	return CTL_FAILED;
 }
 
+static void
+print_warnings(struct span lines, bool json, struct buf *out)
+{
+	struct json_writer w;
+
+	if (!json) {
+		while (lines.len > 0) {
+			buf_add_str(out, "warning: ");
+			buf_add_span(out, span_cut(&lines, '\n'));
+			buf_add_c(out, '\n');
+		}
+		return;
+	}
+	buf_add_str(out, ",\"warnings\":");
+	json_writer_init(&w, out);
+	json_begin_array(&w);
+	while (lines.len > 0)
+		json_string(&w, span_cut(&lines, '\n'));
+	json_end_array(&w);
+	buf_add_str(out, "}\n");
+}
+
 static int
 config_check(struct ctl *ctl, int argc, char **argv)
 {
 	struct conf_errors err = { .count = 0 };
 	struct mansio_conf *conf;
-	struct buf out = { 0 };
+	struct buf out = { 0 }, warnings = { 0 };
 	int rc;
 
 	if (argc > 0)
@@ -36,13 +59,16 @@ config_check(struct ctl *ctl, int argc, char **argv)
 		return print_errors(&err);
 	}
 	buf_clear(&out);
+	conf_warnings(conf, &warnings);
 	if (ctl->json)
-		buf_addf(&out, "{\"ok\":true,\"listeners\":%zu}\n", conf->n_listeners);
+		buf_addf(&out, "{\"ok\":true,\"listeners\":%zu", conf->n_listeners);
 	else
 		buf_addf(&out, "%s: good, %zu listener%s%s\n", ctl->config, conf->n_listeners,
 		    conf->n_listeners == 1 ? "" : "s",
 		    conf->n_listeners == 0 ? ": nobody could connect" : "");
+	print_warnings(buf_span(&warnings), ctl->json, &out);
 	conf_free(&conf);
+	buf_fini(&warnings);
 	rc = ctl_print(&out);
 	buf_fini(&out);
 	return rc;

@@ -66,7 +66,7 @@ struct monitor {
 	struct mansio_conf	*conf;
 	struct mansio_conf	*started;	/* what needs a restart is as it says; may be conf */
 	int			config_fd, certs_fd, rules_fd, log_fd;
-	int			secrets_fd;	/* of outd; -1: it is not needed */
+	int			secrets_fd, submit_fd;	/* of outd, of its role submit; -1: it is not needed */
 	struct control_log	log;
 	bool			root;
 	struct child_user	worker_user, store_user, auth_user, admin_user, out_user,
@@ -74,11 +74,11 @@ struct monitor {
 	struct list		doors;
 	int			admin_fd;	/* the admin socket, kept for every admind */
 	struct net_addr		admin_addr;
-	/* stored ..., indexd ..., authd, admind, master, outd */
-	struct helper		helpers[2 * SHARDS_MAX + 5];
+	/* stored ..., indexd ..., authd, admind, master, outd in two roles */
+	struct helper		helpers[2 * SHARDS_MAX + 6];
 	size_t			n_helpers;
 	struct helper		*authd, *admind, *master;
-	struct helper		*outd;		/* NULL: it was never needed */
+	struct helper		*outd, *submit;	/* NULL: it was never needed */
 	struct ticket_key	key;
 	uint64_t		generation;
 	bool			stopping, ready;
@@ -126,7 +126,8 @@ find_users(struct monitor *m)
 	    find_user(u->auth, NULL, &m->auth_user) &&
 	    find_user(u->admin, m->conf->admin.group, &m->admin_user) &&
 	    find_user(u->index, NULL, &m->index_user) &&
-	    (!conf_needs_outd(m->conf) || find_user(u->out, NULL, &m->out_user));
+	    ((!conf_needs_outd(m->conf) && !conf_sends(m->conf)) ||
+	    find_user(u->out, NULL, &m->out_user));
 }
 
 /* Makes a folder that is this user's alone; an existing one is left as it is but for
@@ -392,7 +393,7 @@ asks(const struct helper *client, const struct helper *server)
 		    (server->program == PROGRAM_STORED && server->shard == CONTROL_SHARD_SYSTEM);
 	case PROGRAM_STORED:
 		return client->shard != CONTROL_SHARD_SYSTEM && (server->program == PROGRAM_AUTHD ||
-		    server->program == PROGRAM_OUTD ||
+		    server->program == PROGRAM_OUTD || server->program == PROGRAM_OUTD_SUBMIT ||
 		    (server->program == PROGRAM_INDEXD && server->shard == client->shard));
 	case PROGRAM_ADMIND:
 		return server->program == PROGRAM_STORED || server->program == PROGRAM_AUTHD;
@@ -443,6 +444,8 @@ send_config(struct helper *h)
 		child_send_fd(h->child, CONTROL_RULES, &none, h->m->rules_fd);
 	if (h->program == PROGRAM_OUTD)
 		child_send_fd(h->child, CONTROL_CERTS, &none, h->m->secrets_fd);
+	if (h->program == PROGRAM_OUTD_SUBMIT)
+		child_send_fd(h->child, CONTROL_CERTS, &none, h->m->submit_fd);
 }
 
 static void
@@ -637,12 +640,15 @@ start_helper(struct monitor *m, struct helper *h, enum program p, uint32_t shard
 
 	if (p == PROGRAM_INDEXD)
 		s.limits = (struct sandbox_limits){ INDEXD_FDS, m->started->indexd.memory_bytes };
-	if (p == PROGRAM_OUTD)
+	if (p == PROGRAM_OUTD || p == PROGRAM_OUTD_SUBMIT)
 		s.limits = (struct sandbox_limits){ OUTD_FDS, OUTD_MEMORY };
 	if (p == PROGRAM_MASTER) {
 		buf_add_str(&exe, m->o->self);
 		buf_addf(&mode, "--master=%s", m->o->libexec);
 		s.mode = buf_cstr(&mode);
+	} else if (p == PROGRAM_OUTD_SUBMIT) {
+		buf_addf(&exe, "%s/%s", m->o->libexec, program_name(PROGRAM_OUTD));
+		s.mode = CONTROL_MODE_SUBMIT;
 	} else {
 		buf_addf(&exe, "%s/%s", m->o->libexec, program_name(p));
 	}
@@ -663,22 +669,38 @@ add_helper(struct monitor *m, enum program p, uint32_t shard, struct child_user 
 	return h;
 }
 
-/* outd runs while the configuration needs it. */
+/* A role of outd: it runs while the configuration needs it. */
+static void
+keep_role(struct monitor *m, struct helper **at, enum program p, bool needed)
+{
+	struct helper *h = *at;
+
+	if (needed && h == NULL) {
+		*at = add_helper(m, p, 0, m->out_user);
+	} else if (needed && h->done) {
+		child_free(&h->child);
+		start_helper(m, h, p, 0, m->out_user);
+	} else if (!needed && h != NULL && !h->done) {
+		h->done = true;
+		child_retire(h->child);
+		child_send(h->child, CONTROL_STOP, NULL);
+	}
+}
+
 static void
 keep_outd(struct monitor *m)
 {
-	bool needed = conf_needs_outd(m->conf);
+	keep_role(m, &m->outd, PROGRAM_OUTD, conf_needs_outd(m->conf));
+	keep_role(m, &m->submit, PROGRAM_OUTD_SUBMIT, conf_sends(m->conf));
+}
 
-	if (needed && m->outd == NULL) {
-		m->outd = add_helper(m, PROGRAM_OUTD, 0, m->out_user);
-	} else if (needed && m->outd->done) {
-		child_free(&m->outd->child);
-		start_helper(m, m->outd, PROGRAM_OUTD, 0, m->out_user);
-	} else if (!needed && m->outd != NULL && !m->outd->done) {
-		m->outd->done = true;
-		child_retire(m->outd->child);
-		child_send(m->outd->child, CONTROL_STOP, NULL);
-	}
+/* What runs a program does not connect, and the other way round: it starts anew. */
+static void
+replace_submit(struct monitor *m, const struct mansio_conf *fresh)
+{
+	if (m->submit != NULL && !m->submit->done &&
+	    strcmp(m->conf->outgoing.program, fresh->outgoing.program) != 0)
+		child_send(m->submit->child, CONTROL_STOP, NULL);
 }
 
 static void
@@ -755,7 +777,8 @@ take_fresh(struct monitor *m, struct buf *why)
 	struct conf_errors e = { 0 };
 	struct mansio_conf *fresh = NULL;
 	struct buf restart = { 0 };
-	int config_fd = -1, certs_fd = -1, rules_fd = -1, log_fd = -1, secrets_fd = -1;
+	int config_fd = -1, certs_fd = -1, rules_fd = -1, log_fd = -1, secrets_fd = -1,
+	    submit_fd = -1;
 	enum log_sink sink = LOG_SINK_STDERR;
 	bool ok = false;
 
@@ -770,8 +793,9 @@ take_fresh(struct monitor *m, struct buf *why)
 		goto out;
 	}
 	if ((config_fd = sealed_config(fresh)) < 0 || (certs_fd = sealed_certs(fresh)) < 0 ||
-	    !sealed_secrets(fresh, &secrets_fd) ||
-	    (m->root && conf_needs_outd(fresh) && !find_user(m->started->users.out, NULL, &m->out_user)) ||
+	    !sealed_secrets(fresh, &secrets_fd) || !sealed_submit(fresh, &submit_fd) ||
+	    (m->root && (conf_needs_outd(fresh) || conf_sends(fresh)) &&
+	    !find_user(m->started->users.out, NULL, &m->out_user)) ||
 	    (log_fd = logsink_open(fresh, m->o->log_stderr, &sink)) < 0 ||
 	    !bind_doors(m, fresh)) {	/* the last: what it bound stays bound */
 		LOG(NULL, ERROR, "reload.refused", KV_STR("why", "see above"));
@@ -788,6 +812,7 @@ take_fresh(struct monitor *m, struct buf *why)
 	}
 	/* the number of shards is what runs */
 	fresh->store.shards = m->conf->store.shards;
+	replace_submit(m, fresh);
 	if (m->conf != m->started)
 		conf_free(&m->conf);
 	m->conf = fresh;
@@ -796,11 +821,13 @@ take_fresh(struct monitor *m, struct buf *why)
 	fd_close(&m->certs_fd);
 	fd_close(&m->rules_fd);
 	fd_close(&m->secrets_fd);
+	fd_close(&m->submit_fd);
 	m->config_fd = config_fd;
 	m->certs_fd = certs_fd;
 	m->rules_fd = rules_fd;
 	m->secrets_fd = secrets_fd;
-	config_fd = certs_fd = rules_fd = secrets_fd = -1;
+	m->submit_fd = submit_fd;
+	config_fd = certs_fd = rules_fd = secrets_fd = submit_fd = -1;
 	keep_outd(m);
 	for (size_t i = 0; i < m->n_helpers; i++) {
 		child_send_fd(m->helpers[i].child, CONTROL_LOG, &m->log, m->log_fd);
@@ -813,6 +840,7 @@ out:
 	fd_close(&certs_fd);
 	fd_close(&rules_fd);
 	fd_close(&secrets_fd);
+	fd_close(&submit_fd);
 	fd_close(&log_fd);
 	conf_free(&fresh);
 	conf_errors_fini(&e);
@@ -966,6 +994,7 @@ monitor_free(struct monitor *m)
 	fd_close(&m->certs_fd);
 	fd_close(&m->rules_fd);
 	fd_close(&m->secrets_fd);
+	fd_close(&m->submit_fd);
 	fd_close(&m->admin_fd);
 }
 
@@ -973,7 +1002,7 @@ int
 monitor_main(const struct monitor_opts *opts)
 {
 	struct monitor m = { .o = opts, .config_fd = -1, .certs_fd = -1, .rules_fd = -1, .log_fd = -1,
-	    .secrets_fd = -1, .admin_fd = -1 };
+	    .secrets_fd = -1, .submit_fd = -1, .admin_fd = -1 };
 	struct conf_errors e = { 0 };
 
 	log_init("mansiod");
@@ -988,7 +1017,8 @@ monitor_main(const struct monitor_opts *opts)
 	}
 	if (!open_log(&m, m.conf) || !find_users(&m) || !make_dirs(&m) ||
 	    (m.config_fd = sealed_config(m.conf)) < 0 || (m.certs_fd = sealed_certs(m.conf)) < 0 ||
-	    !sealed_secrets(m.conf, &m.secrets_fd) || !bind_doors(&m, m.conf) || !bind_admin(&m)) {
+	    !sealed_secrets(m.conf, &m.secrets_fd) ||
+	    !sealed_submit(m.conf, &m.submit_fd) || !bind_doors(&m, m.conf) || !bind_admin(&m)) {
 		LOG(NULL, FATAL, "server.start", KV_STR("why", "see above"));
 		conf_free(&m.conf);
 		return 1;

@@ -212,3 +212,35 @@ sealed_secrets(const struct mansio_conf *conf, int *fd)
 	buf_fini_secret(&blob);
 	return ok;
 }
+
+bool
+sealed_submit(const struct mansio_conf *conf, int *fd)
+{
+	struct cert_pem authorities = { .name = SPAN_LIT("ca") }, login = { .name = SPAN_LIT("password") };
+	char *ca = NULL, *password = NULL;
+	struct buf blob = { 0 };
+	size_t ca_len = 0, password_len = 0;
+	bool ok = true;
+
+	*fd = -1;
+	if (!conf_sends(conf))
+		return true;
+	if (conf->outgoing.ca_file[0] != '\0')
+		ok = read_authorities(conf->outgoing.ca_file, &ca, &ca_len);
+	if (ok && conf->outgoing.password_file[0] != '\0')
+		ok = read_secret(conf->outgoing.password_file, &password, &password_len);
+	if (ok) {
+		authorities.chain = span(ca, ca_len);
+		login.key = span(password, password_len);
+		cert_pem_put(&blob, &authorities);
+		cert_pem_put(&blob, &login);
+		*fd = fd_sealed("submit", blob.data, blob.len);
+		ok = *fd >= 0;
+	}
+	if (password != NULL)
+		mem_wipe(password, password_len);
+	mem_free(&ca);
+	mem_free(&password);
+	buf_fini_secret(&blob);
+	return ok;
+}

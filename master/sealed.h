@@ -14,5 +14,7 @@ int sealed_config(const struct mansio_conf *conf);
 int sealed_certs(const struct mansio_conf *conf);
 /* What outd needs; *fd: -1 when it needs nothing.  false: an error. */
 bool sealed_secrets(const struct mansio_conf *conf, int *fd);
+/* The same for outd in its role submit. */
+bool sealed_submit(const struct mansio_conf *conf, int *fd);
 
 #endif

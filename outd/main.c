@@ -1,4 +1,4 @@
-/* outd: the only program that connects outwards.  Everything it has comes through its control
+/* outd: the only program that connects outwards, in the role that its argument names.  Everything it has comes through its control
  * socket: its configuration, the secrets that the monitor read for it, and the sockets of authd and the stores.
  * It ends when its parent does. */
 #include <pthread.h>
@@ -11,17 +11,16 @@
 #include "common/util/mem.h"
 #include "common/worker/certs.h"
 #include "common/worker/control_proto.h"
-#include "common/worker/sandbox.h"
-#include "outd/fetch.h"
-#include "outd/server.h"
+#include "outd/role.h"
 
 #define STACK_BYTES	(512u << 10)	/* of a thread that resolves a name */
 
 struct control {
-	struct loop	*loop;
-	struct ipc	*ipc;
-	struct outd	*outd;
-	bool		started;
+	struct loop		*loop;
+	struct ipc		*ipc;
+	const struct role	*role;
+	void			*x;		/* the role's */
+	bool			started;
 };
 
 static void
@@ -32,56 +31,20 @@ take_config(struct control *c, int fd)
 	if (conf == NULL)
 		return;
 	log_set_level(conf_log_level(conf));
-	outd_configure(c->outd, conf);
+	c->role->configure(c->x, conf);
 }
 
 static void
 take_secrets(struct control *c, int fd)
 {
-	struct cert_pem pem;
-	struct outd_secrets s = { 0 };
-	struct reader r;
 	char *blob;
 	size_t len;
 
 	if (!fd_slurp(fd, CERTS_BLOB_MAX, &blob, &len))
 		return;
-	reader_init(&r, blob, len);
-	while (cert_pem_get(&r, &pem)) {
-		if (span_eq_str(pem.name, "oauth"))
-			s.client = pem.key;
-		else if (span_eq_str(pem.name, "push"))
-			s.vapid = pem.key;
-		else
-			s.ca = pem.chain;
-	}
-	if (!r.bad)
-		outd_secrets(c->outd, &s);
+	c->role->secrets(c->x, span(blob, len));
 	mem_wipe(blob, len);
 	free(blob);
-}
-
-/* The socket is taken over. */
-static bool
-take_peer(struct control *c, const struct control_peer *p, int fd)
-{
-	bool known = p->program == PROGRAM_AUTHD || p->program == PROGRAM_STORED;
-
-	if (known)
-		outd_connect(c->outd, (enum program)p->program, p->slot, fd);
-	return known;
-}
-
-/* What the resolver and TLS read.  Names are resolved by the C library's own files and DNS: it
- * can load no module any more. */
-static bool
-confine(void)
-{
-	static const char *const readable[] = { "/etc", "/run/systemd/resolve", "/run/resolvconf",
-	    "/run/NetworkManager", "/run/connman", "/usr/share/ca-certificates",
-	    "/usr/local/share/ca-certificates", "/var/lib/ca-certificates" };
-
-	return sandbox_apply(SANDBOX_OUT, readable, ARRAY_LEN(readable));
 }
 
 static void
@@ -89,7 +52,7 @@ start(struct control *c)
 {
 	if (c->started)
 		return;
-	if (!confine()) {
+	if (!c->role->confine(c->x)) {
 		LOG(NULL, FATAL, "out.sandbox");
 		exit(1);
 	}
@@ -103,7 +66,7 @@ on_status(struct control *c, const struct ipc_head *h)
 {
 	struct buf b = { 0 };
 
-	outd_status(c->outd, &b);
+	c->role->status(c->x, &b);
 	control_answer_status(c->ipc, h, &b);
 }
 
@@ -126,7 +89,7 @@ on_control(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 		fd = -1;
 		break;
 	case CONTROL_PEER:
-		if (take_peer(c, msg, fd))
+		if (c->role->connect(c->x, msg, fd))	/* taken over */
 			fd = -1;
 		break;
 	case CONTROL_START:
@@ -164,7 +127,7 @@ prepare(void)
 	    pthread_setattr_default_np(&small) != 0)
 		return false;
 	(void)pthread_attr_destroy(&small);
-	return fetch_init();
+	return true;
 }
 
 int
@@ -176,19 +139,20 @@ main(int argc, char **argv)
 	    .arg = &c };
 	int rc;
 
-	log_init("outd");
+	c.role = argc > 1 && strcmp(argv[1], CONTROL_MODE_SUBMIT) == 0 ? &role_submit : &role_fetch;
+	log_init(c.role->name);
 	if ((rc = control_child_begin("outd")) != 0)
 		return rc;
-	if (!prepare()) {
+	if (!prepare() || !c.role->prepare()) {
 		LOG(NULL, FATAL, "out.curl", KV_STR("why", "this libcurl cannot do what is needed"));
 		return 1;
 	}
 	c.loop = loop_new();
 	cf.loop = c.loop;
-	c.outd = outd_new(c.loop);
+	c.x = c.role->make(c.loop);
 	c.ipc = ipc_new(&cf, CONTROL_FD);
 	loop_run(c.loop);
-	outd_free(&c.outd);
+	c.role->free(c.x);
 	ipc_free(&c.ipc);
 	loop_free(&c.loop);
 	return 0;

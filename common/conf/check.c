@@ -372,6 +372,56 @@ check_jmap(const struct mansio_conf *c, struct conf_errors *err)
 		    "not the start of a URL; allowed: https://HOST or https://HOST:PORT");
 }
 
+bool
+conf_relay(const char *entry, struct span *host, uint16_t *port)
+{
+	struct span s = span_str(entry), rest;
+	uint32_t n = 0;
+
+	*port = 0;
+	if (s.len > 0 && s.p[0] == '[') {
+		size_t end = span_find(s, ']');
+
+		*host = span_sub(s, 1, end - 1);
+		rest = span_sub(s, end + 1, s.len);
+		if (end == s.len || (rest.len > 0 && rest.p[0] != ':'))
+			return false;
+		rest = rest.len > 0 ? span_sub(rest, 1, rest.len) : SPAN_NONE;
+	} else {
+		rest = s;
+		*host = span_cut(&rest, ':');
+	}
+	if (rest.p != NULL && (!span_u32(rest, &n) || n == 0 || n > 65535))
+		return false;
+	*port = (uint16_t)n;
+	for (size_t i = 0; i < host->len; i++)
+		if (!ascii_isalnum(host->p[i]) && strchr(".-_:", host->p[i]) == NULL)
+			return false;
+	return host->len > 0 && host->len <= 253;
+}
+
+static void
+check_outgoing(const struct mansio_conf *c, struct conf_errors *err)
+{
+	const struct conf_section *s = section_named("outgoing");
+	const struct conf_outgoing *o = &c->outgoing;
+	struct span host;
+	uint16_t port;
+
+	if (o->relay[0] != '\0' && !conf_relay(o->relay, &host, &port))
+		complain(err, s, o, "relay", "not a server; allowed: HOST or HOST:PORT, \"[2001:db8::1]:587\"");
+	if (o->relay[0] != '\0' && o->program[0] != '\0')
+		complain(err, s, o, "program", "there is a relay; allowed: one of them");
+	if ((o->user[0] == '\0') != (o->password_file[0] == '\0'))
+		complain(err, s, o, o->user[0] == '\0' ? "user" : "password-file",
+		    "must be set: user and password-file go together");
+	if (o->user[0] != '\0' && o->tls != CONF_RELAY_STARTTLS && o->tls != CONF_RELAY_IMPLICIT)
+		complain(err, s, o, "tls", "a password is not sent in clear text; allowed with user: "
+		    "starttls, implicit");
+	if (o->retry_time_s > o->retry_max_time_s)
+		complain(err, s, o, "retry-time", "longer than retry-max-time");
+}
+
 static void
 check_retention(const struct mansio_conf *c, struct conf_errors *err)
 {
@@ -459,6 +509,7 @@ conf_check(const struct mansio_conf *c, struct conf_errors *err)
 	check_namespaces(c, err);
 	check_oauth(c, err);
 	check_jmap(c, err);
+	check_outgoing(c, err);
 	check_retention(c, err);
 	check_extractors(c, err);
 	check_sieve(c, err);
@@ -481,6 +532,35 @@ conf_check(const struct mansio_conf *c, struct conf_errors *err)
 	if (c->throttle.delay_ms > c->throttle.max_delay_ms)
 		complain(err, section_named("throttle"), &c->throttle, "delay",
 		    "longer than max-delay");
+}
+
+static bool
+takes_deliveries(const struct mansio_conf *c)
+{
+	for (size_t i = 0; i < c->n_listeners; i++)
+		if (c->listeners[i].protocol == CONF_LMTP)
+			return true;
+	return false;
+}
+
+void
+conf_warnings(const struct mansio_conf *c, struct buf *out)
+{
+	const struct conf_outgoing *o = &c->outgoing;
+	struct span host;
+	struct net_ip ip;
+	uint16_t port;
+
+	if (!conf_sends(c) && c->sieve.enabled && takes_deliveries(c))
+		buf_add_str(out, "outgoing: neither relay nor program: what filters redirect stays in INBOX, "
+		    "and their answers are not sent\n");
+	if (o->relay[0] == '\0' || !conf_relay(o->relay, &host, &port) ||
+	    span_caseeq_str(host, "localhost") || (net_ip_parse(host, &ip) && net_ip_is_local(&ip)))
+		return;
+	if (o->tls == CONF_RELAY_NONE || o->tls == CONF_RELAY_MAY)
+		buf_add_str(out, "outgoing tls: mail crosses the network in clear text\n");
+	else if (!o->verify)
+		buf_add_str(out, "outgoing verify: anybody on the way can be the relay\n");
 }
 
 /* ---- questions ---- */
@@ -601,4 +681,10 @@ bool
 conf_needs_outd(const struct mansio_conf *conf)
 {
 	return asks_issuer(conf) || conf_pushes(conf);
+}
+
+bool
+conf_sends(const struct mansio_conf *conf)
+{
+	return conf->outgoing.relay[0] != '\0' || conf->outgoing.program[0] != '\0';
 }

@@ -9,6 +9,7 @@ common_conf_libconf_a_SOURCES = \
 	common/conf/settings_auth.c \
 	common/conf/settings_jmap.c \
 	common/conf/settings_mail.c \
+	common/conf/settings_out.c \
 	common/conf/settings_sieve.c \
 	common/conf/settings_store.c \
 	common/conf/value.c common/conf/value.h

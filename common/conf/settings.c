@@ -212,6 +212,9 @@ const struct conf_section conf_sections[] = {
 	    "The only process that connects outwards, for keys and tokens (oauth) and for push."),
 	ONCE("push", conf_push, push, conf_push_fields,
 	    "Changes of mail pushed to the devices and applications of JMAP users."),
+	ONCE("outgoing", conf_outgoing, outgoing, conf_outgoing_fields,
+	    "Mail that leaves: what users' filters redirect, answer, refuse and notify of.  It goes to one "
+	    "relay, or to one program, and nowhere else; without either nothing leaves."),
 	ONCE("store", conf_store, store, conf_store_fields, "The store service."),
 	ONCE("indexd", conf_indexd, indexd, conf_indexd_fields,
 	    "The processes, one for each shard, that read mail anew for the store service: to "

@@ -288,6 +288,24 @@ struct conf_push {
 	uint32_t		interval_s;	/* between two pushes to one subscription */
 };
 
+enum conf_relay_tls { CONF_RELAY_NONE, CONF_RELAY_MAY, CONF_RELAY_STARTTLS, CONF_RELAY_IMPLICIT };
+
+struct conf_outgoing {
+	struct conf_head	head;
+	const char		*relay;		/* conf_relay(); "": none */
+	const char		*program;	/* "": none */
+	uint8_t			tls;		/* enum conf_relay_tls */
+	bool			verify;
+	const char		*ca_file;	/* "": the system's */
+	const char		*tls_name;	/* "": the relay's */
+	const char		*user, *password_file;	/* "": no login */
+	uint32_t		connections;
+	uint32_t		connect_time_s, reply_time_s, data_time_s, final_time_s, program_time_s;
+	uint32_t		retry_time_s, retry_max_time_s;
+	uint32_t		expiry_s, answer_expiry_s;
+	uint32_t		account_day;	/* messages; 0: any number */
+};
+
 /* 0: kept for ever. */
 struct conf_retention {
 	struct conf_head	head;
@@ -387,6 +405,7 @@ struct mansio_conf {
 	struct conf_oauth	oauth;
 	struct conf_outd	outd;
 	struct conf_push	push;
+	struct conf_outgoing	outgoing;
 	struct conf_store	store;
 	struct conf_indexd	indexd;
 	struct conf_retention	retention;
@@ -405,6 +424,8 @@ bool conf_load(const char *path, struct mansio_conf **conf, struct conf_errors *
  * that are named in it need not exist. */
 bool conf_parse(struct span text, const char *name, struct mansio_conf **conf,
     struct conf_errors *err);
+/* Appends a line for each thing that is allowed and hardly meant. */
+void conf_warnings(const struct mansio_conf *conf, struct buf *out);
 /* All defaults. */
 struct mansio_conf *conf_new_default(void);
 void conf_free(struct mansio_conf **conf);
@@ -470,5 +491,10 @@ bool conf_has_bearer(const struct mansio_conf *conf);
 bool conf_pushes(const struct mansio_conf *conf);
 /* For one of the two. */
 bool conf_needs_outd(const struct mansio_conf *conf);
+/* Mail can leave: there is a relay or a program. */
+bool conf_sends(const struct mansio_conf *conf);
+/* "relay.example.org", "192.0.2.1:25", "[2001:db8::1]:587": a host, whose text is in entry, and a port, 0:
+ * none was named. */
+bool conf_relay(const char *entry, struct span *host, uint16_t *port);
 
 #endif

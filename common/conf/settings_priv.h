@@ -10,6 +10,7 @@ extern const struct conf_field conf_imap_fields[], conf_lmtp_fields[], conf_pop3
 extern const struct conf_field conf_sieve_fields[], conf_sieve_domain_fields[];
 extern const struct conf_field conf_auth_fields[], conf_throttle_fields[], conf_pam_fields[],
     conf_passwd_file_fields[], conf_oauth_fields[], conf_outd_fields[], conf_push_fields[],
+    conf_outgoing_fields[],
     conf_indexd_fields[],
     conf_retention_fields[];
 extern const struct conf_field conf_store_fields[], conf_quota_fields[], conf_shard_fields[];

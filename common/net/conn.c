@@ -535,6 +535,14 @@ on_tls_resume(void *arg)
 	loop_task_post(c->task);
 }
 
+static void
+begin_tls(struct conn *c, struct tls_ctx *tls)
+{
+	c->tls = tls_new(tls, on_tls_resume, c);
+	if (tls_speaks_first(c->tls))
+		on_tls_resume(c);
+}
+
 /* ---- interface ---- */
 
 struct conn *
@@ -557,7 +565,7 @@ conn_new(struct loop *l, int fd, struct tls_ctx *tls, const struct conn_ops *ops
 	c->timer = loop_timer_new(l, on_timer, c);
 	c->task = loop_task_new(l, on_task, c);
 	if (tls != NULL)
-		c->tls = tls_new(tls, on_tls_resume, c);
+		begin_tls(c, tls);
 	c->io = loop_io_new(l, fd, LOOP_READ, on_io, c);
 	return c;
 }
@@ -680,7 +688,7 @@ conn_start_tls(struct conn *c, struct tls_ctx *tls)
 	/* The answer to STARTTLS goes out as it is, before the first handshake byte. */
 	seal(c, c->out.len, false);
 	buf_fini(&c->in);
-	c->tls = tls_new(tls, on_tls_resume, c);
+	begin_tls(c, tls);
 	loop_task_post(c->task);
 	return true;
 }

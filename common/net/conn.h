@@ -1,5 +1,5 @@
 /* common/net/conn.h
- * A client's connection: buffered, plain or TLS, over the loop.
+ * A connection, a client's to us or ours to a server (tls_ctx_new_client()): buffered, plain or TLS, over the loop.
  *
  * Output gathers in a buffer and leaves in one write at the end of the loop's round.
  * An idle connection holds no buffers.  All callbacks run from the loop, never from
@@ -92,6 +92,7 @@ void conn_set_deadline(struct conn *c, uint64_t after_ms);
  * positive answer, which still leaves in clear text.  false: bytes were pipelined
  * behind the command; they are not trusted after the handshake (CVE-2011-0411), nor
  * does the handshake begin: answer and conn_finish().  Nothing is kept from before. */
+/* As a client: after taking the positive answer, nothing being left to be sent. */
 bool conn_start_tls(struct conn *c, struct tls_ctx *tls);
 /* The handshake is done. */
 bool conn_is_secure(const struct conn *c);

@@ -85,7 +85,12 @@ tls_new(struct tls_ctx *ctx, void (*resume)(void *arg), void *arg)
 		abort();
 	SSL_set_app_data(t->ssl, t);
 	SSL_set_bio(t->ssl, bio, bio);
-	SSL_set_accept_state(t->ssl);
+	if (ctx->server == NULL)
+		SSL_set_accept_state(t->ssl);
+	else
+		SSL_set_connect_state(t->ssl);
+	if (ctx->server_named && SSL_set_tlsext_host_name(t->ssl, ctx->server) != 1)
+		abort();
 	if (ctx->n_keys > 0)
 		SSL_set_mode(t->ssl, SSL_MODE_ASYNC);
 	return t;
@@ -117,10 +122,20 @@ tls_state(const struct tls *t)
 	return t->state;
 }
 
+bool
+tls_speaks_first(const struct tls *t)
+{
+	return t->ctx->server != NULL && t->state == TLS_HANDSHAKE;
+}
+
 static void
 fail(struct tls *t)
 {
+	long why = t->ctx->server != NULL ? SSL_get_verify_result(t->ssl) : X509_V_OK;
+
 	t->error = tls_last_error();
+	if (why != X509_V_OK && t->state != TLS_OPEN)
+		t->error = X509_verify_cert_error_string(why);
 	t->state = TLS_FAILED;
 }
 

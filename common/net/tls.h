@@ -1,5 +1,5 @@
 /* common/net/tls.h
- * TLS for servers, over OpenSSL, without I/O: ciphertext in, plaintext out and the
+ * TLS for servers, and for the one client that we are (outd), over OpenSSL, without I/O: ciphertext in, plaintext out and the
  * other way round; common/net/conn does the rest.  TLS 1.2 (ECDHE with an AEAD
  * cipher) and 1.3; no renegotiation, no compression, no session cache.
  *
@@ -52,6 +52,11 @@ enum status tls_ctx_add(struct tls_ctx *ctx, struct span chain_pem, struct span 
  * they have any); before the first certificate is added. */
 enum status tls_ctx_client_ca(struct tls_ctx *ctx, struct span pem, char err[TLS_ERROR_MAX]);
 
+/* For clients, of one server, `name`: a host or an address.  It must show a certificate for that name by
+ * one of these authorities (PEM; empty: those the system trusts); verify false: any at all. */
+struct tls_ctx *tls_ctx_new_client(const char *name, struct span ca_pem, bool verify,
+    char err[TLS_ERROR_MAX]);
+
 /* Session tickets: without keys none are given.  keys[0] makes new tickets, all are
  * accepted; give the same to all workers, and a new first one now and then. */
 struct tls_ticket_key {
@@ -102,6 +107,8 @@ enum tls_state {
 struct tls *tls_new(struct tls_ctx *ctx, void (*resume)(void *arg), void *arg);
 void tls_free(struct tls **t);
 enum tls_state tls_state(const struct tls *t);
+/* A client's: tls_read() it once before anything came. */
+bool tls_speaks_first(const struct tls *t);
 /* Takes ciphertext from raw, appends plaintext to plain until max bytes came (the last
  * record is not cut: up to 16 KiB more) and what the handshake has to say to out.
  * Returns the state; what raw still holds is for the next call (max was reached, or

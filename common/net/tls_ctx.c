@@ -14,7 +14,6 @@
 #include "common/net/tls_priv.h"
 #include "common/util/mem.h"
 
-#define CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20"
 #define NAME_MAX_LEN 253
 
 const char *
@@ -63,7 +62,7 @@ tls_ctx_new(const struct tls_conf *conf, char err[TLS_ERROR_MAX])
 
 	ctx->refs = 1;
 	ctx->conf = *conf;
-	ctx->ciphers12 = mem_strdup(conf->ciphers12 != NULL ? conf->ciphers12 : CIPHERS_12);
+	ctx->ciphers12 = mem_strdup(conf->ciphers12 != NULL ? conf->ciphers12 : TLS_CIPHERS_12);
 	if (conf->alpn != NULL && !alpn_wire(conf->alpn, &ctx->alpn)) {
 		snprintf(err, TLS_ERROR_MAX, "bad list of ALPN protocols");
 		tls_ctx_free(&ctx);
@@ -101,6 +100,7 @@ tls_ctx_free(struct tls_ctx **ctxp)
 	mem_free(&ctx->certs);
 	mem_free(&ctx->keys);
 	mem_free(&ctx->ciphers12);
+	mem_free(&ctx->server);
 	tls_peer_fini(ctx);
 	table_fini(&ctx->names, NULL, NULL);
 	buf_fini(&ctx->alpn);

@@ -1,6 +1,6 @@
 /* common/net/tls_priv.h
- * What the three halves of TLS share: contexts (tls_ctx.c), connections (tls.c), keys
- * in another process (tls_sign.c). */
+ * What the parts of TLS share: contexts (tls_ctx.c, tls_client.c), connections (tls.c),
+ * keys in another process (tls_sign.c). */
 #ifndef COMMON_NET_TLS_PRIV_H
 #define COMMON_NET_TLS_PRIV_H
 
@@ -25,6 +25,8 @@ struct tls_ctx {
 	X509_STORE		*authorities;	/* of clients; NULL: not asked */
 	STACK_OF(X509_NAME)	*authority_names;
 	unsigned char		 authority_id[32];
+	char			*server;	/* of a client: whom it talks to; NULL: a server's */
+	bool			 server_named;	/* by a name, not by an address */
 };
 
 struct tls {
@@ -41,6 +43,8 @@ struct tls {
 
 /* What stands in OpenSSL's queue of errors, as words with a static life. */
 const char *tls_last_error(void);
+
+#define TLS_CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 /* tls_peer.c: certificates of clients. */
 void tls_peer_setup(const struct tls_ctx *ctx, SSL_CTX *sc);

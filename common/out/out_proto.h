@@ -84,6 +84,7 @@ struct out_submit {
 	int64_t		by_s;			/* from now on */
 	uint64_t	size;			/* bytes of the body */
 	bool		utf8;			/* it came as SMTPUTF8, or has UTF-8 in its header */
+	bool		eight_bit;		/* it has bytes above 127 */
 };
 struct out_recipient {
 	struct span	address;

@@ -99,6 +99,7 @@ program_name(enum program p)
 		[PROGRAM_POP3D] = "pop3d", [PROGRAM_JMAPD] = "jmapd",
 		[PROGRAM_SIEVED] = "sieved", [PROGRAM_KEYD] = "keyd",
 		[PROGRAM_OUTD] = "outd", [PROGRAM_INDEXD] = "indexd",
+		[PROGRAM_OUTD_SUBMIT] = "outd-submit",
 	};
 
 	if (p < 1 || p > PROGRAM_MAX)

@@ -28,6 +28,25 @@ want 0 'good' --config "$dir/good.conf" config check
 want 0 '"ok":true' config check --json --config="$dir/good.conf"
 want 1 'bad.conf:2: unknown key "max-apend"' --config "$dir/bad.conf" config check
 want 1 'cannot be read' --config "$dir/none.conf" config check
+lmtp='listener l { protocol = lmtp  bind = "127.0.0.1:24" }'
+# outgoing RESULT PATTERN SETTINGS: what config check says of the section.
+outgoing() {
+	printf '%s\noutgoing { %s }\n' "$lmtp" "$3" > "$dir/outgoing.conf"
+	want "$1" "$2" --config "$dir/outgoing.conf" config check
+}
+outgoing 0 '^warning: outgoing: neither relay nor program' ''
+outgoing 0 '^warning: outgoing tls: .* clear text' 'relay = "relay.example:25"  tls = may'
+outgoing 0 '^warning: outgoing verify: ' 'relay = relay.example  verify = no'
+outgoing 1 'not a server' 'relay = "relay.example:0"'
+outgoing 1 'not a server' 'relay = "[::1"'
+outgoing 1 'not sent in clear text' "relay = \"[::1]:25\"  tls = none  user = x  password-file = $dir/good.conf"
+outgoing 1 'password-file: must be set' 'relay = "192.0.2.1"  user = x'
+outgoing 1 'allowed: one of them' 'relay = relay.example  program = /bin/true'
+outgoing 1 'no-such' 'program = /no-such'
+outgoing 0 'good, 1 listener$' 'relay = "localhost:25"  tls = none'
+grep -q warning <("$ctl" --config "$dir/outgoing.conf" config check) && { echo "FAILED: warned of localhost"; failed=1; }
+want 0 '"warnings":\[\]' --config "$dir/outgoing.conf" config check --json
+
 want 0 '^imap.max-append = 3M$' --config "$dir/good.conf" config show -x imap.max-append
 want 0 'max-append = 3M.*good.conf:1$' --config "$dir/good.conf" config show
 want 0 '"origin":"default"' --config "$dir/good.conf" config show --json
