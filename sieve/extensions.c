@@ -15,6 +15,9 @@ const struct sieve_ext *const sieve_extensions[] = {
 	&sieve_ext_fileinto,
 	&sieve_ext_copy,
 	&sieve_ext_relational,
+	&sieve_ext_variables,
+	&sieve_ext_ihave,
+	&sieve_ext_include,
 	NULL
 };
 

@@ -12,5 +12,8 @@ extern const struct sieve_ext sieve_ext_envelope;
 extern const struct sieve_ext sieve_ext_fileinto;
 extern const struct sieve_ext sieve_ext_copy;
 extern const struct sieve_ext sieve_ext_relational;
+extern const struct sieve_ext sieve_ext_variables;
+extern const struct sieve_ext sieve_ext_ihave;
+extern const struct sieve_ext sieve_ext_include;
 
 #endif

@@ -27,4 +27,7 @@ sieve_libsieve_a_SOURCES = \
 	sieve/ext_base.c \
 	sieve/ext_envelope.c \
 	sieve/ext_fileinto.c \
-	sieve/ext_relational.c
+	sieve/ext_ihave.c \
+	sieve/ext_include.c \
+	sieve/ext_relational.c \
+	sieve/ext_variables.c

@@ -187,8 +187,13 @@ sieve_bring(struct sieve_run *r, struct span ext, bool now)
 	if (i == s->n_exts || (!sieve_set_has(&s->possible, i) &&
 	    !sieve_set_has(&s->required, i)))
 		return false;
-	if (now)
+	if (now) {
+		struct span rest = span_str(s->exts[i]->implies);
+
 		sieve_set_add(&r->frame->force, i);
+		while (rest.len > 0)
+			sieve_bring(r, span_cut(&rest, ' '), true);
+	}
 	return true;
 }
 
@@ -312,6 +317,8 @@ before(struct sieve_run *r, const struct sieve_node *n)
 {
 	if (++r->steps > r->limits.steps || r->arena->used > r->limits.memory_bytes)
 		return sieve_work(r, n, 0);
+	if (r->failed || r->asked)
+		return r->failed ? SIEVE_ERROR : SIEVE_WAIT;
 	if (n->deferred != NULL || n->n_needs > 0)
 		return check_force(r, n);
 	return SIEVE_NEXT;
@@ -474,6 +481,8 @@ sieve_run(const struct sieve_script *const *scripts, size_t n, struct sieve_mess
 		at = mark(&r);
 		sieve_frame_push(&r, &f, scripts[i]);
 		step = sieve_nodes(&r, scripts[i]->block, scripts[i]->n_block);
+		if (r.failed || r.asked)
+			step = r.failed ? SIEVE_ERROR : SIEVE_WAIT;
 		if (step == SIEVE_ERROR || step == SIEVE_WAIT)
 			break;
 		r.frame = NULL;

@@ -20,6 +20,15 @@ sieve_global(struct sieve_run *r, struct span name)
 	return &g->value;
 }
 
+/* What cannot be had is empty; an error and a question end the run at its next step. */
+static void
+get_namespace(struct sieve_run *r, const struct sieve_namespace *ns, struct span rest,
+    struct span *v)
+{
+	if (ns->get(r, rest, v) == SIEVE_WAIT)
+		r->asked = true;
+}
+
 static struct span
 piece_value(struct sieve_run *r, const struct sieve_var_piece *p)
 {
@@ -36,8 +45,7 @@ piece_value(struct sieve_run *r, const struct sieve_var_piece *p)
 			v = r->frame->captures[p->index];
 		break;
 	case SIEVE_P_NAMESPACE:
-		/* What cannot be had is empty; an error of get ends the run at its next step. */
-		p->ns->get(r, p->text, &v);
+		get_namespace(r, p->ns, p->text, &v);
 		break;
 	}
 	return v.p != NULL ? v : span("", 0);
@@ -103,7 +111,7 @@ sieve_get_variable(struct sieve_run *r, const struct sieve_variable *v)
 	struct span value = span("", 0);
 
 	if (v->ns != NULL)
-		v->ns->get(r, v->name, &value);
+		get_namespace(r, v->ns, v->name, &value);
 	else
 		value = r->frame->slots[v->slot]->text;
 	return value.p != NULL ? value : span("", 0);

@@ -3,3 +3,6 @@ SIEVE_TEST = t/unit/sieve/sieve_test.c t/unit/sieve/sieve_test.h
 UNIT_TESTS += t/unit/sieve/test_base
 t_unit_sieve_test_base_SOURCES = t/unit/sieve/test_base.c $(SIEVE_TEST)
 t_unit_sieve_test_base_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
+UNIT_TESTS += t/unit/sieve/test_variables
+t_unit_sieve_test_variables_SOURCES = t/unit/sieve/test_variables.c $(SIEVE_TEST)
+t_unit_sieve_test_variables_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
