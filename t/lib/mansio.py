@@ -248,26 +248,33 @@ class Smtp:
         self.sock.close()
 
 
+def load_conf(text, seconds=60):
+    """Makes this the configuration and reloads it; False: it was refused."""
+    import signal
+    import time
+    root = os.environ["MANSIO_DIR"]
+    at = log_size()
+    with open(os.path.join(root, "etc", "mansio.conf"), "w") as f:
+        f.write(text)
+    with open(os.path.join(root, "mansiod.pid")) as f:
+        os.kill(int(f.read()), signal.SIGHUP)
+    end = time.time() + seconds
+    while not any("reload." in line for line in log_lines(at)):
+        assert time.time() < end, "SIGHUP was not heard"
+        time.sleep(0.05)
+    done = any("reload.done" in line for line in log_lines(at))
+    time.sleep(0.2)             # until the workers have it
+    return done
+
+
 def configure(settings, section="imap"):
     """Puts settings into a section of the configuration and reloads it; gives back a function
     that undoes this."""
-    import signal
-    import time
-    path = os.path.join(os.environ["MANSIO_DIR"], "etc", "mansio.conf")
-    with open(path) as f:
+    with open(os.path.join(os.environ["MANSIO_DIR"], "etc", "mansio.conf")) as f:
         good = f.read()
 
     def load(text):
-        at = log_size()
-        with open(path, "w") as f:
-            f.write(text)
-        with open(os.path.join(os.environ["MANSIO_DIR"], "mansiod.pid")) as f:
-            os.kill(int(f.read()), signal.SIGHUP)
-        end = time.time() + 10
-        while not any("reload.done" in line for line in log_lines(at)):
-            assert time.time() < end, "the configuration was not taken: %s" % log_lines(at)
-            time.sleep(0.05)
-        time.sleep(0.2)
+        assert load_conf(text), "the configuration was not taken"
 
     head = "\n%s {" % section
     load(good.replace(head, "%s %s " % (head, settings)) if head in good else
