@@ -34,6 +34,7 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/read_emails.c storage/state/read_mailbox_changes.c \
 	storage/state/open.c storage/state/read_mailboxes.c storage/state/read_touched.c \
 	storage/state/schema.c storage/state/schema.h \
+	storage/state/since.c \
 	storage/state/state.c storage/state/state.h storage/state/state_priv.h \
 	storage/state/stock.c storage/state/thread.c \
 	storage/state/uidhigh.c \

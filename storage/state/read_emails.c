@@ -289,8 +289,10 @@ by_message(const void *a, const void *b)
 
 /* The change rows of an operation, by message. */
 static enum status
-collect(struct walk_emails *w, uint64_t modseq, struct span mailboxes)
+collect(void *arg, uint64_t modseq, const struct rec_history *h)
 {
+	struct walk_emails *w = arg;
+	const struct span mailboxes = h->mailboxes;
 	struct engine_cursor *c;
 	struct span key, payload;
 	struct key k;
@@ -314,15 +316,26 @@ collect(struct walk_emails *w, uint64_t modseq, struct span mailboxes)
 }
 
 static bool
-full(const struct walk_emails *w)
+full(const void *arg)
 {
+	const struct walk_emails *w = arg;
+
 	return w->n > 0 && w->bytes >= w->q->budget;
 }
 
-/* Tells of a message that n touches are about.  *fits false: no more of them. */
-static enum status
-tell(struct walk_emails *w, const struct touch *t, size_t n, bool *fits)
+static uint64_t
+object(const void *arg, size_t i)
 {
+	const struct walk_emails *w = arg;
+
+	return i < w->n_touches ? w->touches[i].message : 0;
+}
+
+static enum status
+tell(void *arg, size_t from, size_t n, bool *fits)
+{
+	struct walk_emails *w = arg;
+	const struct touch *t = &w->touches[from];
 	size_t at = (uintptr_t)table_get_u64(&w->told, t->message);
 	struct store_email_change c = { .message = t->message, .thread = t->thread };
 	struct buf members = { 0 };
@@ -355,65 +368,6 @@ tell(struct walk_emails *w, const struct touch *t, size_t n, bool *fits)
 	w->bytes += members.len + 32;
 	table_put_u64(&w->told, t->message, (void *)(uintptr_t)w->n);
 	return ST_OK;
-}
-
-/* *fits false: the point is where to go on. */
-static enum status
-operation(struct walk_emails *w, uint64_t modseq, struct span mailboxes, bool *fits)
-{
-	struct state_since *q = w->q;
-	uint64_t after = q->after;
-
-	*fits = true;
-	TRY(collect(w, modseq, mailboxes));
-	for (size_t i = 0, n; i < w->n_touches; i += n) {
-		const struct touch *t = &w->touches[i];
-
-		for (n = 1; i + n < w->n_touches && t[n].message == t->message;)
-			n++;
-		if (t->message <= after)
-			continue;
-		TRY(tell(w, t, n, fits));
-		if (!*fits)
-			return ST_OK;
-		q->since = modseq - 1;
-		q->after = t->message;
-	}
-	q->since = modseq;
-	q->after = 0;
-	return ST_OK;
-}
-
-static enum status
-walk_history(struct walk_emails *w)
-{
-	struct engine_cursor *c = NULL;
-	struct span key, payload;
-	struct rec_history h;
-	struct key k;
-	bool fits = true;
-	enum status st;
-
-	key_1(&k, w->account);
-	TRY(engine_cursor_open(w->s->e, NULL, TAB_HISTORY, key_span(&k), &c));
-	key_2(&k, w->account, w->q->since + 1);
-	engine_cursor_seek(c, key_span(&k));
-	while ((st = st_next(w->s, TAB_HISTORY, c, &key, &payload)) == ST_OK) {
-		uint64_t modseq = get_be64(key.p + 8);
-
-		w->q->more = true;
-		if (w->rows >= w->q->rows || full(w))
-			break;
-		if (!rec_history_get(payload, &h))
-			st = st_damaged(w->s, TAB_HISTORY, key);
-		if (st == ST_OK)
-			st = operation(w, modseq, h.mailboxes, &fits);
-		if (st != ST_OK || !fits)
-			break;
-		w->q->more = false;
-	}
-	engine_cursor_close(&c);
-	return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
 static enum status
@@ -452,15 +406,7 @@ walk_fini(struct walk_emails *w)
 	buf_fini(&w->value);
 }
 
-enum status
-since_judge(struct state *s, uint64_t account, const struct state_since *q,
-    struct rec_account *a)
-{
-	TRY(st_read_account(s, NULL, account, a));
-	if (a->deleted_ms != 0 || a->purged)
-		return ST_NOT_FOUND;
-	return q->since < a->horizon || q->since > a->modseq ? ST_EXPIRED : ST_OK;
-}
+static const struct since_reader reader = { full, collect, object, tell };
 
 enum status
 state_email_changes(struct state *s, uint64_t account, struct state_since *q, struct buf *out)
@@ -472,12 +418,7 @@ state_email_changes(struct state *s, uint64_t account, struct state_since *q, st
 	if (st == ST_OK)
 		st = load_stage(&w);
 	if (st == ST_OK)
-		st = walk_history(&w);
-	/* What came behind the last operation with a row is nothing. */
-	if (st == ST_OK && !q->more) {
-		q->since = w.acct.modseq;
-		q->after = 0;
-	}
+		st = since_walk(s, account, &w.acct, q, &w.rows, &reader, &w);
 	for (size_t i = 0; st == ST_OK && i < w.n; i++) {
 		w.changes[i].members = buf_span(&w.members[i]);
 		put_store_email_change(out, &w.changes[i]);

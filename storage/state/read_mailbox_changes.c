@@ -177,8 +177,10 @@ by_mailbox(const void *a, const void *b)
 }
 
 static enum status
-collect(struct walk_mailboxes *w, uint64_t modseq, const struct rec_history *h)
+collect(void *arg, uint64_t modseq, const struct rec_history *h)
 {
+	struct walk_mailboxes *w = arg;
+
 	w->n_touches = 0;
 	for (size_t i = 0; i < h->mailboxes.len; i += 8)
 		touch(w, get_be64(h->mailboxes.p + i), MAILBOX_CHANGED_COUNTS);
@@ -194,23 +196,37 @@ collect(struct walk_mailboxes *w, uint64_t modseq, const struct rec_history *h)
 }
 
 static bool
-full(const struct walk_mailboxes *w)
+full(const void *arg)
 {
+	const struct walk_mailboxes *w = arg;
+
 	return w->n > 0 && w->n * ENTRY_BYTES >= w->q->budget;
 }
 
-static enum status
-tell(struct walk_mailboxes *w, uint64_t mailbox, uint8_t what, bool *fits)
+static uint64_t
+object(const void *arg, size_t i)
 {
+	const struct walk_mailboxes *w = arg;
+
+	return i < w->n_touches ? w->touches[i].mailbox : 0;
+}
+
+static enum status
+tell(void *arg, size_t from, size_t n, bool *fits)
+{
+	struct walk_mailboxes *w = arg;
+	const uint64_t mailbox = w->touches[from].mailbox;
 	size_t at = (uintptr_t)table_get_u64(&w->told, mailbox);
 	uintptr_t first = (uintptr_t)table_get_u64(&w->first, mailbox);
-	struct store_mailbox_change c = { .mailbox = mailbox, .what = what };
+	struct store_mailbox_change c = { .mailbox = mailbox };
 	struct rec_mailbox r;
 	enum status st;
 
+	for (size_t i = from; i < from + n; i++)
+		c.what |= w->touches[i].what;
 	*fits = true;
 	if (at > 0) {
-		w->changes[at - 1].what |= what;
+		w->changes[at - 1].what |= c.what;
 		return ST_OK;
 	}
 	st = st_read_mailbox(w->s, NULL, w->account, mailbox, &r, &w->value);
@@ -229,63 +245,6 @@ tell(struct walk_mailboxes *w, uint64_t mailbox, uint8_t what, bool *fits)
 	w->changes[w->n++] = c;
 	table_put_u64(&w->told, mailbox, (void *)(uintptr_t)w->n);
 	return ST_OK;
-}
-
-static enum status
-operation(struct walk_mailboxes *w, uint64_t modseq, const struct rec_history *h, bool *fits)
-{
-	struct state_since *q = w->q;
-	uint64_t after = q->after;
-
-	*fits = true;
-	TRY(collect(w, modseq, h));
-	for (size_t i = 0, n; i < w->n_touches; i += n) {
-		uint64_t mailbox = w->touches[i].mailbox;
-		uint8_t what = 0;
-
-		for (n = 0; i + n < w->n_touches && w->touches[i + n].mailbox == mailbox; n++)
-			what |= w->touches[i + n].what;
-		if (mailbox <= after)
-			continue;
-		TRY(tell(w, mailbox, what, fits));
-		if (!*fits)
-			return ST_OK;
-		q->since = modseq - 1;
-		q->after = mailbox;
-	}
-	q->since = modseq;
-	q->after = 0;
-	return ST_OK;
-}
-
-static enum status
-walk_history(struct walk_mailboxes *w)
-{
-	struct engine_cursor *c = NULL;
-	struct span key, payload;
-	struct rec_history h;
-	struct key k;
-	bool fits = true;
-	enum status st;
-
-	key_1(&k, w->account);
-	TRY(engine_cursor_open(w->s->e, NULL, TAB_HISTORY, key_span(&k), &c));
-	key_2(&k, w->account, w->q->since + 1);
-	engine_cursor_seek(c, key_span(&k));
-	while ((st = st_next(w->s, TAB_HISTORY, c, &key, &payload)) == ST_OK) {
-		w->q->more = true;
-		if (w->rows >= w->q->rows || full(w))
-			break;
-		if (!rec_history_get(payload, &h))
-			st = st_damaged(w->s, TAB_HISTORY, key);
-		if (st == ST_OK)
-			st = operation(w, get_be64(key.p + 8), &h, &fits);
-		if (st != ST_OK || !fits)
-			break;
-		w->q->more = false;
-	}
-	engine_cursor_close(&c);
-	return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
 /* The operation that the point lies in; since: none follows. */
@@ -345,6 +304,8 @@ load_first(struct walk_mailboxes *w)
 	return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+static const struct since_reader reader = { full, collect, object, tell };
+
 enum status
 state_mailbox_changes(struct state *s, uint64_t account, struct state_since *q, struct buf *out)
 {
@@ -355,11 +316,7 @@ state_mailbox_changes(struct state *s, uint64_t account, struct state_since *q, 
 	if (st == ST_OK)
 		st = load_first(&w);
 	if (st == ST_OK)
-		st = walk_history(&w);
-	if (st == ST_OK && !q->more) {
-		q->since = w.acct.modseq;
-		q->after = 0;
-	}
+		st = since_walk(s, account, &w.acct, q, &w.rows, &reader, &w);
 	for (size_t i = 0; st == ST_OK && i < w.n; i++)
 		put_store_mailbox_change(out, &w.changes[i]);
 	mem_free(&w.changes);

@@ -32,6 +32,20 @@ struct state_since;
 enum status since_judge(struct state *s, uint64_t account, const struct state_since *q,
     struct rec_account *a);
 
+/* A walk over the history behind a point, an operation after the other; w is the reader's own. */
+struct since_reader {
+	bool		(*full)(const void *w);
+	/* Takes what an operation did, in the order of the objects' ids; counts its rows. */
+	enum status	(*collect)(void *w, uint64_t modseq, const struct rec_history *h);
+	/* The object that entry i is about; 0: there are no more. */
+	uint64_t	(*object)(const void *w, size_t i);
+	/* Tells of the object that n entries from i on are about; *fits false: no more of them. */
+	enum status	(*tell)(void *w, size_t i, size_t n, bool *fits);
+};
+/* rows: how many were read so far.  Moves q to how far it came: a's modseq, when that is all. */
+enum status since_walk(struct state *s, uint64_t account, const struct rec_account *a,
+    struct state_since *q, const uint32_t *rows, const struct since_reader *r, void *w);
+
 /* Of what was deleted (read_undeleted.c): the mailbox has STATE_UNDELETED. */
 enum status undel_row(struct state *s, uint64_t account, uint64_t mailbox, uint32_t no,
     struct buf *value, struct rec_undel *row);
