@@ -9,6 +9,7 @@
 #include "common/worker/rules.h"
 #include "ctl/ctl.h"
 #include "ctl/import.h"
+#include "filter/globals.h"
 
 /* The lines name file and place already. */
 static int
@@ -53,7 +54,7 @@ config_check(struct ctl *ctl, int argc, char **argv)
 		return ctl_usage("unexpected \"%s\"", argv[0]);
 	if (!conf_load(ctl->config, &conf, &err))
 		return print_errors(&err);
-	if (!rules_read(conf, &out, &err)) {
+	if (!rules_read(conf, &out, &err) || !filter_globals_good(buf_span(&out), conf, &err)) {
 		buf_fini(&out);
 		conf_free(&conf);
 		return print_errors(&err);

@@ -6,7 +6,7 @@ ctl_libctl_a_SOURCES = ctl/args.c ctl/args.h ctl/batch.c ctl/batch.h ctl/client.
 	ctl/commands.c ctl/ctl.h ctl/import.c ctl/import.h ctl/output.c ctl/output.h \
 	ctl/pages.c ctl/pages.h ctl/password.c ctl/password.h
 ctl_mansioctl_SOURCES = ctl/main.c
-ctl_mansioctl_LDADD = ctl/libctl.a $(LIBS_STORE_CLIENT) $(LIBS_COMMON) $(OUTSIDE_LIBS)
+ctl_mansioctl_LDADD = ctl/libctl.a $(LIBS_FILTER) $(LIBS_STORE_CLIENT) $(LIBS_COMMON) $(OUTSIDE_LIBS)
 # mail into files and back
 ctl_libctl_a_SOURCES += ctl/cmd_transfer.c ctl/export.c ctl/export.h ctl/export_file.c \
 	ctl/helper.c ctl/helper.h ctl/helper_priv.h ctl/helper_run.c \

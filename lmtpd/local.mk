@@ -1,6 +1,6 @@
 noinst_LIBRARIES += lmtpd/liblmtpd.a
 lmtpd_liblmtpd_a_SOURCES = \
-	lmtpd/delivery.c lmtpd/delivery.h lmtpd/known.c lmtpd/known.h \
+	lmtpd/delivery.c lmtpd/delivery.h lmtpd/kept.c lmtpd/kept.h lmtpd/known.c lmtpd/known.h \
 	lmtpd/session.c lmtpd/session.h
 
 mansiolibexec_PROGRAMS += lmtpd/lmtpd

@@ -10,4 +10,4 @@ master_libmaster_a_SOURCES = \
 
 sbin_PROGRAMS += master/mansiod
 master_mansiod_SOURCES = master/main.c
-master_mansiod_LDADD = master/libmaster.a $(LIBS_COMMON) $(OUTSIDE_LIBS)
+master_mansiod_LDADD = master/libmaster.a $(LIBS_FILTER) $(LIBS_COMMON) $(OUTSIDE_LIBS)

@@ -5,7 +5,7 @@
 
 #include "common/conf/settings.h"
 
-/* Reads them into a sealed memory file (common/worker/rules.h).  -1: err says what is wrong. */
+/* Reads and compiles them, and puts them into a sealed memory file (common/worker/rules.h).  -1: err says what is wrong. */
 int rules_seal(const struct mansio_conf *conf, struct conf_errors *err);
 
 #endif

@@ -20,6 +20,7 @@ include t/unit/indexd/local.mk
 include t/unit/imapd/local.mk
 include t/unit/jmapd/local.mk
 include t/unit/jmapd/email/local.mk
+include t/unit/filter/local.mk
 include t/unit/lmtpd/local.mk
 include t/unit/pop3d/local.mk
 include t/unit/sieve/local.mk

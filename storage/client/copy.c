@@ -3,29 +3,20 @@
 #include "common/net/loop.h"
 #include "common/util/mem.h"
 #include "storage/client/packer.h"
+#include "storage/client/stager.h"
 
-#define UNANSWERED_MAX	4		/* chunks on their way */
 #define STAGE		1		/* a channel carries one message at a time */
-
-/* A chunk on its way.  Refusals overtake those that wait for the journal. */
-struct chunk {
-	struct copy		*copy;
-	struct store_call	*call;		/* NULL: free */
-};
 
 struct copy {
 	struct copy_to		to;
 	struct store		*store;
-	struct loop_task	*fail;		/* reports `st` when no call is under way */
+	struct loop_task	*fail;		/* reports when no call is under way */
 	struct packer		*packer;
+	struct stager		*stager;
 	struct store_append_item item;		/* of a text that is complete */
-	struct buf		out;		/* stored bytes not yet sent */
 	struct store_call	*call;		/* quota or append */
-	struct chunk		chunks[UNANSWERED_MAX];
-	unsigned		unanswered;
 	uint64_t		size, wanted;
-	bool			staged, finished;
-	enum status		st;
+	bool			hold;		/* no append: another request carries it */
 };
 
 static void
@@ -33,7 +24,7 @@ on_fail(void *arg)
 {
 	struct copy *c = arg;
 
-	c->to.done(c->to.arg, c->st);
+	c->to.done(c->to.arg, stager_status(c->stager));
 }
 
 static void
@@ -58,15 +49,9 @@ static void
 forget_message(struct copy *c)
 {
 	store_cancel(&c->call);
-	for (size_t i = 0; i < UNANSWERED_MAX; i++)
-		store_cancel(&c->chunks[i].call);
-	c->unanswered = 0;
-	if (c->staged)
-		store_stage_free(c->store, STAGE);
-	c->staged = c->finished = false;
+	stager_free(&c->stager);
 	packer_free(&c->packer);
-	buf_fini(&c->out);
-	c->st = ST_OK;
+	c->hold = false;
 }
 
 void
@@ -103,6 +88,29 @@ copy_check(struct copy *c, uint64_t size)
 	c->call = store_do_quota(c->store, on_quota, c);
 }
 
+static void append(struct copy *c);
+
+static void
+on_staged(void *arg, enum status st)
+{
+	struct copy *c = arg;
+
+	if (st == ST_OK && !c->hold)
+		append(c);
+	else
+		c->to.done(c->to.arg, st);
+}
+
+static void
+on_room(void *arg)
+{
+	struct copy *c = arg;
+
+	c->to.room(c->to.arg);
+}
+
+static const struct stager_ops stager_ops = { .room = on_room, .done = on_staged };
+
 void
 copy_begin(struct copy *c, struct span prefix, uint64_t size)
 {
@@ -110,82 +118,21 @@ copy_begin(struct copy *c, struct span prefix, uint64_t size)
 	c->wanted = size;
 	/* Nobody shares bodies: what is this copy's own packs better with the rest of it. */
 	c->packer = packer_new(0);
-	packer_feed(c->packer, prefix, &c->out);
-}
-
-static void on_chunk(void *arg, enum status st, bool more, const void *msg);
-
-static struct chunk *
-free_chunk(struct copy *c)
-{
-	size_t i = 0;
-
-	while (c->chunks[i].call != NULL)
-		i++;
-	c->chunks[i].copy = c;
-	return &c->chunks[i];
-}
-
-static void
-send_chunks(struct copy *c, size_t keep)
-{
-	while (c->out.len > keep && c->unanswered < UNANSWERED_MAX && c->st == ST_OK) {
-		size_t n = c->out.len < STORE_CHUNK_MAX ? c->out.len : STORE_CHUNK_MAX;
-		struct store_stage rq = { STAGE, 0, span(c->out.data, n) };
-		struct chunk *k = free_chunk(c);
-
-		c->staged = true;
-		c->unanswered++;
-		k->call = store_do_stage(c->store, &rq, on_chunk, k);
-		buf_drop(&c->out, n);
-	}
-}
-
-static void append(struct copy *c);
-
-static void
-on_chunk(void *arg, enum status st, bool more, const void *msg)
-{
-	struct chunk *k = arg;
-	struct copy *c = k->copy;
-
-	k->call = NULL;
-	c->unanswered--;
-	if (st != ST_OK && c->st == ST_OK)
-		c->st = st;
-	if (c->st != ST_OK) {
-		buf_fini(&c->out);
-		/* an append under way knows better: it may have happened */
-		if (c->finished && c->unanswered == 0 && c->call == NULL)
-			c->to.done(c->to.arg, c->st);
-		else if (!c->finished)
-			c->to.room(c->to.arg);
-		return;
-	}
-	if (!c->finished) {
-		send_chunks(c, STORE_INLINE_MAX);
-		c->to.room(c->to.arg);
-		return;
-	}
-	send_chunks(c, 0);
-	if (c->out.len == 0 && c->call == NULL)
-		append(c);
+	c->stager = stager_new(c->store, STAGE, &stager_ops, c);
+	packer_feed(c->packer, prefix, stager_out(c->stager));
 }
 
 void
 copy_feed(struct copy *c, struct span text)
 {
-	packer_feed(c->packer, text, &c->out);
-	if (c->st != ST_OK)
-		buf_clear(&c->out);	/* refused: the rest is only counted */
-	else
-		send_chunks(c, STORE_INLINE_MAX);
+	packer_feed(c->packer, text, stager_out(c->stager));
+	stager_push(c->stager);
 }
 
 bool
 copy_busy(const struct copy *c)
 {
-	return c->unanswered == UNANSWERED_MAX && c->out.len > STORE_CHUNK_MAX;
+	return stager_busy(c->stager);
 }
 
 static void
@@ -204,28 +151,59 @@ append(struct copy *c)
 	struct store_append_item it = c->item;
 	struct buf items = { 0 };
 
-	if (c->staged)
-		it.stage = STAGE;
-	else
-		it.body = buf_span(&c->out);
+	stager_item(c->stager, &it);
 	put_store_append_item(&items, &it);
 	rq.items = buf_span(&items);
 	c->call = store_do_append(c->store, &rq, on_append, c);
 	buf_fini(&items);
 }
 
+static bool
+finish(struct copy *c, bool hold)
+{
+	packer_finish(c->packer, stager_out(c->stager), &c->item);
+	c->size = c->item.size;
+	c->hold = hold;
+	return stager_finish(c->stager);
+}
+
 void
 copy_finish(struct copy *c)
 {
-	packer_finish(c->packer, &c->out, &c->item);
-	c->size = c->item.size;
-	c->finished = true;
-	if (c->st == ST_OK && (c->staged || c->out.len > STORE_INLINE_MAX))
-		send_chunks(c, 0);
-	if (c->st != ST_OK && c->unanswered == 0)
+	if (!finish(c, false))
+		return;
+	if (stager_status(c->stager) != ST_OK)
 		loop_task_post(c->fail);
-	else if (c->unanswered == 0)
+	else
 		append(c);
+}
+
+void
+copy_hold(struct copy *c)
+{
+	if (finish(c, true))
+		loop_task_post(c->fail);
+}
+
+void
+copy_append(struct copy *c)
+{
+	append(c);
+}
+
+struct store *
+copy_store(const struct copy *c)
+{
+	return c->store;
+}
+
+struct store_append_item
+copy_item(const struct copy *c)
+{
+	struct store_append_item it = c->item;
+
+	stager_item(c->stager, &it);
+	return it;
 }
 
 const struct store_quota_is *

@@ -40,6 +40,13 @@ void copy_feed(struct copy *c, struct span text);
 bool copy_busy(const struct copy *c);
 /* The text is complete: append it; `done` follows. */
 void copy_finish(struct copy *c);
+/* The text is complete, and another request of copy_store() will carry it: `done` says ST_OK when
+ * copy_item() can stand in it (borrowed until the copy is freed or begun again). */
+void copy_hold(struct copy *c);
+/* Or it is appended after all; `done` says how that ended. */
+void copy_append(struct copy *c);
+struct store_append_item copy_item(const struct copy *c);
+struct store *copy_store(const struct copy *c);
 /* Raw octets of this copy, prefix included. */
 uint64_t copy_size(const struct copy *c);
 void copy_free(struct copy **c);

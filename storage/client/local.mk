@@ -7,4 +7,5 @@ storage_client_libstoreclient_a_SOURCES = storage/client/body.c storage/client/b
 	storage/client/searcher.c storage/client/searcher.h storage/client/searcher_priv.h \
 	storage/client/searcher_texts.c \
 	storage/client/sort_texts.c storage/client/sort_texts.h \
+	storage/client/stager.c storage/client/stager.h \
 	storage/client/store.c storage/client/store.h

@@ -1,0 +1,72 @@
+/* filter/filter.h
+ * Mail rules in a daemon: what all runs of a process share, and one run over one message, which finds
+ * in the store what the scripts ask and runs them again until all is known.
+ *
+ *	run = filter_run_new(filter, &job, done, arg);
+ *	... done(arg): filter_run_outcome(run), filter_run_result(run)
+ *
+ * What comes out is used at once, before anything else is waited for: a new configuration may end
+ * the scripts that it points into.  filter_run_start() begins again at any time. */
+#ifndef FILTER_FILTER_H
+#define FILTER_FILTER_H
+
+#include "filter/globals.h"
+#include "sieve/sieve.h"
+#include "storage/client/store.h"
+
+struct filter;
+
+struct filter *filter_new(void);
+void filter_free(struct filter **f);
+/* What worker_ops.rules gives; takes blob over. */
+void filter_take_rules(struct filter *f, char *blob, size_t len);
+/* A configuration is in force; it stays until the next one is. */
+void filter_configure(struct filter *f, const struct mansio_conf *conf);
+/* Scripts are run at all. */
+bool filter_is_on(const struct filter *f);
+/* The admin's rules are none for this user: whoever has no script gets plain mail. */
+bool filter_is_idle(const struct filter *f, struct span user);
+
+/* All of it stays until the run is freed. */
+struct filter_job {
+	struct store			*store;		/* a channel of the account */
+	struct loop			*loop;
+	uint64_t			account;
+	struct span			user;		/* canonical address */
+	struct sieve_envelope		envelope;
+	const struct span		*addresses;	/* the user's own, the first is the main one */
+	size_t				n_addresses;
+	struct sieve_message		*message;
+	const struct sieve_item		*items;
+	size_t				n_items;
+};
+
+enum filter_outcome {
+	FILTER_PLAIN,		/* there is no script: into the INBOX */
+	FILTER_ACTS,		/* the result says what is to be done */
+	FILTER_FAILED,		/* the same, which is to keep it; filter_run_error() */
+	FILTER_AWAY		/* the store cannot be asked: later */
+};
+
+struct filter_run;
+typedef void (*filter_done_fn)(void *arg);
+
+/* done runs once after each start, never from inside a function of this header. */
+struct filter_run *filter_run_new(struct filter *f, const struct filter_job *job,
+    filter_done_fn done, void *arg);
+void filter_run_start(struct filter_run *r);
+void filter_run_free(struct filter_run **r);
+
+enum filter_outcome filter_run_outcome(const struct filter_run *r);
+const struct sieve_result *filter_run_result(const struct filter_run *r);
+const struct sieve_env *filter_run_env(const struct filter_run *r);
+/* SHA-256 of the user's active script, 32 bytes; all 0: there is none. */
+const unsigned char *filter_run_script(const struct filter_run *r);
+struct filter_error {
+	const char	*script;	/* "": the user's active one */
+	uint32_t	line;
+	const char	*text;
+};
+struct filter_error filter_run_error(const struct filter_run *r);
+
+#endif

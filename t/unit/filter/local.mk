@@ -1,0 +1,2 @@
+UNIT_TESTS += t/unit/filter/test_globals
+t_unit_filter_test_globals_LDADD = $(LIBS_FILTER) $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
