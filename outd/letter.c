@@ -37,6 +37,7 @@ copy(struct letter *l, const struct out_submit *m)
 	l->m.from = kept(l, &at, m->from);
 	l->m.recipients = kept(l, &at, m->recipients);
 	l->m.envid = kept(l, &at, m->envid);
+	l->m.sha256 = SPAN_NONE;
 }
 
 bool

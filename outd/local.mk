@@ -12,8 +12,9 @@ outd_liboutd_a_SOURCES = \
 	outd/sender.c outd/sender.h \
 	outd/server.c outd/server.h \
 	outd/session.c outd/session.h outd/session_open.c outd/session_priv.h \
-	outd/submit.c outd/submit.h
+	outd/submit.c outd/submit.h \
+	outd/unpack.c outd/unpack.h
 
 mansiolibexec_PROGRAMS += outd/outd
 outd_outd_SOURCES = outd/main.c outd/role.h outd/role_fetch.c outd/role_submit.c
-outd_outd_LDADD = outd/liboutd.a $(LIBS_COMMON) $(CURL_LIBS) $(OUTSIDE_LIBS)
+outd_outd_LDADD = outd/liboutd.a $(LIBS_STORE_CLIENT) $(LIBS_COMMON) $(CURL_LIBS) $(OUTSIDE_LIBS)

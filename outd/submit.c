@@ -9,6 +9,10 @@
 #include "outd/relay.h"
 #include "outd/role.h"
 #include "outd/sender.h"
+#include "outd/unpack.h"
+
+#define STORED_WINDOW	(128u << 10)	/* bytes of a stored body that may be on their way here */
+#define STEP		65536u		/* bytes that are handed on at a time */
 
 struct submit {
 	struct loop		*loop;
@@ -37,6 +41,11 @@ struct job {
 	struct peer		*peer;
 	struct ipc_head		head;
 	struct letter		letter;
+	struct unpack		*unpack;
+	struct loop_task	*task;		/* hands on what there is */
+	uint32_t		wanted;		/* bytes by the carrier */
+	uint32_t		asked;		/* stored bytes of the store that did not come yet */
+	bool			fed;		/* all of them came */
 };
 
 /* Answers ---------------------------------------------------------------------- */
@@ -47,6 +56,8 @@ job_free(struct job *j)
 	if (j->letter.carrier != NULL)
 		j->letter.carrier->drop(&j->letter);
 	j->peer->s->n_letters--;
+	unpack_free(&j->unpack);
+	loop_task_free(&j->task);
 	list_remove(&j->in);
 	letter_fini(&j->letter);
 	mem_free(&j);
@@ -60,14 +71,53 @@ refuse(struct peer *p, const struct ipc_head *head, enum status st, const char *
 	ipc_reply(p->ipc, head, st, OUT_FAILED, &f);
 }
 
+/* Bodies ----------------------------------------------------------------------- */
+
 static void
 on_wants(struct letter *l, uint32_t bytes)
 {
 	struct job *j = l->owner;
-	const struct out_submit_wants w = { bytes };
 
+	j->wanted += bytes;
+	loop_task_post(j->task);
+}
+
+static void
+ask_store(struct job *j)
+{
+	const struct out_submit_wants w = { STORED_WINDOW };
+
+	if (j->asked > 0 || j->fed)
+		return;
+	j->asked = w.bytes;
 	ipc_reply_more(j->peer->ipc, &j->head, OUT_SUBMIT_WANTS, &w);
 }
+
+/* A step at a time: the letter, and the job with it, may end below it. */
+static void
+hand_on(void *arg)
+{
+	struct job *j = arg;
+	const struct carrier *c = j->letter.carrier;
+	struct buf part = { 0 };
+	enum unpack_is is;
+
+	if (c == NULL || c->body == NULL || j->wanted == 0)
+		return;
+	is = unpack_take(j->unpack, j->wanted < STEP ? j->wanted : STEP, &part);
+	j->wanted -= (uint32_t)part.len;
+	if (is == UNPACK_HUNGRY)
+		ask_store(j);
+	else if (is == UNPACK_FULL)
+		loop_task_post(j->task);
+	if (is == UNPACK_BAD)
+		c->body(&j->letter, SPAN_NONE, true, true);
+	else if (part.len > 0 || is == UNPACK_LAST)
+		c->body(&j->letter, buf_span(&part), is == UNPACK_LAST, false);
+	buf_fini_secret(&part);
+}
+
+/* Ends ------------------------------------------------------------------------- */
 
 static void
 tell(const struct job *j, enum out_how how, bool unsent, const char *why)
@@ -149,6 +199,8 @@ take(struct peer *p, const struct ipc_head *head, const struct out_submit *m)
 	j = mem_zalloc(sizeof(*j));
 	j->peer = p;
 	j->head = *head;
+	j->unpack = unpack_new(m->size, m->sha256);
+	j->task = loop_task_new(s->loop, hand_on, j);
 	j->letter.wants = on_wants;
 	j->letter.done = on_done;
 	j->letter.owner = j;
@@ -170,9 +222,16 @@ take_body(struct peer *p, uint32_t chan, const struct out_submit_body *m)
 	struct job *j = find_job(p, chan);
 
 	/* it has ended already, or was never asked for */
-	if (j == NULL || j->letter.carrier == NULL || j->letter.carrier->body == NULL)
+	if (j == NULL || j->letter.carrier == NULL || j->letter.carrier->body == NULL || j->fed)
 		return;
-	j->letter.carrier->body(&j->letter, m->bytes, m->last, m->bad);
+	if (m->bad || m->bytes.len > j->asked) {
+		j->letter.carrier->body(&j->letter, SPAN_NONE, true, true);
+		return;
+	}
+	j->asked -= (uint32_t)m->bytes.len;
+	j->fed = m->last;
+	unpack_feed(j->unpack, m->bytes, m->last);
+	loop_task_post(j->task);
 }
 
 static void

@@ -18,7 +18,7 @@ static const struct ipc_field submit[] = {
 	IPC_STR(out_submit, recipients, 1, OUT_RECIPIENTS_BYTES),
 	IPC_STR(out_submit, envid, 0, OUT_ENVID_MAX), IPC_U8(out_submit, ret, 0, OUT_RET_HDRS),
 	IPC_U8(out_submit, by, 0, OUT_BY_RETURN), IPC_BOOL(out_submit, by_trace),
-	IPC_I64(out_submit, by_s), IPC_U64(out_submit, size), IPC_BOOL(out_submit, utf8),
+	IPC_I64(out_submit, by_s), IPC_U64(out_submit, size), IPC_STR(out_submit, sha256, 32, 32), IPC_BOOL(out_submit, utf8),
 	IPC_BOOL(out_submit, eight_bit), IPC_END };
 static const struct ipc_field submit_body[] = {
 	IPC_STR(out_submit_body, bytes, 0, OUT_SUBMIT_PART), IPC_BOOL(out_submit_body, last),

@@ -55,9 +55,8 @@ struct out_pushed {
 /* submit -> wants... -> submitted: one message to the configured relay or program.  Its channel is the
  * sender's number for it, above 0 and of one message at a time.  Where it goes stands in outd's
  * configuration; not a byte of the body is asked for before its envelope was accepted.  After each
- * `wants` so many more bytes of the body may come, in `submit-body` notes of the same channel; the body
- * is the message as the store has it: CRLF at its lines' ends, no NUL, nothing doubled.  All of them
- * having come, or `bad`, the note says `last`.  A socket that closes before that ends the message unsent.
+ * `wants` so many more bytes of the body may come, in `submit-body` notes of the same channel, in the form
+ * in which the store keeps it (storage/client/body.h).  All of them having come, or `bad`, the note says `last`.  A socket that closes before that ends the message unsent.
  * Status ST_OK whatever became of it; else it was not begun: ST_UNAVAILABLE: nothing is configured, or
  * the configuration is changing; ST_LIMIT: OUT_SUBMITS_MAX are under way; ST_SYNTAX: an address that is none. */
 #define OUT_SUBMITS_MAX 256u
@@ -82,7 +81,8 @@ struct out_submit {
 	uint8_t		by;			/* enum out_by */
 	bool		by_trace;
 	int64_t		by_s;			/* from now on */
-	uint64_t	size;			/* bytes of the body */
+	uint64_t	size;			/* bytes of the message */
+	struct span	sha256;			/* of them; 32 bytes */
 	bool		utf8;			/* it came as SMTPUTF8, or has UTF-8 in its header */
 	bool		eight_bit;		/* it has bytes above 127 */
 };

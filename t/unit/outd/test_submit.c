@@ -20,6 +20,7 @@
 #include "common/util/mem.h"
 #include "outd/sender.h"
 #include "outd/submit.h"
+#include "storage/client/body.h"
 #include "t/unit/outd/relaykit.h"
 
 static struct {
@@ -32,6 +33,8 @@ static struct {
 /* What a store knows of a letter. */
 struct mail {
 	const char	*text;
+	struct buf	stored;		/* the text in the store's form */
+	bool		wrong;		/* that is another one */
 	size_t		at, part;	/* part: bytes in one note; 0: all that is wanted */
 	bool		bad;		/* its second half cannot be read */
 	bool		never;		/* nothing of it comes */
@@ -102,7 +105,7 @@ relay_at(uint16_t port, const char *more)
 static void
 give(struct mail *m)
 {
-	size_t len = strlen(m->text);
+	size_t len = m->stored.len;
 
 	while (m->wanted > 0 && !m->never && m->at < len) {
 		size_t left = len - m->at, n = m->part > 0 ? m->part : left;
@@ -114,7 +117,7 @@ give(struct mail *m)
 			n = m->wanted;
 		if (n > OUT_SUBMIT_PART)
 			n = OUT_SUBMIT_PART;
-		b = (struct out_submit_body){ span(m->text + m->at, n), m->at + n == len, false };
+		b = (struct out_submit_body){ span(m->stored.data + m->at, n), m->at + n == len, false };
 		if (m->bad && m->at > 0)
 			b = (struct out_submit_body){ SPAN_NONE, true, true };
 		m->at += n;
@@ -153,6 +156,7 @@ on_reply(void *arg, const struct ipc_head *h, const struct ipc_message *m, const
 		return;
 	}
 	mail->done = true;
+	buf_fini(&mail->stored);
 	mail->st = h->status;
 	if (m != NULL && m->no == OUT_SUBMITTED)
 		take_answer(mail, msg);
@@ -161,12 +165,25 @@ on_reply(void *arg, const struct ipc_head *h, const struct ipc_message *m, const
 		    (int)((const struct out_failed *)msg)->why.len, ((const struct out_failed *)msg)->why.p);
 }
 
+static void
+store_form(struct mail *m, unsigned char sum[32])
+{
+	struct body_writer *b = body_writer_new(SPAN_NONE, 0);
+
+	body_writer_feed(b, m->text, strlen(m->text), &m->stored);
+	body_writer_finish(b, &m->stored);
+	body_writer_sha256(b, sum);
+	sum[0] ^= m->wrong;
+	body_writer_free(&b);
+}
+
 /* to: up to four addresses with commas. */
 static void
 send_like(struct mail *m, const char *to, struct out_submit rq)
 {
 	struct buf list = { 0 };
 	struct span rest = span_str(to);
+	unsigned char sum[32];
 
 	m->chan = ++w.last_chan;
 	while (rest.p != NULL) {
@@ -174,8 +191,10 @@ send_like(struct mail *m, const char *to, struct out_submit rq)
 
 		put_out_recipient(&list, &r);
 	}
+	store_form(m, sum);
 	rq.recipients = buf_span(&list);
 	rq.size = strlen(m->text);
+	rq.sha256 = span(sum, sizeof(sum));
 	ipc_request(w.stored, m->chan, OUT_SUBMIT, &rq, on_reply, m);
 	buf_fini(&list);
 }
@@ -226,6 +245,26 @@ a_letter_arrives_as_it_is(void **state)
 		loop_once(w.loop, false);
 	assert_kit_well();
 	assert_string_equal(relaykit_text(), "Subject: x\r\n\r\n..\r\nbody\r\n");
+}
+
+static void
+a_large_letter_arrives_whole(void **state)
+{
+	static const char *const steps[] = { "S:220 kit", "C:EHLO", "S:250 kit", "C:MAIL", "S:250 ok",
+	    "C:RCPT", "S:250 ok", "C:DATA", "S:354 go", "T", "S:250 ok", NULL };
+	struct buf text = { 0 };
+	struct mail m;
+
+	for (int i = 0; text.len < 900000; i++)
+		buf_addf(&text, "line %d of a message that is larger than every window\r\n", i * 7919);
+	m = (struct mail){ .text = buf_cstr(&text) };
+	relay_at(relaykit_play(steps), "");
+	send_to(&m, "b@y.test");
+	wait_for(&m);
+	assert_kit_well();
+	assert_int_equal(m.how, OUT_SENT);
+	assert_string_equal(relaykit_text(), m.text);
+	buf_fini(&text);
 }
 
 static void
@@ -343,7 +382,8 @@ static void
 half_a_text_never_looks_whole(void **state)
 {
 	static const char *const steps[] = { TO_DATA, "S:354 go", "E", NULL };
-	struct mail bad = { .text = TEXT, .part = 10, .bad = true }, never = { .text = TEXT, .never = true };
+	struct mail bad = { .text = TEXT, .part = 10, .bad = true },
+	    wrong = { .text = TEXT, .wrong = true }, never = { .text = TEXT, .never = true };
 
 	relay_at(relaykit_play(steps), "");
 	send_to(&bad, "b@y.test");
@@ -353,6 +393,13 @@ half_a_text_never_looks_whole(void **state)
 	assert_true(bad.unsent);
 
 	relay_at(relaykit_play(steps), "");
+	send_to(&wrong, "b@y.test");
+	wait_for(&wrong);
+	assert_kit_well();
+	assert_int_equal(wrong.how, OUT_LATER);
+	assert_true(wrong.unsent);
+
+	relay_at(relaykit_play(steps), "");
 	send_to(&never, "b@y.test");
 	while (never.wanted == 0)
 		loop_once(w.loop, true);
@@ -360,6 +407,7 @@ half_a_text_never_looks_whole(void **state)
 	w.submit = submit_new(w.loop);
 	assert_kit_well();
 	ipc_free(&w.stored);
+	buf_fini(&never.stored);
 }
 
 static void
@@ -608,6 +656,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_letter_arrives_as_it_is),
+		TEST(a_large_letter_arrives_whole),
 		TEST(a_relay_of_old_is_talked_to_step_by_step),
 		TEST(each_recipient_has_its_own_answer),
 		TEST(every_answer_and_every_end_is_understood),
