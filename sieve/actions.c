@@ -77,11 +77,11 @@ same_place(const struct sieve_store *a, const struct sieve_store *b)
 	    same_or_none(a->special_use, b->special_use) && a->keep == b->keep);
 }
 
-/* RFC 5228 2.10.3 and 4.2: once is enough. */
+/* RFC 5228 2.10.3 and 4.2: once is enough, also of a message that was edited between (RFC 5293 7). */
 static bool
 same(const struct sieve_action *a, const struct sieve_action *b)
 {
-	if (a->kind != b->kind || a->message != b->message)
+	if (a->kind != b->kind)
 		return false;
 	switch (a->kind) {
 	case SIEVE_STORE:

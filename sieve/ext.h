@@ -119,7 +119,8 @@ enum sieve_word_flag {
 	SIEVE_WORD_CONSTANT	= 1 << 5,	/* strings are taken as they stand: no variables in them */
 	SIEVE_WORD_ENDS		= 1 << 6,	/* what follows it in a block is never reached */
 	SIEVE_WORD_QUIET	= 1 << 7,	/* not traced by the core */
-	SIEVE_WORD_MODIFIERS	= 1 << 8	/* takes :lower, :length, ... (sieve_set_modified()) */
+	SIEVE_WORD_MODIFIERS	= 1 << 8,	/* takes :lower, :length, ... (sieve_set_modified()) */
+	SIEVE_WORD_NO_CAPTURES	= 1 << 9	/* a match leaves ${1} as it was */
 };
 
 struct sieve_word {
@@ -166,7 +167,8 @@ struct sieve_tag {
 	/* Which headers are looked at, instead of the message's: fill *h (sieve_alloc()). */
 	enum sieve_step (*headers)(struct sieve_run *r, const struct sieve_node *n,
 	    const struct sieve_tagged *t, struct sieve_headers *h);
-	/* Fields of one name in one header: keep some of v (in place), return how many. */
+	/* The fields of all names in one header, in the order of the names: keep some of v (in place),
+	 * return how many. */
 	size_t (*select)(struct sieve_run *r, const struct sieve_node *n,
 	    const struct sieve_tagged *t, struct sieve_field **v, size_t count);
 	/* The values of one field instead of its text: *v (sieve_alloc()), return how many. */
@@ -405,6 +407,8 @@ enum sieve_step sieve_matching_end(struct sieve_matching *m, enum sieve_step ste
 
 /* For match types: value and key number i in the order of the comparator. */
 int sieve_matching_compare(struct sieve_matching *m, struct span value, size_t i);
+/* For match types: is ${1} to be set by a hit of this test? */
+bool sieve_matching_captures(const struct sieve_matching *m);
 /* For match types: there is a hit by key i; remembers it for the trace. */
 void sieve_matching_hit(struct sieve_matching *m, struct span value, size_t i);
 

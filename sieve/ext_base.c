@@ -210,13 +210,24 @@ has_addresses(struct span name)
 	return false;
 }
 
+/* A tag looks at other headers, those of parts, where any field may hold addresses (RFC 5703 4.2). */
+static bool
+other_headers(const struct sieve_node *n)
+{
+	for (unsigned i = 0; i < n->n_tags; i++)
+		if (n->tags[i].tag != NULL && n->tags[i].tag->headers != NULL)
+			return true;
+	return false;
+}
+
 static void
 check_address(struct sieve_compile *c, struct sieve_node *n)
 {
 	for (size_t i = 0; i < n->args[0].s.n; i++) {
 		const struct sieve_string *s = &n->args[0].s.v[i];
 
-		if (sieve_c_field_name(c, s) && sieve_constant(s) && !has_addresses(s->text))
+		if (sieve_c_field_name(c, s) && sieve_constant(s) && !other_headers(n) &&
+		    !has_addresses(s->text))
 			sieve_error_at(c, s->line, s->column, "the field \"%.*s\" does not hold "
 			    "addresses: use 'header' to test it",
 			    (int)(s->text.len < 64 ? s->text.len : 64), s->text.p);
@@ -251,7 +262,7 @@ test_address(struct sieve_run *r, const struct sieve_node *n, bool *yes)
 	if (step == SIEVE_NEXT)
 		step = sieve_values_begin(r, n, &n->args[0].s, &v);
 	while (step == SIEVE_NEXT && !m.hit && sieve_values_next(&v, &f))
-		if (n->args[0].s.constant || has_addresses(f.field->name))
+		if (n->args[0].s.constant || other_headers(n) || has_addresses(f.field->name))
 			step = one_field(r, n, &m, &f);
 	return sieve_matching_end(&m, step, yes);
 }

@@ -18,6 +18,12 @@ const struct sieve_ext *const sieve_extensions[] = {
 	&sieve_ext_variables,
 	&sieve_ext_ihave,
 	&sieve_ext_include,
+	&sieve_ext_date,
+	&sieve_ext_encoded_character,
+	&sieve_ext_environment,
+	&sieve_ext_index,
+	&sieve_ext_regex,
+	&sieve_ext_subaddress,
 	NULL
 };
 

@@ -16,4 +16,10 @@ extern const struct sieve_ext sieve_ext_variables;
 extern const struct sieve_ext sieve_ext_ihave;
 extern const struct sieve_ext sieve_ext_include;
 
+extern const struct sieve_ext sieve_ext_date, sieve_ext_index;
+extern const struct sieve_ext sieve_ext_encoded_character;
+extern const struct sieve_ext sieve_ext_environment;
+extern const struct sieve_ext sieve_ext_regex;
+extern const struct sieve_ext sieve_ext_subaddress;
+
 #endif

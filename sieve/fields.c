@@ -3,7 +3,7 @@
 
 #include "sieve/core.h"
 
-#define FIELDS_MAX 1000		/* of one name in one header */
+#define FIELDS_MAX 1000		/* of one header, where hooks look at them */
 
 enum sieve_step
 sieve_values_begin(struct sieve_run *r, const struct sieve_node *n,
@@ -24,42 +24,52 @@ sieve_values_begin(struct sieve_run *r, const struct sieve_node *n,
 	return SIEVE_NEXT;
 }
 
-/* Fields of the name in the header, as the hooks leave them. */
-static void
-select_fields(struct sieve_values *v, struct sieve_field *f)
+static struct sieve_field *
+first_of(struct sieve_values *v, size_t name)
 {
-	size_t many = 0;
+	const struct sieve_string *s = &v->names->v[name];
+	struct span text = sieve_constant(s) ? s->text : sieve_string(v->run, s);
 
-	for (const struct sieve_field *k = f; k != NULL && many < FIELDS_MAX; k = k->same)
-		many++;
+	return sieve_header_find(v->current, text,
+	    sieve_constant(s) ? s->hash : sieve_name_hash(text));
+}
+
+/* Fields of all names in the header, in the order of the names, as the hooks leave them. */
+static void
+select_fields(struct sieve_values *v)
+{
+	size_t many = 0, i;
+
+	for (i = 0; i < v->names->n; i++)
+		for (struct sieve_field *f = first_of(v, i); f != NULL && many < FIELDS_MAX;
+		    f = f->same)
+			many++;
 	v->found = sieve_alloc(v->run, (many + 1) * sizeof(struct sieve_field *));
-	for (v->n = 0; v->n < many; f = f->same)
-		v->found[v->n++] = f;
-	for (unsigned i = 0; i < v->node->n_tags; i++) {
-		const struct sieve_tagged *t = &v->node->tags[i];
+	v->n = v->at = 0;
+	for (i = 0; i < v->names->n; i++)
+		for (struct sieve_field *f = first_of(v, i); f != NULL && v->n < many; f = f->same)
+			v->found[v->n++] = f;
+	for (unsigned k = 0; k < v->node->n_tags; k++) {
+		const struct sieve_tagged *t = &v->node->tags[k];
 
 		if (t->tag != NULL && t->tag->select != NULL)
 			v->n = t->tag->select(v->run, v->node, t, v->found, v->n);
 	}
-	v->at = 0;
 }
 
-/* The first field of the name that is next; false: no more. */
+/* The next header with hooks, or the first field of the next name; false: no more. */
 static bool
 next_name(struct sieve_values *v)
 {
-	const struct sieve_string *s;
-	struct span name;
-
 	if (v->header == v->headers.n || v->names->n == 0)
 		return false;
-	s = &v->names->v[v->name];
-	name = sieve_constant(s) ? s->text : sieve_string(v->run, s);
 	v->current = v->headers.v[v->header];
-	v->next = sieve_header_find(v->current, name,
-	    sieve_constant(s) ? s->hash : sieve_name_hash(name));
-	if (v->node->hooks)
-		select_fields(v, v->next);
+	if (v->node->hooks) {
+		select_fields(v);
+		v->header++;
+		return true;
+	}
+	v->next = first_of(v, v->name);
 	if (++v->name == v->names->n) {
 		v->name = 0;
 		v->header++;

@@ -21,13 +21,21 @@ sieve_libsieve_a_SOURCES = \
 	sieve/parser.c \
 	sieve/print.c \
 	sieve/problems.c \
+	sieve/regex.c sieve/regex.h sieve/regex_priv.h \
+	sieve/regex_find.c \
 	sieve/run.c \
 	sieve/values.c \
 	sieve/words.c \
 	sieve/ext_base.c \
+	sieve/ext_date.c \
+	sieve/ext_encoded_character.c \
 	sieve/ext_envelope.c \
+	sieve/ext_environment.c \
 	sieve/ext_fileinto.c \
 	sieve/ext_ihave.c \
 	sieve/ext_include.c \
+	sieve/ext_index.c \
+	sieve/ext_regex.c \
 	sieve/ext_relational.c \
+	sieve/ext_subaddress.c \
 	sieve/ext_variables.c

@@ -45,6 +45,12 @@ sieve_matching_end(struct sieve_matching *m, enum sieve_step step, bool *yes)
 	return step;
 }
 
+bool
+sieve_matching_captures(const struct sieve_matching *m)
+{
+	return sieve_captures(m->run) && (m->node->word->flags & SIEVE_WORD_NO_CAPTURES) == 0;
+}
+
 void
 sieve_matching_hit(struct sieve_matching *m, struct span value, size_t i)
 {
@@ -148,7 +154,7 @@ value_matches(struct sieve_matching *m, struct span value)
 	struct span captures[100];
 	struct sieve_glob g = { .comparator = m->match->comparator, .max = ARRAY_LEN(captures) };
 
-	if (r->frame->script->captures)
+	if (sieve_matching_captures(m))
 		g.captures = captures;
 	for (size_t i = 0; i < m->n_keys && !m->hit; i++) {
 		g.work = 0;
