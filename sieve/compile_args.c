@@ -167,6 +167,7 @@ take_part(struct tags *t, const struct sieve_ast_arg *tag)
 		t->ok = false;
 	}
 	t->n->part = part;
+	t->n->part_given = true;
 	sieve_c_need(t->c, t->n, ext);
 	return true;
 }
@@ -450,8 +451,10 @@ sieve_c_arguments(struct sieve_compile *c, struct sieve_node *n, const struct si
 		return true;
 	if (!t.ok)
 		return false;
-	if (n->match != NULL)
+	if (n->match != NULL) {
 		n->match->comparator = t.comparator;
+		n->match->comparator_given = t.comparator != NULL;
+	}
 	t.ok = take_positional(&t);
 	return check_shape(c, n, ast) && t.ok;
 }

@@ -26,6 +26,11 @@ sieve_conf_init(struct sieve_conf *c, const struct mansio_conf *conf, unsigned o
 	*c = (struct sieve_conf){ .options.offers = offers };
 	take_limits(&c->limits, &conf->sieve);
 	c->settings.address_separators = conf->lmtp.recipient_delimiter;
+	c->settings.vacation_min_s = conf->sieve.vacation_min_time_s;
+	c->settings.vacation_default_s = conf->sieve.vacation_default_time_s;
+	c->settings.vacation_max_s = conf->sieve.vacation_max_time_s;
+	c->settings.duplicate_default_s = conf->sieve.duplicate_default_time_s;
+	c->settings.duplicate_max_s = conf->sieve.duplicate_max_time_s;
 	c->off = mem_array(off->n + 1, sizeof(*c->off));
 	for (size_t i = 0; i < off->n; i++)
 		c->off[i] = off->v[i];

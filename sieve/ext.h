@@ -65,6 +65,7 @@ struct sieve_tagged {
 struct sieve_match {
 	const struct sieve_match_type	*type;
 	const struct sieve_comparator	*comparator;
+	bool				comparator_given;
 	struct sieve_strings		param;		/* of :count and :value: one string */
 	const struct sieve_strings	*keys;		/* the node's last argument */
 	void				*data;		/* the match type's check function's */
@@ -91,6 +92,7 @@ struct sieve_node {
 	uint16_t			n_args, n_tags, n_needs;
 	uint32_t			n_tests, n_block;
 	bool				has_block;
+	bool				part_given;
 	bool				hooks;		/* a tag has headers, select or values */
 };
 /* The tag if it was given, or NULL. */
@@ -240,6 +242,8 @@ struct sieve_envelope_part {
 	const char	*name;
 	bool		address;		/* address parts (:localpart) apply */
 	bool (*get)(struct sieve_run *r, struct span *value);
+	/* In place of get: the values, at most max; returns how many. */
+	size_t (*values)(struct sieve_run *r, const struct sieve_node *n, struct span *v, size_t max);
 };
 
 enum sieve_ext_flag {
@@ -312,6 +316,8 @@ bool sieve_script_name_ok(struct span name);
 
 /* --- while running --------------------------------------------------------------------------- */
 
+/* The script that runs, and not one that it includes. */
+const struct sieve_script *sieve_top_script(const struct sieve_run *r);
 /* The run ends with this error. */
 enum sieve_step sieve_fail(struct sieve_run *r, const struct sieve_node *n, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -438,6 +444,7 @@ bool sieve_values_next(struct sieve_values *v, struct sieve_found *f);
 size_t sieve_values_of(struct sieve_values *v, const struct sieve_found *f, struct span *one,
     struct span **values);
 /* An address as tests compare it: local@domain, quotes removed; of a part, see address_parts. */
+struct span sieve_address_text(struct sieve_run *r, const struct mime_addr *a);
 bool sieve_address_value(struct sieve_run *r, const struct sieve_node *n,
     const struct mime_addr *a, struct span *value);
 

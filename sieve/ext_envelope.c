@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/mime/address.h"
+#include "common/util/mem.h"
 #include "sieve/core.h"
 #include "sieve/extensions.h"
 
@@ -66,6 +67,7 @@ static void
 check(struct sieve_compile *c, struct sieve_node *n)
 {
 	const struct sieve_strings *names = &n->args[0].s;
+	const struct sieve_envelope_part *p;
 	size_t ext;
 
 	for (size_t i = 0; i < names->n; i++) {
@@ -73,14 +75,17 @@ check(struct sieve_compile *c, struct sieve_node *n)
 
 		if (!sieve_constant(s))
 			continue;
-		if (find_part(c->script, &c->script->required, s->text, &ext) != NULL)
+		if ((p = find_part(c->script, &c->script->required, s->text, &ext)) != NULL)
 			sieve_set_add(&c->used, ext);
-		else if (find_part(c->script, &c->script->possible, s->text, &ext) != NULL)
+		else if ((p = find_part(c->script, &c->script->possible, s->text, &ext)) != NULL)
 			sieve_c_need(c, n, ext);
 		else
 			sieve_c_lack(c, n, (struct sieve_place){ s->line, s->column },
 			    "unknown part of the envelope \"%.*s\": expected \"from\" or \"to\"",
 			    (int)(s->text.len < 32 ? s->text.len : 32), s->text.p);
+		if (p != NULL && !p->address && n->part_given)
+			sieve_error_at(c, s->line, s->column, "\"%s\" is no address: ':%s' cannot "
+			    "be asked of it", p->name, n->part->name);
 	}
 }
 
@@ -104,12 +109,27 @@ path(struct span s)
 }
 
 static enum sieve_step
+many_values(struct sieve_run *r, const struct sieve_node *n, const struct sieve_envelope_part *p,
+    struct sieve_matching *m)
+{
+	struct span v[16];
+	size_t count = p->values(r, n, v, ARRAY_LEN(v));
+	enum sieve_step step = SIEVE_NEXT;
+
+	for (size_t i = 0; i < count && step == SIEVE_NEXT && !m->hit; i++)
+		step = sieve_matching_value(m, v[i]);
+	return step;
+}
+
+static enum sieve_step
 one_part(struct sieve_run *r, const struct sieve_node *n, const struct sieve_envelope_part *p,
     struct sieve_matching *m)
 {
 	struct span value;
 	struct mime_addr a;
 
+	if (p->values != NULL)
+		return many_values(r, n, p, m);
 	if (!p->get(r, &value))
 		return SIEVE_NEXT;
 	if (p->address) {

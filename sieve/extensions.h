@@ -15,6 +15,32 @@ extern const struct sieve_ext sieve_ext_relational;
 extern const struct sieve_ext sieve_ext_variables;
 extern const struct sieve_ext sieve_ext_ihave;
 extern const struct sieve_ext sieve_ext_include;
+extern const struct sieve_ext sieve_ext_imap4flags;
+extern const struct sieve_ext sieve_ext_mailbox, sieve_ext_special_use, sieve_ext_mailboxid;
+extern const struct sieve_ext sieve_ext_fcc;
+extern const struct sieve_ext sieve_ext_vacation, sieve_ext_vacation_seconds;
+extern const struct sieve_ext sieve_ext_reject, sieve_ext_ereject;
+extern const struct sieve_ext sieve_ext_duplicate;
+extern const struct sieve_ext sieve_ext_enotify;
+extern const struct sieve_ext sieve_ext_mboxmetadata, sieve_ext_servermetadata;
+extern const struct sieve_ext sieve_ext_redirect_dsn, sieve_ext_redirect_deliverby,
+    sieve_ext_envelope_dsn, sieve_ext_envelope_deliverby;
+extern const struct sieve_ext sieve_ext_extlists;
+
+/* ext_mailbox.c: a constant name of a mailbox is one; errors are told. */
+bool sieve_c_mailbox(struct sieve_compile *c, const struct sieve_string *s);
+
+/* ext_fcc.c.  Check function of tags of fileinto on actions that send: they belong to ":fcc". */
+void sieve_c_fcc_tag(struct sieve_compile *c, struct sieve_node *n, struct sieve_tagged *t);
+/* The copy of what an action (that was added) sends, if n asks for one. */
+enum sieve_step sieve_fcc(struct sieve_run *r, const struct sieve_node *n,
+    const struct sieve_action *of);
+
+/* ext_imap4flags.c: the internal variable, from outside. */
+void sieve_flags_set(struct sieve_run *r, const char *const *names, size_t n);
+
+/* ext_vacation.c: Auto-Submitted says something else than "no" (RFC 3834 5). */
+bool sieve_auto_submitted(struct sieve_header *h);
 
 extern const struct sieve_ext sieve_ext_date, sieve_ext_index;
 extern const struct sieve_ext sieve_ext_encoded_character;

@@ -142,6 +142,15 @@ part_all(struct sieve_run *r, const struct mime_addr *a, struct span *part)
 	return true;
 }
 
+struct span
+sieve_address_text(struct sieve_run *r, const struct mime_addr *a)
+{
+	struct span s;
+
+	part_all(r, a, &s);
+	return s;
+}
+
 static bool
 part_local(struct sieve_run *r, const struct mime_addr *a, struct span *part)
 {

@@ -9,13 +9,14 @@ sieve_libsieve_a_SOURCES = \
 	sieve/compile_args.c \
 	sieve/compile_require.c \
 	sieve/compile_string.c \
-	sieve/compose.h \
+	sieve/compose.c sieve/compose.h \
 	sieve/conf.c sieve/conf.h \
 	sieve/extensions.c \
 	sieve/fields.c \
 	sieve/glob.c \
 	sieve/lexer.c \
 	sieve/limits.c \
+	sieve/mailto.c sieve/mailto.h \
 	sieve/matching.c \
 	sieve/message.c \
 	sieve/parser.c \
@@ -28,14 +29,24 @@ sieve_libsieve_a_SOURCES = \
 	sieve/words.c \
 	sieve/ext_base.c \
 	sieve/ext_date.c \
+	sieve/ext_dsn.c \
+	sieve/ext_duplicate.c \
 	sieve/ext_encoded_character.c \
+	sieve/ext_enotify.c \
 	sieve/ext_envelope.c \
 	sieve/ext_environment.c \
+	sieve/ext_extlists.c \
+	sieve/ext_fcc.c \
 	sieve/ext_fileinto.c \
 	sieve/ext_ihave.c \
+	sieve/ext_imap4flags.c \
 	sieve/ext_include.c \
 	sieve/ext_index.c \
+	sieve/ext_mailbox.c \
+	sieve/ext_metadata.c \
 	sieve/ext_regex.c \
+	sieve/ext_reject.c \
 	sieve/ext_relational.c \
 	sieve/ext_subaddress.c \
+	sieve/ext_vacation.c \
 	sieve/ext_variables.c

@@ -154,6 +154,16 @@ sieve_break(const struct sieve_run *r)
 	return r->break_to;
 }
 
+const struct sieve_script *
+sieve_top_script(const struct sieve_run *r)
+{
+	const struct sieve_frame *f = r->frame;
+
+	while (f->up != NULL)
+		f = f->up;
+	return f->script;
+}
+
 bool
 sieve_captures(const struct sieve_run *r)
 {

@@ -9,8 +9,25 @@
 
 #include "common/util/span.h"
 
+/* MAIL FROM of notifications: ":from" of the script or else the user's address; ":from" or else
+ * postmaster; the message's sender; its recipient; the user's address. */
+enum sieve_notify_sender {
+	SIEVE_NOTIFY_FROM_SCRIPT, SIEVE_NOTIFY_FROM_POSTMASTER, SIEVE_NOTIFY_FROM_SENDER,
+	SIEVE_NOTIFY_FROM_RECIPIENT, SIEVE_NOTIFY_FROM_USER
+};
+
 struct sieve_settings {
 	const char	*address_separators;	/* subaddress; NULL: "+" */
+	/* vacation; seconds.  No least time; zero: 7 days by default, 90 days at most. */
+	uint32_t	vacation_min_s, vacation_default_s, vacation_max_s;
+	const char	*vacation_subject;	/* where the message has none; NULL: "Automated reply" */
+	bool		vacation_any_recipient;	/* also when no address of the user is in To, Cc, ... */
+	bool		vacation_original_recipient; /* that before aliases is the user's address, too */
+	bool		vacation_from_recipient; /* MAIL FROM is the recipient; false: <> */
+	bool		vacation_to_header;	/* To is the address in Sender or From */
+	/* duplicate; seconds.  Zero: 7 days, 90 days. */
+	uint32_t	duplicate_default_s, duplicate_max_s;
+	enum sieve_notify_sender notify_sender;
 };
 
 #endif

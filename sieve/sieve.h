@@ -222,7 +222,7 @@ struct sieve_action {
 			struct span		address;
 			struct span		notify, ret;	/* :notify, :ret; p NULL: not given */
 			struct span		by_mode;	/* p NULL: no deliverby */
-			int64_t			by_time;
+			int64_t			by_time;	/* seconds since 1970 */
 			bool			by_trace;
 			bool			list;		/* address came from a list */
 		} redirect;
@@ -236,6 +236,8 @@ struct sieve_action {
 			struct span		subject;	/* whole */
 			struct span		text;
 			bool			mime;		/* text is a MIME entity */
+			struct span		sender;		/* MAIL FROM; p NULL: <> */
+			struct span		header_to;	/* of the field To; p NULL: to */
 		} vacation;
 		struct sieve_notify {
 			struct span		method;		/* URI */
@@ -244,6 +246,8 @@ struct sieve_action {
 			struct span		message;	/* p NULL: default */
 			const struct span	*options;
 			size_t			n_options;
+			struct span		sender;		/* MAIL FROM; p NULL: from's, or the
+								 * main address */
 		} notify;
 	};
 };
