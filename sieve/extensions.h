@@ -42,9 +42,11 @@ void sieve_flags_set(struct sieve_run *r, const char *const *names, size_t n);
 /* ext_vacation.c: Auto-Submitted says something else than "no" (RFC 3834 5). */
 bool sieve_auto_submitted(struct sieve_header *h);
 
+extern const struct sieve_ext sieve_ext_body;
 extern const struct sieve_ext sieve_ext_date, sieve_ext_index;
 extern const struct sieve_ext sieve_ext_encoded_character;
 extern const struct sieve_ext sieve_ext_environment;
+extern const struct sieve_ext sieve_ext_extracttext, sieve_ext_foreverypart, sieve_ext_mime;
 extern const struct sieve_ext sieve_ext_regex;
 extern const struct sieve_ext sieve_ext_subaddress;
 

@@ -11,6 +11,7 @@ sieve_libsieve_a_SOURCES = \
 	sieve/compile_string.c \
 	sieve/compose.c sieve/compose.h \
 	sieve/conf.c sieve/conf.h \
+	sieve/content.c sieve/content.h \
 	sieve/extensions.c \
 	sieve/fields.c \
 	sieve/glob.c \
@@ -28,6 +29,7 @@ sieve_libsieve_a_SOURCES = \
 	sieve/values.c \
 	sieve/words.c \
 	sieve/ext_base.c \
+	sieve/ext_body.c \
 	sieve/ext_date.c \
 	sieve/ext_dsn.c \
 	sieve/ext_duplicate.c \
@@ -37,13 +39,16 @@ sieve_libsieve_a_SOURCES = \
 	sieve/ext_environment.c \
 	sieve/ext_extlists.c \
 	sieve/ext_fcc.c \
+	sieve/ext_extracttext.c \
 	sieve/ext_fileinto.c \
 	sieve/ext_ihave.c \
 	sieve/ext_imap4flags.c \
 	sieve/ext_include.c \
+	sieve/ext_foreverypart.c sieve/ext_foreverypart.h \
 	sieve/ext_index.c \
 	sieve/ext_mailbox.c \
 	sieve/ext_metadata.c \
+	sieve/ext_mime.c \
 	sieve/ext_regex.c \
 	sieve/ext_reject.c \
 	sieve/ext_relational.c \

@@ -12,3 +12,6 @@ t_unit_sieve_test_look_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
 UNIT_TESTS += t/unit/sieve/test_regex
 t_unit_sieve_test_regex_SOURCES = t/unit/sieve/test_regex.c $(SIEVE_TEST)
 t_unit_sieve_test_regex_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
+UNIT_TESTS += t/unit/sieve/test_parts
+t_unit_sieve_test_parts_SOURCES = t/unit/sieve/test_parts.c $(SIEVE_TEST)
+t_unit_sieve_test_parts_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
