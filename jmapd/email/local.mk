@@ -9,4 +9,4 @@ jmapd_libjmapd_a_SOURCES += \
 	jmapd/email/header.c jmapd/email/header.h jmapd/email/load.c jmapd/email/load.h \
 	jmapd/email/methods.c jmapd/email/methods.h jmapd/email/object.c jmapd/email/object.h \
 	jmapd/email/parse.c jmapd/email/part.c jmapd/email/part.h jmapd/email/pass.c \
-	jmapd/email/pass.h jmapd/email/want.c jmapd/email/want.h
+	jmapd/email/pass.h jmapd/email/same.c jmapd/email/same.h jmapd/email/want.c jmapd/email/want.h

@@ -9,6 +9,7 @@
 #include "jmapd/email/asked.h"
 #include "jmapd/email/making.h"
 #include "jmapd/email/methods.h"
+#include "jmapd/email/same.h"
 #include "jmapd/email/states.h"
 
 /* An Email that is changed or destroyed by the operation, in its order. */
@@ -26,6 +27,11 @@ struct set {
 	void			*pos;		/* in create */
 	struct span		id;		/* of the creation at hand */
 	struct making		*making;
+
+	struct same		*same;
+	void			*same_pos;	/* in update */
+	struct span		same_id;
+	struct table		differing;	/* id -> struct span: content that is repeated wrongly */
 
 	struct asked_keywords	keywords;
 	struct buf		items;		/* store_email_item... */
@@ -50,6 +56,8 @@ ended(struct jmap_call *c)
 
 	mirror_cancel(&s->fresh);
 	making_free(&s->making);
+	same_free(&s->same);
+	table_fini(&s->differing, NULL, NULL);
 	if (c->account->store != NULL)
 		store_cancel(&s->call);
 	asked_keywords_fini(&s->keywords);
@@ -218,7 +226,7 @@ patch_one(struct set *s, struct patch *p, uint64_t id, struct span path, const s
 	if (!keyword && !span_eq_str(step, "mailboxIds")) {
 		if (rest.p != NULL)
 			p->invalid = "a path leads into what cannot be changed";
-		else if (!is_same(s, id, step, v)) {
+		else if (!same_is_content(step) && !is_same(s, id, step, v)) {
 			char *name = arena_strndup(s->c->arena, step.p, step.len < 100 ? step.len : 100);
 
 			bad_property(p, span_find(step, ' ') == step.len ? name : "id");
@@ -242,8 +250,11 @@ patch_one(struct set *s, struct patch *p, uint64_t id, struct span path, const s
 }
 
 static void
-read_patch(struct set *s, struct patch *p, uint64_t id, const struct json *patch)
+read_patch(struct set *s, struct patch *p, struct span name, uint64_t id, const struct json *patch)
 {
+	struct mirror_email e;
+	const struct span *differing = mirror_get(jmap_call_mirror(s->c), id, &e) ?
+	    table_get(&s->differing, name) : NULL;
 	const struct json *v;
 	struct span key;
 	void *pos = NULL;
@@ -252,6 +263,10 @@ read_patch(struct set *s, struct patch *p, uint64_t id, const struct json *patch
 		return;
 	while (json_next(patch, &pos, &key, &v))
 		patch_one(s, p, id, key, v);
+	if (differing != NULL) {
+		buf_add_span(&p->bad, *differing);
+		buf_add_c(&p->bad, ' ');
+	}
 	p->it.mailboxes_add = buf_span(&p->add);
 	p->it.mailboxes_remove = buf_span(&p->remove);
 }
@@ -317,7 +332,7 @@ add_update(struct set *s, struct span id, const struct json *patch)
 		    "the same call destroys it");
 		return;
 	}
-	read_patch(s, &p, p.it.message, patch);
+	read_patch(s, &p, id, p.it.message, patch);
 	if (!is_refused(s, id, &p))
 		add_item(s, id, JMAP_UPDATE, &p.it);
 	buf_fini(&p.add);
@@ -343,6 +358,59 @@ add_items(struct set *s)
 			add_item(s, s->set.destroy[i], JMAP_DESTROY, &it);
 	}
 	run_items(s);
+}
+
+/* --- content that is repeated --- */
+
+static void next_same(struct set *s);
+static void on_fresh_again(void *arg, enum status st);
+
+static void
+on_same(void *arg, struct span differing)
+{
+	struct set *s = arg;
+	struct span *kept;
+
+	same_free(&s->same);
+	if (differing.len > 0) {
+		kept = arena_array(s->c->arena, 1, sizeof(*kept));
+		*kept = differing;
+		table_put(&s->differing, s->same_id, kept);
+	}
+	next_same(s);
+}
+
+/* The next update that repeats some; behind the last one the mirror is asked again. */
+static void
+next_same(struct set *s)
+{
+	const struct json *patch;
+	struct span real;
+	uint64_t number;
+
+	while (json_next(s->set.update, &s->same_pos, &s->same_id, &patch)) {
+		real = jmap_call_resolve(s->c, s->same_id);
+		if (!same_asks(patch) || real.p == NULL ||
+		    !object_id_parse(real, OBJECT_EMAIL, &number))
+			continue;
+		s->same = same_start(s->c, number, patch, on_same, s);
+		return;
+	}
+	s->fresh = mirror_fresh(jmap_call_mirror(s->c), on_fresh_again, s);
+}
+
+static bool
+repeats_content(const struct set *s)
+{
+	const struct json *patch;
+	struct span id;
+	void *pos = NULL;
+
+	while (json_next(s->set.update, &pos, &id, &patch)) {
+		if (same_asks(patch))
+			return true;
+	}
+	return false;
 }
 
 static void
@@ -384,6 +452,8 @@ next_create(struct set *s)
 
 	if (json_next(s->set.create, &s->pos, &s->id, &asked))
 		s->making = making_create(s->c, asked, email_states_condition(&s->states), on_made, s);
+	else if (repeats_content(s))
+		next_same(s);
 	else if (s->set.update_count + s->set.destroy_count > 0)
 		s->fresh = mirror_fresh(jmap_call_mirror(s->c), on_fresh_again, s);
 	else
@@ -400,7 +470,7 @@ on_fresh(void *arg, enum status st)
 		jmap_call_status(s->c, st, "reading the account");
 	else if (!email_states_begin(&s->states, s->c, s->set.if_in_state))
 		return;
-	else if (s->set.create_count > 0)
+	else if (s->set.create_count > 0 || repeats_content(s))
 		next_create(s);
 	else
 		add_items(s);
