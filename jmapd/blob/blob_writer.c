@@ -121,7 +121,7 @@ send_some(struct blob_writer *w)
 	while (!small && w->unanswered < UNANSWERED_MAX &&
 	    w->out.len > (w->finished ? 0 : FRAME)) {
 		size_t n = w->out.len < STORE_INLINE_MAX ? w->out.len : STORE_INLINE_MAX;
-		struct store_stage rq = { .data = span(w->out.data, n) };
+		struct store_stage rq = { .data = span(w->out.data, n), .upload = true };
 
 		if (w->stage == 0)
 			w->stage = jmap_account_stage(w->account);

@@ -152,7 +152,7 @@ jmap_set_failed_status(struct jmap_set *s, enum jmap_set_part part, struct span 
 		{ ST_OVER_QUOTA, "overQuota", "the account's quota is used up" },
 		{ ST_NO_SPACE, "overQuota", "the server's disk is full" },
 		{ ST_LIMIT, "rateLimit", "a limit of the server is met" },
-		{ ST_CONFLICT, "willDestroy", "it changed at the same time" },
+		{ ST_CONFLICT, "serverUnavailable", "it changed at the same time, try again" },
 		{ ST_UNAVAILABLE, "serverUnavailable",
 		    "the store does not answer at the moment, try again" },
 		{ ST_EXPIRED, "serverUnavailable", "the login has expired" },

@@ -100,7 +100,7 @@ static const struct ipc_field dirty[] = {
 	IPC_U64(store_dirty, script), IPC_END };
 static const struct ipc_field stage[] = {
 	IPC_U32(store_stage, stage), IPC_U64(store_stage, total),
-	IPC_STR(store_stage, data, 1, STORE_CHUNK_MAX), IPC_END };
+	IPC_STR(store_stage, data, 1, STORE_CHUNK_MAX), IPC_BOOL(store_stage, upload), IPC_END };
 static const struct ipc_field stage_drop[] = {
 	IPC_U32(store_stage_drop, stage), IPC_END };
 static const struct ipc_field append[] = {

@@ -250,8 +250,9 @@ struct store_dirty {
 
 /* stage: appends bytes to the staged body `stage` (worker's number, not 0, per channel);
  * answered when the store has taken the chunk; keep at most four unanswered.  total: size
- * of the stored body if known, 0 else; checked against quota and limits at once. */
-struct store_stage { uint32_t stage; uint64_t total; struct span data; };
+ * of the stored body if known, 0 else; checked against quota and limits at once.  upload: it will be a
+ * blob; said with the first chunk; those of uploads are the limits then. */
+struct store_stage { uint32_t stage; uint64_t total; struct span data; bool upload; };
 struct store_stage_drop { uint32_t stage; };
 
 /* append -> appended; all items or none.  role deliver: one item, and no `path` creates

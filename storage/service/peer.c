@@ -161,7 +161,7 @@ channel_new(struct peer *p, uint32_t no, struct account *a)
 void
 stage_uncount(struct account *a, struct stage *sg)
 {
-	a->staged -= sg->counted;
+	a->staged[sg->upload] -= sg->counted;
 	sg->peer->stage_bytes -= sg->counted;
 	sg->counted = 0;
 }
@@ -449,9 +449,19 @@ on_renew(struct peer *p, struct channel *c, const struct ipc_head *h,
 
 /* Staging --------------------------------------------------------------------------- */
 
+/* What all channels have staged counts: many bodies could fill the disk, each of which alone would
+ * fit.  Of uploads only the older ones make room at the end. */
+static enum status
+stage_room_upload(struct channel *c, uint64_t more)
+{
+	uint64_t max = c->peer->svc->cf.upload_bytes;
+
+	return max > 0 && c->account->staged[true] + more > max ? ST_OVER_QUOTA : ST_OK;
+}
+
 /* more: bytes that are still to come, as far as was announced. */
 static enum status
-stage_room(struct channel *c, uint64_t more)
+stage_room(struct channel *c, bool upload, uint64_t more)
 {
 	struct service *svc = c->peer->svc;
 	struct op_head limits = { 0 };
@@ -462,14 +472,14 @@ stage_room(struct channel *c, uint64_t more)
 		return ST_LIMIT;
 	if (!journal_has_room(svc->journal, STORE_CHUNK_MAX + more))
 		return ST_NO_SPACE;
+	if (upload)
+		return stage_room_upload(c, more);
 	service_limits(svc, &limits);
 	st = state_quota(svc->state, c->account->id, &limits, &q);
 	if (st != ST_OK)
 		return service_judge(svc, st, "quota");
-	/* Stored bytes are never more than the raw ones that quota counts, but for heads.
-	 * What all channels have staged counts: many bodies could fill the disk, each of
-	 * which alone would fit. */
-	if (q.bytes_limit > 0 && q.bytes + c->account->staged + more > q.bytes_limit + 4096)
+	/* Stored bytes are never more than the raw ones that quota counts, but for heads. */
+	if (q.bytes_limit > 0 && q.bytes + c->account->staged[false] + more > q.bytes_limit + 4096)
 		return ST_OVER_QUOTA;
 	return ST_OK;
 }
@@ -490,6 +500,7 @@ stage_take(struct channel *c, const struct store_stage *msg, struct stage **out)
 		c->peer->stages++;
 		sg->no = msg->stage;
 		sg->total = msg->total;
+		sg->upload = msg->upload;
 		if (msg->total > msg->data.len)
 			more = msg->total - msg->data.len;
 		table_put_u64(&c->stages, sg->no, sg);
@@ -499,9 +510,9 @@ stage_take(struct channel *c, const struct store_stage *msg, struct stage **out)
 	if (sg->status == ST_OK) {
 		sg->bytes += msg->data.len;
 		sg->counted += msg->data.len;
-		c->account->staged += msg->data.len;
+		c->account->staged[sg->upload] += msg->data.len;
 		c->peer->stage_bytes += msg->data.len;
-		sg->status = stage_room(c, more);
+		sg->status = stage_room(c, sg->upload, more);
 	}
 	if (sg->status == ST_OK && (sg->bytes > STORE_BODY_MAX ||
 	    c->peer->stage_bytes > STAGED_MAX || ++sg->chunks > OP_PIECES_MAX ||

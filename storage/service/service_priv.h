@@ -29,7 +29,7 @@ struct account {
 	bool		blocked;	/* a part of a chain is under way */
 	bool		staging;	/* somebody sees to what is staged */
 	unsigned	refs;		/* channels and requests */
-	uint64_t	staged;		/* bytes of bodies that no operation has adopted */
+	uint64_t	staged[2];	/* bytes of bodies that no operation has adopted; 1: of uploads */
 };
 
 /* A body being staged. */
@@ -39,6 +39,7 @@ struct stage {
 	uint64_t	bytes, total;
 	uint32_t	chunks;
 	uint64_t	counted;	/* of bytes, in account->staged and peer->stage_bytes */
+	bool		upload;
 	enum status	status;		/* not ST_OK: it cannot be adopted */
 	struct buf	locs;		/* struct journal_loc... */
 	uint64_t	used_ms;	/* when its last piece came */

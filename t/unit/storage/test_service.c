@@ -688,6 +688,7 @@ a_staged_body_over_quota_is_refused_at_its_first_chunk(void **state)
 	struct store *s = rig_channel(&rig, 17, NULL, NULL);
 	const struct store_stage st = { .stage = 1, .total = 20000, .data = SPAN_LIT("x") };
 	const struct store_stage fits = { .stage = 2, .total = 2, .data = SPAN_LIT("x") };
+	struct store_stage up = { .stage = 3, .total = 20000, .data = SPAN_LIT("x"), .upload = true };
 	struct store_append ap = { .path = SPAN_LIT("INBOX") };
 	struct buf items = { 0 };
 
@@ -707,6 +708,16 @@ a_staged_body_over_quota_is_refused_at_its_first_chunk(void **state)
 	rig_wait(&rig, &a, 3);
 	assert_int_equal(a.st, ST_SYNTAX);
 	buf_fini(&items);
+	/* uploads have a limit of their own */
+	store_do_stage(s, &up, rig_done, &a);
+	rig_wait(&rig, &a, 4);
+	assert_int_equal(a.st, ST_OK);
+	rig.cf.upload_bytes = 10000;
+	service_configure(rig.svc, &rig.cf);
+	up.stage = 4;
+	store_do_stage(s, &up, rig_done, &a);
+	rig_wait(&rig, &a, 5);
+	assert_int_equal(a.st, ST_OVER_QUOTA);
 	store_close(&s);
 }
 
