@@ -346,6 +346,8 @@ struct conf_store {
 	uint32_t		upload_time_s;
 	uint64_t		upload_max_bytes;	/* of uploads, per account */
 	uint32_t		uploads;
+	uint32_t		sieve_keys, queue_max;		/* per account */
+	uint64_t		queue_size_bytes;
 	uint64_t		min_free_bytes;
 	uint32_t		copy_time_s;	/* between hot copies */
 	uint32_t		copy_hour;	/* of the day, UTC */

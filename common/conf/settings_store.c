@@ -49,6 +49,14 @@ const struct conf_field conf_store_fields[] = {
 	    "limit."),
 	CONF_INT(conf_store, uploads, "1000", "0", "100000", CONF_RELOAD,
 	    "Uploads kept for one account at most.  0: no limit."),
+	CONF_INT(conf_store, sieve_keys, "10000", "100", "1000000", CONF_RELOAD,
+	    "Messages and correspondents of one account that Sieve's duplicate and vacation remember at "
+	    "most; the oldest are forgotten first."),
+	CONF_INT(conf_store, queue_max, "1000", "1", "100000", CONF_RELOAD,
+	    "Messages of one account (redirected ones, answers, notices) that wait to be sent at most; "
+	    "what would be redirected then stays in the INBOX, the others are not sent."),
+	CONF_SIZE(conf_store, queue_size, "256M", "1M", "1T", CONF_RELOAD,
+	    "Octets of these messages together at most."),
 	CONF_TIME(conf_store, recount_time, "30d", "0", "3650d", CONF_RELOAD,
 	    "Once in this time what an account uses is counted anew; the log names a difference, "
 	    "which mansioctl fsck repairs.  0: never."),

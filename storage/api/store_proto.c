@@ -404,7 +404,7 @@ static const struct ipc_field deliver[] = {
 	IPC_STR(store_deliver, queue, 0, STORE_QUEUE_NEW_BYTES), IPC_END };
 static const struct ipc_field delivered[] = {
 	IPC_U64(store_delivered, modseq),
-	IPC_STR(store_delivered, places, 0, (STORE_DELIVER_PLACES + STORE_DELIVER_BODIES) * 48),
+	IPC_STR(store_delivered, places, 0, (STORE_DELIVER_PLACES + STORE_DELIVER_QUEUE) * 48),
 	IPC_STR(store_delivered, queued, 0, STORE_DELIVER_QUEUE * 8), IPC_END };
 
 #define WORKER	(STORE_ROLE_ACCESS | STORE_ROLE_DELIVER)

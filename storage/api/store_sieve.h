@@ -57,10 +57,10 @@ bool get_store_deliver_key(struct reader *r, struct store_deliver_key *k);
 
 /* ---- delivery ---- */
 
-#define STORE_DELIVER_BODIES	16u		/* of one delivery: at most */
+#define STORE_DELIVER_BODIES	64u		/* of one delivery: at most */
 #define STORE_DELIVER_BYTES	(3u << 20)	/* of all bodies' items: what is larger is staged */
 #define STORE_DELIVER_PLACES	64u
-#define STORE_DELIVER_QUEUE	32u
+#define STORE_DELIVER_QUEUE	64u
 
 /* Where a body goes.  The first of these that is there when the operation is applied: the mailbox
  * `mailbox`; the one that has `role`; the one at `path`; the one at `path`, made if `create` (with

@@ -15,6 +15,7 @@
 #include "common/util/mem.h"
 #include "storage/state/emails.h"
 #include "storage/state/housekeeping.h"
+#include "storage/state/sieve.h"
 #include "storage/state/undelete.h"
 
 #define SOON_MS		1000u
@@ -31,7 +32,7 @@
 #define ONCE_KEPT_MS	(7 * 86400 * (int64_t)1000)
 
 enum step { STEP_DONE, STEP_MORE, STEP_OP };
-enum { PURGE, KEPT, HISTORY, RETENTION, UPLOADS, RECOUNT, OUTCOMES, CHORES };	/* CHORES: at rest */
+enum { PURGE, KEPT, HISTORY, RETENTION, UPLOADS, SIEVE_KEYS, RECOUNT, OUTCOMES, CHORES };	/* CHORES: at rest */
 
 struct chore_stats {
 	int64_t		last_s;		/* when it began last */
@@ -355,6 +356,37 @@ uploads_done(struct chores *c, const struct op *op, const struct state_result *r
 		c->mailbox = 0;
 }
 
+/* What Sieve remembered for a time ------------------------------------------------------------ */
+
+static enum step
+keys_step(struct chores *c, struct op *op)
+{
+	struct state_account a;
+	bool some;
+
+	while (!step_over(c)) {
+		if (!next_account(c, &a))
+			return STEP_DONE;
+		if (a.sieve_keys == 0 || a.deleted_ms != 0 || a.purged ||
+		    state_sieve_keys_expired(c->svc->state, a.id, clock_wall_ms(), &some) != ST_OK ||
+		    !some)
+			continue;
+		op->kind = OP_SIEVE_KEYS_PURGE;
+		op->head.account = a.id;
+		op->u.sieve_keys_purge.rows = ROWS;
+		return STEP_OP;
+	}
+	return STEP_MORE;
+}
+
+static void
+keys_done(struct chores *c, const struct op *op, const struct state_result *res)
+{
+	c->stats[SIEVE_KEYS].items++;
+	if (res->status == ST_OK && res->more)
+		c->account--;		/* the same one once more */
+}
+
 /* Counting anew ------------------------------------------------------------------------- */
 
 /* Each account has its moment in recount_s; did it pass since the last round? */
@@ -438,6 +470,7 @@ static const struct kind kinds[CHORES] = {
 	[HISTORY] = { "history", history_step, history_done },
 	[RETENTION] = { "retention", retention_step, retention_done },
 	[UPLOADS] = { "uploads", uploads_step, uploads_done },
+	[SIEVE_KEYS] = { "sieve_keys", keys_step, keys_done },
 	[RECOUNT] = { "recount", recount_step, NULL },
 	[OUTCOMES] = { "outcomes", outcomes_step, outcomes_done },
 };

@@ -139,6 +139,12 @@ fill_conf(const struct stored *sd, struct service_conf *cf)
 	cf->upload_s = s->upload_time_s;
 	cf->upload_bytes = s->upload_max_bytes;
 	cf->uploads = s->uploads;
+	cf->scripts = sd->conf->sieve.max_scripts;
+	cf->script_bytes = sd->conf->sieve.max_script_bytes;
+	cf->scripts_bytes = sd->conf->sieve.max_scripts_total_bytes;
+	cf->sieve_keys = s->sieve_keys;
+	cf->queue_max = s->queue_max;
+	cf->queue_bytes = s->queue_size_bytes;
 	add_retention(&sd->conf->retention, cf);
 	cf->push_max = conf_pushes(sd->conf) ? sd->conf->push.subscriptions : 0;
 	cf->push_expiry_s = sd->conf->push.expiry_s;

@@ -38,6 +38,8 @@ union any {
 	struct store_mailbox_set	mailbox_set;
 	struct store_push_set		push;
 	struct store_blob_put		blob_put;
+	struct store_script_set		script_set;
+	struct store_deliver		deliver;
 	max_align_t			align;
 	char				room[IPC_STRUCT_MAX];
 };
@@ -605,6 +607,63 @@ prepare_blob_put(struct request *rq, const struct store_blob_put *msg)
 	return st;
 }
 
+static void
+prepare_script(struct request *rq, const struct store_script_set *msg)
+{
+	rq->op.kind = OP_SCRIPT_SET;
+	rq->op.u.script_set = (struct op_script_set){ .how = msg->how, .name = msg->name,
+	    .to = msg->to, .text = msg->text, .activate = msg->activate,
+	    .if_state = msg->if_state };
+	script_limits(&rq->svc->cf, &rq->op.u.script_set);
+}
+
+/* The bodies as the operation has them. */
+static enum status
+add_delivered(struct request *rq, const struct store_deliver *msg)
+{
+	struct store_append_item it;
+	uint32_t stages[STORE_DELIVER_BODIES];
+	struct reader r;
+	uint32_t n = 0;
+	enum status st = ST_OK;
+
+	buf_clear(&rq->items);
+	reader_init(&r, msg->bodies.p, msg->bodies.len);
+	while (st == ST_OK && get_store_append_item(&r, &it)) {
+		if (n == STORE_DELIVER_BODIES)
+			return ST_LIMIT;
+		for (uint32_t i = 0; i < n && it.stage != 0; i++)
+			if (stages[i] == it.stage)
+				return ST_SYNTAX;
+		stages[n++] = it.stage;
+		it.message = it.thread = 0;
+		st = add_item(rq, &it);
+	}
+	if (st == ST_OK && !reader_done(&r))
+		return ST_SYNTAX;
+	return st;
+}
+
+static enum status
+prepare_deliver(struct request *rq, const struct store_deliver *msg)
+{
+	const struct service_conf *cf = &rq->svc->cf;
+	enum status st;
+
+	if (!journal_has_room(rq->svc->journal, rq->body.len))
+		return ST_NO_SPACE;
+	st = add_delivered(rq, msg);
+	if (st == ST_UNAVAILABLE && msg->seq != 0) {
+		ask_memory(rq, &(struct store_append){ .path = SPAN_NONE });
+		return ST_OK;
+	}
+	rq->rows = STORE_DELIVER_BODIES;
+	rq->op.kind = OP_DELIVER;
+	rq->op.u.deliver = (struct op_deliver){ msg->keywords, buf_span(&rq->items), msg->places,
+	    msg->keys, msg->queue, cf->sieve_keys, cf->queue_max, cf->queue_bytes };
+	return st;
+}
+
 /* Out of what was deleted.  A message that moves out of it is brought back as well. */
 static enum status
 prepare_undelete(struct request *rq, const struct store_copy *msg)
@@ -737,6 +796,11 @@ prepare(struct request *rq, const union any *msg, bool *wait)
 		return ST_OK;
 	case STORE_PUSH_SET:
 		return prepare_push(rq, &msg->push);
+	case STORE_SCRIPT_SET:
+		prepare_script(rq, &msg->script_set);
+		return ST_OK;
+	case STORE_DELIVER:
+		return prepare_deliver(rq, &msg->deliver);
 	case STORE_URL_KEY_MAKE:
 		prepare_url_key(rq, &msg->url_key);
 		return ST_OK;

@@ -251,7 +251,7 @@ note_dirty(struct service *svc, const struct request *rq)
 {
 	struct account *a = table_get_u64(&svc->accounts, rq->op.head.account);
 	const struct store_dirty dirty = { rq->res.modseq, rq->res.email_modseq,
-	    rq->res.mailbox_modseq, rq->res.thread_modseq };
+	    rq->res.mailbox_modseq, rq->res.thread_modseq, rq->res.script_modseq };
 	struct list *n, *tmp;
 
 	if (a == NULL)
@@ -624,6 +624,12 @@ rights_needed(const struct ipc_message *m, const void *msg)
 	case STORE_UIDL_PUT: return RIGHT_WRITE;
 	case STORE_PUSHES: case STORE_PUSH_SET: return RIGHT_LOOKUP | RIGHT_READ;
 	case STORE_SUMS: return RIGHT_READ;
+	case STORE_SCRIPTS: case STORE_SCRIPT: case STORE_SCRIPT_ROOM: case STORE_SIEVE_KEYS:
+		return RIGHT_LOOKUP | RIGHT_READ;
+	case STORE_SCRIPT_SET: return RIGHT_ADMIN;
+	case STORE_DELIVER:
+		return RIGHT_INSERT | (((const struct store_deliver *)msg)->queue.len > 0 ?
+		    RIGHT_POST : 0);
 	case STORE_PLACE: case STORE_UIDVALIDITY: return RIGHT_INSERT | RIGHT_ADMIN;
 	case STORE_QUOTA_SET: return RIGHT_QUOTA;
 	case STORE_STATES: case STORE_MAILBOX_CHANGES: return RIGHT_LOOKUP;

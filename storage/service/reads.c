@@ -64,6 +64,7 @@ read_is(uint16_t no)
 	case STORE_RESTORE: case STORE_TEXT_FIND:
 	case STORE_STATES: case STORE_EMAILS: case STORE_EMAIL_CHANGES:
 	case STORE_MAILBOX_CHANGES: case STORE_BLOB_READ: case STORE_BLOBS: case STORE_PUSHES:
+	case STORE_SCRIPTS: case STORE_SCRIPT: case STORE_SCRIPT_ROOM: case STORE_SIEVE_KEYS:
 		return true;
 	default:
 		return false;
@@ -1083,6 +1084,8 @@ read_step(struct request *rq)
 		return READ_BUSY;
 	case STORE_TEXT_FIND: return read_texts(rq, &msg.text_find);
 	case STORE_PUSHES: return push_read(rq);
+	case STORE_SCRIPTS: case STORE_SCRIPT: case STORE_SCRIPT_ROOM: case STORE_SIEVE_KEYS:
+		return read_sieve(rq, &msg);
 	default: return read_jmap(rq, &msg);
 	}
 }

@@ -30,7 +30,9 @@ service_conf_init(struct service_conf *cf)
 	    .copy_hour = 3, .copy_journal_bytes = (uint64_t)4 << 30, .reclaim_share = 50,
 	    .reclaim_rate = 8u << 20,
 	    .undelete_max_bytes = UINT64_MAX, .staged_s = 3600, .upload_s = 86400, .uploads = 1000,
-	    .upload_bytes = (uint64_t)1 << 30,
+	    .upload_bytes = (uint64_t)1 << 30, .scripts = 100, .script_bytes = 128u << 10,
+	    .scripts_bytes = 2u << 20, .sieve_keys = 10000, .queue_max = 1000,
+	    .queue_bytes = (uint64_t)256 << 20,
 	    .whole_messages = 1000000, .push_max = 20, .push_expiry_s = 30 * 86400,
 	    .push_interval_s = 1, .push_spread_ms = 60000 };
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)

@@ -36,6 +36,11 @@ struct service_conf {
 	uint32_t	compact_s, compact_share;	/* 0: never; per cent of the time */
 	uint32_t	upload_s, uploads;	/* uploads: of an account; 0: no limit */
 	uint64_t	upload_bytes;		/* of an account; 0: no limit */
+	uint32_t	scripts;		/* Sieve scripts of an account */
+	uint64_t	script_bytes, scripts_bytes;	/* of one, of all of an account; 0: no limit */
+	uint32_t	sieve_keys;		/* remembered of an account; 0: no limit */
+	uint32_t	queue_max;		/* entries of an account in the queue; 0: no limit */
+	uint64_t	queue_bytes;		/* octets in them; 0: no limit */
 	uint32_t	staged_s;		/* a body that is staged waits so long for its next piece */
 	uint32_t	retention_s[MAILBOX_ROLE_MAX + 1];	/* by role; 0: for ever */
 	struct buf	retention_paths;	/* u32 seconds, put_span() of a path each */

@@ -298,6 +298,9 @@ void reads_run(void *arg);
 
 /* reads_emails.c: what JMAP asks of the account; ST_BUG: none of that. */
 enum read_step read_jmap(struct request *rq, const void *msg);
+/* reads_sieve.c */
+enum read_step read_sieve(struct request *rq, const void *msg);
+void script_limits(const struct service_conf *cf, struct op_script_set *to);
 
 /* read_texts.c: a part of a search of texts: answered; there is more; read_begin() follows. */
 enum text_find_step { TEXT_FIND_DONE, TEXT_FIND_MORE, TEXT_FIND_BUSY };

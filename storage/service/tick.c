@@ -144,26 +144,24 @@ add_body(struct request *rq, struct span body)
 	return st;
 }
 
-/* What the request appends in the operation at hand. */
-static enum status
-items_of(struct request *rq, struct span *items)
+/* The items of a request that brings messages; false: it does not. */
+static bool
+items_in(const struct request *rq, struct span *items)
 {
-	struct store_append append;
-	struct store_place place;
-	bool placed;
+	union {
+		struct store_append	append;
+		struct store_place	place;
+		struct store_deliver	deliver;
+	} msg;
 
-	*items = SPAN_NONE;
-	if (rq->m == NULL || rq->recall || rq->op.kind == OP_STAGE_COMMIT ||
-	    (rq->m->no != STORE_APPEND && rq->m->no != STORE_PLACE))
-		return ST_OK;
-	placed = rq->m->no == STORE_PLACE;
-	if (ipc_decode(rq->m, buf_span(&rq->body), placed ? (void *)&place :
-	    (void *)&append) != ST_OK)
-		return ST_BUG;
-	*items = placed ? place.items : append.items;
+	if (rq->m == NULL || (rq->m->no != STORE_APPEND && rq->m->no != STORE_PLACE &&
+	    rq->m->no != STORE_DELIVER) || ipc_decode(rq->m, buf_span(&rq->body), &msg) != ST_OK)
+		return false;
+	*items = rq->m->no == STORE_PLACE ? msg.place.items :
+	    rq->m->no == STORE_DELIVER ? msg.deliver.bodies : msg.append.items;
 	if (rq->stages)
 		*items = span_sub(*items, rq->items_at, rq->items_to - rq->items_at);
-	return ST_OK;
+	return true;
 }
 
 /* Those that are written again. */
@@ -207,15 +205,16 @@ add_bodies(struct request *rq)
 {
 	struct store_append_item it;
 	struct reader r;
-	struct span items;
-	enum status st;
+	struct span items = SPAN_NONE;
+	enum status st = ST_OK;
 
 	buf_clear(&rq->locs);
 	if (rq->op.kind == OP_RELOCATE)
 		return add_moved(rq);
 	if (rq->op.kind == OP_BLOB_PUT)
 		return add_upload(rq);
-	st = items_of(rq, &items);
+	if (rq->recall || rq->op.kind == OP_STAGE_COMMIT || !items_in(rq, &items))
+		return ST_OK;
 	reader_init(&r, items.p, items.len);
 	while (st == ST_OK && get_store_append_item(&r, &it)) {
 		if (it.stage == 0) {
@@ -611,16 +610,16 @@ tell_quota(struct request *rq)
 static void
 take_texts(struct request *rq)
 {
-	struct store_append msg;
 	struct span items;
+	bool in_order;
 
-	if (rq->m == NULL || rq->m->no != STORE_APPEND || rq->res.messages.len == 0 ||
-	    ipc_decode(rq->m, buf_span(&rq->body), &msg) != ST_OK)
+	if (rq->m == NULL || rq->m->no == STORE_PLACE || rq->res.messages.len == 0 ||
+	    !items_in(rq, &items))
 		return;
-	items = rq->stages ? span_sub(msg.items, rq->items_at, rq->items_to - rq->items_at) :
-	    msg.items;
+	/* Uids rise from the first one on, unless each goes to places of its own. */
+	in_order = !rq->stages && rq->m->no == STORE_APPEND;
 	texts_take(rq->svc->texts, rq->account->id, items, buf_span(&rq->res.messages),
-	    rq->res.mailbox, rq->stages ? 0 : rq->res.uid);
+	    rq->res.mailbox, in_order ? rq->res.uid : 0);
 }
 
 static void

@@ -139,6 +139,8 @@ purge_table(struct apply *ap, enum tab t, uint32_t *left)
 			st = acl_drop(ap->s, ap->a->id, get_be64(key.p + 8));
 		} else if (t == TAB_BLOB) {
 			st = purge_blob(ap, key, payload);
+		} else if (t == TAB_QUEUE) {
+			st = queue_drop(ap, get_be64(key.p + 8));
 		} else {
 			st = st_del_row(ap->s, t, key);
 		}
@@ -158,7 +160,7 @@ apply_account_purge(struct apply *ap)
 		TAB_UIDL, TAB_METADATA, TAB_STAGE, TAB_ACL, TAB_RSEEN, TAB_READER,
 		TAB_MTHREAD, TAB_URLKEY, TAB_ANNOTATION, TAB_ANNLOG,
 		TAB_PLACED, TAB_UIDHIGH, TAB_QUARANTINE, TAB_FRESH, TAB_PACK, TAB_UNDEL,
-		TAB_PUSH, TAB_BLOB };
+		TAB_PUSH, TAB_BLOB, TAB_SCRIPT, TAB_SCRIPTTEXT, TAB_SIEVEKEY, TAB_QUEUE };
 	struct rec_account *a = &ap->a->rec;
 	uint32_t left = OP_ROWS;
 

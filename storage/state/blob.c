@@ -132,7 +132,7 @@ put(struct apply *ap, uint64_t stored)
 	struct key k;
 
 	memcpy(x.sha256, p->sha256.p, sizeof(x.sha256));
-	TRY(extent_put(ap, x.extent, ap->locs, (uint32_t)ap->n_locs));
+	TRY(extent_put(ap, x.extent, ap->locs, (uint32_t)ap->n_locs, 1));
 	key_2(&k, ap->a->id, is.id);
 	rec_blob_put(st_put_start(ap->s), &x);
 	TRY(st_put(ap->s, TAB_BLOB, &k));
@@ -265,16 +265,23 @@ state_blob_body(struct state *s, uint64_t account, uint64_t id, struct state_bod
     struct buf *locs)
 {
 	struct store_states_are live;
-	struct buf value = { 0 };
 	struct rec_blob x;
+
+	TRY(state_states(s, account, &live));
+	TRY(get(s, account, id, &x));
+	return extent_body(s, x.extent, body, locs);
+}
+
+enum status
+extent_body(struct state *s, uint64_t extent, struct state_body *body, struct buf *locs)
+{
+	struct buf value = { 0 };
 	struct rec_extent e;
 	struct span payload;
 	struct key k;
 	enum status st;
 
-	TRY(state_states(s, account, &live));
-	TRY(get(s, account, id, &x));
-	key_1(&k, x.extent);
+	key_1(&k, extent);
 	st = st_get(s, NULL, TAB_EXTENT, &k, &value, &payload);
 	if (st == ST_NOT_FOUND || (st == ST_OK && !rec_extent_get(payload, &e)))
 		st = st_damaged(s, TAB_EXTENT, key_span(&k));

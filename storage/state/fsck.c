@@ -247,7 +247,14 @@ behind(const struct state_fsck *f, unsigned step, struct span key)
 
 /* While something is named: who refers is walked anew, then who counts them. */
 static const enum tab names_keys[] = { TAB_MESSAGE, TAB_THREADKEY };
-static const enum tab names_extents[] = { TAB_MESSAGE, TAB_BLOB, TAB_EXTENT };
+static const enum tab names_extents[] = { TAB_MESSAGE, TAB_BLOB, TAB_QUEUE, TAB_EXTENT };
+
+/* Do its rows refer to bodies? */
+static bool
+names_extent(enum tab t)
+{
+	return t == TAB_MESSAGE || t == TAB_BLOB || t == TAB_QUEUE;
+}
 
 static bool
 behind_naming(const struct state_fsck *f, enum tab t, struct span key)
@@ -274,9 +281,9 @@ sum_change(struct state_fsck *f, enum tab t, struct span key, struct span payloa
 		seen = account == f->account && behind_naming(f, t, key);
 	if (f->at >= AT_ROWS && f->at < AT_SHARD && seen && !f->plain)
 		fsck_sum(f, t, key, payload, sign);
-	if (f->at == AT_EXTENTS && (t == TAB_MESSAGE || t == TAB_BLOB || t == TAB_EXTENT))
+	if (f->at == AT_EXTENTS && (names_extent(t) || t == TAB_EXTENT))
 		seen = behind_naming(f, t, key);
-	else if (t == TAB_MESSAGE || t == TAB_BLOB)
+	else if (names_extent(t))
 		seen = f->at >= AT_SHARD || account < f->account ||
 		    (account == f->account && behind(f, (unsigned)step, key));
 	else if (t == TAB_EXTENT)	/* the first of the shard's tables */
@@ -398,7 +405,7 @@ judge(struct state_fsck *f, const struct fsck_table *t, struct span key, struct 
 	}
 	if (good && f->at == AT_ROWS && !f->plain)
 		fsck_sum(f, t->t, key, payload, 1);
-	if (good && (t->t == TAB_MESSAGE || t->t == TAB_BLOB || t->t == TAB_EXTENT))
+	if (good && (names_extent(t->t) || t->t == TAB_EXTENT))
 		fsck_sum_shard(f, t->t, key, payload, 1);
 	if (t->t == TAB_MESSAGE || t->t == TAB_MINDEX)
 		f->done++;

@@ -42,6 +42,13 @@ FSCK_JUDGE(annlog);
 FSCK_JUDGE(quarantine);
 FSCK_JUDGE(extent);
 FSCK_JUDGE(aclby);
+/* fsck_sieve.c */
+FSCK_JUDGE(script);
+FSCK_JUDGE(scripttext);
+FSCK_JUDGE(sievekey);
+FSCK_JUDGE(queue);
+FSCK_JUDGE(queuemsg);
+FSCK_JUDGE(queuedue);
 /* The rows of meta, which are few and have fixed names. */
 void fsck_meta_rows(struct state_fsck *f);
 FSCK_JUDGE(once);

@@ -12,6 +12,7 @@
 enum fsck_count {
 	N_MAILBOXES, N_NAMES, N_BYTES, N_MESSAGES, N_KEPT, N_KEYWORDS, N_UIDLS, N_METADATA,
 	N_NOTES, N_NOTES_OTHERS, N_OLD_ROWS, N_OLD_BYTES, N_STAGES, N_EMAILS, N_LISTS, N_STRUCTS,
+	N_SIEVE_KEYS,
 	N_COUNTS
 };
 
@@ -116,6 +117,8 @@ void fsck_put(struct state_fsck *f, enum tab t, const struct key *k);
 void fsck_put_mailbox(struct state_fsck *f, uint64_t id, const struct rec_mailbox *m);
 /* Takes a row away that is as it is now; keep: into quarantine. */
 void fsck_del(struct state_fsck *f, enum tab t, struct span key, bool keep, const char *why);
+/* Its form is wrong. */
+void fsck_malformed(struct state_fsck *f, enum tab t, struct span key, enum fsck_cure cure);
 /* A row without what it belongs to: away with it, its bytes are kept. */
 void fsck_orphan(struct state_fsck *f, enum tab t, struct span key, const char *what);
 bool fsck_lost_box(const struct state_fsck *f, uint64_t mailbox);

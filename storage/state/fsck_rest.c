@@ -8,8 +8,8 @@
 #include "common/mail/annotation.h"
 #include "common/util/mem.h"
 
-static void
-malformed(struct state_fsck *f, enum tab t, struct span key, enum fsck_cure cure)
+void
+fsck_malformed(struct state_fsck *f, enum tab t, struct span key, enum fsck_cure cure)
 {
 	static const char why[] = "its form is wrong";
 
@@ -55,7 +55,7 @@ fsck_change(struct state_fsck *f, enum tab t, struct span key, struct span paylo
 	uint32_t uid;
 
 	if (key.len != 28 || !rec_change_get(payload, &c)) {
-		malformed(f, t, key, CURE_REBUILD);
+		fsck_malformed(f, t, key, CURE_REBUILD);
 		return;
 	}
 	mailbox = get_be64(key.p + 8);
@@ -79,7 +79,7 @@ fsck_mchange(struct state_fsck *f, enum tab t, struct span key, struct span payl
 	struct rec_mchange c;
 
 	if (key.len != 24 || !rec_mchange_get(payload, &c))
-		malformed(f, t, key, CURE_REBUILD);
+		fsck_malformed(f, t, key, CURE_REBUILD);
 	else
 		judge_logged(f, t, key, get_be64(key.p + 8), 0);
 }
@@ -102,7 +102,7 @@ fsck_history_row(struct state_fsck *f, enum tab t, struct span key, struct span 
 	bool first = f->prev_modseq == 0;
 
 	if (!rec_history_get(payload, &h)) {
-		malformed(f, t, key, CURE_REBUILD);
+		fsck_malformed(f, t, key, CURE_REBUILD);
 		return;
 	}
 	/* An incarnation jumps by 2^32, mail that keeps its modseq to where that is. */
@@ -136,7 +136,7 @@ fsck_annlog(struct state_fsck *f, enum tab t, struct span key, struct span paylo
 	uint64_t bytes;
 
 	if (key.len <= 36 || !annotation_old_good(payload, &bytes))
-		malformed(f, t, key, CURE_QUARANTINE);
+		fsck_malformed(f, t, key, CURE_QUARANTINE);
 	else
 		judge_logged(f, t, key, get_be64(key.p + 16), 0);
 }
@@ -147,7 +147,7 @@ void
 fsck_keyword(struct state_fsck *f, enum tab t, struct span key, struct span payload)
 {
 	if (key.len != 9 || (unsigned char)key.p[8] >= f->acct.keywords || payload.len == 0)
-		malformed(f, t, key, CURE_REBUILD);
+		fsck_malformed(f, t, key, CURE_REBUILD);
 }
 
 void
@@ -157,14 +157,14 @@ fsck_subscription(struct state_fsck *f, enum tab t, struct span key, struct span
 
 	key_subscription(&k, f->account, payload);
 	if (!span_eq(key, key_span(&k)))
-		malformed(f, t, key, CURE_QUARANTINE);
+		fsck_malformed(f, t, key, CURE_QUARANTINE);
 }
 
 void
 fsck_placed(struct state_fsck *f, enum tab t, struct span key, struct span payload)
 {
 	if (key.len != 8 || payload.len != 4)
-		malformed(f, t, key, CURE_REBUILD);
+		fsck_malformed(f, t, key, CURE_REBUILD);
 }
 
 void
@@ -175,12 +175,12 @@ fsck_stage(struct state_fsck *f, enum tab t, struct span key, struct span payloa
 	struct reader r;
 
 	if (!rec_stage_get(payload, &g)) {
-		malformed(f, t, key, CURE_REBUILD);
+		fsck_malformed(f, t, key, CURE_REBUILD);
 		return;
 	}
 	reader_init(&r, g.uids.p, g.uids.len);
 	if (!uidset_decode(&uids, &r, SIZE_MAX))
-		malformed(f, t, key, CURE_REBUILD);
+		fsck_malformed(f, t, key, CURE_REBUILD);
 	else if (fsck_box(f, g.to)->seen == ROW_NONE)
 		fsck_no_mailbox(f, TAB_MAILBOX, key, g.to);
 	uidset_fini(&uids);
@@ -192,7 +192,7 @@ fsck_quarantine(struct state_fsck *f, enum tab t, struct span key, struct span p
 	struct rec_quarantine q;
 
 	if (!rec_quarantine_get(payload, &q))
-		malformed(f, t, key, CURE_NONE);
+		fsck_malformed(f, t, key, CURE_NONE);
 }
 
 /* ---- of a mailbox, or of a message in it ---- */
@@ -231,7 +231,7 @@ fsck_of_message(struct state_fsck *f, enum tab t, struct span key, struct span p
 	    annotation_entry_valid(span_sub(key, 28, key.len));
 
 	if (!good)
-		malformed(f, t, key, CURE_QUARANTINE);
+		fsck_malformed(f, t, key, CURE_QUARANTINE);
 	else
 		has_message(f, t, key);
 }
@@ -241,7 +241,7 @@ fsck_metadata(struct state_fsck *f, enum tab t, struct span key, struct span pay
 {
 	if (key.len <= 24 || payload.len > STORE_METADATA_VALUE_MAX ||
 	    !metadata_name_valid(span_sub(key, 24, key.len)))
-		malformed(f, t, key, CURE_QUARANTINE);
+		fsck_malformed(f, t, key, CURE_QUARANTINE);
 	else if (get_be64(key.p + 8) != 0)
 		has_box(f, t, key);
 }
@@ -250,7 +250,7 @@ void
 fsck_urlkey(struct state_fsck *f, enum tab t, struct span key, struct span payload)
 {
 	if (payload.len != 16 + STORE_URL_KEY)
-		malformed(f, t, key, CURE_QUARANTINE);
+		fsck_malformed(f, t, key, CURE_QUARANTINE);
 	else
 		has_box(f, t, key);
 }
@@ -264,7 +264,7 @@ fsck_push(struct state_fsck *f, enum tab t, struct span key, struct span payload
 	reader_init(&r, payload.p, payload.len);
 	if (key.len != 16 || !get_store_push(&r, &p) || !reader_done(&r) ||
 	    p.id != get_be64(key.p + 8))
-		malformed(f, t, key, CURE_QUARANTINE);
+		fsck_malformed(f, t, key, CURE_QUARANTINE);
 }
 
 static void
@@ -308,7 +308,7 @@ fsck_acl(struct state_fsck *f, enum tab t, struct span key, struct span payload)
 		if (e.rights != 0 && f->box.rec.deleted_ms == 0)
 			judge_shared(f, &e, mailbox);
 	if (!reader_done(&r))
-		malformed(f, t, key, CURE_QUARANTINE);
+		fsck_malformed(f, t, key, CURE_QUARANTINE);
 }
 
 void
@@ -321,7 +321,7 @@ fsck_rseen(struct state_fsck *f, enum tab t, struct span key, struct span payloa
 
 	if (key.len != 28 || !reader_marks_highest(payload, &modseq) ||
 	    (modseq > f->acct.modseq && !f->acct.stage)) {
-		malformed(f, t, key, CURE_QUARANTINE);
+		fsck_malformed(f, t, key, CURE_QUARANTINE);
 		return;
 	}
 	if (!has_box(f, t, key))
@@ -356,7 +356,7 @@ fsck_extent(struct state_fsck *f, enum tab t, struct span key, struct span paylo
 	struct rec_extent e;
 
 	if (key.len != 8 || !rec_extent_get(payload, &e) || e.refs == 0)
-		malformed(f, t, key, CURE_REBUILD);
+		fsck_malformed(f, t, key, CURE_REBUILD);
 }
 
 void
@@ -402,14 +402,14 @@ fsck_once(struct state_fsck *f, enum tab t, struct span key, struct span payload
 		get_span(&r);
 	}
 	if (key.len != OP_TICKET_LEN || !reader_done(&r))
-		malformed(f, t, key, CURE_QUARANTINE);
+		fsck_malformed(f, t, key, CURE_QUARANTINE);
 }
 
 void
 fsck_dir(struct state_fsck *f, enum tab t, struct span key, struct span payload)
 {
 	if (payload.len < 8 || get_be64(payload.p) > st_meta(f->s).dir_modseq)
-		malformed(f, t, key, CURE_REBUILD);
+		fsck_malformed(f, t, key, CURE_REBUILD);
 }
 
 /* What stands there beside what is in memory. */
@@ -465,7 +465,7 @@ fsck_kept(struct state_fsck *f, enum tab t, struct span key, struct span payload
 	struct key k;
 
 	if (key.len != 20 || !rec_undel_get(payload, &row)) {
-		malformed(f, t, key, CURE_QUARANTINE);
+		fsck_malformed(f, t, key, CURE_QUARANTINE);
 		return;
 	}
 	key_2(&k, f->account, row.x.message);
@@ -486,7 +486,7 @@ fsck_blob(struct state_fsck *f, enum tab t, struct span key, struct span payload
 	struct key k;
 
 	if (key.len != 16 || !rec_blob_get(payload, &x)) {
-		malformed(f, t, key, CURE_QUARANTINE);
+		fsck_malformed(f, t, key, CURE_QUARANTINE);
 		return;
 	}
 	key_1(&k, x.extent);
@@ -535,6 +535,11 @@ const struct fsck_table fsck_account_tables[] = {
 	{ TAB_PUSH, fsck_push, CURE_QUARANTINE },
 	{ TAB_PLACED, fsck_placed, CURE_REBUILD },
 	{ TAB_BLOB, fsck_blob, CURE_QUARANTINE },
+	{ TAB_SCRIPT, fsck_script, CURE_QUARANTINE },
+	{ TAB_SCRIPTTEXT, fsck_scripttext, CURE_QUARANTINE },
+	{ TAB_SIEVEKEY, fsck_sievekey, CURE_QUARANTINE },
+	{ TAB_QUEUEMSG, fsck_queuemsg, CURE_ROWS },
+	{ TAB_QUEUE, fsck_queue, CURE_REBUILD },
 };
 const size_t fsck_n_account_tables = ARRAY_LEN(fsck_account_tables);
 
@@ -542,6 +547,7 @@ const size_t fsck_n_account_tables = ARRAY_LEN(fsck_account_tables);
 const struct fsck_table fsck_shard_tables[] = {
 	{ TAB_EXTENT, fsck_extent, CURE_REBUILD },
 	{ TAB_ACLBY, fsck_aclby, CURE_ROWS },
+	{ TAB_QUEUEDUE, fsck_queuedue, CURE_ROWS },
 	{ TAB_ONCE, fsck_once, CURE_QUARANTINE },
 	{ TAB_DIR, fsck_dir, CURE_REBUILD },
 	{ TAB_QUARANTINE, fsck_quarantine, CURE_NONE },

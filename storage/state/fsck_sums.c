@@ -9,6 +9,7 @@
 #include <inttypes.h>
 
 #include "common/util/mem.h"
+#include "storage/api/store_queue.h"
 
 static uint64_t
 mix(uint64_t a, uint64_t b)
@@ -104,13 +105,19 @@ fsck_sum_shard(struct state_fsck *f, enum tab t, struct span key, struct span pa
 {
 	struct rec_message m;
 	struct rec_extent e;
+	struct store_queue_entry q;
 	struct rec_blob x;
+	struct reader r;
 
+	reader_init(&r, payload.p, payload.len);
 	if (t == TAB_MESSAGE && rec_message_get(payload, &m))
 		refer(f, f->extents, f->at == AT_EXTENTS, m.extent, 0, 0, (uint64_t)(int64_t)sign,
 		    false);
 	else if (t == TAB_BLOB && rec_blob_get(payload, &x))
 		refer(f, f->extents, f->at == AT_EXTENTS, x.extent, 0, 0, (uint64_t)(int64_t)sign,
+		    false);
+	else if (t == TAB_QUEUE && get_store_queue_entry(&r, &q))
+		refer(f, f->extents, f->at == AT_EXTENTS, q.extent, 0, 0, (uint64_t)(int64_t)sign,
 		    false);
 	else if (t == TAB_EXTENT && rec_extent_get(payload, &e))
 		refer(f, f->extents, f->at == AT_EXTENTS, get_be64(key.p), 0, 0,
@@ -345,6 +352,7 @@ fsck_sum(struct state_fsck *f, enum tab t, struct span key, struct span payload,
 	case TAB_UIDL: f->n[N_UIDLS] += s; break;
 	case TAB_METADATA: f->n[N_METADATA] += s * (key.len - 24 + payload.len); break;
 	case TAB_STAGE: f->n[N_STAGES] += s; break;
+	case TAB_SIEVEKEY: f->n[N_SIEVE_KEYS] += s; break;
 	case TAB_MLIST: f->n[N_LISTS] += s; break;
 	case TAB_FRESH: sum_fresh(f, payload, s); break;
 	case TAB_PACK: sum_pack(f, key, payload, s); break;
@@ -434,6 +442,7 @@ fsck_compare_account(struct state_fsck *f)
 	wrong |= one(&why, "of others", &a.annotation_others, f->n[N_NOTES_OTHERS]);
 	wrong |= one(&why, "old annotations", &a.annlog_rows, f->n[N_OLD_ROWS]);
 	wrong |= one(&why, "their bytes", &a.annlog_bytes, f->n[N_OLD_BYTES]);
+	wrong |= one(&why, "remembered keys", &a.sieve_keys, f->n[N_SIEVE_KEYS]);
 	/* A stage without its mark is no row to keep: it is named, and not guessed at. */
 	if (f->n[N_STAGES] != 0 && !f->acct.stage)
 		fsck_found(f, TAB_STAGE, key_span(&k), CURE_REBUILD,

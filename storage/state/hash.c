@@ -3,7 +3,8 @@
  * doc/storage.md says it byte for byte.
  *
  *	root		"mansio account 1"; limits, keywords by bit, subscriptions sorted by path,
- *			annotations; of each mailbox by id: id, its hash
+ *			annotations; scripts, remembered keys and the outgoing queue, where there are any;
+ *			of each mailbox by id: id, its hash
  *	mailbox		"mansio mailbox 1"; its head; of each block with members: number, its hash
  *	head		"mansio head 1"; id, parent, name, role, uidvalidity, uidnext, sort order if
  *			there is one; annotations, ACL, access key, \Seen of readers
@@ -405,6 +406,41 @@ hash_sorted(struct state *s, uint64_t account, enum tab t, struct digest *root)
 	return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+/* Rows of a table below the account, when there are any: its name, then of each what follows the
+ * account in its key, and the value. */
+static enum status
+hash_named(struct state *s, uint64_t account, enum tab t, struct digest *root)
+{
+	struct engine_cursor *c = NULL;
+	struct store_queue_entry e;
+	struct buf b = { 0 };
+	struct span key, payload;
+	struct reader r;
+	bool some = false;
+	struct key k;
+	enum status st;
+
+	key_1(&k, account);
+	TRY(engine_cursor_open(s->e, NULL, t, key_span(&k), &c));
+	while ((st = st_next(s, t, c, &key, &payload)) == ST_OK) {
+		if (!some)
+			put_span(&b, span_str(state_tables[t]));
+		some = true;
+		put_span(&b, span_sub(key, 8, key.len));
+		reader_init(&r, payload.p, payload.len);
+		if (t == TAB_QUEUE && get_store_queue_entry(&r, &e)) {
+			e.extent = 0;		/* which of the shard's bodies it is */
+			put_store_queue_entry(&b, &e);
+		} else {
+			put_span(&b, payload);
+		}
+		add(root, &b);
+	}
+	engine_cursor_close(&c);
+	buf_fini(&b);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
 enum status
 hash_account_begin(struct state *s, uint64_t account, struct hash_what *w, struct digest **root)
 {
@@ -426,6 +462,12 @@ hash_account_begin(struct state *s, uint64_t account, struct hash_what *w, struc
 		st = hash_sorted(s, account, TAB_SUBSCR, *root);
 	if (st == ST_OK)
 		st = hash_table(s, TAB_METADATA, account, 0, *root);
+	if (st == ST_OK)
+		st = hash_named(s, account, TAB_SCRIPT, *root);
+	if (st == ST_OK)
+		st = hash_named(s, account, TAB_SIEVEKEY, *root);
+	if (st == ST_OK)
+		st = hash_named(s, account, TAB_QUEUE, *root);
 	if (st != ST_OK)
 		digest_free(root);
 	buf_fini(&b);

@@ -73,6 +73,8 @@ renew_account(struct apply *ap, const struct leap *l, uint64_t id, uint32_t *mai
 	a->rec.modseq = leap(l, a->rec.modseq, MODSEQ_RATE);
 	a->rec.mail_modseq = a->rec.mailbox_modseq = a->rec.thread_modseq = a->rec.modseq;
 	a->rec.delivery_modseq = a->rec.modseq;
+	if (a->rec.script_modseq != 0)
+		a->rec.script_modseq = a->rec.modseq;
 	a->rec.horizon = a->rec.modseq;
 	a->rec.uidvalidity = leap_uidvalidity(l, a->rec.uidvalidity);
 	a->dirty = true;

@@ -15,7 +15,7 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/flags_op.c \
 	storage/state/fsck.c storage/state/fsck.h storage/state/fsck_priv.h \
 	storage/state/fsck_judges.h storage/state/fsck_mail.c storage/state/fsck_rest.c \
-	storage/state/fsck_root.c storage/state/fsck_sums.c \
+	storage/state/fsck_root.c storage/state/fsck_sieve.c storage/state/fsck_sums.c \
 	storage/state/hash.c \
 	storage/state/incarnation.c \
 	storage/state/housekeeping.c storage/state/housekeeping.h storage/state/recount.c \
@@ -44,4 +44,6 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/upgrade.c storage/state/upgrade.h \
 	storage/state/urlkey.c \
 	storage/state/push.c storage/state/push.h \
+	storage/state/deliver.c storage/state/queue.c storage/state/queue.h \
+	storage/state/script.c storage/state/sieve_key.c storage/state/sieve.h \
 	storage/state/uidmap.c

@@ -1,9 +1,8 @@
 /* Mailboxes made, renamed, deleted; subscriptions. */
 #include "storage/state/state_priv.h"
 
-/* A role belongs to one mailbox of an account (RFC 8621 §2). */
 enum status
-role_taken(struct apply *ap, uint8_t role, bool *taken)
+role_holder(struct apply *ap, uint8_t role, uint64_t *mailbox)
 {
 	struct engine_cursor *c = NULL;
 	struct span key, payload;
@@ -12,13 +11,14 @@ role_taken(struct apply *ap, uint8_t role, bool *taken)
 	struct key prefix;
 	enum status st;
 
-	*taken = false;
+	*mailbox = 0;
 	if (role == MAILBOX_ROLE_NONE)
 		return ST_OK;
 	list_each(n, tmp, &ap->a->list) {
 		struct mbox *m = list_entry(n, struct mbox, in_acct);
 
-		*taken |= m->rec.role == role && m->rec.deleted_ms == 0;
+		if (m->rec.role == role && m->rec.deleted_ms == 0)
+			*mailbox = m->id;
 	}
 	key_1(&prefix, ap->a->id);
 	TRY(engine_cursor_open(ap->s->e, ap->s->txn, TAB_MAILBOX, key_span(&prefix), &c));
@@ -28,11 +28,23 @@ role_taken(struct apply *ap, uint8_t role, bool *taken)
 			break;
 		}
 		/* One that is kept decoded was judged above, as it is now. */
-		if (table_get_u64(&ap->a->mboxes, get_be64(key.p + 8)) == NULL)
-			*taken |= rec.role == role && rec.deleted_ms == 0;
+		if (table_get_u64(&ap->a->mboxes, get_be64(key.p + 8)) == NULL &&
+		    rec.role == role && rec.deleted_ms == 0)
+			*mailbox = get_be64(key.p + 8);
 	}
 	engine_cursor_close(&c);
 	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* A role belongs to one mailbox of an account (RFC 8621 §2). */
+enum status
+role_taken(struct apply *ap, uint8_t role, bool *taken)
+{
+	uint64_t mailbox;
+
+	TRY(role_holder(ap, role, &mailbox));
+	*taken = mailbox != 0;
+	return ST_OK;
 }
 
 static enum status

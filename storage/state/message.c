@@ -218,9 +218,9 @@ mbox_purge_rows(struct apply *ap, struct mbox *m, bool *empty)
 /* ---- append ---- */
 
 enum status
-extent_put(struct apply *ap, uint64_t id, const struct journal_loc *locs, uint32_t n)
+extent_put(struct apply *ap, uint64_t id, const struct journal_loc *locs, uint32_t n, uint32_t refs)
 {
-	struct rec_extent e = { .refs = 1 };
+	struct rec_extent e = { .refs = refs };
 	struct buf list = { 0 };
 	struct key k;
 	enum status st;
@@ -239,9 +239,8 @@ extent_put(struct apply *ap, uint64_t id, const struct journal_loc *locs, uint32
 	return st;
 }
 
-/* The request's keyword bits as the account's. */
-static struct flags
-translate(struct flags f, const unsigned *bits, size_t n)
+struct flags
+append_flags(struct flags f, const unsigned *bits, size_t n)
 {
 	struct flags out = flags_system(flags_get_system(f));
 
@@ -307,21 +306,16 @@ append_again(struct apply *ap, struct mbox *m, const struct op_append_item *it,
 	return message_save(ap->s, ap->a, msg);
 }
 
-static enum status
-append_one(struct apply *ap, struct mbox *m, const struct op_append_item *it,
-    const struct journal_loc *locs, struct flags flags, uint32_t *uid)
+enum status
+message_make(struct apply *ap, struct mbox *m, const struct op_append_item *it, uint64_t extent,
+    uint64_t id, struct flags flags, uint32_t *uid)
 {
 	struct message *msg = &ap->s->msg;
 	struct rec_message *rec = &msg->rec;
 	struct rec_index x;
 	struct key k;
-	uint64_t id;
-	bool here;
 
-	TRY(find_brought(ap, it, &id, &here));
-	if (here)
-		return append_again(ap, m, it, flags, uid);
-	*rec = (struct rec_message){ .extent = st_new_id(ap->s), .size = it->size,
+	*rec = (struct rec_message){ .extent = extent, .size = it->size,
 		.subject_hash = it->subject_hash, .received_s = it->received_s,
 		.received_zone = it->received_zone, .saved_s = ap->op->head.time_ms / 1000,
 		.home_mailbox = m->id, .home_uid = m->rec.uidnext,
@@ -333,7 +327,6 @@ append_one(struct apply *ap, struct mbox *m, const struct op_append_item *it,
 		rec->thread = it->thread;
 	message_take(msg, id != 0 ? id : st_new_id(ap->s));
 	TRY(thread_join(ap, it->thread_keys, it->subject_hash, msg->id, &rec->thread));
-	TRY(extent_put(ap, rec->extent, locs, it->pieces));
 	x = (struct rec_index){ .message = msg->id, .thread = rec->thread, .flags = flags,
 		.size = (uint32_t)it->size, .received_s = rec->received_s,
 		.received_zone = rec->received_zone };
@@ -341,6 +334,21 @@ append_one(struct apply *ap, struct mbox *m, const struct op_append_item *it,
 	TRY(message_save(ap->s, ap->a, msg));
 	key_uid(&k, ap->a->id, m->id, *uid);
 	return cold_put(ap->s, &k, it->columns, it->list, it->structure);
+}
+
+static enum status
+append_one(struct apply *ap, struct mbox *m, const struct op_append_item *it,
+    const struct journal_loc *locs, struct flags flags, uint32_t *uid)
+{
+	uint64_t id, extent;
+	bool here;
+
+	TRY(find_brought(ap, it, &id, &here));
+	if (here)
+		return append_again(ap, m, it, flags, uid);
+	extent = st_new_id(ap->s);
+	TRY(extent_put(ap, extent, locs, it->pieces, 1));
+	return message_make(ap, m, it, extent, id, flags, uid);
 }
 
 /* Who is not the owner sets what his rights let him, and \Seen for himself (RFC 4314 §4). */
@@ -400,7 +408,7 @@ append_rows(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bit
 	while (st == ST_OK && get_op_append_item(&r, &it)) {
 		if (at != NULL)
 			m->rec.uidnext = uidset_next(at, uid);
-		st = append_judged(ap, m, &it, loc, translate(it.flags, bits, n_bits), &uid);
+		st = append_judged(ap, m, &it, loc, append_flags(it.flags, bits, n_bits), &uid);
 		if (st == ST_OK)
 			st = annotations_append(ap, m, &notes, ++item, uid);
 		loc += it.pieces;

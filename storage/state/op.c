@@ -101,6 +101,18 @@ static const struct field mailbox_set[] = { F(VARINT, mailbox_set, if_mailbox),
 static const struct field blob_put[] = { F(VARINT, blob_put, size), F(SPAN, blob_put, sha256),
 	F(U32, blob_put, pieces), F(VARINT, blob_put, bytes_max), F(U32, blob_put, count_max),
 	F(I64, blob_put, life_ms), F(I64, blob_put, hold_ms), { 0 } };
+static const struct field script_set[] = { F(U8, script_set, how), F(SPAN, script_set, name),
+	F(SPAN, script_set, to), F(SPAN, script_set, text), F(BOOL, script_set, activate),
+	F(VARINT, script_set, if_state), F(VARINT, script_set, count_max),
+	F(VARINT, script_set, size_max), F(VARINT, script_set, bytes_max), { 0 } };
+static const struct field deliver[] = { F(SPAN, deliver, keywords), F(SPAN, deliver, bodies),
+	F(SPAN, deliver, places), F(SPAN, deliver, keys), F(SPAN, deliver, queue),
+	F(VARINT, deliver, keys_max), F(VARINT, deliver, queue_max),
+	F(VARINT, deliver, queue_bytes), { 0 } };
+static const struct field sieve_keys_purge[] = { F(U32, sieve_keys_purge, rows), { 0 } };
+static const struct field queue[] = { F(U8, queue, how), F(VARINT, queue, id),
+	F(U32, queue, attempt), F(I64, queue, next_ms), F(SPAN, queue, rcpts),
+	F(SPAN, queue, answer), { 0 } };
 static const struct field blob_purge[] = { F(U32, blob_purge, rows), { 0 } };
 
 static const struct {
@@ -155,6 +167,10 @@ static const struct {
 	[OP_MAILBOX_SET] = { "mailbox-set", mailbox_set },
 	[OP_BLOB_PUT] = { "blob-put", blob_put },
 	[OP_BLOB_PURGE] = { "blob-purge", blob_purge },
+	[OP_SCRIPT_SET] = { "script-set", script_set },
+	[OP_DELIVER] = { "deliver", deliver },
+	[OP_SIEVE_KEYS_PURGE] = { "sieve-keys-purge", sieve_keys_purge },
+	[OP_QUEUE] = { "queue", queue },
 };
 
 static const struct field *
@@ -491,9 +507,12 @@ op_pieces(const struct op *op, uint64_t *pieces)
 	}
 	if (op->kind != OP_APPEND && op->kind != OP_STAGE_APPEND &&
 	    op->kind != OP_APPEND_ANNOTATED && op->kind != OP_STAGE_APPEND_ANNOTATED &&
-	    op->kind != OP_APPEND_PLACED && op->kind != OP_APPEND_INTO)
+	    op->kind != OP_APPEND_PLACED && op->kind != OP_APPEND_INTO && op->kind != OP_DELIVER)
 		return true;
-	reader_init(&r, op->u.append.items.p, op->u.append.items.len);
+	if (op->kind == OP_DELIVER)
+		reader_init(&r, op->u.deliver.bodies.p, op->u.deliver.bodies.len);
+	else
+		reader_init(&r, op->u.append.items.p, op->u.append.items.len);
 	while (get_op_append_item(&r, &it))
 		*pieces += it.pieces;
 	return reader_done(&r);

@@ -266,7 +266,6 @@ struct op_blob_purge { uint32_t rows; };
 struct op_script_set {
 	uint8_t		how;
 	struct span	name, to, text;
-	struct span	sha256;		/* of the text */
 	bool		activate;
 	uint64_t	if_state;
 	uint64_t	count_max, size_max, bytes_max;

@@ -39,8 +39,8 @@ fill(struct state_account *a, uint64_t id, const struct state *s, const struct r
 		.incarnation = st_meta(s).incarnation, .bytes = r->bytes, .messages = r->messages,
 		.mailboxes = r->mailboxes, .bytes_limit = r->bytes_limit,
 		.messages_limit = r->messages_limit, .mailboxes_limit = r->mailboxes_limit,
-		.kept_bytes = r->kept_bytes, .horizon = r->horizon, .created_ms = r->created_ms,
-		.deleted_ms = r->deleted_ms, .purged = r->purged };
+		.kept_bytes = r->kept_bytes, .horizon = r->horizon, .sieve_keys = r->sieve_keys,
+		.created_ms = r->created_ms, .deleted_ms = r->deleted_ms, .purged = r->purged };
 }
 
 enum status

@@ -18,7 +18,7 @@ state_states(struct state *s, uint64_t account, struct store_states_are *out)
 	if (a.deleted_ms != 0 || a.purged)
 		return ST_NOT_FOUND;
 	*out = (struct store_states_are){ .modseq = a.modseq, .email = a.mail_modseq,
-		.mailbox = a.mailbox_modseq, .thread = a.thread_modseq,
+		.mailbox = a.mailbox_modseq, .thread = a.thread_modseq, .script = a.script_modseq,
 		.delivery = a.delivery_modseq, .incarnation = st_meta(s).incarnation, .horizon = a.horizon };
 	return ST_OK;
 }

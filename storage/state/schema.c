@@ -28,6 +28,8 @@ const char *const state_tables[] = {
 	[TAB_FRESH] = "fresh", [TAB_PACK] = "pack",
 	[TAB_UNDEL] = "undel",
 	[TAB_PUSH] = "push", [TAB_BLOB] = "blob",
+	[TAB_SCRIPT] = "script", [TAB_SCRIPTTEXT] = "scripttext", [TAB_SIEVEKEY] = "sievekey",
+	[TAB_QUEUE] = "queue", [TAB_QUEUEMSG] = "queuemsg", [TAB_QUEUEDUE] = "queuedue",
 };
 const size_t state_n_tables = TAB_COUNT;
 
@@ -218,7 +220,8 @@ rec_schema_get(struct span p, struct rec_schema *x)
 void
 rec_account_put(struct buf *b, const struct rec_account *r)
 {
-	bool other = r->delivery_modseq != r->thread_modseq;
+	bool sieve = r->script_modseq > 0 || r->sieve_keys > 0;
+	bool other = sieve || r->delivery_modseq != r->thread_modseq;
 	bool annotated = other || r->annotation_bytes > 0 || r->annlog_rows > 0;
 
 	put_u64(b, r->modseq);
@@ -254,6 +257,10 @@ rec_account_put(struct buf *b, const struct rec_account *r)
 	put_varint(b, r->annlog_bytes);
 	if (other)
 		put_varint(b, r->delivery_modseq);
+	if (!sieve)
+		return;
+	put_varint(b, r->script_modseq);
+	put_varint(b, r->sieve_keys);
 }
 
 bool
@@ -295,6 +302,11 @@ rec_account_get(struct span p, struct rec_account *a)
 		a->annlog_bytes = get_varint(&r);
 	}
 	a->delivery_modseq = reader_left(&r) > 0 ? get_varint(&r) : a->thread_modseq;
+	a->script_modseq = a->sieve_keys = 0;
+	if (reader_left(&r) > 0) {
+		a->script_modseq = get_varint(&r);
+		a->sieve_keys = get_varint(&r);
+	}
 	return reader_done(&r) && a->keywords <= KEYWORD_MAX;
 }
 

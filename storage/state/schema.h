@@ -55,6 +55,12 @@
  *	undel     account, mailbox, number          struct rec_undel: a message that is kept for
  *	                                            undelete alone, where it was last
  *	blob      account, blob                     struct rec_blob: an upload
+ *	script    account, script                   put_store_script(): a Sieve script
+ *	scripttext account, script                  its bytes
+ *	sievekey  account, kind u8, key             time it was remembered, time it is over (ms, u64)
+ *	queue     account, entry                    put_store_queue_entry()
+ *	queuemsg  account, entry                    put_op_append_item(): its message, as an append has it
+ *	queuedue  due (ms), account, entry          nothing: the order in which they are sent, see queue.h
  *
  * Home: the membership a message was appended with; its cold rows stay under that key
  * when it is copied, moved or expunged there, for mailbox ids and uids never return.
@@ -87,6 +93,8 @@ enum tab {
 	TAB_UNDEL,
 	TAB_PUSH,
 	TAB_BLOB,
+	TAB_SCRIPT, TAB_SCRIPTTEXT, TAB_SIEVEKEY,
+	TAB_QUEUE, TAB_QUEUEMSG, TAB_QUEUEDUE,
 	TAB_COUNT
 };
 
@@ -179,6 +187,8 @@ struct rec_account {
 	/* Names and values of messages' annotations; the private ones of others among them. */
 	uint64_t	annotation_bytes, annotation_others;
 	uint64_t	annlog_rows, annlog_bytes;	/* of that table; bytes: old values kept */
+	uint64_t	script_modseq;		/* last change of a script */
+	uint64_t	sieve_keys;		/* rows of that table */
 };
 struct rec_mailbox {
 	uint64_t	parent;			/* 0: top */

@@ -606,6 +606,10 @@ static const struct {
 	[OP_PUSH] = { apply_push, STAGES },
 	[OP_BLOB_PUT] = { apply_blob_put, 0 },
 	[OP_BLOB_PURGE] = { apply_blob_purge, 0 },
+	[OP_SCRIPT_SET] = { apply_script_set, STAGES },
+	[OP_DELIVER] = { apply_deliver, 0 },
+	[OP_SIEVE_KEYS_PURGE] = { apply_sieve_keys_purge, STAGES },
+	[OP_QUEUE] = { apply_queue, 0 },
 };
 
 static enum status
@@ -640,6 +644,7 @@ apply_one(struct apply *ap)
 		ap->r->email_modseq = ap->a->rec.mail_modseq;
 		ap->r->mailbox_modseq = ap->a->rec.mailbox_modseq;
 		ap->r->thread_modseq = ap->a->rec.thread_modseq;
+		ap->r->script_modseq = ap->a->rec.script_modseq;
 	}
 	return ST_OK;
 }

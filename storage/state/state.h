@@ -63,6 +63,7 @@ struct state_result {			/* zeroed before the first use; reused then */
 	/* The facts that a journal's outcome record compares, and notes tell.  0: none. */
 	uint64_t	modseq;		/* of the account (dir write: of the directory) after it */
 	uint64_t	email_modseq, mailbox_modseq, thread_modseq;	/* the types' states */
+	uint64_t	script_modseq;
 	bool		changed;	/* something that watchers of the account care for */
 	/* Of the account's tightest limit on mail, per cent used before and after it. */
 	uint8_t		used_before, used_after;
@@ -73,7 +74,8 @@ struct state_result {			/* zeroed before the first use; reused then */
 	uint64_t	touched[STATE_TOUCHED_MAX];
 	bool		own_only;	/* it changed for who asked alone: his \Seen */
 	struct buf	keys;		/* dir write: keys changed, put_span each */
-	struct buf	messages;	/* append: u64 id of each item's message, in order */
+	/* append: u64 id of each item's message, in order; deliver: of each body's, 0: it has none */
+	struct buf	messages;
 	unsigned char	next[OP_TICKET_LEN];	/* once purge, with more: go on from here */
 };
 void state_result_fini(struct state_result *r);
@@ -95,6 +97,7 @@ struct state_account {
 	uint64_t	bytes_limit, messages_limit, mailboxes_limit;	/* own; 0: default */
 	uint64_t	kept_bytes;	/* of messages kept for undelete alone */
 	uint64_t	horizon;	/* changes up to this modseq are forgotten */
+	uint64_t	sieve_keys;	/* that are remembered */
 	int64_t		created_ms, deleted_ms;
 	bool		purged;
 };

@@ -240,10 +240,14 @@ enum status member_add(struct apply *ap, struct mbox *m, struct message *msg,
 /* Takes the membership away from everything but the message's record. */
 enum status member_remove(struct apply *ap, struct mbox *m, uint32_t uid,
     const struct rec_index *x, struct message *msg);
-/* A body's pieces, used once; one user less. */
-enum status extent_put(struct apply *ap, uint64_t id, const struct journal_loc *locs, uint32_t n);
+/* A body's pieces and how many use them; one user less. */
+enum status extent_put(struct apply *ap, uint64_t id, const struct journal_loc *locs, uint32_t n,
+    uint32_t refs);
 enum status extent_unref(struct state *s, uint64_t extent);
-/* blob.c: an upload goes. */
+/* blob.c: where it lies, as state_bodies_next() tells it, with uid 1. */
+enum status extent_body(struct state *s, uint64_t extent, struct state_body *body,
+    struct buf *locs);
+/* An upload goes. */
 enum status blob_drop(struct apply *ap, struct span key, const struct rec_blob *x);
 /* Takes a membership that is there away, whatever its flags. */
 enum status expunge_one(struct apply *ap, struct mbox *m, uint32_t uid);
@@ -260,6 +264,11 @@ struct append_totals {
 };
 struct append_totals append_totals(struct span items);
 /* at: the uids they get; NULL: the next ones. */
+/* A message that was not here, whose body is there; id 0: a new one. */
+enum status message_make(struct apply *ap, struct mbox *m, const struct op_append_item *it,
+    uint64_t extent, uint64_t id, struct flags flags, uint32_t *uid);
+/* The request's keyword bits as the account's. */
+struct flags append_flags(struct flags f, const unsigned *bits, size_t n);
 enum status append_rows(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bits,
     const struct uidset *at, struct uidset *uids);
 
@@ -324,6 +333,20 @@ enum status subscription_set(struct apply *ap, struct span clean_path, bool on);
 /* Copies or moves members that are there into another mailbox; made: the new uids. */
 enum status copy_rows(struct apply *ap, struct mbox *from, struct mbox *to,
     const struct uidset *uids, bool move, struct uidset *made);
+
+/* ---- Sieve (sieve_key.c, queue.c) ---- */
+
+/* store_deliver_key...: ST_CONFLICT in the result when one is not as it says. */
+enum status sieve_keys_judge(struct apply *ap, struct span keys);
+/* Those that are to be remembered; at most `max` of the account (0: any number). */
+enum status sieve_keys_remember(struct apply *ap, struct span keys, uint64_t max);
+/* What the account has in the queue. */
+enum status queue_count(struct apply *ap, uint64_t *n, uint64_t *bytes);
+/* A new entry; the reference to its extent is the caller's to make. */
+enum status queue_add(struct apply *ap, const struct store_queue_new *q,
+    const struct op_append_item *it, uint64_t extent, uint64_t *id);
+/* An entry goes, and its reference to the body. */
+enum status queue_drop(struct apply *ap, uint64_t id);
 
 /* ---- removing, and POP3 unique-ids (remove.c, uidl.c) ---- */
 
@@ -411,6 +434,8 @@ enum status mailbox_measure(struct apply *ap, uint64_t mailbox, unsigned above, 
 enum status mailbox_end(struct apply *ap, struct mbox *m);
 /* One subscription more: is there room? */
 enum status subscription_fits(struct apply *ap, bool *fits);
+/* *mailbox 0: none has it. */
+enum status role_holder(struct apply *ap, uint8_t role, uint64_t *mailbox);
 enum status role_taken(struct apply *ap, uint8_t role, bool *taken);
 enum status make_superiors(struct apply *ap, const struct path_at *at, uint64_t *parent,
     struct span *name);
@@ -521,6 +546,10 @@ enum status apply_append_into(struct apply *ap);
 enum status apply_mailbox_set(struct apply *ap);
 enum status apply_blob_put(struct apply *ap);
 enum status apply_blob_purge(struct apply *ap);
+enum status apply_script_set(struct apply *ap);
+enum status apply_deliver(struct apply *ap);
+enum status apply_sieve_keys_purge(struct apply *ap);
+enum status apply_queue(struct apply *ap);
 /* once.c: has its own way to the records. */
 enum status apply_once_purge(struct apply *ap);
 /* *known: result was filled from memory. */

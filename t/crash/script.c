@@ -14,6 +14,8 @@
 #include "storage/service/service_priv.h"
 #include "storage/state/emails.h"
 #include "storage/state/push.h"
+#include "storage/state/queue.h"
+#include "storage/state/sieve.h"
 #include "storage/state/undelete.h"
 
 struct rig script_rig;
@@ -314,6 +316,62 @@ ask_retention(uint32_t lo, uint32_t hi)
 }
 
 static void
+ask_script(void)
+{
+	const struct store_script_set rq = { .how = SCRIPT_PUT, .name = SPAN_LIT("rules"),
+		.text = SPAN_LIT("keep;"), .activate = true };
+
+	store_do_script_set(chan, &rq, on_done, &waiting);
+}
+
+/* Into two mailboxes, one of which is made, and on to somebody; remembered. */
+static void
+ask_deliver(void)
+{
+	struct buf bodies = { 0 }, places = { 0 }, keys = { 0 }, queue = { 0 }, rcpts = { 0 };
+	struct store_deliver rq = { .seq = 0 };
+
+	rig_item(&bodies, SPAN_LIT("Subject: d\r\n\r\ntext\r\n"), 0, flags_system(0));
+	put_store_deliver_place(&places, &(struct store_deliver_place){ .path = SPAN_LIT("INBOX") });
+	put_store_deliver_place(&places, &(struct store_deliver_place){
+		.path = SPAN_LIT("Rules/One"), .create = true, .subscribe = true });
+	put_store_deliver_key(&keys, &(struct store_deliver_key){ SIEVE_KEY_DUPLICATE,
+		SPAN_LIT("0123456789abcdef0123456789abcdef"), false, 86400 });
+	put_store_queue_rcpt(&rcpts, &(struct store_queue_rcpt){ .address = SPAN_LIT("a@b.test") });
+	put_store_queue_new(&queue, &(struct store_queue_new){ .kind = QUEUE_REDIRECT,
+		.env.rcpts = buf_span(&rcpts) });
+	rq.bodies = buf_span(&bodies);
+	rq.places = buf_span(&places);
+	rq.keys = buf_span(&keys);
+	rq.queue = buf_span(&queue);
+	store_do_deliver(chan, &rq, on_done, &waiting);
+	buf_fini(&bodies);
+	buf_fini(&places);
+	buf_fini(&keys);
+	buf_fini(&queue);
+	buf_fini(&rcpts);
+}
+
+/* What was done before the process ended is not there the second time. */
+static void
+queue_done(struct request *rq, const struct state_result *res)
+{
+	on_done(&waiting, res->status == ST_NOT_FOUND ? ST_OK : res->status, false, NULL);
+}
+
+static void
+ask_queue(uint8_t how)
+{
+	struct op op = { .kind = OP_QUEUE, .head.account = SCRIPT_ACCOUNT };
+	struct state_queue_at at = { 0 };
+
+	(void)state_queue_next(service_state(script_rig.svc), &at);
+	op.u.queue = (struct op_queue){ .how = how, .id = at.id, .next_ms = 1000,
+		.answer = SPAN_LIT("451 later") };
+	tick_own(script_rig.svc, &op, queue_done);
+}
+
+static void
 ask_uidvalidity(void)
 {
 	struct store_uidvalidity rq = { .mailbox = inbox(), .uidvalidity = 77, .uidnext = 9500 };
@@ -333,7 +391,7 @@ ask_uidvalidity(void)
 static bool
 is_own(unsigned step)
 {
-	return step == 19;
+	return step == 19 || step == 30 || step == 31;
 }
 
 static void
@@ -382,6 +440,10 @@ ask(unsigned step)
 	case 25: ask_email_set(); break;
 	case 26: ask_push(); break;
 	case 27: store_do_blob_put(chan, &upload, on_done, &waiting); break;
+	case 28: ask_script(); break;
+	case 29: ask_deliver(); break;
+	case 30: ask_queue(QUEUE_LATER); break;
+	case 31: ask_queue(QUEUE_RETURN); break;
 	default: ask_copy("Trash", true, 1, 9999); break;
 	}
 }
@@ -438,6 +500,28 @@ shape_notes(uint64_t mailbox, struct buf *out)
 	buf_fini(&notes);
 }
 
+static void
+shape_sieve(struct buf *out)
+{
+	struct state *s = service_state(script_rig.svc);
+	uint64_t state, bytes, account = SCRIPT_ACCOUNT, id = 0;
+	struct buf list = { 0 }, queue = { 0 };
+	struct store_queue_entry e;
+	struct store_script x;
+	struct reader r;
+
+	assert_int_equal(state_scripts(s, SCRIPT_ACCOUNT, &list, &state, &bytes), ST_OK);
+	reader_init(&r, list.data, list.len);
+	while (list.len > 0 && get_store_script(&r, &x))
+		buf_addf(out, "script %.*s %d %u\n", (int)x.name.len, x.name.p, x.active, x.size);
+	(void)state_queue_list(s, &account, &id, true, 65536, &queue);
+	reader_init(&r, queue.data, queue.len);
+	while (queue.len > 0 && get_store_queue_entry(&r, &e))
+		buf_addf(out, "queued %d %.*s\n", e.kind, (int)e.answer.len, e.answer.p);
+	buf_fini(&list);
+	buf_fini(&queue);
+}
+
 void
 script_shape(struct buf *out)
 {
@@ -451,7 +535,9 @@ script_shape(struct buf *out)
 	buf_clear(out);
 	if (state_account(service_state(script_rig.svc), SCRIPT_ACCOUNT, &acc) != ST_OK)
 		return;
-	buf_addf(out, "modseq %u bytes %u\n", (unsigned)acc.modseq, (unsigned)acc.bytes);
+	buf_addf(out, "modseq %u bytes %u keys %u\n", (unsigned)acc.modseq, (unsigned)acc.bytes,
+	    (unsigned)acc.sieve_keys);
+	shape_sieve(out);
 	while (resume != UINT32_MAX)
 		assert_int_equal(state_mailboxes(service_state(script_rig.svc), SCRIPT_ACCOUNT, SPAN_NONE, 65536,
 		    &resume, &lines), ST_OK);

@@ -4,10 +4,30 @@
 
 #include "storage/api/store_push.h"
 #include "storage/api/store_email.h"
+#include "storage/api/store_sieve.h"
 #include "storage/state/op.h"
 #include "common/util/bytes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+read_delivery(const struct op_deliver *d)
+{
+	struct store_deliver_place p;
+	struct store_deliver_key k;
+	struct store_queue_new q;
+	struct reader r;
+
+	reader_init(&r, d->places.p, d->places.len);
+	while (get_store_deliver_place(&r, &p))
+		assert(p.body < STORE_DELIVER_BODIES);
+	reader_init(&r, d->keys.p, d->keys.len);
+	while (get_store_deliver_key(&r, &k))
+		assert(k.key.len == STORE_SIEVE_KEY);
+	reader_init(&r, d->queue.p, d->queue.len);
+	while (get_store_queue_new(&r, &q))
+		assert(store_envelope_good(&q.env));
+}
 
 static void
 read_lists(const struct op *op)
@@ -33,6 +53,15 @@ read_lists(const struct op *op)
 		while (get_store_annotation(&r, &a))
 			;
 	}
+	if (op->kind == OP_DELIVER) {
+		reader_init(&r, op->u.deliver.bodies.p, op->u.deliver.bodies.len);
+		while (get_op_append_item(&r, &it))
+			pieces += it.pieces;
+		assert(op_pieces(op, &counted) == reader_done(&r) && counted == pieces);
+		read_delivery(&op->u.deliver);
+	}
+	if (op->kind == OP_SCRIPT_SET)
+		(void)script_name_valid(op->u.script_set.name);
 	if (op->kind == OP_RETENTION) {
 		struct uidset uids = { 0 };
 

@@ -5,8 +5,33 @@
 #include "common/mail/type_state.h"
 #include "storage/api/store_email.h"
 #include "storage/api/store_push.h"
+#include "storage/api/store_sieve.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+static void
+read_sieve(unsigned which, struct reader *r)
+{
+	struct store_script script;
+	struct store_sieve_key key;
+	struct store_deliver_key condition;
+	struct store_deliver_place place;
+	struct store_delivered_place delivered;
+	struct store_queue_rcpt rcpt;
+	struct store_queue_new new;
+	struct store_queue_entry entry;
+
+	switch (which) {
+	case 0: while (get_store_script(r, &script)); break;
+	case 1: while (get_store_sieve_key(r, &key)); break;
+	case 2: while (get_store_deliver_key(r, &condition)); break;
+	case 3: while (get_store_deliver_place(r, &place)); break;
+	case 4: while (get_store_delivered_place(r, &delivered)); break;
+	case 5: while (get_store_queue_rcpt(r, &rcpt)); break;
+	case 6: while (get_store_queue_new(r, &new)); break;
+	default: while (get_store_queue_entry(r, &entry)); break;
+	}
+}
 
 static void
 read_jmap(const uint8_t *data, size_t len)
@@ -23,6 +48,10 @@ read_jmap(const uint8_t *data, size_t len)
 		return;
 	reader_init(&r, data + 1, len - 1);
 	(void)type_state_parse(span(data + 1, len - 1), &state);
+	if (data[0] & 128) {
+		read_sieve(data[0] & 7, &r);
+		return;
+	}
 	switch (data[0] % 5) {
 	case 0: while (get_store_member(&r, &member)); break;
 	case 1: while (get_store_email_change(&r, &email)); break;

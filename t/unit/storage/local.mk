@@ -9,6 +9,7 @@ t_unit_storage_test_engine_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $
 UNIT_TESTS += t/unit/storage/test_journal
 t_unit_storage_test_journal_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
 STATEKIT = t/unit/storage/statekit.c t/unit/storage/statekit.h
+SIEVEKIT = $(STATEKIT) t/unit/storage/sievekit.c t/unit/storage/sievekit.h
 UNIT_TESTS += t/unit/storage/test_state
 t_unit_storage_test_state_SOURCES = t/unit/storage/test_state.c $(STATEKIT)
 t_unit_storage_test_state_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
@@ -106,7 +107,7 @@ t_unit_storage_test_reclaim_SOURCES = t/unit/storage/test_reclaim.c \
 	t/unit/storage/rig.c t/unit/storage/rig.h
 t_unit_storage_test_reclaim_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
 UNIT_TESTS += t/unit/storage/test_fsck
-t_unit_storage_test_fsck_SOURCES = t/unit/storage/test_fsck.c $(STATEKIT)
+t_unit_storage_test_fsck_SOURCES = t/unit/storage/test_fsck.c $(SIEVEKIT)
 t_unit_storage_test_fsck_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
 UNIT_TESTS += t/unit/storage/test_order
 t_unit_storage_test_order_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
@@ -115,3 +116,17 @@ UNIT_TESTS += t/unit/storage/test_push
 t_unit_storage_test_push_SOURCES = t/unit/storage/test_push.c \
 	t/unit/storage/rig.c t/unit/storage/rig.h
 t_unit_storage_test_push_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+
+UNIT_TESTS += t/unit/storage/test_scripts
+t_unit_storage_test_scripts_SOURCES = t/unit/storage/test_scripts.c $(SIEVEKIT)
+t_unit_storage_test_scripts_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/unit/storage/test_deliver
+t_unit_storage_test_deliver_SOURCES = t/unit/storage/test_deliver.c $(SIEVEKIT)
+t_unit_storage_test_deliver_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/unit/storage/test_queue
+t_unit_storage_test_queue_SOURCES = t/unit/storage/test_queue.c $(SIEVEKIT)
+t_unit_storage_test_queue_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/unit/storage/test_sieve
+t_unit_storage_test_sieve_SOURCES = t/unit/storage/test_sieve.c \
+	t/unit/storage/rig.c t/unit/storage/rig.h
+t_unit_storage_test_sieve_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)

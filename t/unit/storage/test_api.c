@@ -8,6 +8,7 @@
 #include "common/util/mem.h"
 #include "storage/api/directory.h"
 #include "storage/api/store_email.h"
+#include "storage/api/store_sieve.h"
 
 #define CHECK_SPAN(a, b) assert_true(span_eq((a), (b)))
 
@@ -239,6 +240,107 @@ what_jmap_asks_and_is_told_comes_back_as_it_was(void **state)
 }
 
 static void
+what_sieve_keeps_comes_back_as_it_was(void **state)
+{
+	const char *key = "0123456789abcdef0123456789abcdef";
+	const struct store_script s = { 9, SPAN_LIT("main"), true, 77, 12, -5, span(key, 32) };
+	const struct store_sieve_key k = { SIEVE_KEY_VACATION, span(key, 32) };
+	struct store_deliver_key dk = { SIEVE_KEY_DUPLICATE, span(key, 32), true, 86400 };
+	struct store_deliver_place p = { 2, 7, MAILBOX_ROLE_JUNK, SPAN_LIT("Spam"), true, true,
+		flags_system(FLAG_SEEN) };
+	const struct store_delivered_place dp = { PLACED_MADE, 7, 1, 2, 3, 4 };
+	struct store_script s2;
+	struct store_sieve_key k2;
+	struct store_deliver_key dk2;
+	struct store_deliver_place p2;
+	struct store_delivered_place dp2;
+	struct buf b = { 0 };
+	struct reader r;
+
+	flags_set_keyword(&p.flags, 119);
+	put_store_script(&b, &s);
+	put_store_sieve_key(&b, &k);
+	put_store_deliver_key(&b, &dk);
+	put_store_deliver_place(&b, &p);
+	put_store_delivered_place(&b, &dp);
+	begin(&r, &b);
+	assert_true(get_store_script(&r, &s2));
+	assert_true(s2.id == 9 && s2.active && s2.size == 77 && s2.modseq == 12 &&
+	    s2.changed_ms == -5);
+	CHECK_SPAN(s2.name, s.name);
+	CHECK_SPAN(s2.sha256, s.sha256);
+	assert_true(get_store_sieve_key(&r, &k2) && k2.kind == k.kind);
+	CHECK_SPAN(k2.key, k.key);
+	assert_true(get_store_deliver_key(&r, &dk2));
+	assert_true(dk2.kind == dk.kind && dk2.known && dk2.remember_s == 86400);
+	CHECK_SPAN(dk2.key, dk.key);
+	assert_true(get_store_deliver_place(&r, &p2));
+	assert_true(p2.body == 2 && p2.mailbox == 7 && p2.role == MAILBOX_ROLE_JUNK && p2.create &&
+	    p2.subscribe && flags_eq(p2.flags, p.flags));
+	CHECK_SPAN(p2.path, p.path);
+	assert_true(get_store_delivered_place(&r, &dp2));
+	assert_true(dp2.how == PLACED_MADE && dp2.mailbox == 7 && dp2.uidvalidity == 1 &&
+	    dp2.uid == 2 && dp2.message == 3 && dp2.thread == 4);
+	assert_true(reader_done(&r));
+	buf_clear(&b);
+	dk.remember_s = STORE_SIEVE_REMEMBER_MAX + 1;
+	put_store_deliver_key(&b, &dk);
+	begin(&r, &b);
+	assert_false(get_store_deliver_key(&r, &dk2));
+	assert_true(r.bad);
+	buf_fini(&b);
+}
+
+static void
+what_is_to_be_sent_comes_back_as_it_was(void **state)
+{
+	struct buf b = { 0 }, rcpts = { 0 };
+	struct store_queue_rcpt to = { SPAN_LIT("a@b.test"), QUEUE_NOTIFY_ALL,
+		SPAN_LIT("rfc822;c@d.test") }, to2;
+	struct store_queue_entry e = { .account = 1, .id = 2, .kind = QUEUE_NOTIFY,
+		.created_ms = 3, .next_ms = 4, .taken_ms = 5, .attempts = 6, .size = 7,
+		.extent = 8, .sha256 = span("0123456789abcdef0123456789abcdef", 32),
+		.answer = SPAN_LIT("450 later"), .env = { .from = SPAN_LIT("me@b.test"),
+		.envid = SPAN_LIT("id"), .ret = QUEUE_RET_HDRS, .by = QUEUE_BY_RETURN, .by_ms = -9,
+		.utf8 = true } }, e2;
+	struct store_queue_new q = { QUEUE_REDIRECT, 3, e.env }, q2;
+	struct reader r;
+
+	put_store_queue_rcpt(&rcpts, &to);
+	q.env.rcpts = e.env.rcpts = buf_span(&rcpts);
+	put_store_queue_new(&b, &q);
+	put_store_queue_entry(&b, &e);
+	begin(&r, &b);
+	assert_true(get_store_queue_new(&r, &q2) && q2.kind == QUEUE_REDIRECT && q2.body == 3);
+	assert_true(q2.env.by_ms == -9 && q2.env.utf8 && !q2.env.eight_bit &&
+	    q2.env.ret == QUEUE_RET_HDRS && q2.env.by == QUEUE_BY_RETURN);
+	CHECK_SPAN(q2.env.from, e.env.from);
+	CHECK_SPAN(q2.env.rcpts, buf_span(&rcpts));
+	CHECK_SPAN(q2.env.envid, e.env.envid);
+	assert_true(get_store_queue_entry(&r, &e2) && reader_done(&r));
+	assert_true(e2.account == 1 && e2.id == 2 && e2.kind == QUEUE_NOTIFY && e2.created_ms == 3 &&
+	    e2.next_ms == 4 && e2.taken_ms == 5 && e2.attempts == 6 && e2.size == 7 && e2.extent == 8);
+	CHECK_SPAN(e2.answer, e.answer);
+	begin(&r, &rcpts);
+	assert_true(get_store_queue_rcpt(&r, &to2) && reader_done(&r));
+	assert_true(to2.notify == QUEUE_NOTIFY_ALL);
+	CHECK_SPAN(to2.orcpt, to.orcpt);
+	buf_clear(&b);
+	q.env.from = SPAN_LIT("a> BODY=8BITMIME <b");	/* what goes into a command stays one word */
+	put_store_queue_new(&b, &q);
+	begin(&r, &b);
+	assert_false(get_store_queue_new(&r, &q2));
+	buf_clear(&b);
+	q.env.from = SPAN_NONE;
+	q.env.rcpts = SPAN_NONE;
+	put_store_queue_new(&b, &q);
+	begin(&r, &b);
+	assert_false(get_store_queue_new(&r, &q2));
+	buf_fini(&b);
+	buf_fini(&rcpts);
+}
+
+static void
 a_cut_list_is_bad_at_every_byte(void **state)
 {
 	struct store_append_item it = sample_item(), out;
@@ -399,6 +501,8 @@ main(void)
 		cmocka_unit_test(an_item_to_append_comes_back_and_its_bounds_hold),
 		cmocka_unit_test(the_small_lists_come_back_as_they_were),
 		cmocka_unit_test(what_jmap_asks_and_is_told_comes_back_as_it_was),
+		cmocka_unit_test(what_sieve_keeps_comes_back_as_it_was),
+		cmocka_unit_test(what_is_to_be_sent_comes_back_as_it_was),
 		cmocka_unit_test(a_cut_list_is_bad_at_every_byte),
 		cmocka_unit_test(roles_have_names_in_any_case_with_and_without_backslash),
 		cmocka_unit_test(directory_values_come_back_and_nothing_else_decodes),

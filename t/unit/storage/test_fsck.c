@@ -12,7 +12,7 @@
 #include "common/util/mem.h"
 #include "storage/state/fsck.h"
 #include "storage/state/schema.h"
-#include "t/unit/storage/statekit.h"
+#include "t/unit/storage/sievekit.h"
 
 #define OK(expr) assert_int_equal((expr), ST_OK)
 #define OWNER 7
@@ -156,6 +156,21 @@ row_of_an_upload(void)
 	OK(kit_apply(k, &op));
 }
 
+static void
+rows_of_sieve(void)
+{
+	struct delivery d = { 0 };
+
+	OK(script_put(k, "one", "keep;", true));
+	delivery_body(&d, 50, 'q');
+	delivery_at(&d, "Box", false);
+	delivery_queue(&d, QUEUE_REDIRECT, "you@there.test");
+	delivery_queue(&d, QUEUE_NOTIFY, "you@there.test");
+	delivery_key(&d, SIEVE_KEY_DUPLICATE, 'd', false, 1000);
+	OK(delivery_run(k, &d));
+	OK(queue_set(k, QUEUE_TAKE, delivered_entry(k, 1), 0, 0, NULL));
+}
+
 static int
 set_up(void **state)
 {
@@ -180,6 +195,7 @@ set_up(void **state)
 	row_of_quarantine();
 	for (unsigned i = 0; i < 3; i++)
 		row_of_an_upload();
+	rows_of_sieve();
 	return 0;
 }
 
@@ -327,6 +343,12 @@ static const struct test_case cases[] = {
 	{ "uidhigh", { SAME, SAME, SAME }, 3, 0, NULL, NULL },
 	{ "blob", { CLEAN, CLEAN, CLEAN }, 7, -1, "extent", NULL },
 	{ "quarantine", { NAMED, SILENT, SILENT }, 0, -1, NULL, NULL },
+	{ "script", { CLEAN, CLEAN, CLEAN }, -1, -1, NULL, NULL },
+	{ "scripttext", { CLEAN, CLEAN, CLEAN }, 0, -1, "script", NULL },
+	{ "sievekey", { CLEAN, CLEAN, ROOT }, 7, -1, NULL, NULL },
+	{ "queue", { NAMED, CLEAN, NAMED }, 0, -1, NULL, NULL },
+	{ "queuemsg", { SAME, SAME, SAME }, APPEND, 1, NULL, NULL },
+	{ "queuedue", { SAME, SAME, SAME }, APPEND, 1, NULL, NULL },
 };
 
 static enum tab
@@ -527,10 +549,25 @@ derived_rows(void)
 	buf_fini(&value);
 }
 
+/* A script and its text go together. */
+static void
+scripts_back(struct buf row[4], bool keep)
+{
+	static const struct test_case of[] = { { .table = "script" }, { .table = "scripttext" } };
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (keep)
+			pick(&of[i], table_no(of[i].table), &row[2 * i], &row[2 * i + 1]);
+		else
+			write_row(table_no(of[i].table), &row[2 * i], &row[2 * i + 1]);
+	}
+}
+
 static void
 damage_of_every_table_is_named_and_mended(void **state)
 {
 	unsigned char before[32];
+	struct buf scripts[4] = { { 0 } };
 	struct found r = { .n = 0 };
 
 	derived_rows();
@@ -539,6 +576,7 @@ damage_of_every_table_is_named_and_mended(void **state)
 	OK(state_hash(k->s, OWNER, before));
 	assert_memory_equal(r.root, before, 32);
 	buf_fini(&r.tables);
+	scripts_back(scripts, true);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		for (enum kind kind = 0; kind < KINDS; kind++) {
 			enum tab t = table_no(cases[i].table);
@@ -547,6 +585,8 @@ damage_of_every_table_is_named_and_mended(void **state)
 			pick(&cases[i], t, &key, &good);
 			try_case(&cases[i], kind, before);
 			write_row(t, &key, &good);
+			if (t == TAB_SCRIPT || t == TAB_SCRIPTTEXT)
+				scripts_back(scripts, false);
 			if (cases[i].then[kind] == CLEAN) {	/* what was counted without it */
 				run(&r, true);
 				buf_fini(&r.tables);
@@ -554,6 +594,8 @@ damage_of_every_table_is_named_and_mended(void **state)
 			buf_fini(&key);
 			buf_fini(&good);
 		}
+	for (unsigned i = 0; i < 4; i++)
+		buf_fini(&scripts[i]);
 	assert_int_equal(unmet, 0);
 	run(&r, true);
 	run(&r, false);

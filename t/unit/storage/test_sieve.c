@@ -1,0 +1,374 @@
+/* Scripts, keys and deliveries through the service: who may ask for what, bodies that are staged, and
+ * what is there after kill -9. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/crypto/digest.h"
+#include "common/util/clock.h"
+#include "common/util/mem.h"
+#include "storage/state/queue.h"
+#include "t/unit/storage/rig.h"
+
+#define OK(expr) assert_int_equal((expr), ST_OK)
+#define IS(expr, st) assert_int_equal((expr), (st))
+
+static struct rig rig;
+static struct store *user, *lmtp;
+
+/* What a call came to; the message is kept encoded. */
+static struct {
+	bool		over;
+	enum status	st;
+	uint16_t	no;
+	struct buf	body;
+} got;
+
+static void
+on_done(void *arg, enum status st, bool more, const void *msg)
+{
+	got.over = true;
+	got.st = st;
+	buf_clear(&got.body);
+	if (st == ST_OK && msg != NULL && got.no != 0)
+		ipc_encode(ipc_find(&store_protocol, got.no), msg, &got.body);
+}
+
+static void
+on_event(void *arg, enum store_event ev, uint64_t modseq)
+{
+}
+
+static enum status
+wait_for(void)
+{
+	while (!got.over)
+		loop_once(rig.loop, true);
+	return got.st;
+}
+
+static void
+expect(uint16_t no)
+{
+	got.over = false;
+	got.no = no;
+}
+
+static void
+reply(void *msg)
+{
+	OK(ipc_decode(ipc_find(&store_protocol, got.no), buf_span(&got.body), msg));
+}
+
+static struct store *
+channel(uint8_t role)
+{
+	unsigned char bytes[TICKET_LEN];
+	struct ticket t = rig_ticket(&rig, 17);
+
+	t.role = role;
+	return store_open_channel(rig.pool, RIG_SHARD, rig_sign(&rig, &t, bytes), on_event, NULL);
+}
+
+static int
+set_up_here(void **state)
+{
+	rig_init(&rig);
+	rig_start(&rig);
+	user = channel(STORE_ROLE_ACCESS);
+	lmtp = channel(STORE_ROLE_DELIVER);
+	return 0;
+}
+
+static int
+set_up_apart(void **state)
+{
+	rig_init(&rig);
+	rig_fork(&rig);			/* its socket has the role of a login */
+	user = channel(STORE_ROLE_ACCESS);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	store_close(&user);
+	store_close(&lmtp);
+	rig_fini(&rig);
+	buf_fini(&got.body);
+	return 0;
+}
+
+static enum status
+put_script(struct store *s, const char *name, struct span text, bool activate)
+{
+	const struct store_script_set rq = { .how = SCRIPT_PUT, .name = span_str(name),
+		.text = text, .activate = activate };
+
+	expect(STORE_SCRIPT_SET_IS);
+	store_do_script_set(s, &rq, on_done, NULL);
+	return wait_for();
+}
+
+static enum status
+get_script(struct store *s, const char *name, struct span known, struct store_script_is *is)
+{
+	const struct store_script_get rq = { span_str(name), known };
+
+	expect(STORE_SCRIPT_IS);
+	store_do_script(s, &rq, on_done, NULL);
+	if (wait_for() == ST_OK)
+		reply(is);
+	return got.st;
+}
+
+static void
+a_delivery_reads_scripts_and_changes_none(void **state)
+{
+	struct store_scripts_are are;
+	struct store_script_is is;
+	struct store_script one;
+	unsigned char sum[SHA256_LEN];
+	struct reader r;
+
+	OK(put_script(user, "main", SPAN_LIT("keep;"), true));
+	OK(get_script(lmtp, "", SPAN_NONE, &is));
+	assert_true(span_eq_str(is.text, "keep;") && !is.same);
+	reader_init(&r, is.script.p, is.script.len);
+	assert_true(get_store_script(&r, &one) && reader_done(&r));
+	assert_true(span_eq_str(one.name, "main") && one.active && one.size == 5);
+	sha256(SPAN_LIT("keep;"), sum);
+	OK(get_script(lmtp, "main", span(sum, sizeof(sum)), &is));
+	assert_true(is.same && is.text.len == 0);
+	IS(get_script(lmtp, "other", SPAN_NONE, &is), ST_NOT_FOUND);
+	IS(put_script(lmtp, "main", SPAN_LIT("discard;"), true), ST_DENIED);
+	expect(STORE_SCRIPTS_ARE);
+	store_do_scripts(lmtp, on_done, NULL);
+	IS(wait_for(), ST_DENIED);
+	expect(STORE_SCRIPTS_ARE);
+	store_do_scripts(user, on_done, NULL);
+	OK(wait_for());
+	reply(&are);
+	assert_true(are.bytes == 5 && are.count_limit == rig.cf.scripts &&
+	    are.size_limit == rig.cf.script_bytes && are.bytes_limit == rig.cf.scripts_bytes);
+}
+
+static void
+scripts_as_large_as_they_may_be_travel_whole(void **state)
+{
+	static char text[(128u << 10) + 1];
+	struct store_script_room room = { SPAN_LIT("big"), sizeof(text) };
+	struct store_script_is is;
+
+	memset(text, 'k', sizeof(text));
+	expect(0);
+	store_do_script_room(user, &room, on_done, NULL);
+	IS(wait_for(), ST_OVER_QUOTA);
+	IS(put_script(user, "big", span(text, sizeof(text)), false), ST_OVER_QUOTA);
+	room.size--;
+	expect(0);
+	store_do_script_room(user, &room, on_done, NULL);
+	OK(wait_for());
+	OK(put_script(user, "big", span(text, sizeof(text) - 1), false));
+	OK(get_script(user, "big", SPAN_NONE, &is));
+	assert_true(span_eq(is.text, span(text, sizeof(text) - 1)));
+}
+
+static bool
+known(struct store *s, char letter)
+{
+	char key[STORE_SIEVE_KEY];
+	struct store_sieve_keys_are are;
+	struct store_sieve_keys rq;
+	struct buf b = { 0 };
+
+	memset(key, letter, sizeof(key));
+	put_store_sieve_key(&b, &(struct store_sieve_key){ SIEVE_KEY_VACATION,
+		span(key, sizeof(key)) });
+	rq.keys = buf_span(&b);
+	expect(STORE_SIEVE_KEYS_ARE);
+	store_do_sieve_keys(s, &rq, on_done, NULL);
+	OK(wait_for());
+	reply(&are);
+	assert_int_equal(are.known.len, 1);
+	buf_fini(&b);
+	return are.known.p[0] == 1;
+}
+
+struct order {
+	struct buf	bodies, places, keys, queue;
+};
+
+static void
+order_place(struct order *o, uint8_t body, const char *path)
+{
+	put_store_deliver_place(&o->places, &(struct store_deliver_place){ .body = body,
+		.path = span_str(path), .create = true });
+}
+
+static void
+order_answer(struct order *o, uint8_t body, char letter)
+{
+	char key[STORE_SIEVE_KEY];
+	struct buf rcpts = { 0 };
+
+	memset(key, letter, sizeof(key));
+	put_store_deliver_key(&o->keys, &(struct store_deliver_key){ SIEVE_KEY_VACATION,
+		span(key, sizeof(key)), false, 3600 });
+	put_store_queue_rcpt(&rcpts, &(struct store_queue_rcpt){ .address =
+		SPAN_LIT("you@there.test") });
+	put_store_queue_new(&o->queue, &(struct store_queue_new){ .kind = QUEUE_VACATION,
+		.body = body, .env.rcpts = buf_span(&rcpts) });
+	buf_fini(&rcpts);
+}
+
+static void
+order_send(struct store *s, struct order *o)
+{
+	const struct store_deliver rq = { .bodies = buf_span(&o->bodies),
+		.places = buf_span(&o->places), .keys = buf_span(&o->keys),
+		.queue = buf_span(&o->queue) };
+
+	expect(STORE_DELIVERED);
+	store_do_deliver(s, &rq, on_done, NULL);
+	buf_fini(&o->bodies);
+	buf_fini(&o->places);
+	buf_fini(&o->keys);
+	buf_fini(&o->queue);
+	*o = (struct order){ 0 };
+}
+
+static unsigned
+messages_in(const char *path)
+{
+	struct answer a = { 0 };
+	unsigned n;
+
+	OK(rig_open(&rig, user, path, &a));
+	n = (unsigned)uidset_count(&a.uids);
+	answer_fini(&a);
+	return n;
+}
+
+static void
+a_delivery_goes_to_its_places_and_into_the_queue(void **state)
+{
+	struct state_queue_at at = { 0 };
+	struct store_delivered_place p;
+	struct store_delivered is;
+	struct order o = { 0 };
+	struct reader r;
+
+	assert_false(known(lmtp, 'v'));
+	rig_item(&o.bodies, SPAN_LIT("Subject: mail\r\n\r\n"), 0, flags_system(0));
+	rig_item(&o.bodies, SPAN_LIT("Subject: answer\r\n\r\n"), 0, flags_system(0));
+	order_place(&o, 0, "INBOX");
+	order_place(&o, 0, "Lists/C");
+	order_answer(&o, 1, 'v');
+	order_send(lmtp, &o);
+	OK(wait_for());
+	reply(&is);
+	reader_init(&r, is.places.p, is.places.len);
+	assert_true(get_store_delivered_place(&r, &p) && p.uid == 1 && p.how == PLACED_AS_ASKED);
+	assert_true(get_store_delivered_place(&r, &p) && p.uid == 1 && p.how == PLACED_MADE);
+	assert_true(reader_done(&r) && is.queued.len == 8);
+	OK(state_queue_next(service_state(rig.svc), &at));
+	assert_true(at.account == 17 && at.id == get_be64(is.queued.p));
+	assert_true(known(lmtp, 'v'));
+	assert_int_equal(messages_in("INBOX"), 1);
+	assert_int_equal(messages_in("Lists/C"), 1);
+	rig_item(&o.bodies, SPAN_LIT("Subject: mail\r\n\r\n"), 0, flags_system(0));
+	rig_item(&o.bodies, SPAN_LIT("Subject: answer\r\n\r\n"), 0, flags_system(0));
+	order_place(&o, 0, "INBOX");
+	order_answer(&o, 1, 'v');
+	order_send(lmtp, &o);
+	IS(wait_for(), ST_CONFLICT);
+	assert_int_equal(messages_in("INBOX"), 1);
+}
+
+static void
+stage(struct store *s, uint32_t no, char letter, size_t bytes)
+{
+	char *text = mem_alloc(bytes);
+
+	memset(text, letter, bytes);
+	store_do_stage(s, &(struct store_stage){ no, 0, span(text, bytes) }, NULL, NULL);
+	mem_free(&text);
+}
+
+static void
+bodies_that_were_staged_are_delivered_each_once(void **state)
+{
+	struct order o = { 0 };
+
+	stage(lmtp, 1, 'a', 100000);
+	stage(lmtp, 2, 'b', 70000);
+	stage(lmtp, 1, 'a', 100000);
+	rig_item(&o.bodies, SPAN_LIT("one"), 1, flags_system(0));
+	rig_item(&o.bodies, SPAN_LIT("two"), 2, flags_system(0));
+	order_place(&o, 0, "INBOX");
+	order_place(&o, 1, "Copies");
+	order_send(lmtp, &o);
+	OK(wait_for());
+	store_stage_free(lmtp, 1);
+	store_stage_free(lmtp, 2);
+	rig_item(&o.bodies, SPAN_LIT("one"), 7, flags_system(0));	/* never staged */
+	order_place(&o, 0, "INBOX");
+	order_send(lmtp, &o);
+	IS(wait_for(), ST_UNAVAILABLE);
+	stage(lmtp, 3, 'c', 100000);
+	rig_item(&o.bodies, SPAN_LIT("one"), 3, flags_system(0));
+	rig_item(&o.bodies, SPAN_LIT("two"), 3, flags_system(0));
+	order_place(&o, 0, "INBOX");
+	order_place(&o, 1, "INBOX");
+	order_send(lmtp, &o);
+	IS(wait_for(), ST_SYNTAX);
+	assert_int_equal(messages_in("INBOX"), 1);
+	assert_int_equal(messages_in("Copies"), 1);
+}
+
+static void
+a_delivery_under_way_when_the_store_is_killed_happens_once(void **state)
+{
+	struct order o = { 0 };
+
+	for (unsigned i = 0; i < 4; i++) {
+		char letter = (char)('a' + i);
+
+		rig_item(&o.bodies, SPAN_LIT("mail"), 0, flags_system(0));
+		rig_item(&o.bodies, SPAN_LIT("answer"), 0, flags_system(0));
+		order_place(&o, 0, "INBOX");
+		order_answer(&o, 1, letter);
+		order_send(user, &o);
+		rig_run(&rig, i);
+		rig_kill(&rig);
+		rig_fork(&rig);
+		OK(wait_for());
+		assert_true(known(user, letter));
+		assert_int_equal(messages_in("INBOX"), i + 1);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_delivery_reads_scripts_and_changes_none,
+		    set_up_here, tear_down),
+		cmocka_unit_test_setup_teardown(scripts_as_large_as_they_may_be_travel_whole,
+		    set_up_here, tear_down),
+		cmocka_unit_test_setup_teardown(a_delivery_goes_to_its_places_and_into_the_queue,
+		    set_up_here, tear_down),
+		cmocka_unit_test_setup_teardown(bodies_that_were_staged_are_delivered_each_once,
+		    set_up_here, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    a_delivery_under_way_when_the_store_is_killed_happens_once, set_up_apart,
+		    tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
