@@ -24,6 +24,7 @@ include t/unit/filter/local.mk
 include t/unit/lmtpd/local.mk
 include t/unit/pop3d/local.mk
 include t/unit/sieve/local.mk
+include t/sieve/local.mk
 include t/unit/master/local.mk
 include t/unit/admin/local.mk
 include t/unit/transfer/local.mk
