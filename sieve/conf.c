@@ -18,11 +18,20 @@ take_limits(struct sieve_limits *l, const struct conf_sieve *s)
 	l->variable_bytes = (uint32_t)s->max_variable_bytes;
 }
 
+/* NULL-terminated; the strings are the configuration's. */
+static const char **
+names(const struct conf_strings *s)
+{
+	const char **v = mem_array(s->n + 1, sizeof(*v));
+
+	for (size_t i = 0; i < s->n; i++)
+		v[i] = s->v[i];
+	return v;
+}
+
 void
 sieve_conf_init(struct sieve_conf *c, const struct mansio_conf *conf, unsigned offers)
 {
-	const struct conf_strings *off = &conf->sieve.disabled_extensions;
-
 	*c = (struct sieve_conf){ .options.offers = offers };
 	take_limits(&c->limits, &conf->sieve);
 	c->settings.address_separators = conf->lmtp.recipient_delimiter;
@@ -31,10 +40,9 @@ sieve_conf_init(struct sieve_conf *c, const struct mansio_conf *conf, unsigned o
 	c->settings.vacation_max_s = conf->sieve.vacation_max_time_s;
 	c->settings.duplicate_default_s = conf->sieve.duplicate_default_time_s;
 	c->settings.duplicate_max_s = conf->sieve.duplicate_max_time_s;
-	c->off = mem_array(off->n + 1, sizeof(*c->off));
-	for (size_t i = 0; i < off->n; i++)
-		c->off[i] = off->v[i];
-	c->off[off->n] = NULL;
+	c->protected_headers = names(&conf->sieve.protected_headers);
+	c->settings.protected_headers = c->protected_headers;
+	c->off = names(&conf->sieve.disabled_extensions);
 	c->options.off = c->off;
 	c->options.limits = &c->limits;
 	c->options.settings = &c->settings;
@@ -44,4 +52,5 @@ void
 sieve_conf_fini(struct sieve_conf *c)
 {
 	mem_free(&c->off);
+	mem_free(&c->protected_headers);
 }

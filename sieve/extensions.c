@@ -38,6 +38,7 @@ const struct sieve_ext *const sieve_extensions[] = {
 	&sieve_ext_extlists,
 	&sieve_ext_body,
 	&sieve_ext_date,
+	&sieve_ext_editheader,
 	&sieve_ext_encoded_character,
 	&sieve_ext_environment,
 	&sieve_ext_extracttext,

@@ -12,6 +12,7 @@ sieve_libsieve_a_SOURCES = \
 	sieve/compose.c sieve/compose.h \
 	sieve/conf.c sieve/conf.h \
 	sieve/content.c sieve/content.h \
+	sieve/edit.c sieve/edit.h \
 	sieve/extensions.c \
 	sieve/fields.c \
 	sieve/glob.c \
@@ -33,6 +34,7 @@ sieve_libsieve_a_SOURCES = \
 	sieve/ext_date.c \
 	sieve/ext_dsn.c \
 	sieve/ext_duplicate.c \
+	sieve/ext_editheader.c \
 	sieve/ext_encoded_character.c \
 	sieve/ext_enotify.c \
 	sieve/ext_envelope.c \

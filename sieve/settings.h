@@ -28,6 +28,8 @@ struct sieve_settings {
 	/* duplicate; seconds.  Zero: 7 days, 90 days. */
 	uint32_t	duplicate_default_s, duplicate_max_s;
 	enum sieve_notify_sender notify_sender;
+	/* editheader; fields that only the admin's scripts add and delete; NULL-terminated, NULL: none. */
+	const char *const *protected_headers;
 };
 
 #endif

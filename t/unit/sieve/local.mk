@@ -15,3 +15,7 @@ t_unit_sieve_test_regex_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
 UNIT_TESTS += t/unit/sieve/test_parts
 t_unit_sieve_test_parts_SOURCES = t/unit/sieve/test_parts.c $(SIEVE_TEST)
 t_unit_sieve_test_parts_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
+UNIT_TESTS += t/unit/sieve/test_edit
+t_unit_sieve_test_edit_SOURCES = t/unit/sieve/test_edit.c t/unit/sieve/edit_test.c \
+	t/unit/sieve/edit_test.h $(SIEVE_TEST)
+t_unit_sieve_test_edit_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
