@@ -179,7 +179,8 @@ compile_node(struct sieve_compile *c, struct sieve_ast *ast, enum sieve_word_kin
 	n->parent = parent;
 	n->word = sieve_c_word(c, ast->name, kind, &ext);
 	if (n->word == NULL) {
-		sieve_c_unknown_word(c, n, ast->name, kind);
+		if (!ast->broken)
+			sieve_c_unknown_word(c, n, ast->name, kind);
 		n->word = &sieve_word_unknown[kind == SIEVE_TEST];
 		return n;
 	}
@@ -187,13 +188,14 @@ compile_node(struct sieve_compile *c, struct sieve_ast *ast, enum sieve_word_kin
 	c->node = n;
 	if (c->head && kind == SIEVE_COMMAND && (n->word->flags & SIEVE_WORD_HEAD) == 0)
 		c->head = false;
-	ok = sieve_c_arguments(c, n, ast);
+	ok = !ast->broken && sieve_c_arguments(c, n, ast);
 	if (ok && n->match != NULL && n->deferred == NULL)
 		ok = sieve_c_match(c, n);
 	if ((n->word->flags & SIEVE_WORD_ADDRESS) != 0 && n->part == NULL)
 		n->part = sieve_c_part(c, SPAN_LIT("all"), &ext);
 	c->node = NULL;
-	n->tests = compile_tests(c, ast, n);
+	if (!ast->broken)
+		n->tests = compile_tests(c, ast, n);
 	if (ast->has_block) {
 		n->has_block = true;
 		n->block = sieve_c_block(c, ast->block, n, &n->n_block);

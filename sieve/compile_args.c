@@ -284,8 +284,10 @@ take_tags(struct tags *t)
 
 		t->at = tag->next;
 		if (t->n->match != NULL && span_caseeq_str(tag->text, "comparator")) {
-			if (!take_comparator(t, tag))
+			if (!take_comparator(t, tag)) {
+				t->ok = t->n->deferred != NULL;
 				return;
+			}
 		} else if (!take_match_type(t, tag) && !take_part(t, tag) && !take_tag(t, tag) &&
 		    !take_modifier(t, tag)) {
 			sieve_c_unknown_tag(t->c, t->n, tag->text, tag->at);
@@ -414,7 +416,10 @@ check_shape(struct sieve_compile *c, const struct sieve_node *n, const struct si
 			    "expected ';' at the end of '%s' before '%.*s'", n->word->name,
 			    (int)ast->tests->name.len, ast->tests->name.p);
 		else
-			sieve_error(c, n, "'%s' takes no test", n->word->name);
+			sieve_error_at(c, ast->tests->at.line, ast->tests->at.column,
+			    "'%s' takes no test: expected %s before '%.*s'", n->word->name,
+			    n->word->kind == SIEVE_TEST ? "',', ')' or '{'" : "';'",
+			    (int)ast->tests->name.len, ast->tests->name.p);
 		return false;
 	}
 	if (one && (ast->tests == NULL || ast->list)) {

@@ -8,7 +8,8 @@
 static void
 tell(struct sieve_lexer *l, struct sieve_place at, const char *what)
 {
-	sieve_problem(l->problems, false, at, "%s", what);
+	if (!l->quiet)
+		sieve_problem(l->problems, false, at, "%s", what);
 }
 
 void
@@ -128,22 +129,21 @@ string_done(struct sieve_lexer *l, struct buf *b)
 {
 	struct span s = buf_span(b);
 
-	l->token = SIEVE_T_STRING;
+	l->token = SIEVE_T_BAD;
 	if (s.len > l->string_bytes) {
-		sieve_problem(l->problems, false, l->at,
-		    "this string is too long: %zu bytes, at most %u are allowed", s.len,
-		    l->string_bytes);
-		s = span("", 0);
+		if (!l->quiet)
+			sieve_problem(l->problems, false, l->at, "this string is too long: "
+			    "%zu bytes, at most %u are allowed", s.len, l->string_bytes);
 	} else if (!unicode_is_utf8(s)) {
 		if (!l->bad_utf8)
 			tell(l, l->at, "this string is not UTF-8: save the script in that encoding");
 		l->bad_utf8 = true;
-		s = span("", 0);
-	} else if (memchr(s.len > 0 ? s.p : "", 0, s.len) != NULL) {
+	} else if (s.len > 0 && memchr(s.p, 0, s.len) != NULL) {
 		tell(l, l->at, "this string holds a NUL character");
-		s = span("", 0);
+	} else {
+		l->token = SIEVE_T_STRING;
+		l->text = span(arena_strndup(l->arena, s.len > 0 ? s.p : "", s.len), s.len);
 	}
-	l->text = span(arena_strndup(l->arena, s.len > 0 ? s.p : "", s.len), s.len);
 }
 
 static void
@@ -199,15 +199,13 @@ read_multiline(struct sieve_lexer *l)
 {
 	struct buf b = { 0 };
 	struct span line;
-	bool ended = false;
+	bool ended = false, bad;
 
 	while (l->p < l->end && (*l->p == ' ' || *l->p == '\t' || *l->p == '\r'))
 		l->p++;
-	if (l->p < l->end && *l->p != '\n' && *l->p != '#') {
+	bad = l->p < l->end && *l->p != '\n' && *l->p != '#';
+	if (bad)
 		tell(l, place(l), "expected the end of the line behind 'text:'");
-		l->token = SIEVE_T_BAD;
-		return;
-	}
 	take_line(l, &line);
 	while (!ended && take_line(l, &line)) {
 		ended = span_eq_str(line, ".");
@@ -218,11 +216,12 @@ read_multiline(struct sieve_lexer *l)
 		buf_add_span(&b, line);
 		buf_add_str(&b, "\r\n");
 	}
-	if (ended) {
+	if (ended && !bad) {
 		string_done(l, &b);
 	} else {
-		tell(l, l->at, "this text is never closed: expected a line with a single '.'");
 		l->token = SIEVE_T_BAD;
+		if (!ended)
+			tell(l, l->at, "this text is never closed: expected a line with a single '.'");
 	}
 	buf_fini(&b);
 }
@@ -252,10 +251,10 @@ read_other(struct sieve_lexer *l)
 	l->token = SIEVE_T_BAD;
 	if (c == '\'')
 		tell(l, l->at, "unexpected \"'\": strings stand between double quotes");
-	else if (c > 32 && c < 127)
-		sieve_problem(l->problems, false, l->at, "unexpected '%c'", c);
-	else
+	else if (c <= 32 || c >= 127)
 		tell(l, l->at, "unexpected character: what is not ASCII belongs into strings");
+	else if (!l->quiet)
+		sieve_problem(l->problems, false, l->at, "unexpected '%c'", c);
 	while (c >= 0x80 && l->p < l->end && (unsigned char)*l->p >= 0x80)
 		l->p++;		/* told once for the whole run */
 }

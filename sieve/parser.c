@@ -83,20 +83,22 @@ static void
 recover(struct parser *p)
 {
 	unsigned open = 0;
+	bool closed = false;
 
+	p->lex.quiet = true;
 	for (; !at_end(p); next(p)) {
 		if (is_char(p, '{')) {
 			open++;
 		} else if (is_char(p, '}')) {
-			if (open == 0)
-				return;
-			if (--open == 0)
+			closed = open > 0;
+			if (open == 0 || --open == 0)
 				break;
 		} else if (is_char(p, ';') && open == 0) {
 			break;
 		}
 	}
-	if (!at_end(p))
+	p->lex.quiet = false;
+	if (!at_end(p) && (!is_char(p, '}') || closed))
 		next(p);
 }
 
@@ -331,7 +333,6 @@ read_end(struct parser *p, struct sieve_ast *n)
 	return false;
 }
 
-/* After a missing ";" the next command often stands on the next line: reading goes on there. */
 static bool
 read_command(struct parser *p, struct sieve_ast **slot)
 {
@@ -351,8 +352,11 @@ read_commands(struct parser *p)
 	struct sieve_ast *first = NULL, **tail = &first;
 
 	while (!at_end(p) && !is_char(p, '}')) {
-		if (!read_command(p, tail))
+		if (!read_command(p, tail)) {
+			if (*tail != NULL)
+				(*tail)->broken = true;
 			recover(p);
+		}
 		if (*tail != NULL)
 			tail = &(*tail)->next;
 	}

@@ -27,6 +27,7 @@ struct sieve_lexer {
 	uint32_t		line, column;
 	const char		*counted;	/* how far column goes */
 	bool			bad_utf8;	/* told already */
+	bool			quiet;		/* errors are not told */
 	/* The token. */
 	enum sieve_token	token;
 	struct sieve_place	at;
@@ -64,6 +65,7 @@ struct sieve_ast {
 	struct sieve_ast	*tests;
 	bool			list;		/* tests stand in ( ) */
 	bool			has_block;
+	bool			broken;		/* an error in it was told */
 	struct sieve_ast	*block;
 	struct sieve_place	block_at;
 };

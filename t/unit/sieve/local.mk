@@ -19,3 +19,6 @@ UNIT_TESTS += t/unit/sieve/test_edit
 t_unit_sieve_test_edit_SOURCES = t/unit/sieve/test_edit.c t/unit/sieve/edit_test.c \
 	t/unit/sieve/edit_test.h $(SIEVE_TEST)
 t_unit_sieve_test_edit_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
+UNIT_TESTS += t/unit/sieve/test_compile
+t_unit_sieve_test_compile_SOURCES = t/unit/sieve/test_compile.c $(SIEVE_TEST)
+t_unit_sieve_test_compile_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
