@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "common/util/mem.h"
+#include "lmtpd/judged.h"
 #include "storage/client/copy.h"
 
 struct delivery {
@@ -16,7 +17,10 @@ struct delivery {
 	uint64_t			account, wanted;
 	struct auth_lookup		*lookup;
 	struct copy			*copy;
+	struct buf			prefix;		/* what is put in front of the text */
+	struct judged			*judged;	/* the recipient's mail rules at work */
 	bool				checking;	/* the copy is asked for room */
+	bool				holding;	/* it waits for what they say */
 	enum status			st;
 };
 
@@ -56,6 +60,8 @@ delivery_free(struct delivery **dp)
 	if (d == NULL)
 		return;
 	auth_lookup_cancel(&d->lookup);
+	judged_free(&d->judged);
+	buf_fini(&d->prefix);
 	copy_free(&d->copy);
 	mem_free(&d->address);
 	mem_free(&d->user);
@@ -65,19 +71,29 @@ delivery_free(struct delivery **dp)
 /* Who it is, and room ------------------------------------------------------- */
 
 static void
+end(struct delivery *d, enum status st)
+{
+	d->st = st;
+	known_use(d->lmtpd->known, d->account, copy_use(d->copy), copy_size(d->copy), now_ms(d));
+	d->ops->done(d, d->arg);
+}
+
+static void
 on_copy_done(void *arg, enum status st)
 {
 	struct delivery *d = arg;
 
-	d->st = st;
-	known_use(d->lmtpd->known, d->account, copy_use(d->copy),
-	    d->checking ? 0 : copy_size(d->copy), now_ms(d));
 	if (d->checking) {
 		d->checking = false;
+		d->st = st;
+		known_use(d->lmtpd->known, d->account, copy_use(d->copy), 0, now_ms(d));
 		d->ops->checked(d, d->arg);
-		return;
+	} else if (d->holding) {
+		d->holding = false;
+		judged_held(d->judged, st);
+	} else {
+		end(d, st);
 	}
-	d->ops->done(d, d->arg);
 }
 
 static void
@@ -145,14 +161,12 @@ delivery_check(struct delivery *d, uint64_t size)
 void
 delivery_begin(struct delivery *d, const char *from, uint64_t size)
 {
-	struct buf prefix = { 0 };
-
+	buf_clear(&d->prefix);
 	if (conf_of(d)->add_return_path)
-		buf_addf(&prefix, "Return-Path: <%s>\r\n", from);
+		buf_addf(&d->prefix, "Return-Path: <%s>\r\n", from);
 	if (conf_of(d)->add_delivered_to)
-		buf_addf(&prefix, "Delivered-To: %s\r\n", d->user);
-	copy_begin(d->copy, buf_span(&prefix), size);
-	buf_fini(&prefix);
+		buf_addf(&d->prefix, "Delivered-To: %s\r\n", d->user);
+	copy_begin(d->copy, buf_span(&d->prefix), size);
 }
 
 void
@@ -167,10 +181,39 @@ delivery_busy(const struct delivery *d)
 	return copy_busy(d->copy);
 }
 
-void
-delivery_finish(struct delivery *d)
+static const struct mansio_conf *
+conf_now(void *arg)
 {
-	copy_finish(d->copy);
+	return worker_conf(((struct delivery *)arg)->lmtpd->worker);
+}
+
+static void
+on_judged(void *arg, enum status st, bool plain)
+{
+	struct delivery *d = arg;
+
+	if (plain)
+		copy_append(d->copy);
+	else
+		end(d, st);
+}
+
+void
+delivery_finish(struct delivery *d, const struct letter *l)
+{
+	struct judged_of of = { .filter = d->lmtpd->filter, .conf = conf_now, .conf_arg = d,
+	    .loop = worker_loop(d->lmtpd->worker), .log = d->log, .copy = d->copy,
+	    .kept = l->kept, .prefix = buf_span(&d->prefix), .user = d->user,
+	    .address = d->address, .from = l->from, .account = d->account, .utf8 = l->utf8 };
+
+	if (l->kept == NULL) {
+		copy_finish(d->copy);
+		return;
+	}
+	d->holding = true;
+	copy_hold(d->copy);
+	judged_free(&d->judged);
+	d->judged = judged_new(&of, on_judged, d);
 }
 
 void
@@ -186,6 +229,12 @@ delivery_status(const struct delivery *d)
 }
 
 const char *
+delivery_refusal(const struct delivery *d)
+{
+	return d->judged != NULL ? judged_refusal(d->judged) : NULL;
+}
+
+const char *
 delivery_address(const struct delivery *d)
 {
 	return d->address;
@@ -194,7 +243,17 @@ delivery_address(const struct delivery *d)
 void
 delivery_log(const struct delivery *d, const char *from)
 {
-	LOG(d->log, INFO, d->st == ST_OK ? "lmtp.deliver" : "lmtp.fail", KV_STR("from", from),
-	    KV_STR("to", d->address), KV_STR("user", d->user),
-	    KV_UINT("bytes", copy_size(d->copy)), KV_STATUS(d->st));
+	const char *rules = d->judged != NULL ? judged_words(d->judged) : "";
+	const char *event = d->st != ST_OK ? "lmtp.fail" :
+	    delivery_refusal(d) != NULL ? "lmtp.reject" : "lmtp.deliver";
+
+	if (rules[0] == '\0') {
+		LOG(d->log, INFO, event, KV_STR("from", from), KV_STR("to", d->address),
+		    KV_STR("user", d->user), KV_UINT("bytes", copy_size(d->copy)),
+		    KV_STATUS(d->st));
+		return;
+	}
+	LOG(d->log, INFO, event, KV_STR("from", from), KV_STR("to", d->address),
+	    KV_STR("user", d->user), KV_UINT("bytes", copy_size(d->copy)), KV_STATUS(d->st),
+	    KV_STR("rules", rules));
 }

@@ -5,9 +5,17 @@
 #define LMTPD_DELIVERY_H
 
 #include "common/util/log.h"
+#include "lmtpd/kept.h"
 #include "lmtpd/session.h"
 
 struct delivery;
+
+/* The message beside its text. */
+struct letter {
+	const char	*from;		/* envelope sender */
+	bool		utf8;		/* SMTPUTF8 was said */
+	const struct kept *kept;	/* for scripts; NULL: none are run */
+};
 
 struct delivery_ops {
 	/* What delivery_check() had to ask is known: delivery_status(). */
@@ -30,12 +38,15 @@ void delivery_begin(struct delivery *d, const char *from, uint64_t size);
 void delivery_feed(struct delivery *d, struct span text);
 /* The store has not taken enough yet: feed no more until `room`. */
 bool delivery_busy(const struct delivery *d);
-/* The text is complete; `done` follows. */
-void delivery_finish(struct delivery *d);
+/* The text is complete: scripts are run, if there are any; `done` follows, until when all of l
+ * stays. */
+void delivery_finish(struct delivery *d, const struct letter *l);
 /* The text is not to be delivered: this is what became of it. */
 void delivery_give_up(struct delivery *d, enum status st);
 
 enum status delivery_status(const struct delivery *d);
+/* Mail rules refuse the message with this text, its lines parted by "\n"; NULL: they do not. */
+const char *delivery_refusal(const struct delivery *d);
 const char *delivery_address(const struct delivery *d);
 /* The event's one line. */
 void delivery_log(const struct delivery *d, const char *from);

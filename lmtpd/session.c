@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/conf/settings.h"
+#include "common/mime/charset.h"
 #include "common/net/cidr.h"
 #include "common/net/conn.h"
 #include "common/proto/smtp.h"
@@ -41,6 +42,7 @@ struct session {
 	uint64_t			chunk_left;
 	bool				chunk_last, chunk_cr, chunked, too_big;
 	struct buf			clean;
+	struct kept			*kept;		/* of the text, for scripts; NULL: there are none */
 	uint64_t			messages;
 };
 
@@ -71,6 +73,34 @@ reply_about(struct session *s, const char *text, const char *address)
 
 	buf_add_str(out, text);
 	buf_addf(out, " <%s>\r\n", address);
+}
+
+#define REFUSAL_LINE	400u		/* octets of a line (RFC 5321 §4.5.3.1.5: 512 with all) */
+#define REFUSAL_LINES	40u
+
+/* The words of somebody's mail rules, line by line: nothing in them can be more than text. */
+static void
+reply_refused(struct session *s, const char *text)
+{
+	struct buf *out = conn_out(s->conn);
+	struct span rest = span_trim(span_str(text));
+
+	for (unsigned i = 1;; i++) {
+		size_t n = span_find(rest, '\n');
+		struct span line = span_sub(rest, 0, n);
+		bool last = n >= rest.len || i == REFUSAL_LINES;
+
+		if (line.len > 0 && line.p[line.len - 1] == '\r')
+			line.len--;
+		line = mime_utf8_cut(line, REFUSAL_LINE);
+		buf_addf(out, "550%c5.7.1 ", last ? ' ' : '-');
+		for (size_t k = 0; k < line.len; k++)
+			buf_add_c(out, (unsigned char)line.p[k] < ' ' || line.p[k] == 0x7f ? ' ' : line.p[k]);
+		buf_add(out, "\r\n", 2);
+		if (last)
+			return;
+		rest = span_sub(rest, n + 1, rest.len);
+	}
 }
 
 /* The client's mistake; after too many of them the connection ends. */
@@ -121,6 +151,7 @@ forget_envelope(struct session *s)
 		delivery_free(&s->rcpts[i]);
 	s->n_rcpts = s->n_waiting = 0;
 	delivery_free(&s->asking);
+	kept_free(&s->kept);
 	mem_free(&s->from);
 	s->size_told = s->size_in = 0;
 	s->text = (struct smtp_text){ 0 };
@@ -240,6 +271,12 @@ cmd_mail(struct session *s, const struct smtp_command *c)
 static void
 begin_deliveries(struct session *s)
 {
+	const struct conf_sieve *c = &worker_conf(s->d->worker)->sieve;
+	const struct kept_limits l = { c->max_body_bytes, c->body_memory_bytes,
+	    &s->d->kept_bytes };
+
+	if (filter_is_on(s->d->filter))
+		s->kept = kept_new(&l);
 	for (size_t i = 0; i < s->n_rcpts; i++)
 		delivery_begin(s->rcpts[i], s->from, s->size_told);
 }
@@ -262,6 +299,8 @@ feed_deliveries(struct session *s)
 		s->too_big = true;
 	for (size_t i = 0; i < s->n_rcpts && !s->too_big; i++)
 		delivery_feed(s->rcpts[i], buf_span(&s->clean));
+	if (s->kept != NULL && !s->too_big)
+		kept_feed(s->kept, buf_span(&s->clean));
 	buf_clear(&s->clean);
 	if (s->clean.room > 65536)
 		buf_fini(&s->clean);
@@ -273,7 +312,10 @@ message_done(struct session *s)
 	for (size_t i = 0; i < s->n_rcpts; i++) {
 		struct delivery *d = s->rcpts[i];
 
-		reply_about(s, status_text(s, delivery_status(d)), delivery_address(d));
+		if (delivery_status(d) == ST_OK && delivery_refusal(d) != NULL)
+			reply_refused(s, delivery_refusal(d));
+		else
+			reply_about(s, status_text(s, delivery_status(d)), delivery_address(d));
 		delivery_log(d, s->from);
 	}
 	s->messages++;
@@ -284,6 +326,8 @@ message_done(struct session *s)
 static void
 end_of_message(struct session *s)
 {
+	const struct letter l = { s->from, s->utf8, s->kept };
+
 	s->state = S_WAIT;
 	s->busy = true;
 	s->n_waiting = s->n_rcpts;
@@ -291,7 +335,7 @@ end_of_message(struct session *s)
 		if (s->too_big)
 			delivery_give_up(s->rcpts[i], ST_LIMIT);
 		else
-			delivery_finish(s->rcpts[i]);
+			delivery_finish(s->rcpts[i], &l);
 	if (s->too_big)
 		message_done(s);
 }

@@ -5,6 +5,7 @@
 
 #include "common/util/list.h"
 #include "common/worker/worker.h"
+#include "filter/filter.h"
 #include "lmtpd/known.h"
 #include "storage/client/store.h"
 
@@ -14,6 +15,8 @@ struct lmtpd {
 	struct store_pool	*pool;
 	struct list		sessions;
 	struct known		*known;
+	struct filter		*filter;
+	uint64_t		kept_bytes;	/* of messages under way, for scripts */
 };
 
 /* Takes fd over. */

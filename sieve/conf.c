@@ -10,8 +10,8 @@ take_limits(struct sieve_limits *l, const struct conf_sieve *s)
 	l->steps = s->max_steps;
 	l->memory_bytes = (uint32_t)s->max_memory_bytes;
 	l->actions = s->max_actions;
-	l->redirects = s->max_redirects;
-	l->outgoing = s->max_outgoing;
+	l->redirects = s->max_redirects > 0 ? s->max_redirects : SIEVE_LIMIT_NONE;
+	l->outgoing = s->max_outgoing > 0 ? s->max_outgoing : SIEVE_LIMIT_NONE;
 	l->includes = s->max_includes;
 	l->nested_includes = s->max_nested_includes;
 	l->variables = s->max_variables;

@@ -1,0 +1,288 @@
+#include "lmtpd/judged.h"
+
+#include "config.h"
+
+#include <string.h>
+
+#include "common/util/clock.h"
+#include "common/util/mem.h"
+#include "lmtpd/notice.h"
+
+#define TRIES_MAX	3u
+
+struct judged {
+	struct judged_of	of;
+	judged_done_fn		done;
+	void			*arg;
+	struct buf		head;		/* prefix and header */
+	size_t			prefix;
+	struct sieve_message	*message;
+	struct span		addresses[2];
+	struct sieve_item	items[8];
+	struct filter_run	*run;
+	struct plan		*plan;
+	struct store_call	*call;		/* was the user told? */
+	unsigned char		key[32];
+	unsigned		waiting;	/* for the run, and for the copy */
+	unsigned		tries;
+	bool			plain_inbox;	/* the last resort is under way */
+	enum status		held;
+};
+
+/* What scripts see -------------------------------------------------------------- */
+
+/* Behind what was kept of a long message they see empty lines. */
+static bool
+read_text(void *arg, uint64_t from, void *to, size_t len)
+{
+	struct judged *j = arg;
+	struct span kept = kept_text(j->of.kept);
+	char *at = to;
+
+	while (len > 0) {
+		uint64_t off = from < j->prefix ? from : from - j->prefix;
+		struct span src = from < j->prefix ? span(j->head.data, j->prefix) : kept;
+		size_t n = off < src.len ? src.len - (size_t)off : 0;
+
+		n = n < len ? n : len;
+		if (n == 0) {
+			memset(at, '\n', len);
+			return true;
+		}
+		memcpy(at, src.p + off, n);
+		at += n;
+		from += n;
+		len -= n;
+	}
+	return true;
+}
+
+static void
+make_view(struct judged *j)
+{
+	buf_add_span(&j->head, j->of.prefix);
+	j->prefix = j->of.prefix.len;
+	buf_add_span(&j->head, kept_header(j->of.kept));
+	j->message = sieve_message_new(buf_span(&j->head), j->prefix + kept_size(j->of.kept),
+	    read_text, j);
+}
+
+static void
+add_item(struct judged *j, size_t *n, const char *name, struct span value)
+{
+	j->items[*n].name = name;
+	j->items[(*n)++].value = value;
+}
+
+static struct filter_job
+make_job(struct judged *j)
+{
+	struct filter_job job = { .store = copy_store(j->of.copy), .loop = j->of.loop,
+	    .account = j->of.account, .user = span_str(j->of.user), .message = j->message,
+	    .addresses = j->addresses, .items = j->items };
+	struct span host = span_str(j->of.conf(j->of.conf_arg)->global.hostname);
+	size_t dot = span_find(host, '.');
+
+	j->addresses[job.n_addresses++] = job.user;
+	if (!span_caseeq_str(job.user, j->of.address))
+		j->addresses[job.n_addresses++] = span_str(j->of.address);
+	add_item(j, &job.n_items, "host", host);
+	add_item(j, &job.n_items, "domain", span_sub(host, dot < host.len ? dot + 1 : 0, host.len));
+	add_item(j, &job.n_items, "location", SPAN_LIT("MDA"));
+	add_item(j, &job.n_items, "phase", SPAN_LIT("during"));
+	add_item(j, &job.n_items, "name", SPAN_LIT("Mansio"));
+	add_item(j, &job.n_items, "version", span_str(PACKAGE_VERSION));
+	job.envelope.from = span_str(j->of.from);
+	job.envelope.to = span_str(j->of.address);
+	return job;
+}
+
+/* What comes of it -------------------------------------------------------------- */
+
+static void on_planned(void *arg, enum status st);
+
+static void
+new_plan(struct judged *j)
+{
+	const struct plan_of of = { .conf = j->of.conf(j->of.conf_arg), .loop = j->of.loop,
+	    .log = j->of.log, .copy = j->of.copy, .message = j->message, .kept = j->of.kept,
+	    .prefix = j->prefix, .user = j->of.user, .from = j->of.from, .utf8 = j->of.utf8 };
+
+	plan_free(&j->plan);
+	j->plan = plan_new(&of);
+}
+
+static void
+into_inbox(struct judged *j, const char *why)
+{
+	LOG(j->of.log, ERROR, "sieve.inbox", KV_STR("user", j->of.user), KV_STR("why", why));
+	j->plain_inbox = true;
+	new_plan(j);
+	plan_inbox(j->plan);
+	plan_send(j->plan, on_planned, j);
+}
+
+static void
+on_planned(void *arg, enum status st)
+{
+	struct judged *j = arg;
+
+	if (st == ST_CONFLICT && ++j->tries < TRIES_MAX) {
+		j->waiting = 1;
+		filter_run_start(j->run);
+		return;
+	}
+	if (!j->plain_inbox && st != ST_OK && st != ST_OVER_QUOTA && st != ST_NO_SPACE &&
+	    st != ST_UNAVAILABLE && st != ST_CORRUPT) {
+		into_inbox(j, status_name(st));
+		return;
+	}
+	j->done(j->arg, st, false);
+}
+
+/* The message is kept; what failed is told in the same request. */
+static void
+keep_failed(struct judged *j, bool tell)
+{
+	struct filter_error e = filter_run_error(j->run);
+	struct buf raw = { 0 };
+
+	new_plan(j);
+	plan_inbox(j->plan);
+	if (tell) {
+		notice_make(j->of.conf(j->of.conf_arg)->global.hostname, j->of.user, &e, clock_wall_s(),
+		    &raw);
+		plan_notice(j->plan, buf_span(&raw), j->key, NOTICE_SECONDS);
+	}
+	plan_send(j->plan, on_planned, j);
+	buf_fini(&raw);
+}
+
+static void
+on_told(void *arg, enum status st, bool more, const void *msg)
+{
+	struct judged *j = arg;
+	const struct store_sieve_keys_are *are = msg;
+
+	j->call = NULL;
+	keep_failed(j, st == ST_OK && are->known.len == 1 && are->known.p[0] == 0);
+}
+
+/* Errors of the user's own are the user's to know, once; the admin reads the log. */
+static void
+failed(struct judged *j)
+{
+	struct filter_error e = filter_run_error(j->run);
+	struct store_sieve_key k = { .kind = SIEVE_KEY_DUPLICATE, .key = span(j->key, 32) };
+	struct store_sieve_keys rq;
+	struct buf keys = { 0 };
+
+	if (e.script[0] != '\0') {
+		LOG(j->of.log, ERROR, "sieve.global-failed", KV_STR("user", j->of.user),
+		    KV_STR("script", e.script), KV_UINT("line", e.line), KV_STR("error", e.text));
+		keep_failed(j, false);
+		return;
+	}
+	LOG(j->of.log, INFO, "sieve.failed", KV_STR("user", j->of.user), KV_UINT("line", e.line),
+	    KV_STR("error", e.text));
+	notice_key(filter_run_script(j->run), j->key);
+	put_store_sieve_key(&keys, &k);
+	rq.keys = buf_span(&keys);
+	j->call = store_do_sieve_keys(copy_store(j->of.copy), &rq, on_told, j);
+	buf_fini(&keys);
+}
+
+static void
+act(struct judged *j)
+{
+	switch (filter_run_outcome(j->run)) {
+	case FILTER_PLAIN:
+		j->done(j->arg, ST_OK, true);
+		return;
+	case FILTER_ACTS:
+		new_plan(j);
+		plan_result(j->plan, filter_run_result(j->run), filter_run_env(j->run));
+		plan_send(j->plan, on_planned, j);
+		return;
+	case FILTER_FAILED:
+		failed(j);
+		return;
+	default:
+		j->done(j->arg, ST_UNAVAILABLE, false);
+	}
+}
+
+static void
+joined(struct judged *j)
+{
+	if (--j->waiting > 0)
+		return;
+	if (j->held != ST_OK)
+		j->done(j->arg, j->held, false);
+	else
+		act(j);
+}
+
+static void
+on_ran(void *arg)
+{
+	joined(arg);
+}
+
+void
+judged_held(struct judged *j, enum status st)
+{
+	j->held = st;
+	joined(j);
+}
+
+static void
+start_run(struct judged *j)
+{
+	struct filter_job job = make_job(j);
+
+	j->run = filter_run_new(j->of.filter, &job, on_ran, j);
+	filter_run_start(j->run);
+}
+
+struct judged *
+judged_new(const struct judged_of *of, judged_done_fn done, void *arg)
+{
+	struct judged *j = mem_zalloc(sizeof(*j));
+
+	j->of = *of;
+	j->done = done;
+	j->arg = arg;
+	j->waiting = 2;
+	make_view(j);
+	start_run(j);
+	return j;
+}
+
+void
+judged_free(struct judged **jp)
+{
+	struct judged *j = *jp;
+
+	*jp = NULL;
+	if (j == NULL)
+		return;
+	store_cancel(&j->call);
+	plan_free(&j->plan);
+	filter_run_free(&j->run);
+	sieve_message_free(&j->message);
+	buf_fini(&j->head);
+	mem_free(&j);
+}
+
+const char *
+judged_refusal(const struct judged *j)
+{
+	return j->plan != NULL ? plan_refusal(j->plan) : NULL;
+}
+
+const char *
+judged_words(const struct judged *j)
+{
+	return j->plan != NULL ? plan_words(j->plan) : "";
+}

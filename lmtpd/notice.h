@@ -1,0 +1,18 @@
+/* lmtpd/notice.h
+ * The message that tells a user that the own mail rules failed. */
+#ifndef LMTPD_NOTICE_H
+#define LMTPD_NOTICE_H
+
+#include "common/util/buf.h"
+#include "filter/filter.h"
+
+/* As long as a script is not changed its error is told once in this time. */
+#define NOTICE_SECONDS	(365u * 86400)
+
+/* The whole message. */
+void notice_make(const char *host, const char *user, const struct filter_error *e, int64_t now,
+    struct buf *out);
+/* What is remembered: that the user was told of this version of the script (its SHA-256). */
+void notice_key(const unsigned char script[32], unsigned char key[32]);
+
+#endif

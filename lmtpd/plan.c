@@ -1,0 +1,545 @@
+#include "lmtpd/plan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/mail/flags.h"
+#include "common/mail/mailbox_name.h"
+#include "common/mail/object_id.h"
+#include "common/util/mem.h"
+#include "lmtpd/loops.h"
+#include "lmtpd/plan_priv.h"
+#include "storage/client/packer.h"
+#include "storage/client/stager.h"
+
+#define READ_STEP	65536u
+#define NOT_ASCII	"The recipient's mail rules refuse this message"
+
+static void send_request(struct plan *p);
+static void on_end(void *arg);
+
+struct plan *
+plan_new(const struct plan_of *of)
+{
+	struct plan *p = mem_zalloc(sizeof(*p));
+
+	p->of = *of;
+	p->end = loop_task_new(of->loop, on_end, p);
+	return p;
+}
+
+void
+plan_free(struct plan **pp)
+{
+	struct plan *p = *pp;
+
+	*pp = NULL;
+	if (p == NULL)
+		return;
+	store_cancel(&p->call);
+	loop_task_free(&p->end);
+	for (size_t i = 0; i < p->n_bodies; i++) {
+		stager_free(&p->bodies[i].stager);
+		packer_free(&p->bodies[i].packer);
+	}
+	buf_fini(&p->keywords);
+	buf_fini(&p->places);
+	buf_fini(&p->keys);
+	buf_fini(&p->queue);
+	buf_fini(&p->words);
+	mem_free(&p->refusal);
+	mem_free(&p);
+}
+
+/* Bodies ---------------------------------------------------------------------- */
+
+/* Stages of the channel behind the one of the copy. */
+static uint32_t
+stage_of(const struct plan *p, const struct plan_body *b)
+{
+	return 2 + (uint32_t)(b - p->bodies);
+}
+
+static void
+on_room(void *arg)
+{
+	/* all of a body is fed at once */
+}
+
+static void
+on_staged(void *arg, enum status st)
+{
+	struct plan *p = arg;
+
+	if (st != ST_OK && p->st == ST_OK)
+		p->st = st;
+	if (--p->waiting == 0 && p->sending)
+		send_request(p);
+}
+
+static const struct stager_ops stager_ops = { .room = on_room, .done = on_staged };
+
+static struct plan_body *
+add_body(struct plan *p, enum plan_body_kind kind, const struct sieve_message *m)
+{
+	struct plan_body *b;
+
+	if (p->n_bodies == STORE_DELIVER_BODIES)
+		return NULL;
+	b = &p->bodies[p->n_bodies++];
+	*b = (struct plan_body){ .kind = kind, .message = m };
+	if (kind == BODY_AS_IT_CAME)
+		return b;
+	b->packer = packer_new(0);
+	b->stager = stager_new(copy_store(p->of.copy), stage_of(p, b), &stager_ops, p);
+	return b;
+}
+
+static void
+end_body(struct plan *p, struct plan_body *b)
+{
+	packer_finish(b->packer, stager_out(b->stager), &b->item);
+	if (!stager_finish(b->stager))
+		p->waiting++;
+	else if (stager_status(b->stager) != ST_OK)
+		p->st = stager_status(b->stager);
+}
+
+/* Our own Return-Path stays here: whoever gets the message next has another one. */
+static size_t
+return_path_len(struct span s)
+{
+	size_t n = span_find(s, '\n');
+
+	return n < s.len && span_caseeq(span_sub(s, 0, n < 12 ? n : 12), SPAN_LIT("Return-Path:")) ?
+	    n + 1 : 0;
+}
+
+static void
+feed(struct plan_body *b, struct span s)
+{
+	if (b->cut)
+		s = span_sub(s, return_path_len(s), s.len);
+	b->cut = false;
+	packer_feed(b->packer, s, stager_out(b->stager));
+	stager_push(b->stager);
+}
+
+/* Everything up to there is in memory. */
+static uint64_t
+kept_end(const struct plan *p)
+{
+	return p->of.prefix + kept_text(p->of.kept).len;
+}
+
+static void
+feed_range(struct plan *p, struct plan_body *b, uint64_t from, uint64_t len)
+{
+	char *block = mem_alloc(READ_STEP);
+
+	while (len > 0) {
+		size_t n = len < READ_STEP ? (size_t)len : READ_STEP;
+
+		if (!sieve_message_read(p->of.message, from, block, n))
+			break;	/* it is in memory: it can be read */
+		feed(b, span(block, n));
+		from += n;
+		len -= n;
+	}
+	mem_free(&block);
+}
+
+/* false: not all of it is in memory. */
+static bool
+can_feed(struct plan *p, const struct sieve_message *m)
+{
+	const struct sieve_piece *v;
+	size_t n;
+
+	v = sieve_message_pieces(m, &n);
+	for (size_t i = 0; i < n; i++)
+		if (v[i].p == NULL && v[i].from + v[i].len > kept_end(p))
+			return false;
+	return true;
+}
+
+static void
+feed_message(struct plan *p, struct plan_body *b, const struct sieve_message *m)
+{
+	const struct sieve_piece *v;
+	size_t n;
+
+	v = sieve_message_pieces(m, &n);
+	for (size_t i = 0; i < n; i++)
+		if (v[i].p == NULL)
+			feed_range(p, b, v[i].from, v[i].len);
+		else
+			feed(b, span(v[i].p, (size_t)v[i].len));
+}
+
+/* Which body that message is, in that form; UINT8_MAX: there is no room for more. */
+static uint8_t
+body_of(struct plan *p, enum plan_body_kind kind, const struct sieve_message *m)
+{
+	struct plan_body *b;
+
+	if (m == p->of.message && kind == BODY_EDITED)
+		kind = BODY_AS_IT_CAME;
+	if (kind != BODY_AS_IT_CAME && !can_feed(p, m)) {
+		LOG(p->of.log, WARN, "sieve.too-long", KV_STR("user", p->of.user),
+		    KV_STR("what", kind == BODY_SENT ? "trace of a redirection" : "edited message"));
+		kind = BODY_AS_IT_CAME;
+	}
+	if (kind == BODY_AS_IT_CAME)
+		m = NULL;
+	for (size_t i = 0; i < p->n_bodies; i++)
+		if (p->bodies[i].kind == kind && p->bodies[i].message == m && kind != BODY_OURS)
+			return (uint8_t)i;
+	b = add_body(p, kind, m);
+	if (b == NULL)
+		return UINT8_MAX;
+	if (kind == BODY_AS_IT_CAME)
+		return (uint8_t)(b - p->bodies);
+	if (kind == BODY_SENT) {
+		struct buf trace = { 0 };
+
+		loops_trace(p->of.user, &trace);
+		feed(b, buf_span(&trace));
+		b->cut = true;
+		buf_fini(&trace);
+	}
+	feed_message(p, b, m);
+	end_body(p, b);
+	return (uint8_t)(b - p->bodies);
+}
+
+uint8_t
+plan_our_body(struct plan *p, struct span raw)
+{
+	struct plan_body *b = add_body(p, BODY_OURS, NULL);
+
+	if (b == NULL)
+		return UINT8_MAX;
+	feed(b, raw);
+	end_body(p, b);
+	return (uint8_t)(b - p->bodies);
+}
+
+/* Places ---------------------------------------------------------------------- */
+
+static void
+add_keyword(struct plan *p, struct span name, struct flags *f)
+{
+	struct span known;
+	struct reader r;
+	unsigned k = 0;
+
+	reader_init(&r, p->keywords.data, p->keywords.len);
+	while (get_store_keyword(&r, &known)) {
+		if (span_caseeq(known, name)) {
+			flags_set_keyword(f, k);
+			return;
+		}
+		k++;
+	}
+	if (k >= KEYWORD_MAX)
+		return;
+	put_store_keyword(&p->keywords, name);
+	flags_set_keyword(f, k);
+}
+
+static struct flags
+flags_of(struct plan *p, const struct sieve_store *s)
+{
+	struct flags f = flags_system(0);
+	unsigned bit;
+
+	for (size_t i = 0; i < s->n_flags; i++) {
+		bit = flag_system_parse(s->flags[i]);
+		if (bit != 0)
+			f = flags_or(f, flags_system(bit));
+		else if (keyword_valid(s->flags[i]))
+			add_keyword(p, s->flags[i], &f);
+	}
+	return f;
+}
+
+static void
+put_place(struct plan *p, const struct store_deliver_place *at)
+{
+	if (at->body == UINT8_MAX || p->n_places >= STORE_DELIVER_PLACES) {
+		p->st = ST_LIMIT;
+		return;
+	}
+	put_store_deliver_place(&p->places, at);
+	p->n_places++;
+}
+
+static void
+put_inbox(struct plan *p, uint8_t body)
+{
+	const struct store_deliver_place at = { .body = body, .path = SPAN_LIT("INBOX"),
+	    .create = true };
+
+	put_place(p, &at);
+}
+
+void
+plan_inbox(struct plan *p)
+{
+	put_inbox(p, body_of(p, BODY_AS_IT_CAME, NULL));
+	p->stores++;
+}
+
+static void
+plan_store(struct plan *p, const struct sieve_action *a)
+{
+	const struct sieve_store *s = &a->store;
+	struct store_deliver_place at = { .flags = flags_of(p, s),
+	    .create = s->create || p->of.conf->sieve.create_mailboxes };
+	enum mailbox_role role = MAILBOX_ROLE_NONE;
+	struct buf path = { 0 };
+
+	if (s->fcc_of == NULL)
+		at.body = body_of(p, BODY_EDITED, a->message);
+	else if (!plan_letter(p, s->fcc_of, &at.body))
+		return;
+	at.subscribe = at.create;
+	if (s->mailbox_id.p != NULL)
+		(void)object_id_parse(s->mailbox_id, OBJECT_MAILBOX, &at.mailbox);
+	if (s->special_use.p != NULL && mailbox_role_parse(s->special_use, &role))
+		at.role = (uint8_t)role;
+	if (mailbox_name_from_utf8(s->mailbox, &path))
+		at.path = buf_span(&path);
+	put_place(p, &at);
+	p->stores++;
+	buf_fini(&path);
+}
+
+/* Queue ----------------------------------------------------------------------- */
+
+void
+plan_queue(struct plan *p, uint8_t kind, uint8_t body, const struct store_envelope *env)
+{
+	const struct store_queue_new q = { .kind = kind, .body = body, .env = *env };
+
+	if (body == UINT8_MAX || p->n_queue >= STORE_DELIVER_QUEUE) {
+		p->st = ST_LIMIT;
+		return;
+	}
+	put_store_queue_new(&p->queue, &q);
+	p->n_queue++;
+}
+
+/* "SUCCESS,FAILURE" */
+static uint8_t
+notify_of(struct span s)
+{
+	static const struct { const char *word; uint8_t bit; } words[] = {
+		{ "NEVER", QUEUE_NOTIFY_NEVER }, { "SUCCESS", QUEUE_NOTIFY_SUCCESS },
+		{ "FAILURE", QUEUE_NOTIFY_FAILURE }, { "DELAY", QUEUE_NOTIFY_DELAY }
+	};
+	uint8_t bits = 0;
+
+	while (s.len > 0) {
+		size_t n = span_find(s, ',');
+
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			if (span_caseeq_str(span_trim(span_sub(s, 0, n)), words[i].word))
+				bits |= words[i].bit;
+		s = span_sub(s, n < s.len ? n + 1 : n, s.len);
+	}
+	return bits;
+}
+
+static void
+set_parameters(const struct sieve_redirect *r, struct store_envelope *e)
+{
+	if (r->ret.p != NULL)
+		e->ret = span_caseeq_str(r->ret, "FULL") ? QUEUE_RET_FULL : QUEUE_RET_HDRS;
+	if (r->by_mode.p != NULL) {
+		e->by = span_caseeq_str(r->by_mode, "RETURN") || span_caseeq_str(r->by_mode, "R") ?
+		    QUEUE_BY_RETURN : QUEUE_BY_NOTIFY;
+		e->by |= r->by_trace ? QUEUE_BY_TRACE : 0;
+		e->by_ms = r->by_time * 1000;
+	}
+}
+
+static void
+plan_redirect(struct plan *p, const struct sieve_action *a)
+{
+	const struct sieve_redirect *r = &a->redirect;
+	struct store_queue_rcpt to = { .address = r->address,
+	    .notify = r->notify.p != NULL ? notify_of(r->notify) : 0 };
+	struct store_envelope env = { .from = span_str(p->of.from), .utf8 = p->of.utf8 ||
+	    kept_has_8bit(p->of.kept, true), .eight_bit = kept_has_8bit(p->of.kept, false) };
+	struct buf rcpts = { 0 };
+	const char *why = loops_redirect(p->of.conf, p->of.message, kept_is_whole(p->of.kept),
+	    span_str(p->of.user), r->address);
+
+	if (why != NULL) {
+		LOG(p->of.log, WARN, "sieve.no-redirect", KV_STR("user", p->of.user),
+		    KV_SPAN("to", r->address), KV_STR("why", why));
+		put_inbox(p, body_of(p, BODY_EDITED, a->message));
+		return;
+	}
+	set_parameters(r, &env);
+	put_store_queue_rcpt(&rcpts, &to);
+	env.rcpts = buf_span(&rcpts);
+	plan_queue(p, QUEUE_REDIRECT, body_of(p, BODY_SENT, a->message), &env);
+	p->redirects++;
+	buf_fini(&rcpts);
+}
+
+static bool
+is_ascii(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.p[i] > 127)
+			return false;
+	return true;
+}
+
+/* Told to the MTA, which tells the sender (RFC 5429 §2.5), where it can be told as it stands; else
+ * reject is a message, and ereject told with other words (§2.1.1, §2.2). */
+static void
+plan_reject(struct plan *p, const struct sieve_action *a)
+{
+	struct span text = a->reject.reason;
+	bool tell = p->of.utf8 || is_ascii(text);
+	uint8_t body;
+
+	if (!a->reject.ereject && (!tell || p->of.conf->sieve.reject_mode == CONF_REJECT_MESSAGE) &&
+	    loops_send(p->of.conf) == NULL) {
+		(void)plan_letter(p, a, &body);
+		return;
+	}
+	mem_free(&p->refusal);
+	p->refusal = tell ? span_dup(text) : mem_strdup(NOT_ASCII);
+}
+
+/* All of it ------------------------------------------------------------------- */
+
+static void
+put_condition(struct plan *p, const struct sieve_condition *c)
+{
+	const struct store_deliver_key k = { .key = span(c->key, sizeof(c->key)),
+	    .kind = c->ask == SIEVE_ASK_DUPLICATE ? SIEVE_KEY_DUPLICATE : SIEVE_KEY_VACATION,
+	    .known = c->present, .remember_s = c->remember_s };
+
+	if (p->n_keys++ < STORE_SIEVE_KEYS_ASKED)
+		put_store_deliver_key(&p->keys, &k);
+	else
+		p->st = ST_LIMIT;
+}
+
+void
+plan_result(struct plan *p, const struct sieve_result *r, const struct sieve_env *env)
+{
+	uint8_t body;
+
+	p->env = env;
+	for (size_t i = 0; i < r->n_actions; i++) {
+		const struct sieve_action *a = r->actions[i];
+
+		switch (a->kind) {
+		case SIEVE_STORE:
+			plan_store(p, a);
+			break;
+		case SIEVE_REDIRECT:
+			plan_redirect(p, a);
+			break;
+		case SIEVE_REJECT:
+			plan_reject(p, a);
+			break;
+		case SIEVE_VACATION:
+		case SIEVE_NOTIFY:
+			(void)plan_letter(p, a, &body);
+		}
+	}
+	for (size_t i = 0; i < r->n_conditions; i++)
+		put_condition(p, &r->conditions[i]);
+	p->env = NULL;
+}
+
+void
+plan_notice(struct plan *p, struct span raw, const unsigned char key[32], uint64_t remember_s)
+{
+	const struct store_deliver_key k = { .kind = SIEVE_KEY_DUPLICATE, .key = span(key, 32),
+	    .remember_s = remember_s };
+
+	put_inbox(p, plan_our_body(p, raw));
+	put_store_deliver_key(&p->keys, &k);
+	p->n_keys++;
+}
+
+const char *
+plan_refusal(const struct plan *p)
+{
+	return p->refusal;
+}
+
+const char *
+plan_words(struct plan *p)
+{
+	buf_clear(&p->words);
+	buf_addf(&p->words, "store=%u redirect=%u send=%u%s", p->stores, p->redirects,
+	    p->n_queue - p->redirects, p->refusal != NULL ? " refuse" : "");
+	return buf_cstr(&p->words);
+}
+
+/* Request --------------------------------------------------------------------- */
+
+static void
+on_end(void *arg)
+{
+	struct plan *p = arg;
+
+	p->done(p->arg, p->st);
+}
+
+static void
+on_delivered(void *arg, enum status st, bool more, const void *msg)
+{
+	struct plan *p = arg;
+
+	p->call = NULL;
+	p->done(p->arg, st);
+}
+
+static void
+send_request(struct plan *p)
+{
+	struct store_deliver rq = { .keywords = buf_span(&p->keywords),
+	    .places = buf_span(&p->places), .keys = buf_span(&p->keys),
+	    .queue = buf_span(&p->queue) };
+	struct buf bodies = { 0 };
+
+	if (p->st != ST_OK || (p->refusal != NULL && p->n_places + p->n_queue + p->n_keys == 0)) {
+		loop_task_post(p->end);
+		return;
+	}
+	for (size_t i = 0; i < p->n_bodies; i++) {
+		struct plan_body *b = &p->bodies[i];
+		struct store_append_item it = b->item;
+
+		if (b->kind == BODY_AS_IT_CAME)
+			it = copy_item(p->of.copy);
+		else
+			stager_item(b->stager, &it);
+		put_store_append_item(&bodies, &it);
+	}
+	rq.bodies = buf_span(&bodies);
+	p->call = store_do_deliver(copy_store(p->of.copy), &rq, on_delivered, p);
+	buf_fini(&bodies);
+}
+
+void
+plan_send(struct plan *p, plan_done_fn done, void *arg)
+{
+	p->done = done;
+	p->arg = arg;
+	p->sending = true;
+	if (p->waiting == 0)
+		send_request(p);
+}
