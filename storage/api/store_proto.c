@@ -189,6 +189,14 @@ static const struct ipc_field copies_are[] = {
 	IPC_STR(store_copies_are, list, 0, 65536), IPC_END };
 static const struct ipc_field stats_are[] = {
 	IPC_STR(store_stats_are, text, 0, 65536), IPC_END };
+static const struct ipc_field queue[] = {
+	IPC_U64(store_queue, account), IPC_U64(store_queue, id), IPC_BOOL(store_queue, only), IPC_END };
+static const struct ipc_field queue_are[] = {
+	IPC_STR(store_queue_are, entries, 0, PART), IPC_U64(store_queue_are, account),
+	IPC_U64(store_queue_are, id), IPC_END };
+static const struct ipc_field queue_set[] = {
+	IPC_U64(store_queue_set, account), IPC_U64(store_queue_set, id),
+	IPC_U8(store_queue_set, how, QUEUE_LATER, QUEUE_RETURN), IPC_END };
 static const struct ipc_field fsck[] = {
 	IPC_U64(store_fsck, account), IPC_U8(store_fsck, flags, 1, 31),
 	IPC_U8(store_fsck, share, 0, 100), IPC_U64(store_fsck, body_rate), IPC_END };
@@ -591,6 +599,9 @@ static const struct ipc_message messages[] = {
 	    OF(store_sieve_keys_are, sieve_keys_are) },
 	{ STORE_DELIVER, "deliver", WORKER, 0, IPC_SIZE_MAX, OF(store_deliver, deliver) },
 	{ STORE_DELIVERED, "delivered", REPLY, 8192, OF(store_delivered, delivered) },
+	{ STORE_QUEUE, "queue", ADMIN, 0, 64, OF(store_queue, queue) },
+	{ STORE_QUEUE_ARE, "queue-are", REPLY, PART + 64, OF(store_queue_are, queue_are) },
+	{ STORE_QUEUE_SET, "queue-set", ADMIN, 0, 64, OF(store_queue_set, queue_set) },
 	{ 0 }
 };
 

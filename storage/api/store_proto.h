@@ -96,7 +96,8 @@ enum store_no {
 	STORE_SCRIPTS = 410, STORE_SCRIPTS_ARE = 411, STORE_SCRIPT = 412, STORE_SCRIPT_IS = 413,
 	STORE_SCRIPT_SET = 414, STORE_SCRIPT_SET_IS = 415, STORE_SCRIPT_ROOM = 416,
 	STORE_SIEVE_KEYS = 418, STORE_SIEVE_KEYS_ARE = 419,
-	STORE_DELIVER = 420, STORE_DELIVERED = 421
+	STORE_DELIVER = 420, STORE_DELIVERED = 421,
+	STORE_QUEUE = 460, STORE_QUEUE_ARE = 461, STORE_QUEUE_SET = 462
 };
 
 /* fsck -> fsck-is..., in parts: see storage/state/fsck.h.  account 0: the whole shard.  rebuild: the
@@ -765,6 +766,17 @@ struct store_delivered {
 	struct span	places;		/* store_delivered_place..., in order; then the redirects' INBOX */
 	struct span	queued;		/* u64 big-endian id of each entry, in order; 0: left out */
 };
+
+/* queue -> queue_are: entries of the outgoing queue behind (account, id), by these; only: of this account
+ * alone.  ST_NOT_FOUND: there are no more.  (role admin) */
+struct store_queue { uint64_t account, id; bool only; };
+struct store_queue_are {
+	struct span	entries;	/* store_queue_entry... */
+	uint64_t	account, id;	/* of the last one */
+};
+/* queue_set -> status: how: QUEUE_LATER: it is due now; QUEUE_DONE: it goes; QUEUE_RETURN: its message goes into
+ * the INBOX.  ST_CONFLICT: it is being sent; ST_NOT_FOUND.  (role admin) */
+struct store_queue_set { uint64_t account, id; uint8_t how; };
 
 extern const struct ipc_protocol store_protocol;
 

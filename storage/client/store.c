@@ -1060,6 +1060,20 @@ store_ask_limits(struct store_pool *p, uint32_t shard, const struct store_accoun
 }
 
 struct store_ask *
+store_ask_queue(struct store_pool *p, uint32_t shard, const struct store_queue *rq,
+    store_done_fn fn, void *arg)
+{
+	return ask(p, shard, STORE_QUEUE, STORE_QUEUE_ARE, rq, fn, arg);
+}
+
+struct store_ask *
+store_ask_queue_set(struct store_pool *p, uint32_t shard, const struct store_queue_set *rq,
+    store_done_fn fn, void *arg)
+{
+	return ask(p, shard, STORE_QUEUE_SET, 0, rq, fn, arg);
+}
+
+struct store_ask *
 store_ask_backup_begin(struct store_pool *p, uint32_t shard,
     const struct store_backup_begin *rq, store_done_fn fn, void *arg)
 {

@@ -152,6 +152,10 @@ struct store_ask *store_ask_undelete(struct store_pool *p, uint32_t shard, uint6
     store_done_fn fn, void *arg);
 struct store_ask *store_ask_limits(struct store_pool *p, uint32_t shard,
     const struct store_account_limits *rq, store_done_fn fn, void *arg);
+struct store_ask *store_ask_queue(struct store_pool *p, uint32_t shard, const struct store_queue *rq,
+    store_done_fn fn, void *arg);
+struct store_ask *store_ask_queue_set(struct store_pool *p, uint32_t shard,
+    const struct store_queue_set *rq, store_done_fn fn, void *arg);
 struct store_ask *store_ask_backup_begin(struct store_pool *p, uint32_t shard,
     const struct store_backup_begin *rq, store_done_fn fn, void *arg);
 struct store_ask *store_ask_backup_read(struct store_pool *p, uint32_t shard,

@@ -13,6 +13,8 @@ storage_service_libservice_a_SOURCES = \
 	storage/service/ops.c \
 	storage/service/peer.c \
 	storage/service/push.c storage/service/push.h \
+	storage/service/queue.c storage/service/queue.h storage/service/queue_priv.h \
+	storage/service/queue_send.c \
 	storage/service/rebuild.c storage/service/rebuild.h \
 	storage/service/reclaim.c storage/service/reclaim.h \
 	storage/service/pool.c storage/service/pool.h \

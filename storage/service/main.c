@@ -22,6 +22,7 @@
 #include "storage/service/convert.h"
 #include "storage/service/offline.h"
 #include "storage/service/push.h"
+#include "storage/service/queue.h"
 #include "storage/service/service.h"
 
 
@@ -40,7 +41,7 @@ struct stored {
 	struct mansio_conf	*conf;
 	struct ticket_keys	 keys;
 	struct list		 early;
-	int			 authd_fd, indexd_fd, outd_fd;
+	int			 authd_fd, indexd_fd, outd_fd, submit_fd;
 	struct service		*svc;
 	char			*boot_id;	/* read before the file is out of sight */
 	int			 code;
@@ -145,6 +146,12 @@ fill_conf(const struct stored *sd, struct service_conf *cf)
 	cf->sieve_keys = s->sieve_keys;
 	cf->queue_max = s->queue_max;
 	cf->queue_bytes = s->queue_size_bytes;
+	cf->queue_flights = 2 * sd->conf->outgoing.connections;
+	cf->queue_retry_s = sd->conf->outgoing.retry_time_s;
+	cf->queue_retry_max_s = sd->conf->outgoing.retry_max_time_s;
+	cf->redirect_expiry_s = sd->conf->outgoing.expiry_s;
+	cf->answer_expiry_s = sd->conf->outgoing.answer_expiry_s;
+	cf->queue_account_day = sd->conf->outgoing.account_day;
 	add_retention(&sd->conf->retention, cf);
 	cf->push_max = conf_pushes(sd->conf) ? sd->conf->push.subscriptions : 0;
 	cf->push_expiry_s = sd->conf->push.expiry_s;
@@ -250,6 +257,11 @@ take_server(struct stored *sd, const struct control_server *s, int fd)
 	} else if (s->program == PROGRAM_OUTD) {
 		fd_close(&sd->outd_fd);
 		sd->outd_fd = fd;
+	} else if (s->program == PROGRAM_OUTD_SUBMIT && sd->svc != NULL) {
+		service_outd_submit(sd->svc, fd);
+	} else if (s->program == PROGRAM_OUTD_SUBMIT) {
+		fd_close(&sd->submit_fd);
+		sd->submit_fd = fd;
 	} else if (s->program != PROGRAM_AUTHD) {
 		close(fd);
 	} else if (sd->svc != NULL) {
@@ -342,6 +354,9 @@ start(struct stored *sd)
 	if (sd->outd_fd >= 0)
 		service_outd(sd->svc, sd->outd_fd);
 	sd->outd_fd = -1;
+	if (sd->submit_fd >= 0)
+		service_outd_submit(sd->svc, sd->submit_fd);
+	sd->submit_fd = -1;
 	take_early(sd);
 	ipc_note(sd->control, 0, CONTROL_READY, NULL);
 }
@@ -405,7 +420,7 @@ on_control_closed(struct ipc *ipc, void *arg)
 int
 main(int argc, char **argv)
 {
-	struct stored sd = { .authd_fd = -1, .indexd_fd = -1, .outd_fd = -1 };
+	struct stored sd = { .authd_fd = -1, .indexd_fd = -1, .outd_fd = -1, .submit_fd = -1 };
 	struct ipc_config cf = { .protocol = &control_protocol, .peer = "monitor",
 	    .allowed = CONTROL_PARENT, .fds = true, .request = on_control,
 	    .closed = on_control_closed, .arg = &sd };
@@ -430,6 +445,7 @@ main(int argc, char **argv)
 	fd_close(&sd.authd_fd);
 	fd_close(&sd.indexd_fd);
 	fd_close(&sd.outd_fd);
+	fd_close(&sd.submit_fd);
 	ipc_free(&sd.control);
 	loop_signal_free(&sd.term);
 	conf_free(&sd.conf);

@@ -7,6 +7,7 @@
 #include "common/util/clock.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "storage/service/queue.h"
 
 #define WORKER_ROLES (STORE_ROLE_ACCESS | STORE_ROLE_DELIVER)
 
@@ -799,6 +800,12 @@ dispatch(struct peer *p, struct channel *c, const struct ipc_message *m,
 		return;
 	case STORE_FSCK:
 		fsck_start(p, h, msg);
+		return;
+	case STORE_QUEUE:
+		queue_list(p, h, msg);
+		return;
+	case STORE_QUEUE_SET:
+		queue_set(p, h, msg);
 		return;
 	case STORE_COPY_MAKE:
 		make_copy(c, m, h);

@@ -11,6 +11,7 @@
 #include "common/util/mem.h"
 #include "storage/service/index.h"
 #include "storage/service/push.h"
+#include "storage/service/queue.h"
 #include "storage/state/upgrade.h"
 
 void
@@ -32,7 +33,9 @@ service_conf_init(struct service_conf *cf)
 	    .undelete_max_bytes = UINT64_MAX, .staged_s = 3600, .upload_s = 86400, .uploads = 1000,
 	    .upload_bytes = (uint64_t)1 << 30, .scripts = 100, .script_bytes = 128u << 10,
 	    .scripts_bytes = 2u << 20, .sieve_keys = 10000, .queue_max = 1000,
-	    .queue_bytes = (uint64_t)256 << 20,
+	    .queue_bytes = (uint64_t)256 << 20, .queue_flights = 8, .queue_retry_s = 120,
+	    .queue_retry_max_s = 7200, .redirect_expiry_s = 5 * 86400, .answer_expiry_s = 86400,
+	    .queue_account_day = 1000,
 	    .whole_messages = 1000000, .push_max = 20, .push_expiry_s = 30 * 86400,
 	    .push_interval_s = 1, .push_spread_ms = 60000 };
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
@@ -181,6 +184,7 @@ service_open(struct loop *l, const struct service_conf *cf, const char *dir,
 	stock_start(svc);
 	compact_start(svc);
 	push_start(svc);
+	queue_start(svc);
 	*out = svc;
 	return ST_OK;
 }
@@ -226,6 +230,7 @@ service_close(struct service **svcp)
 		packing_stop(svc);
 		stock_stop(svc);
 		compact_stop(svc);
+		queue_stop(svc);
 	}
 	fsck_stop(svc);
 	push_stop(svc);
@@ -260,6 +265,7 @@ service_close(struct service **svcp)
 	leases_fini(svc);
 	buf_fini(&svc->outcomes);
 	chores_free(svc);
+	queue_free(svc);
 	compact_free(svc);
 	service_conf_fini(&svc->cf);
 	mem_free(&svc->dir);
@@ -303,6 +309,7 @@ service_stats(struct service *svc, struct buf *out)
 #undef COUNT
 	index_stats(svc, out);
 	push_stats(svc, out);
+	queue_stats(svc, out);
 	texts_stats(svc->texts, out);
 	copies_stats(svc, out);
 	chores_stats(svc, out);

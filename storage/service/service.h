@@ -41,6 +41,10 @@ struct service_conf {
 	uint32_t	sieve_keys;		/* remembered of an account; 0: no limit */
 	uint32_t	queue_max;		/* entries of an account in the queue; 0: no limit */
 	uint64_t	queue_bytes;		/* octets in them; 0: no limit */
+	uint32_t	queue_flights;		/* entries of it that are sent at a time */
+	uint32_t	queue_retry_s, queue_retry_max_s;
+	uint32_t	redirect_expiry_s, answer_expiry_s;
+	uint32_t	queue_account_day;	/* that leave for an account in a day; 0: any number */
 	uint32_t	staged_s;		/* a body that is staged waits so long for its next piece */
 	uint32_t	retention_s[MAILBOX_ROLE_MAX + 1];	/* by role; 0: for ever */
 	struct buf	retention_paths;	/* u32 seconds, put_span() of a path each */

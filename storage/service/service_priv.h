@@ -184,6 +184,7 @@ struct service {
 	uint64_t		 packing_left;	/* operations since the last walk */
 	struct indexing		*indexing;	/* index.c */
 	struct pushing		*pushing;	/* push.c */
+	struct queueing		*queueing;	/* queue.c */
 	struct background	*background;
 	struct copies		*copies;
 	struct reclaim		*reclaim;

@@ -11,6 +11,7 @@
 #include "common/util/log.h"
 #include "common/util/mem.h"
 #include "storage/service/push.h"
+#include "storage/service/queue.h"
 #include "storage/service/record.h"
 
 #define RECORD_SLACK 256	/* header, padding, head of the operation */
@@ -632,6 +633,7 @@ tell(struct request *rq)
 	if (rq->res.changed && !rq->res.repeated && rq->op.kind != OP_DIR_WRITE)
 		note_dirty(svc, rq);
 	push_note(svc, &rq->op, &rq->res);
+	queue_note(svc, &rq->op);
 	if (rq->op.kind == OP_DIR_WRITE && rq->res.status == ST_OK)
 		note_dir(svc, &rq->res);
 	if (rq->op.kind == OP_MAILBOX_DELETE || rq->op.kind == OP_ACCOUNT_DELETE ||

@@ -130,3 +130,8 @@ UNIT_TESTS += t/unit/storage/test_sieve
 t_unit_storage_test_sieve_SOURCES = t/unit/storage/test_sieve.c \
 	t/unit/storage/rig.c t/unit/storage/rig.h
 t_unit_storage_test_sieve_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+
+UNIT_TESTS += t/unit/storage/test_outgoing
+t_unit_storage_test_outgoing_SOURCES = t/unit/storage/test_outgoing.c \
+	t/unit/storage/rig.c t/unit/storage/rig.h
+t_unit_storage_test_outgoing_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
