@@ -54,7 +54,7 @@ static const struct admin_command passed_on[] = {
 static const struct admin_command *const families[] = {
 	admin_cmds_account, admin_cmds_acl, admin_cmds_copy, admin_cmds_deliver, admin_cmds_domain, admin_cmds_fsck,
 	admin_cmds_backup,
-	admin_cmds_mailbox, admin_cmds_pop3, admin_cmds_relay, admin_cmds_status, admin_cmds_undelete, passed_on
+	admin_cmds_mailbox, admin_cmds_pop3, admin_cmds_queue, admin_cmds_relay, admin_cmds_status, admin_cmds_undelete, passed_on
 };
 
 const struct admin_command *

@@ -38,7 +38,7 @@ bool read_account(const struct json *v, uint64_t *id, uint32_t *shard);
 
 extern const struct admin_command admin_cmds_account[], admin_cmds_acl[], admin_cmds_copy[],
     admin_cmds_deliver[],
-    admin_cmds_domain[], admin_cmds_fsck[], admin_cmds_mailbox[], admin_cmds_pop3[], admin_cmds_relay[], admin_cmds_status[],
+    admin_cmds_domain[], admin_cmds_fsck[], admin_cmds_mailbox[], admin_cmds_pop3[], admin_cmds_queue[], admin_cmds_relay[], admin_cmds_status[],
     admin_cmds_undelete[];
 
 extern const struct admin_command admin_cmds_backup[];
