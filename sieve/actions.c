@@ -239,6 +239,13 @@ sieve_actions_reset(struct sieve_run *r)
 	r->result->n_actions = r->result->n_conditions = 0;
 	r->redirects = r->outgoing = 0;
 	r->keep = true;
+	r->resets++;
+}
+
+uint32_t
+sieve_actions_resets(const struct sieve_run *r)
+{
+	return r->resets;
 }
 
 bool

@@ -195,7 +195,9 @@ find_variables(struct sieve_compile *c, struct sieve_string *s)
 		if (t.p[i] != '$' || t.p[i + 1] != '{')
 			continue;
 		n = reference(span_sub(t, i + 2, t.len - i - 2), &dot);
+		/* A namespace is an identifier (RFC 5229 3). */
 		if (n == 0 || i + 2 + n == t.len || t.p[i + 2 + n] != '}' ||
+		    (dot != SIZE_MAX && ascii_isdigit((unsigned char)t.p[i + 2])) ||
 		    !variable_piece(c, span(t.p + i + 2, n), dot, at, &piece))
 			continue;
 		add_piece(&ps, (struct sieve_var_piece){ .text = span_sub(t, from, i - from) });

@@ -80,7 +80,11 @@ put_subject_line(struct letter *l, struct span subject)
 	while (i < s.len && (chars < SUBJECT_CHARS || ((unsigned char)s.p[i] & 0xc0) == 0x80))
 		chars += ((unsigned char)s.p[i++] & 0xc0) != 0x80;
 	if (i == s.len) {
-		put_text(l, SPAN_LIT("Subject"), s);
+		/* RFC 5230 4.3: what is ASCII is not encoded, also when it looks so already. */
+		if (mime_is_ascii(s) && memmem(s.p, s.len, "=?", 2) != NULL)
+			put_plain(l, "Subject", s);
+		else
+			put_text(l, SPAN_LIT("Subject"), s);
 		return;
 	}
 	for (i--; i > 0 && ((unsigned char)s.p[i] & 0xc0) == 0x80; i--)
@@ -173,11 +177,17 @@ put_address(struct letter *l, struct mime_line *line, const struct mime_addr *a,
 {
 	struct buf word = { 0 };
 
+	bool brackets = a->name.len > 0 || l->action->kind == SIEVE_VACATION;
+
 	if (a->name.len > 0)
 		put_name(l, line, a);
-	buf_add_c(&word, '<');
+	if (brackets)
+		buf_add_c(&word, '<');
 	buf_add_span(&word, addr_spec(l->arena, a));
-	buf_add_str(&word, more ? ">," : ">");
+	if (brackets)
+		buf_add_c(&word, '>');
+	if (more)
+		buf_add_c(&word, ',');
 	mime_line_word(line, buf_span(&word));
 	buf_fini(&word);
 }

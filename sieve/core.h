@@ -179,7 +179,7 @@ struct sieve_run {
 	struct sieve_global		*globals;
 	sieve_flags_fn			flags;
 	size_t				room_actions, room_conditions, room_questions;
-	uint32_t			redirects, outgoing;
+	uint32_t			redirects, outgoing, resets;
 	uint64_t			steps;
 	struct buf			scratch;	/* of one comparison */
 	/* Of the trace: what matched last. */

@@ -392,6 +392,8 @@ void sieve_set_flags_fn(struct sieve_run *r, sieve_flags_fn fn);
 struct sieve_action **sieve_actions(struct sieve_run *r, size_t *n);
 void sieve_actions_settle(struct sieve_run *r);
 void sieve_actions_reset(struct sieve_run *r);
+/* How often that was: what an extension remembers of its actions is void then. */
+uint32_t sieve_actions_resets(const struct sieve_run *r);
 /* Runs another script inside of this run, as include does: its own variables, the same actions.
  * SIEVE_STOP: it stopped.  On SIEVE_ERROR sieve_error_text() tells why; sieve_clear_error() lets
  * the run go on. */

@@ -207,7 +207,7 @@ has_addresses(struct span name)
 	for (size_t i = 0; names[i] != NULL; i++)
 		if (span_caseeq_str(name, names[i]))
 			return true;
-	return false;
+	return span_has_caseprefix(name, "x-");		/* its sender knows */
 }
 
 /* A tag looks at other headers, those of parts, where any field may hold addresses (RFC 5703 4.2). */

@@ -238,18 +238,28 @@ notify_method_capability(struct sieve_run *r, const struct sieve_node *n, bool *
 
 /* --- :encodeurl ------------------------------------------------------------------------------- */
 
+static bool
+is_unreserved(unsigned char ch)
+{
+	return ascii_isalnum(ch) || (ch != '\0' && strchr("-._~", ch) != NULL);
+}
+
+/* What is too long ends before a character, and not in its escapes. */
 static void
 encodeurl(struct sieve_run *r, const struct sieve_tagged *t, struct span in, struct buf *out)
 {
-	(void)r;
 	(void)t;
-	for (size_t i = 0; i < in.len; i++) {
-		unsigned char ch = (unsigned char)in.p[i];
-
-		if (ascii_isalnum(ch) || (ch != '\0' && strchr("-._~", ch) != NULL))
-			buf_add_c(out, (char)ch);
-		else
-			buf_addf(out, "%%%02X", ch);
+	for (size_t i = 0, n; i < in.len; i += n) {
+		for (n = 1; i + n < in.len && ((unsigned char)in.p[i + n] & 0xC0) == 0x80; n++)
+			;
+		if (n == 1 && is_unreserved((unsigned char)in.p[i])) {
+			buf_add_c(out, in.p[i]);
+			continue;
+		}
+		if (out->len + 3 * n > sieve_limits(r)->variable_bytes)
+			return;
+		for (size_t k = i; k < i + n; k++)
+			buf_addf(out, "%%%02X", (unsigned char)in.p[k]);
 	}
 }
 

@@ -33,10 +33,15 @@ static enum sieve_step
 environment(struct sieve_run *r, const struct sieve_node *n, bool *yes)
 {
 	struct sieve_matching m;
-	enum sieve_step step = sieve_matching_begin(r, n, &m);
+	enum sieve_step step;
 	struct span value;
 
-	if (step == SIEVE_NEXT && item(r, sieve_string(r, &n->args[0].s.v[0]), &value))
+	*yes = false;
+	if (!item(r, sieve_string(r, &n->args[0].s.v[0]), &value))
+		return SIEVE_NEXT;
+	step = sieve_matching_begin(r, n, &m);
+	/* An empty one does not count (RFC 5183 4). */
+	if (step == SIEVE_NEXT && (value.len > 0 || n->match->type->value != NULL))
 		step = sieve_matching_value(&m, value);
 	return sieve_matching_end(&m, step, yes);
 }

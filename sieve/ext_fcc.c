@@ -40,8 +40,8 @@ sieve_fcc(struct sieve_run *r, const struct sieve_node *n, const struct sieve_ac
 	a = sieve_action_new(r, n, SIEVE_STORE);
 	a->store.fcc_of = of;
 	a->store.mailbox = sieve_string(r, &t->value.s.v[0]);
-	if (a->store.mailbox.len == 0)
-		return sieve_fail(r, n, "the name of the mailbox behind ':fcc' is empty");
+	if (!sieve_mailbox_ok(r, n, a->store.mailbox))
+		return SIEVE_ERROR;
 	return sieve_act(r, n, &a);
 }
 

@@ -6,10 +6,7 @@
 static void
 check(struct sieve_compile *c, struct sieve_node *n)
 {
-	const struct sieve_string *name = &n->args[0].s.v[0];
-
-	if (sieve_constant(name) && name->text.len == 0)
-		sieve_error_at(c, name->line, name->column, "the name of the mailbox is empty");
+	sieve_c_mailbox(c, &n->args[0].s.v[0]);
 }
 
 static enum sieve_step
@@ -18,8 +15,8 @@ fileinto(struct sieve_run *r, const struct sieve_node *n)
 	struct sieve_action *a = sieve_action_new(r, n, SIEVE_STORE);
 
 	a->store.mailbox = sieve_string(r, &n->args[0].s.v[0]);
-	if (a->store.mailbox.len == 0)
-		return sieve_fail(r, n, "the name of the mailbox is empty");
+	if (!sieve_mailbox_ok(r, n, a->store.mailbox))
+		return SIEVE_ERROR;
 	return sieve_act(r, n, &a);
 }
 

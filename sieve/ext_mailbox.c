@@ -16,7 +16,19 @@ sieve_c_mailbox(struct sieve_compile *c, const struct sieve_string *s)
 	if (s->text.len == 0)
 		sieve_error_at(c, s->line, s->column, "the name of the mailbox is empty");
 	else if (!unicode_is_utf8(s->text))
-		sieve_error_at(c, s->line, s->column, "the name of the mailbox is not valid UTF-8");
+		sieve_error_at(c, s->line, s->column, "invalid folder name: it is not valid UTF-8");
+	else
+		return true;
+	return false;
+}
+
+bool
+sieve_mailbox_ok(struct sieve_run *r, const struct sieve_node *n, struct span name)
+{
+	if (name.len == 0)
+		sieve_fail(r, n, "the name of the mailbox is empty");
+	else if (!unicode_is_utf8(name))
+		sieve_fail(r, n, "invalid folder name: it is not valid UTF-8");
 	else
 		return true;
 	return false;

@@ -426,6 +426,7 @@ answer(struct sieve_run *r, const struct sieve_node *n, struct span to, struct s
 
 struct state {
 	const struct sieve_script	*ran_in;
+	uint32_t			resets;
 };
 
 static enum sieve_step
@@ -438,9 +439,10 @@ vacation(struct sieve_run *r, const struct sieve_node *n)
 	size_t count;
 	struct sieve_action **v = sieve_actions(r, &count);
 
-	if (st->ran_in == sieve_top_script(r))
+	if (st->ran_in == sieve_top_script(r) && st->resets == sieve_actions_resets(r))
 		return sieve_fail(r, n, "'vacation' can only run once");
 	st->ran_in = sieve_top_script(r);
+	st->resets = sieve_actions_resets(r);
 	for (size_t i = 0; i < count; i++)
 		if (v[i]->kind == SIEVE_REJECT)
 			return sieve_fail(r, n, "'vacation' is not possible after '%s' in line %u",

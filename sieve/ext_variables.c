@@ -75,14 +75,18 @@ upper_first(struct sieve_run *r, const struct sieve_tagged *t, struct span in, s
 	buf_add_span(out, span_sub(in, 1, in.len));
 }
 
+/* What is too long ends before an escape, and not in it. */
 static void
 quote_wildcard(struct sieve_run *r, const struct sieve_tagged *t, struct span in,
     struct buf *out)
 {
-	(void)r;
 	(void)t;
 	for (size_t i = 0; i < in.len; i++) {
-		if (in.p[i] == '*' || in.p[i] == '?' || in.p[i] == '\\')
+		bool quote = in.p[i] == '*' || in.p[i] == '?' || in.p[i] == '\\';
+
+		if (quote && out->len + 2 > sieve_limits(r)->variable_bytes)
+			return;
+		if (quote)
 			buf_add_c(out, '\\');
 		buf_add_c(out, in.p[i]);
 	}

@@ -29,6 +29,8 @@ extern const struct sieve_ext sieve_ext_extlists;
 
 /* ext_mailbox.c: a constant name of a mailbox is one; errors are told. */
 bool sieve_c_mailbox(struct sieve_compile *c, const struct sieve_string *s);
+/* During a run; false: it fails. */
+bool sieve_mailbox_ok(struct sieve_run *r, const struct sieve_node *n, struct span name);
 
 /* ext_fcc.c.  Check function of tags of fileinto on actions that send: they belong to ":fcc". */
 void sieve_c_fcc_tag(struct sieve_compile *c, struct sieve_node *n, struct sieve_tagged *t);

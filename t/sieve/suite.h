@@ -107,6 +107,7 @@ struct suite {
 	const char		**errors;
 	size_t			n_errors;
 	unsigned		letters;
+	bool			verbose;	/* errors of scripts are printed */
 	/* Counting. */
 	const char		*test;		/* name of the running one; NULL: none */
 	bool			failed;		/* it has */
@@ -123,6 +124,8 @@ bool suite_read(const char *path, struct buf *out);
 const char *suite_path(struct span name);
 /* NULL: the errors are noted. */
 struct sieve_script *suite_compile(const char *path);
+/* With all that it includes. */
+struct sieve_script *suite_compile_all(const char *path);
 void suite_error(const char *text);
 enum sieve_answer suite_ask(void *arg, const struct sieve_question *q, struct sieve_reply *reply);
 /* LF to CRLF; a view of it that lives to the end. */

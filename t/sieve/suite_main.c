@@ -1,5 +1,5 @@
-/* sieve-testsuite [-F] FILE: runs a script of tests.  Exit 0: all of them succeeded; with -F: one
- * did not. */
+/* sieve-testsuite [-Fv] FILE: runs a script of tests.  Exit 0: all of them succeeded; with -F: one
+ * did not.  -v prints the errors of the scripts that are tested. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,10 +114,13 @@ main(int argc, char **argv)
 	struct sieve_script *script;
 	int c;
 
-	while ((c = getopt(argc, argv, "F")) != -1) {
-		if (c != 'F')
+	while ((c = getopt(argc, argv, "Fv")) != -1) {
+		if (c == 'F')
+			failing = true;
+		else if (c == 'v')
+			suite.verbose = true;
+		else
 			goto usage;
-		failing = true;
 	}
 	if (optind + 1 != argc)
 		goto usage;
@@ -136,6 +139,6 @@ main(int argc, char **argv)
 	fini();
 	return good != failing ? 0 : 1;
 usage:
-	fprintf(stderr, "usage: sieve-testsuite [-F] FILE\n");
+	fprintf(stderr, "usage: sieve-testsuite [-Fv] FILE\n");
 	return 2;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/mail/mailbox_name.h"
 #include "common/util/mem.h"
 #include "sieve/mailto.h"
 #include "t/sieve/suite.h"
@@ -90,35 +91,135 @@ suite_compile(const char *path)
 		suite_error("the script cannot be read");
 	}
 	c->error = suite.n_errors > 0 ? suite.errors[0] : NULL;
+	for (size_t i = 0; i < problems.n && suite.verbose; i++)
+		printf("    %s: line %u, column %u: %s: %s\n", options.name, problems.v[i].line,
+		    problems.v[i].column, problems.v[i].warning ? "warning" : "error",
+		    problems.v[i].text);
 	sieve_problems_fini(&problems);
 	buf_fini(&text);
 	return c->script;
 }
 
-/* --- what scripts ask ------------------------------------------------------------------------- */
-
 /* Files of the folders "included" and "included-global" beside the test. */
-static void
-ask_script(const struct sieve_question *q, struct sieve_reply *reply)
+static const char *
+suite_include_path(const struct sieve_included *inc)
 {
 	struct buf b = { 0 };
-	struct compiled *c = suite.compiled;
-	const char *path, **errors = suite.errors;
-	size_t n_errors = suite.n_errors;
+	const char *path;
 
-	buf_add_str(&b, q->ask == SIEVE_ASK_GLOBAL_SCRIPT ? "included-global/" : "included/");
-	buf_add_span(&b, q->name);
+	buf_add_str(&b, inc->global ? "included-global/" : "included/");
+	buf_add_span(&b, inc->name);
 	buf_add_str(&b, ".sieve");
 	path = suite_path(buf_span(&b));
 	buf_fini(&b);
-	if (access(path, R_OK) != 0)
-		return;
+	return path;
+}
+
+/* Its errors go behind those that there are. */
+static const struct compiled *
+cached(const char *path)
+{
+	const char **errors = suite.errors;
+	size_t n_errors = suite.n_errors;
+	const struct compiled *c = suite.compiled;
+
 	while (c != NULL && strcmp(c->path, path) != 0)
 		c = c->next;
 	if (c == NULL) {
 		suite_compile(path);
 		c = suite.compiled;
 	}
+	suite.errors = errors;
+	suite.n_errors = n_errors;
+	if (c->error != NULL)
+		suite_error(c->error);
+	return c;
+}
+
+/* --- what a script includes is compiled with it ------------------------------------------------ */
+
+#define STACK_MAX 64u
+
+static void
+include_error(const char *what, struct span name)
+{
+	struct buf b = { 0 };
+
+	buf_addf(&b, "%s '%.*s'", what, (int)name.len, name.p);
+	suite_error(buf_cstr(&b));
+	buf_fini(&b);
+}
+
+static bool
+too_many(const char *what, struct span name)
+{
+	include_error(what, name);
+	return false;
+}
+
+static bool
+walk(const struct compiled *c, const char **stack, unsigned depth, unsigned *count)
+{
+	size_t n;
+	const struct sieve_included *inc = sieve_script_includes(c->script, &n);
+	bool good = true;
+
+	for (size_t i = 0; i < n && good; i++) {
+		const char *path = suite_include_path(&inc[i]);
+		const struct compiled *k;
+
+		if (access(path, R_OK) != 0) {
+			if (!inc[i].optional)
+				include_error("there is no script", inc[i].name);
+			good = inc[i].optional;
+			continue;
+		}
+		for (unsigned d = 0; d < depth && good; d++)
+			good = strcmp(stack[d], path) != 0;
+		if (!good)
+			include_error("circular include of", inc[i].name);
+		else if (depth >= suite.limits.nested_includes + 1 || depth == STACK_MAX)
+			good = too_many("includes are nested too deeply at", inc[i].name);
+		else if (++*count > suite.limits.includes)
+			good = too_many("too many scripts are included at", inc[i].name);
+		if (!good)
+			continue;
+		k = cached(path);
+		stack[depth] = path;
+		good = k->script != NULL && walk(k, stack, depth + 1, count);
+		if (!good)
+			include_error("failed to include script", inc[i].name);
+	}
+	return good;
+}
+
+struct sieve_script *
+suite_compile_all(const char *path)
+{
+	struct sieve_script *s = suite_compile(path);
+	struct compiled *c = suite.compiled;
+	const char *stack[STACK_MAX] = { path };
+	unsigned count = 0;
+
+	if (s == NULL || walk(c, stack, 1, &count))
+		return s;
+	suite_error("the script has errors");
+	return NULL;
+}
+
+/* --- what scripts ask ------------------------------------------------------------------------- */
+
+static void
+ask_script(const struct sieve_question *q, struct sieve_reply *reply)
+{
+	struct sieve_included inc = { .global = q->ask == SIEVE_ASK_GLOBAL_SCRIPT, .name = q->name };
+	const char *path = suite_include_path(&inc), **errors = suite.errors;
+	size_t n_errors = suite.n_errors;
+	const struct compiled *c;
+
+	if (access(path, R_OK) != 0)
+		return;
+	c = cached(path);
 	suite.errors = errors;
 	suite.n_errors = n_errors;
 	reply->yes = true;
@@ -259,8 +360,12 @@ run(struct sieve_run *r, const struct sieve_script *const *scripts, size_t n)
 	if (suite.failed)
 		outcome = SIEVE_FAILED;
 	suite.failed = failed;
-	if (k->result.error != NULL)
+	if (k->result.error != NULL) {
 		suite_error(k->result.error);
+		if (suite.verbose)
+			printf("    %s: line %u: %s\n", k->result.error_script,
+			    k->result.error_line, k->result.error);
+	}
 	for (size_t i = 0; i < k->result.n_actions; i++)
 		append(k->result.actions[i]);
 	if (outcome == SIEVE_DONE)
@@ -312,6 +417,34 @@ compose(const struct sieve_action *a, struct sieve_letter *letter)
 	return good;
 }
 
+/* The store of the field marks messages with and without attachments. */
+static void
+store_with_keyword(struct mailbox *m, struct span text, const struct sieve_store *s)
+{
+	struct sieve_message *view = suite_message(text);
+	size_t n;
+	const struct mime_part *parts = sieve_message_parts(view, &n);
+	struct span *flags = arena_array(&suite.arena, s->n_flags + 1, sizeof(*flags));
+	bool attachment = parts != NULL && n > 0 && parts[0].kind == MIME_MULTIPART;
+
+	for (size_t i = 0; i < s->n_flags; i++)
+		flags[i] = s->flags[i];
+	flags[s->n_flags] = attachment ? SPAN_LIT("$HasAttachment") : SPAN_LIT("$HasNoAttachment");
+	world_store(&suite.world, m, text, flags, s->n_flags + 1);
+}
+
+static void
+cannot_store(struct span name)
+{
+	struct buf path = { 0 }, why = { 0 };
+
+	buf_addf(&why, "failed to store into mailbox '%.*s': %s", (int)name.len, name.p,
+	    mailbox_name_from_utf8(name, &path) ? "it does not exist" : "this is no name");
+	suite_error(buf_cstr(&why));
+	buf_fini(&path);
+	buf_fini(&why);
+}
+
 static bool
 do_store(const struct sieve_action *a)
 {
@@ -321,6 +454,7 @@ do_store(const struct sieve_action *a)
 	struct sieve_letter letter;
 	struct span text, name = s->mailbox;
 	struct mailbox *m;
+	bool good;
 
 	if (s->fcc_of != NULL && !compose(s->fcc_of, &letter))
 		return true;
@@ -332,12 +466,15 @@ do_store(const struct sieve_action *a)
 	if (reply.yes)
 		name = reply.text;
 	m = world_mailbox(&suite.world, name, s->create || is_inbox(a));
-	if (m == NULL)
+	good = m != NULL;
+	if (!good) {	/* as in a delivery: nothing is lost */
+		cannot_store(name);
 		m = world_mailbox(&suite.world, SPAN_LIT("INBOX"), true);
+	}
 	if (s->create && m->use.len == 0 && s->special_use.p != NULL)
 		m->use = s->special_use;
-	world_store(&suite.world, m, text, s->flags, s->n_flags);
-	return true;
+	store_with_keyword(m, text, s);
+	return good;
 }
 
 /* MAIL FROM of what is sent on. */
@@ -358,14 +495,31 @@ redirect_from(void)
 	return how.len >= 2 && how.p[0] == '<' ? span_sub(how, 1, how.len - 2) : e->from;
 }
 
+/* It was sent on from there before: a loop. */
+static bool
+came_from(struct sieve_message *m, struct span address)
+{
+	struct sieve_header *h = sieve_message_header(m);
+	struct span name = SPAN_LIT("x-sieve-redirected-from");
+	struct sieve_field *f = sieve_header_find(h, name, sieve_name_hash(name));
+
+	for (; f != NULL; f = f->same)
+		if (span_caseeq(sieve_field_text(h, f), address))
+			return true;
+	return false;
+}
+
 static bool
 do_redirect(const struct sieve_action *a)
 {
-	struct span message = bytes_of(a->message);
+	struct span message = bytes_of(a->message), me = suite.env.envelope.to;
 	struct buf b = { 0 };
 
-	buf_addf(&b, "X-Sieve: Mansio\r\nX-Sieve-Redirected-From: %.*s\r\n",
-	    (int)suite.env.envelope.to.len, suite.env.envelope.to.p);
+	if (suite.env.n_addresses > 0)
+		me = suite.env.addresses[0];
+	if (came_from(a->message, me) || came_from(a->message, suite.env.envelope.to))
+		return true;
+	buf_addf(&b, "X-Sieve: Mansio\r\nX-Sieve-Redirected-From: %.*s\r\n", (int)me.len, me.p);
 	buf_add_span(&b, message);
 	world_send(&suite.world, redirect_from(), a->redirect.address,
 	    arena_span(&suite.arena, buf_span(&b)));

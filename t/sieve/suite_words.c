@@ -63,13 +63,53 @@ test_fail(struct sieve_run *r, const struct sieve_node *n)
 
 /* --- test_set --------------------------------------------------------------------------------- */
 
+static bool
+is_domain(struct span s)
+{
+	char text[300];
+	struct span address;
+	int n = snprintf(text, sizeof(text), "x@%.*s", (int)(s.len < 256 ? s.len : 256), s.p);
+
+	return sieve_address(span(text, (size_t)n), &address);
+}
+
+/* "@a,@b:" in front of an address; false: there is something else. */
+static bool
+skip_route(struct span *s)
+{
+	struct span rest = *s, route;
+
+	if (s->len == 0 || s->p[0] != '@')
+		return true;
+	route = span_cut(&rest, ':');
+	if (rest.p == NULL)
+		return false;
+	while (route.len > 0) {
+		struct span one = span_cut(&route, ',');
+
+		if (one.len < 2 || one.p[0] != '@' || !is_domain(span_sub(one, 1, one.len)))
+			return false;
+	}
+	*s = rest;
+	return true;
+}
+
+/* An address of SMTP; p NULL: it is none. */
 static struct span
 path(struct span s)
 {
+	struct span address;
+
 	s = span_trim(s);
 	if (s.len >= 2 && s.p[0] == '<' && s.p[s.len - 1] == '>')
 		s = span_sub(s, 1, s.len - 2);
-	return s.len > 0 ? arena_span(&suite.arena, s) : span("", 0);
+	if (s.len == 0)
+		return span("", 0);
+	if (!skip_route(&s) || span_find(s, '<') < s.len || span_find(s, '>') < s.len)
+		return SPAN_NONE;
+	if (span_find(s, '@') < s.len ? !sieve_address(s, &address) : span_find(s, ' ') < s.len)
+		return SPAN_NONE;
+	return arena_span(&suite.arena, s);
 }
 
 static enum sieve_step
@@ -138,7 +178,7 @@ static const struct sieve_tag tags[] = {
 static enum sieve_step
 script_compile(struct sieve_run *r, const struct sieve_node *n, bool *yes)
 {
-	struct sieve_script *s = suite_compile(suite_path(arg(r, n, 0)));
+	struct sieve_script *s = suite_compile_all(suite_path(arg(r, n, 0)));
 
 	*yes = s != NULL;
 	if (*yes)
@@ -217,9 +257,14 @@ result_action(struct sieve_run *r, const struct sieve_node *n, bool *yes)
 	struct sieve_matching m;
 	enum sieve_step step = sieve_matching_begin(r, n, &m);
 
-	for (size_t i = 1; (a = suite_action(r, i)) != NULL && step == SIEVE_NEXT && !m.hit; i++)
-		if (index == 0 || index == i)
+	for (size_t i = 1, k = 0; (a = suite_action(r, i)) != NULL && step == SIEVE_NEXT && !m.hit;
+	    i++) {
+		if (a->kind == SIEVE_STORE && a->store.implicit)
+			continue;
+		k++;
+		if (index == 0 || index == k)
 			step = sieve_matching_value(&m, span_str(suite_action_name(a)));
+	}
 	return sieve_matching_end(&m, step, yes);
 }
 
@@ -361,7 +406,7 @@ static const struct sieve_word words[] = {
 };
 
 const struct sieve_ext suite_ext = {
-	.name = "vnd.dovecot.testsuite", .words = words, .tags = tags, .namespaces = namespaces
+	.name = "vnd.dovecot.testsuite", .implies = "comparator-i;unicode-casemap", .words = words, .tags = tags, .namespaces = namespaces
 };
 
 /* --- what only speaks to who runs the test ---------------------------------------------------- */

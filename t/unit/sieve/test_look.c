@@ -146,7 +146,8 @@ separators_and_items_come_from_outside(void **state)
 	    "environment \"location\" \"MDA\", environment \"LOCATION\" \"MDA\","
 	    "environment \"name\" \"Mansio\", environment :matches \"version\" \"*.*\","
 	    "environment \"remote-host\" \"\", not environment :contains \"remote-ip\" \"\","
-	    "environment :count \"eq\" \"vnd.nothing\" \"0\","
+	    "not environment :count \"eq\" \"vnd.nothing\" \"0\","
+	    "environment :count \"eq\" \"remote-host\" \"0\","
 	    "environment :count \"eq\" \"name\" \"1\") { discard; }"));
 	assert_string_equal(sieve_case_run(&c, mail), "discard");
 	sieve_case_fini(&c);
