@@ -47,6 +47,7 @@ include t/fuzz/jmapd/local.mk
 include t/fuzz/jmapd/email/local.mk
 include t/fuzz/lmtpd/local.mk
 include t/fuzz/pop3d/local.mk
+include t/fuzz/sieved/local.mk
 include t/fuzz/master/local.mk
 include t/fuzz/admin/local.mk
 include t/fuzz/transfer/local.mk

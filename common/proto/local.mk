@@ -12,5 +12,6 @@ common_proto_libproto_a_SOURCES += common/proto/sasl.c common/proto/sasl.h
 common_proto_libproto_a_SOURCES += common/proto/smtp.c common/proto/smtp.h
 common_proto_libproto_a_SOURCES += common/proto/smtp_client.c common/proto/smtp_client.h
 common_proto_libproto_a_SOURCES += common/proto/pop3.c common/proto/pop3.h
+common_proto_libproto_a_SOURCES += common/proto/managesieve.c common/proto/managesieve.h
 common_proto_libproto_a_SOURCES += common/proto/http.c common/proto/http.h
 common_proto_libproto_a_SOURCES += common/proto/websocket.c common/proto/websocket.h

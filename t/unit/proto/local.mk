@@ -6,3 +6,5 @@ UNIT_TESTS += t/unit/proto/test_websocket
 t_unit_proto_test_websocket_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
 UNIT_TESTS += t/unit/proto/test_smtp_client
 t_unit_proto_test_smtp_client_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
+UNIT_TESTS += t/unit/proto/test_managesieve
+t_unit_proto_test_managesieve_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
