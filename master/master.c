@@ -22,7 +22,7 @@
 
 /* The protocols there are pools for. */
 static const enum program pool_programs[] = { PROGRAM_IMAPD, PROGRAM_LMTPD, PROGRAM_POP3D,
-	PROGRAM_JMAPD };
+	PROGRAM_JMAPD, PROGRAM_SIEVED };
 #define POOLS ARRAY_LEN(pool_programs)
 
 struct master;
@@ -128,7 +128,8 @@ door_program(struct master *m, const struct door *d)
 {
 	static const enum program programs[] = {
 		[CONF_IMAP] = PROGRAM_IMAPD, [CONF_LMTP] = PROGRAM_LMTPD, [CONF_POP3] = PROGRAM_POP3D,
-		[CONF_DOVECOT_AUTH] = PROGRAM_AUTHD, [CONF_JMAP] = PROGRAM_JMAPD
+		[CONF_DOVECOT_AUTH] = PROGRAM_AUTHD, [CONF_JMAP] = PROGRAM_JMAPD,
+		[CONF_MANAGESIEVE] = PROGRAM_SIEVED
 	};
 	const struct conf_listener *l = conf_listener_find(m->conf, d->name);
 

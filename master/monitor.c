@@ -425,7 +425,8 @@ relay(struct monitor *m, const struct control_relay *r, int fd)
 	if (to != NULL && (to->program == PROGRAM_AUTHD || (to->program == PROGRAM_STORED &&
 	    to->shard != CONTROL_SHARD_SYSTEM)) &&
 	    (r->program == PROGRAM_IMAPD || r->program == PROGRAM_LMTPD ||
-	    r->program == PROGRAM_POP3D || r->program == PROGRAM_JMAPD))
+	    r->program == PROGRAM_POP3D || r->program == PROGRAM_JMAPD ||
+	    r->program == PROGRAM_SIEVED))
 		child_send_fd(to->child, CONTROL_PEER, &p, fd);
 	close(fd);
 }

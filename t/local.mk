@@ -23,6 +23,7 @@ include t/unit/jmapd/email/local.mk
 include t/unit/filter/local.mk
 include t/unit/lmtpd/local.mk
 include t/unit/pop3d/local.mk
+include t/unit/sieved/local.mk
 include t/unit/sieve/local.mk
 include t/sieve/local.mk
 include t/unit/master/local.mk

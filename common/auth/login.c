@@ -17,6 +17,8 @@ on_mechanisms(void *arg, enum status st, struct span names)
 		buf_clear(&q->names);
 		buf_add_span(&q->names, names);
 	}
+	if (q->m->came != NULL)
+		q->m->came(q->m->arg);
 }
 
 void
@@ -25,6 +27,7 @@ login_mechanisms_ask(struct login_mechanisms *m, struct auth_client *c)
 	for (unsigned flags = 0; flags < 4; flags++) {
 		struct login_asked *q = &m->by[flags];
 
+		q->m = m;
 		if (q->names.len == 0 && q->asking == NULL)
 			q->asking = auth_mechanisms(c, (uint8_t)flags, on_mechanisms, q);
 	}
@@ -62,6 +65,23 @@ login_mechanisms_for(const struct login_mechanisms *m, const struct conn *conn, 
 	if (span_eq_str(span_cut(&rest, ' '), "EXTERNAL") && !tls_has_peer(conn_tls(conn)))
 		return rest;
 	return names;
+}
+
+bool
+login_mechanisms_pending(const struct login_mechanisms *m, const struct conn *conn, bool clear_ok)
+{
+	return m->by[flags_of(conn, clear_ok)].asking != NULL;
+}
+
+bool
+login_mechanisms_has(const struct login_mechanisms *m, bool tls, bool clear_ok, struct span name)
+{
+	struct span rest = buf_span(&m->by[(tls ? AUTH_TLS : 0) | (clear_ok ? AUTH_CLEAR_OK : 0)].names);
+
+	while (rest.len > 0)
+		if (span_caseeq(span_cut(&rest, ' '), name))
+			return true;
+	return false;
 }
 
 struct auth_exchange *

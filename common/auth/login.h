@@ -11,11 +11,16 @@
 #include "common/util/buf.h"
 
 /* SASL mechanisms by the flags of a connection (AUTH_TLS, AUTH_CLEAR_OK). */
-struct login_mechanisms {	/* zeroed: none known */
+struct login_mechanisms {	/* zeroed but for came and arg: none known */
 	struct login_asked {
+		struct login_mechanisms	*m;
 		struct auth_lookup	*asking;
 		struct buf		names;
 	} by[4];
+	/* An answer came, or authd is away: login_mechanisms_pending() may be false now.  May be
+	 * NULL. */
+	void			(*came)(void *arg);
+	void			*arg;
 };
 
 /* Asks for those that are not known. */
@@ -27,6 +32,13 @@ void login_mechanisms_fini(struct login_mechanisms *m);
  * empty: not known yet. */
 struct span login_mechanisms_for(const struct login_mechanisms *m, const struct conn *conn,
     bool clear_ok);
+
+/* They were asked for and have not come yet. */
+bool login_mechanisms_pending(const struct login_mechanisms *m, const struct conn *conn,
+    bool clear_ok);
+/* This one is offered to a connection of these kinds. */
+bool login_mechanisms_has(const struct login_mechanisms *m, bool tls, bool clear_ok,
+    struct span name);
 
 /* auth_exchange_start() for a client's connection: puts its TLS into `start` (flags,
  * channel binding, the certificate's names where EXTERNAL asks for them). */

@@ -609,7 +609,7 @@ conf_protocol_program(enum conf_protocol p)
 {
 	static const char *const programs[] = {
 		[CONF_IMAP] = "imapd", [CONF_LMTP] = "lmtpd", [CONF_POP3] = "pop3d",
-		[CONF_DOVECOT_AUTH] = "authd", [CONF_JMAP] = "jmapd"
+		[CONF_DOVECOT_AUTH] = "authd", [CONF_JMAP] = "jmapd", [CONF_MANAGESIEVE] = "sieved"
 	};
 
 	return programs[p];

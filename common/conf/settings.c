@@ -48,7 +48,8 @@ static const struct conf_field users_fields[] = {
 	CONF_END
 };
 
-static const char *const protocols[] = { "imap", "lmtp", "pop3", "dovecot-auth", "jmap", NULL };
+static const char *const protocols[] = { "imap", "lmtp", "pop3", "dovecot-auth", "jmap",
+	"managesieve", NULL };
 static const char *const tls_modes[] = { "none", "starttls", "implicit", NULL };
 
 static const struct conf_field listener_fields[] = {
@@ -125,7 +126,7 @@ static const struct conf_field admin_fields[] = {
 	CONF_END
 };
 
-static const char *const pool_names[] = { "imapd", "lmtpd", "pop3d", "jmapd", NULL };
+static const char *const pool_names[] = { "imapd", "lmtpd", "pop3d", "jmapd", "sieved", NULL };
 
 #define ONCE(n, type, member, f, d) \
 	{ (n), (f), sizeof(struct type), offsetof(struct mansio_conf, member), 0, 0, NULL, \
@@ -168,13 +169,18 @@ const struct conf_section conf_sections[] = {
 	    "\tbind     = [\"0.0.0.0:443\", \"[::]:443\"]\n"
 	    "\ttls      = implicit\n"
 	    "}\n"
+	    "listener sieve {\n"
+	    "\tprotocol = managesieve\n"
+	    "\tbind     = [\"0.0.0.0:4190\", \"[::]:4190\"]\n"
+	    "\ttls      = starttls\n"
+	    "}\n"
 	    "listener lmtp {\n"
 	    "\tprotocol = lmtp\n"
 	    "\tbind     = unix:/run/mansio/lmtp\n"
 	    "\tgroup    = postfix\n"
 	    "}\n"),
-	NAMED("pool", conf_pool, pools, 4, pool_names, pool_fields,
-	    "The processes that serve a protocol: imapd, pop3d, jmapd or lmtpd.",
+	NAMED("pool", conf_pool, pools, 5, pool_names, pool_fields,
+	    "The processes that serve a protocol: imapd, pop3d, jmapd, sieved or lmtpd.",
 	    "pool imapd {\n"
 	    "\tworkers     = auto\n"
 	    "\tconnections = 8192\n"
@@ -185,6 +191,8 @@ const struct conf_section conf_sections[] = {
 	ONCE("pop3", conf_pop3, pop3, conf_pop3_fields,
 	    "POP3: for those who collect their mail."),
 	ONCE("jmap", conf_jmap, jmap, conf_jmap_fields, "JMAP, over HTTP/1.1 and HTTP/2."),
+	ONCE("managesieve", conf_managesieve, managesieve, conf_managesieve_fields,
+	    "ManageSieve: how clients edit the scripts that sort mail (RFC 5804)."),
 	ONCE("sieve", conf_sieve, sieve, conf_sieve_fields,
 	    "Mail rules (Sieve) at delivery: scripts of the admin, and limits of all scripts."),
 	NAMED("sieve-domain", conf_sieve_domain, sieve_domains, 256, NULL, conf_sieve_domain_fields,

@@ -39,7 +39,8 @@ struct conf_users {			/* not used when the server was not started by root */
 	const char		*index;		/* of indexd */
 };
 
-enum conf_protocol { CONF_IMAP, CONF_LMTP, CONF_POP3, CONF_DOVECOT_AUTH, CONF_JMAP };
+enum conf_protocol { CONF_IMAP, CONF_LMTP, CONF_POP3, CONF_DOVECOT_AUTH, CONF_JMAP,
+	CONF_MANAGESIEVE };
 enum conf_tls_mode { CONF_TLS_NONE, CONF_TLS_STARTTLS, CONF_TLS_IMPLICIT };
 
 struct conf_listener {
@@ -53,7 +54,7 @@ struct conf_listener {
 	const char		*owner, *group;	/* of UNIX sockets; "": as created */
 };
 
-struct conf_pool {			/* head.name: "imapd", "lmtpd", "pop3d", "jmapd" */
+struct conf_pool {			/* head.name: "imapd", "lmtpd", "pop3d", "jmapd", "sieved" */
 	struct conf_head	head;
 	uint32_t		workers;	/* 0: one for each CPU */
 	uint32_t		connections;	/* of one worker */
@@ -176,6 +177,16 @@ struct conf_sieve_domain {		/* head.name: the domain */
 	struct conf_head	head;
 	struct conf_strings	before, after;
 	const char		*default_script;
+};
+
+struct conf_managesieve {
+	struct conf_head	head;
+	uint32_t		login_timeout_s;
+	uint32_t		idle_timeout_s;
+	uint64_t		max_line_bytes;
+	uint32_t		max_bad_commands;
+	uint32_t		max_logins;		/* failed ones on a connection */
+	uint32_t		max_user_connections;	/* in one worker */
 };
 
 enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };	/* equal to enum tls_version */
@@ -394,6 +405,7 @@ struct mansio_conf {
 	struct conf_lmtp	lmtp;
 	struct conf_pop3	pop3;
 	struct conf_jmap	jmap;
+	struct conf_managesieve	managesieve;
 	struct conf_sieve	sieve;
 	struct conf_sieve_domain *sieve_domains;
 	size_t			n_sieve_domains;

@@ -153,3 +153,20 @@ const struct conf_field conf_pop3_fields[] = {
 	    "-ERR [UTF8]."),
 	CONF_END
 };
+
+const struct conf_field conf_managesieve_fields[] = {
+	CONF_TIME(conf_managesieve, login_timeout, "1min", "1s", "1h", CONF_RELOAD,
+	    "Time a client has from connecting to a successful login."),
+	CONF_TIME(conf_managesieve, idle_timeout, "30min", "30min", "1d", CONF_RELOAD,
+	    "A logged-in client that says nothing for this long is sent away (RFC 5804, 1.2: not "
+	    "before 30 minutes)."),
+	CONF_SIZE(conf_managesieve, max_line, "8K", "4K", "32K", CONF_RELOAD,
+	    "Longest command, not counting its literals."),
+	CONF_INT(conf_managesieve, max_bad_commands, "20", "1", "1000000", CONF_RELOAD,
+	    "A client that sent this many commands in a row that make no sense is sent away."),
+	CONF_INT(conf_managesieve, max_logins, "5", "1", "100", CONF_RELOAD,
+	    "Failed logins on one connection before it is closed."),
+	CONF_INT(conf_managesieve, max_user_connections, "16", "1", "100000", CONF_RELOAD,
+	    "Connections of one account to one worker."),
+	CONF_END
+};

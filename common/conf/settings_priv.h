@@ -6,7 +6,7 @@
 #include "common/conf/settings.h"
 
 extern const struct conf_field conf_imap_fields[], conf_lmtp_fields[], conf_pop3_fields[],
-    conf_jmap_fields[];
+    conf_jmap_fields[], conf_managesieve_fields[];
 extern const struct conf_field conf_sieve_fields[], conf_sieve_domain_fields[];
 extern const struct conf_field conf_auth_fields[], conf_throttle_fields[], conf_pam_fields[],
     conf_passwd_file_fields[], conf_oauth_fields[], conf_outd_fields[], conf_push_fields[],

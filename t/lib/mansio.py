@@ -16,9 +16,9 @@ HOST = os.environ.get("MANSIO_HOST", "127.0.0.1")
 BASE = int(os.environ.get("MANSIO_BASE", "10000"))
 PASSWORD = os.environ.get("MANSIO_PASSWORD", "secret")
 # the port of one protocol can be told apart: the tests then judge another server
-IMAP, IMAPS, LMTP, POP3, POP3S = (
+IMAP, IMAPS, LMTP, POP3, POP3S, SIEVE = (
     int(os.environ.get("MANSIO_" + name, BASE + port)) for name, port in
-    (("IMAP", 143), ("IMAPS", 993), ("LMTP", 24), ("POP3", 110), ("POP3S", 995)))
+    (("IMAP", 143), ("IMAPS", 993), ("LMTP", 24), ("POP3", 110), ("POP3S", 995), ("SIEVE", 190)))
 imaplib._MAXLINE = 50_000_000
 
 

@@ -4,7 +4,8 @@
 Lines of a transcript:
 
     # a comment
-    protocol: pop3               what is spoken [imap]; the account is prepared by IMAP
+    protocol: pop3               what is spoken [imap], or sieve (ManageSieve: the account's scripts
+                                 are deleted too); the account is prepared by IMAP
     user: 7                      the account, of MANSIO_USER's pattern [30]; emptied first
     other: 8                     a second account, whose name is ${other}; emptied too
     store: mailbox Old messages=2
@@ -15,6 +16,7 @@ Lines of a transcript:
     S: a1 OK *                   the next line of the server; * stands for anything
                                  (* OK [MAILBOXID ...], [URLMECH ...] and [ANNOTATIONS ...]
                                  may come unexpected)
+    S> OK *                      lines up to the first that is like this
     S: <closed>                  the server closes the connection
     wait: 0.2                    seconds
 
@@ -34,7 +36,7 @@ import ssl
 import sys
 import time
 sys.path.insert(0, os.path.dirname(__file__))
-from mansio import HOST, IMAP, IMAPS, PASSWORD, POP3, POP3S, user
+from mansio import HOST, IMAP, IMAPS, PASSWORD, POP3, POP3S, SIEVE, user
 
 UNEXPECTED = ("MAILBOXID", "URLMECH", "ANNOTATIONS")
 TIMEOUT = float(os.environ.get("MANSIO_TIMEOUT", "20"))
@@ -57,7 +59,7 @@ def pattern(text):
 
 class Connection:
     def __init__(self, split, tls=False, protocol="imap"):
-        ports = (POP3, POP3S) if protocol == "pop3" else (IMAP, IMAPS)
+        ports = {"pop3": (POP3, POP3S), "sieve": (SIEVE, SIEVE)}.get(protocol, (IMAP, IMAPS))
         self.s = socket.create_connection((HOST, ports[tls]), TIMEOUT)
         self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
@@ -105,8 +107,26 @@ class Connection:
             lines.append(line)
 
 
+def sieve_answer(c, command=None):
+    """The lines of an answer of ManageSieve; its last one begins with OK."""
+    if command is not None:
+        c.send(command + b"\r\n")
+    lines = []
+    while not lines or not re.match(rb"(OK|NO|BYE)\b", lines[-1]):
+        lines.append(c.line())
+        if lines[-1] is None:
+            raise Failure("closed behind %r" % command)
+    if not lines[-1].startswith(b"OK"):
+        raise Failure("%r: %r" % (command, lines[-1]))
+    return lines[:-1]
+
+
 def logged_in(n, split=0, tls=False, protocol="imap"):
     c = Connection(split, tls, protocol)
+    if protocol == "sieve":
+        sieve_answer(c)
+        sieve_answer(c, b'AUTHENTICATE "PLAIN" "%s"' % plain(n).encode())
+        return c
     c.line()
     if protocol == "pop3":
         for command in ("USER " + user(n), "PASS " + PASSWORD):
@@ -125,7 +145,22 @@ def names(lines):
     return [l.split(b' "/" ', 1)[1] for l in lines]
 
 
-def clean(n):
+def clean_scripts(n):
+    c = logged_in(n, protocol="sieve")
+    sieve_answer(c, b'SETACTIVE ""')
+    names = []
+    for line in sieve_answer(c, b"LISTSCRIPTS"):
+        names.append(line + b"\r\n" if line.startswith(b"{") else line)
+        if len(names) > 1 and names[-2].endswith(b"\n"):
+            names[-2:] = [names[-2] + line]
+    for name in names:
+        sieve_answer(c, b"DELETESCRIPT " + re.sub(rb"^\{(\d+)\}", rb"{\1+}", name))
+    c.s.close()
+
+
+def clean(n, protocol="imap"):
+    if protocol == "sieve":
+        clean_scripts(n)
     c = logged_in(n)
     _, lines = c.command(b'LIST "" *')
     for name in sorted(names(lines), reverse=True):
@@ -181,10 +216,10 @@ def play(path, split):
         where = "%s:%d" % (path, number)
         if not text.strip() or text.startswith("#"):
             continue
-        m = re.match(r"(protocol|other|user|store|login|tls|wait|secure|C\d*|S\d*)([:=]) ?(.*)$", text)
+        m = re.match(r"(protocol|other|user|store|login|tls|wait|secure|C\d*|S\d*)([:=>]) ?(.*)$", text)
         if m is None:
             raise Failure("%s: what is %r?" % (where, text))
-        word, equal, rest = m[1], m[2] == "=", m[3]
+        word, equal, until, rest = m[1], m[2] == "=", m[2] == ">", m[3]
         rest = rest.replace("${user}", user(account)).replace("${password}", PASSWORD)
         rest = rest.replace("${other}", user(other))
         rest = rest.replace("${user-url}", user(account).replace("@", "%40"))
@@ -209,7 +244,7 @@ def play(path, split):
                 tls = set(rest.split())
                 continue
             if head:
-                clean(account)
+                clean(account, protocol)
                 head = False
             if word == "store":
                 prepare(account, rest.split())
@@ -221,14 +256,14 @@ def play(path, split):
             elif word == "secure":
                 connections[rest].secure()
             else:
-                step(connections, word, equal, rest, split, tls, kept, protocol)
+                step(connections, word, equal, until, rest, split, tls, kept, protocol)
         except Failure as e:
             raise Failure("%s: %s" % (where, e))
     for c in connections.values():
         c.s.close()
 
 
-def step(connections, word, equal, rest, split, tls, kept, protocol):
+def step(connections, word, equal, until, rest, split, tls, kept, protocol):
     n = word[1:] or "1"
     if n not in connections:
         connections[n] = Connection(split, n in tls, protocol)
@@ -239,6 +274,8 @@ def step(connections, word, equal, rest, split, tls, kept, protocol):
     line = c.line()
     while line is not None and any(line.startswith(b"* OK [%s " % code.encode()) and
                                    code not in rest for code in UNEXPECTED):
+        line = c.line()
+    while until and line is not None and not pattern(rest).fullmatch(line):
         line = c.line()
     if rest == "<closed>":
         if line is not None:

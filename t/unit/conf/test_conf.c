@@ -193,7 +193,7 @@ defaults_are_within_their_own_limits(void **state)
 	d = conf_effective_decode(buf_span(&a));
 	assert_non_null(d);
 	assert_int_equal(c->imap.max_append_bytes, 64 << 20);
-	assert_int_equal(c->n_pools, 4);
+	assert_int_equal(c->n_pools, 5);
 	assert_int_equal(conf_log_level(c), LOG_LEVEL_INFO);
 	assert_int_equal(conf_tls_min_version(c), 12);
 	buf_fini(&a);

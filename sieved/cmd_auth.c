@@ -1,0 +1,287 @@
+/* AUTHENTICATE, STARTTLS, UNAUTHENTICATE: how a session comes to its account. */
+#include "sieved/session.h"
+
+#include "common/crypto/encode.h"
+#include "common/util/mem.h"
+
+/* ---- the ticket ---- */
+
+static void
+on_renewed(void *arg, struct span ticket)
+{
+	struct sieved_session *s = arg;
+
+	if (ticket.len == 0)
+		sieved_bye(s, NULL, "The login has expired");
+	else
+		store_renew(s->store, ticket);
+}
+
+void
+sieved_server_renew(struct sieved_server *srv)
+{
+	struct list *node, *tmp;
+	uint64_t n = 0;
+
+	list_each(node, tmp, &srv->sessions)
+		login_renew(&list_entry(node, struct sieved_session, node)->login, n++);
+}
+
+void
+sieved_log_out(struct sieved_session *s)
+{
+	auth_exchange_cancel(&s->exchange);
+	store_close(&s->store);
+	login_end(&s->login);
+	if (s->counted)
+		counts_leave_account(&s->srv->counts, s->account);
+	s->counted = false;
+	if (s->user != NULL)
+		LOG(&s->log, INFO, "sieve.logout", KV_UINT("put", s->n_put), KV_UINT("got", s->n_got),
+		    KV_UINT("in", conn_bytes_in(s->conn)), KV_UINT("out", conn_bytes_out(s->conn)));
+	s->n_put = s->n_got = 0;
+	s->log.user = NULL;
+	mem_free(&s->user);
+	s->state = SIEVED_IN_START;
+}
+
+static void
+on_store_event(void *arg, enum store_event ev, uint64_t modseq)
+{
+	if (ev == STORE_EV_REVOKED)
+		sieved_bye(arg, NULL, "The login was ended by the server");
+}
+
+/* RFC 5804 §2.1: data that goes with success stands in the answer. */
+static void
+welcome(struct sieved_session *s, struct span data)
+{
+	struct buf code = { 0 }, text = { 0 };
+
+	if (data.len > 0) {
+		base64_encode(data, &text);
+		buf_add_str(&code, "SASL ");
+		managesieve_put_string(&code, buf_span(&text));
+	}
+	sieved_answer(s, true, buf_span(&code), SPAN_LIT("Logged in"));
+	buf_fini(&code);
+	buf_fini(&text);
+}
+
+static void
+enter(struct sieved_session *s, const struct auth_granted *g)
+{
+	uint32_t most = s->srv->conf->managesieve.max_user_connections;
+
+	if (!counts_enter_account(&s->srv->counts, g->account, most)) {
+		auth_logout(s->srv->auth, g->ticket);
+		LOG(&s->log, WARN, "sieve.too-many-connections", KV_SPAN("user", g->user));
+		sieved_no(s, "TRYLATER", "Too many connections of this user");
+		return;
+	}
+	s->counted = true;
+	s->account = g->account;
+	s->user = span_dup(g->user);
+	s->log.user = s->user;
+	s->store = store_open_channel(s->srv->stores, g->shard, g->ticket, on_store_event, s);
+	login_begin(&s->login, s->srv->loop, s->srv->auth, g, on_renewed, s);
+	s->state = SIEVED_IN_AUTH;
+	LOG(&s->log, INFO, "sieve.login", KV_STR("tls", conn_tls(s->conn) != NULL ?
+	    tls_version_name(conn_tls(s->conn)) : "no"));
+	welcome(s, g->data);
+}
+
+/* ---- SASL ---- */
+
+struct refusal {
+	const char	*code, *text;
+};
+
+static struct refusal
+refusal_of(enum status st, const struct auth_failure *f)
+{
+	if (st == ST_UNAVAILABLE)
+		return (struct refusal){ "TRYLATER", "Logins cannot be checked at the moment" };
+	if (st == ST_SYNTAX)
+		return (struct refusal){ NULL, "Malformed authentication data" };
+	if (st == ST_UNSUPPORTED)
+		return (struct refusal){ NULL, "This mechanism is not offered" };
+	if (st == ST_LIMIT)
+		return (struct refusal){ "TRYLATER", "Too many attempts, try later" };
+	switch (f != NULL ? f->reason : AUTH_WHY_CREDENTIALS) {
+	case AUTH_WHY_EXPIRED:
+		return (struct refusal){ NULL, "The password has expired" };
+	case AUTH_WHY_DISABLED:
+		return (struct refusal){ NULL, "The account is disabled" };
+	case AUTH_WHY_CLEARTEXT:
+		return (struct refusal){ "ENCRYPT-NEEDED", "Not without encryption" };
+	case AUTH_WHY_THROTTLED:
+		return (struct refusal){ "TRYLATER", "Too many attempts, try later" };
+	case AUTH_WHY_BACKEND:
+		return (struct refusal){ "TRYLATER", "Logins cannot be checked at the moment" };
+	case AUTH_WHY_REFERRED:
+		return (struct refusal){ NULL, "The account is kept on another server" };
+	case AUTH_WHY_AUTHZ:
+		return (struct refusal){ NULL, "Not allowed to act for this user" };
+	}
+	return (struct refusal){ NULL, "Login failed" };
+}
+
+static void
+failed(struct sieved_session *s, enum status st, const struct auth_failure *f)
+{
+	struct refusal why = refusal_of(st, f);
+
+	if (++s->failed_logins < s->srv->conf->managesieve.max_logins) {
+		sieved_no(s, why.code, why.text);
+		return;
+	}
+	LOG(&s->log, INFO, "sieve.login-limit", KV_UINT("failed", s->failed_logins));
+	sieved_bye(s, why.code, "Too many failed authentication attempts");
+}
+
+static void
+challenge(struct sieved_session *s, struct span data)
+{
+	struct buf text = { 0 };
+
+	base64_encode(data, &text);
+	managesieve_put_string(sieved_out(s), buf_span(&text));
+	buf_add_str(sieved_out(s), "\r\n");
+	buf_fini(&text);
+	s->answering = true;
+	sieved_done(s);
+}
+
+static void
+on_auth(void *arg, const struct auth_result *r)
+{
+	struct sieved_session *s = arg;
+
+	if (r->challenge != NULL) {
+		challenge(s, r->challenge->data);
+		return;
+	}
+	s->exchange = NULL;
+	if (r->granted == NULL)
+		failed(s, r->st, r->failure);
+	else
+		enter(s, r->granted);
+}
+
+static void
+abandon(struct sieved_session *s, const char *text)
+{
+	auth_exchange_cancel(&s->exchange);
+	sieved_bad(s, text);
+}
+
+void
+sieved_auth_answer(struct sieved_session *s, char *text, size_t len)
+{
+	struct buf data = { 0 };
+	struct span answer;
+
+	s->answering = false;
+	if (!managesieve_parse_string(text, len, &answer)) {
+		abandon(s, "The answer to a challenge is a string");
+	} else if (span_eq_str(answer, "*")) {
+		abandon(s, "Authentication was cancelled");
+	} else if (!base64_decode(answer, AUTH_DATA_MAX, &data)) {
+		abandon(s, "Malformed base64");
+	} else {
+		s->busy = true;
+		auth_exchange_step(s->exchange, buf_span(&data));
+	}
+	buf_fini_secret(&data);
+}
+
+/* ENCRYPT-NEEDED where TLS would help, AUTH-TOO-WEAK for what we know and do not take. */
+static void
+refuse_mechanism(struct sieved_session *s, struct span name)
+{
+	static const char *const weak[] = {
+		"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "ANONYMOUS"
+	};
+
+	if (!sieved_session_may_login(s) &&
+	    login_mechanisms_has(&s->srv->mechanisms, true, s->clear_ok, name)) {
+		sieved_no(s, "ENCRYPT-NEEDED", "Not without encryption");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(weak); i++)
+		if (span_caseeq_str(name, weak[i])) {
+			sieved_no(s, "AUTH-TOO-WEAK", "This mechanism is not offered");
+			return;
+		}
+	sieved_no(s, NULL, "This mechanism is not offered");
+}
+
+static void
+start_exchange(struct sieved_session *s, struct span name, struct span initial, unsigned flags)
+{
+	struct buf mechanism = { 0 };
+	struct auth_start start = {
+		.initial = initial, .flags = (uint8_t)flags, .service = AUTH_SIEVE,
+		.conn = span_str(s->id), .peer = span_str(s->peer)
+	};
+
+	for (size_t i = 0; i < name.len; i++)
+		buf_add_c(&mechanism, ascii_upper(name.p[i]));
+	start.mechanism = buf_span(&mechanism);
+	s->busy = true;
+	s->exchange = login_start(s->srv->auth, s->conn, s->clear_ok, &start, on_auth, s);
+	buf_fini(&mechanism);
+}
+
+/* "AUTHENTICATE" SP mechanism [SP string], the string in base64, "" an empty response. */
+static void
+cmd_authenticate(struct sieved_session *s, const struct managesieve_arg *args, size_t n)
+{
+	struct span name = args[0].text;
+	struct buf initial = { 0 };
+
+	if (!login_mechanisms_has(&s->srv->mechanisms, conn_tls(s->conn) != NULL, s->clear_ok, name))
+		refuse_mechanism(s, name);
+	else if (n > 1 && span_caseeq_str(name, "LOGIN"))	/* the server begins (RFC 5804 §2.1) */
+		sieved_bad(s, "This mechanism takes no initial response");
+	else if (n > 1 && !base64_decode(args[1].text, AUTH_DATA_MAX, &initial))
+		sieved_bad(s, "Malformed base64");
+	else
+		start_exchange(s, name, buf_span(&initial), n > 1 ? AUTH_IR : 0);
+	buf_fini_secret(&initial);
+}
+
+static void
+cmd_starttls(struct sieved_session *s, const struct managesieve_arg *args, size_t n)
+{
+	if (!sieved_session_may_starttls(s)) {
+		sieved_no(s, NULL, "STARTTLS is not offered here");
+		return;
+	}
+	sieved_ok(s, NULL, "Begin TLS negotiation now");
+	if (s->ending)
+		return;
+	/* What came in clear behind the command is nobody's. */
+	buf_clear(conn_in(s->conn));
+	/* until the capabilities were told again */
+	s->busy = true;
+	s->greeted = false;
+	if (!conn_start_tls(s->conn, s->srv->tls))
+		sieved_session_end(s);
+}
+
+static void
+cmd_unauthenticate(struct sieved_session *s, const struct managesieve_arg *args, size_t n)
+{
+	sieved_log_out(s);
+	sieved_session_restart_timer(s);
+	sieved_ok(s, NULL, "Logged out");
+}
+
+const struct sieved_command sieved_cmds_auth[] = {
+	{ "AUTHENTICATE",	SIEVED_IN_START,	"s?s",	cmd_authenticate },
+	{ "STARTTLS",		SIEVED_IN_START,	"",	cmd_starttls },
+	{ "UNAUTHENTICATE",	SIEVED_IN_AUTH,		"",	cmd_unauthenticate },
+	{ 0 }
+};

@@ -1,0 +1,149 @@
+/* sieved/session.h
+ * A client's session (RFC 5804 §2).  One command at a time; what was pipelined behind it
+ * waits in the connection.  A command is found in a table, which says in which states it
+ * may come and how many arguments it takes, and either answers before it returns or makes
+ * the session busy until it answers: sieved_ok(), sieved_no() or sieved_bye(), exactly once.
+ * Its arguments stay until then.
+ *
+ * Scripts are compiled here, and kept by the store. */
+#ifndef SIEVED_SESSION_H
+#define SIEVED_SESSION_H
+
+#include "common/auth/login.h"
+#include "common/conf/settings.h"
+#include "common/net/conn.h"
+#include "common/proto/imap_reader.h"
+#include "common/proto/managesieve.h"
+#include "common/util/list.h"
+#include "common/util/log.h"
+#include "common/worker/counts.h"
+#include "storage/client/store.h"
+
+/* What all sessions of this worker share. */
+struct sieved_server {
+	struct loop			*loop;
+	const struct mansio_conf	*conf;		/* replaced on reload */
+	struct auth_client		*auth;
+	struct tls_ctx			*tls;		/* NULL: no certificate */
+	struct store_pool		*stores;
+	struct list			sessions;
+	struct counts			counts;
+	struct sieved_language {	/* values of capabilities; empty: not told */
+		struct buf	sieve, redirects, notify, lists;
+	} language;
+	bool				draining;
+	struct login_mechanisms		mechanisms;
+	void				(*closed)(void *arg, const struct net_ip *peer);	/* a session is gone; may be NULL */
+	void				*arg;
+};
+
+/* States as bits, for the tables. */
+enum {
+	SIEVED_IN_START = 1, SIEVED_IN_AUTH = 2,
+	SIEVED_IN_ANY = SIEVED_IN_START | SIEVED_IN_AUTH
+};
+
+struct sieved_session;
+
+struct sieved_command {
+	const char	*name;
+	unsigned	states;
+	/* Its arguments: 's' a string, 'n' a number; those behind '?' may be missing. */
+	const char	*args;
+	void		(*run)(struct sieved_session *s, const struct managesieve_arg *args, size_t n);
+};
+
+struct sieved_session {
+	struct list		node;
+	struct sieved_server	*srv;
+	struct conn		*conn;
+	struct log_ctx		log;
+	char			id[24];
+	char			peer[NET_IP_STR];
+	char			*user;
+	unsigned		state;
+	bool			clear_ok;	/* passwords may travel in clear text */
+	bool			starttls;	/* offered on this listener */
+	bool			greeted;
+	bool			eof, ending, counted;
+	bool			busy;		/* a command has not answered yet */
+	bool			answering;	/* what comes next answers a challenge */
+	bool			deleting;	/* what the store is asked for */
+	struct imap_reader	reader;
+	uint64_t		kept;		/* bytes of this command's literals */
+	struct loop_timer	*timer;		/* of the login, then of silence */
+	struct auth_exchange	*exchange;
+	struct login		login;
+	struct store		*store;
+	uint64_t		account;
+	struct buf		warnings;	/* of the script that is being put */
+	uint32_t		bad_commands, failed_logins;
+	uint64_t		n_put, n_got;
+};
+
+/* Takes fd over.  id, peer: copied. */
+struct sieved_session *sieved_session_new(struct sieved_server *srv, int fd, const char *id,
+    const char *peer, const struct conf_listener *listener);
+/* At once, without a word. */
+void sieved_session_free(struct sieved_session **s);
+/* Sends what was said, then closes. */
+void sieved_session_end(struct sieved_session *s);
+static inline struct buf *
+sieved_out(struct sieved_session *s)
+{
+	return conn_out(s->conn);
+}
+/* Passwords may be asked for. */
+bool sieved_session_may_login(const struct sieved_session *s);
+bool sieved_session_may_starttls(const struct sieved_session *s);
+/* The time for a login begins, or that of silence. */
+void sieved_session_restart_timer(struct sieved_session *s);
+
+/* Zeroed but for loop, auth, closed and arg. */
+void sieved_server_init(struct sieved_server *srv);
+/* Another configuration, or certificates. */
+void sieved_server_configured(struct sieved_server *srv, const struct mansio_conf *conf,
+    struct tls_ctx *tls);
+/* Renews all tickets, soon. */
+void sieved_server_renew(struct sieved_server *srv);
+/* Ends those that do nothing; others may finish their command. */
+void sieved_server_drain(struct sieved_server *srv);
+/* Ends the sessions that used a ticket taken back. */
+void sieved_server_revoked(struct sieved_server *srv, const struct auth_revoked *r);
+/* Frees all sessions and what was asked. */
+void sieved_server_fini(struct sieved_server *srv);
+
+/* ---- the language ---- */
+
+/* language.c: what a script may say here, and who may say it. */
+void sieved_language_set(struct sieved_language *l, const struct mansio_conf *conf);
+void sieved_language_fini(struct sieved_language *l);
+
+/* ---- answers ---- */
+
+/* OK, NO, BYE: code without its parentheses, and text for people; each may be NULL. */
+void sieved_ok(struct sieved_session *s, const char *code, const char *text);
+void sieved_no(struct sieved_session *s, const char *code, const char *text);
+void sieved_bye(struct sieved_session *s, const char *code, const char *text);
+/* The same with a code and a text of any bytes. */
+void sieved_answer(struct sieved_session *s, bool ok, struct span code, struct span text);
+/* A command that makes no sense: counted. */
+void sieved_bad(struct sieved_session *s, const char *text);
+/* The answer was written by the command itself. */
+void sieved_done(struct sieved_session *s);
+/* By the table from status to response codes; text may be NULL. */
+void sieved_fail(struct sieved_session *s, enum status st);
+
+/* ---- tables ---- */
+
+const struct sieved_command *sieved_command_find(struct span word);
+extern const struct sieved_command sieved_cmds_any[], sieved_cmds_auth[], sieved_cmds_script[];
+
+/* commands.c: the lines of RFC 5804 §1.7, then OK. */
+void sieved_put_capabilities(struct sieved_session *s);
+/* cmd_auth.c: a text that answers a challenge; NULL: one that was too long. */
+void sieved_auth_answer(struct sieved_session *s, char *text, size_t len);
+/* Nothing of the login is left. */
+void sieved_log_out(struct sieved_session *s);
+
+#endif
