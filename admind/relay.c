@@ -1,4 +1,4 @@
-/* An account's mail for mansioctl's export and import: what is asked goes to the store under a
+/* An account's mail and scripts for mansioctl's export, import and sieve: what is asked goes to the store under a
  * ticket of our own, what it answers goes back, and none of it is looked into here.
  *   account-open   address
  * ends with a last, empty piece of data, or with its client. */
@@ -47,6 +47,14 @@ RELAY(uidl_put, store_uidl_put)
 RELAY(annotations, store_annotations)
 RELAY(metadata_get, store_metadata_get)
 RELAY(metadata_set, store_metadata_set)
+RELAY(script, store_script_get)
+RELAY(script_set, store_script_set)
+
+static struct store_call *
+ask_scripts(struct store *s, const void *msg, store_done_fn fn, void *arg)
+{
+	return store_do_scripts(s, fn, arg);
+}
 
 /* What has no answer of its own: it is done when it was said. */
 static struct store_call *
@@ -78,6 +86,9 @@ static const struct kind {
 	{ STORE_ANNOTATIONS, STORE_ANNOTATIONS_ARE, ask_annotations },
 	{ STORE_METADATA_GET, STORE_METADATA_IS, ask_metadata_get },
 	{ STORE_METADATA_SET, 0, ask_metadata_set },
+	{ STORE_SCRIPTS, STORE_SCRIPTS_ARE, ask_scripts },
+	{ STORE_SCRIPT, STORE_SCRIPT_IS, ask_script },
+	{ STORE_SCRIPT_SET, STORE_SCRIPT_SET_IS, ask_script_set },
 };
 
 static const struct kind *

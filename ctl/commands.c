@@ -15,6 +15,7 @@ const struct ctl_command *const ctl_families[] = {
 	ctl_cmds_acl,
 	ctl_cmds_pop3,
 	ctl_cmds_queue,
+	ctl_cmds_sieve,
 	ctl_cmds_undelete,
 	ctl_cmds_transfer,
 	ctl_cmds_store,

@@ -33,8 +33,8 @@ struct helper {
 
 /* The process ------------------------------------------------------------------- */
 
-static bool
-drop_rights(const char *user)
+bool
+helper_drop_rights(const char *user)
 {
 	struct passwd *pw = geteuid() == 0 ? getpwnam(user) : NULL;
 	uid_t uid = pw != NULL ? pw->pw_uid : NOBODY;
@@ -65,7 +65,7 @@ be_helper(enum helper_mode mode, const char *user, pid_t parent, int in, int out
 	log_init("mansioctl-helper");
 	log_set_level(LOG_LEVEL_ERROR);
 	mime_charset_preload();
-	if (!keep_pipes(in, out) || !drop_rights(user) || chdir("/") != 0 ||
+	if (!keep_pipes(in, out) || !helper_drop_rights(user) || chdir("/") != 0 ||
 	    !sandbox_prepare_child(parent, &limits) || !sandbox_apply(SANDBOX_WORKER, NULL, 0))
 		_exit(1);
 	_exit(helper_run(mode, STDIN_FILENO, STDOUT_FILENO));

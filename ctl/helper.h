@@ -34,6 +34,10 @@ bool helper_send(struct helper *h, struct span data);
 bool helper_end(struct helper *h);
 void helper_stop(struct helper **h);
 
+/* For a process that is to look into what others wrote: becomes that user, or nobody, when root
+ * started us. */
+bool helper_drop_rights(const char *user);
+
 /* What the process does with its pipes, for tests; returns its exit code. */
 int helper_run(enum helper_mode mode, int in, int out);
 

@@ -1,7 +1,8 @@
 bin_PROGRAMS += ctl/mansioctl
 noinst_LIBRARIES += ctl/libctl.a
 ctl_libctl_a_SOURCES = ctl/args.c ctl/args.h ctl/batch.c ctl/batch.h ctl/client.c ctl/client.h \
-	ctl/cmd_account.c ctl/cmd_acl.c ctl/cmd_config.c ctl/cmd_copy.c ctl/cmd_domain.c ctl/cmd_fsck.c ctl/cmd_group.c ctl/cmd_mailbox.c ctl/cmd_pop3.c ctl/cmd_queue.c ctl/cmd_server.c ctl/cmd_store.c \
+	ctl/cmd_account.c ctl/cmd_acl.c ctl/cmd_config.c ctl/cmd_copy.c ctl/cmd_domain.c ctl/cmd_fsck.c ctl/cmd_group.c ctl/cmd_mailbox.c ctl/cmd_pop3.c ctl/cmd_queue.c ctl/cmd_server.c ctl/cmd_sieve.c ctl/cmd_store.c \
+	ctl/sieve_priv.h ctl/sieve_run.c ctl/sieve_run.h ctl/sieve_show.c ctl/sieve_world.c \
 	ctl/cmd_undelete.c ctl/when.c ctl/when.h \
 	ctl/commands.c ctl/ctl.h ctl/import.c ctl/import.h ctl/output.c ctl/output.h \
 	ctl/pages.c ctl/pages.h ctl/password.c ctl/password.h

@@ -11,7 +11,9 @@ _mansioctl() {
 		esac
 	done
 	if [[ $prev == --config || $prev == --socket || $prev == import ||
-	    ( $typed =~ ^deliver\ [^\ ]+\ $ && $cur != -* ) ]]; then
+	    ( $typed =~ ^deliver\ [^\ ]+\ $ && $cur != -* ) || $prev == --include ||
+	    ( $typed =~ ^sieve\ (check|run|trace)\  && $cur != -* ) ||
+	    ( $typed =~ ^sieve\ put\ [^\ ]+\ [^\ ]+\ $ && $cur != -* ) ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 	fi

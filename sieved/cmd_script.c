@@ -76,11 +76,17 @@ cmd_checkscript(struct sieved_session *s, const struct managesieve_arg *args, si
 static void
 on_set(void *arg, enum status st, bool more, const void *msg)
 {
+	static const char *const words[] = {
+		[SCRIPT_PUT] = "put", [SCRIPT_DELETE] = "delete", [SCRIPT_RENAME] = "rename",
+		[SCRIPT_ACTIVATE] = "activate"
+	};
 	struct sieved_session *s = arg;
 
+	LOG(&s->log, INFO, "sieve.change", KV_STR("change", words[s->change]),
+	    KV_SPAN("script", s->changed), KV_STATUS(st));
 	if (st == ST_OK)
 		answer_good(s, &s->warnings, "Done");
-	else if (st == ST_DENIED && s->deleting)
+	else if (st == ST_DENIED && s->change == SCRIPT_DELETE)
 		sieved_no(s, "ACTIVE", "The active script cannot be deleted");
 	else
 		sieved_fail(s, st);
@@ -90,7 +96,8 @@ static void
 set(struct sieved_session *s, const struct store_script_set *rq)
 {
 	s->busy = true;
-	s->deleting = rq->how == SCRIPT_DELETE;
+	s->change = rq->how;
+	s->changed = rq->name;
 	store_do_script_set(s->store, rq, on_set, s);
 }
 

@@ -88,6 +88,8 @@ sieved_done(struct sieved_session *s)
 		sieved_session_restart_timer(s);
 	if (s->eof && conn_in(s->conn)->len == 0)
 		sieved_session_end(s);
+	else if (s->srv->draining)
+		sieved_bye(s, "TRYLATER", "The server is going down, connect again");
 	else if (waited)
 		kick(s);
 }

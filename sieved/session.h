@@ -68,7 +68,6 @@ struct sieved_session {
 	bool			eof, ending, counted;
 	bool			busy;		/* a command has not answered yet */
 	bool			answering;	/* what comes next answers a challenge */
-	bool			deleting;	/* what the store is asked for */
 	struct imap_reader	reader;
 	uint64_t		kept;		/* bytes of this command's literals */
 	struct loop_timer	*timer;		/* of the login, then of silence */
@@ -76,6 +75,8 @@ struct sieved_session {
 	struct login		login;
 	struct store		*store;
 	uint64_t		account;
+	uint8_t			change;		/* SCRIPT_...: what the store is asked for */
+	struct span		changed;	/* the script's name, as long as the command's text */
 	struct buf		warnings;	/* of the script that is being put */
 	uint32_t		bad_commands, failed_logins;
 	uint64_t		n_put, n_got;
