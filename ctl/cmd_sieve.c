@@ -88,7 +88,7 @@ print_scripts(const struct ctl *ctl, const struct buf *text)
 		return ctl_print_json(buf_span(text));
 	if (json_parse(buf_span(text), text->len, &doc) != ST_OK)
 		return ctl_error("the answer is not understood");
-	ctl_table(&out, columns, json_root(doc));
+	ctl_table(&out, columns, json_member(json_root(doc), "scripts"));
 	if (out.len == 0)
 		buf_add_str(&out, "no script\n");
 	rc = ctl_print(&out);
@@ -109,9 +109,12 @@ sieve_list(struct ctl *ctl, int argc, char **argv)
 	if (rc != CTL_OK || (mail = ctl_mail_open(ctl, argv[0], &rc)) == NULL)
 		return rc;
 	json_writer_init(&l.w, &l.text);
+	json_begin_object(&l.w);
+	json_key(&l.w, "scripts");
 	json_begin_array(&l.w);
 	st = ctl_mail_ask(mail, STORE_SCRIPTS, "", on_scripts, &l);
 	json_end_array(&l.w);
+	json_end_object(&l.w);
 	rc = st == ST_OK ? print_scripts(ctl, &l.text) : store_failed(st, "");
 	ctl_mail_close(&mail);
 	buf_fini(&l.text);

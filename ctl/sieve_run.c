@@ -240,6 +240,22 @@ first_address(struct sieve_message *m, const char *name, struct buf *out)
 	return true;
 }
 
+/* As lmtpd tells it. */
+static size_t
+environment(const struct job *j, struct sieve_item items[5])
+{
+	struct span host = span_str(j->conf->global.hostname);
+	size_t dot = span_find(host, '.'), n = 0;
+
+	items[n++] = (struct sieve_item){ "host", host };
+	items[n++] = (struct sieve_item){ "domain",
+		span_sub(host, dot < host.len ? dot + 1 : 0, host.len) };
+	items[n++] = (struct sieve_item){ "location", SPAN_LIT("MDA") };
+	items[n++] = (struct sieve_item){ "phase", SPAN_LIT("during") };
+	items[n++] = (struct sieve_item){ "name", SPAN_LIT("Mansio") };
+	return n;
+}
+
 static struct span
 envelope(struct sieve_message *m, const char *told, const char *field, const char *or, struct buf *b)
 {
@@ -264,11 +280,14 @@ run_message(struct job *j, const struct sieve_script *script, struct sieve_messa
 {
 	struct sieve_result result = { 0 };
 	struct buf from = { 0 }, to = { 0 };
+	struct sieve_item items[5];
 	struct sieve_env env = { .now = clock_wall_s(), .limits = &j->sieve.limits,
 		.settings = &j->sieve.settings, .ask = sieve_world_ask, .ask_arg = &j->world,
 		.trace = j->t->trace ? on_trace : NULL, .trace_arg = j };
 	enum sieve_outcome outcome;
 
+	env.items = items;
+	env.n_items = environment(j, items);
 	env.zone_min = minutes_east(env.now);
 	env.envelope.from = envelope(m, j->t->from, "Return-Path", "From", &from);
 	env.envelope.to = envelope(m, j->t->to, "Delivered-To", "To", &to);
