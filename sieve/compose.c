@@ -12,6 +12,7 @@
 #define BODY_LINE_MAX	998u		/* RFC 5322 2.1.1 */
 #define HEADER_MAX	65536u		/* of the message, in reject's report */
 #define SUBJECT_CHARS	256u
+#define ID_MAX		900u		/* a longer one is left out */
 #define IDS_KEPT	30u		/* of References: the first and the last ones */
 
 struct letter {
@@ -219,6 +220,34 @@ put_address_text(struct letter *l, const char *field, struct span text)
 	return count;
 }
 
+/* The ids of a field that can be written again.  v holds MIME_IDS_MAX. */
+static size_t
+read_ids(struct letter *l, const struct sieve_field *f, struct span *v)
+{
+	size_t n = f != NULL ? mime_message_ids(l->arena, f->value, v) : 0, kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bool good = v[i].len <= ID_MAX;
+
+		for (size_t k = 0; k < v[i].len && good; k++)
+			good = (unsigned char)(v[i].p[k] - 33) < 127 - 33 && v[i].p[k] != '<' &&
+			    v[i].p[k] != '>';
+		if (good)
+			v[kept++] = v[i];
+	}
+	return kept;
+}
+
+static void
+put_id(struct letter *l, const char *field, struct span id)
+{
+	struct buf word = { 0 };
+
+	buf_addf(&word, "<%.*s>", (int)id.len, id.p);
+	put_plain(l, field, buf_span(&word));
+	buf_fini(&word);
+}
+
 /* In-Reply-To and References (RFC 5322 3.6.4). */
 static void
 put_references(struct letter *l, bool reply)
@@ -229,20 +258,18 @@ put_references(struct letter *l, bool reply)
 	struct mime_line line;
 	struct buf word = { 0 };
 
-	if (f == NULL || mime_message_ids(l->arena, f->value, id) == 0)
+	if (read_ids(l, f, id) == 0)
 		return;
-	if (r == NULL && (r = find(l, "in-reply-to")) != NULL &&
-	    mime_message_ids(l->arena, r->value, refs) != 1)
+	if (r == NULL && (r = find(l, "in-reply-to")) != NULL && read_ids(l, r, refs) != 1)
 		r = NULL;
-	if (r != NULL)
-		n = mime_message_ids(l->arena, r->value, refs);
+	n = read_ids(l, r, refs);
 	if (n > IDS_KEPT) {
 		memmove(refs + 1, refs + n - (IDS_KEPT - 1), (IDS_KEPT - 1) * sizeof(refs[0]));
 		n = IDS_KEPT;
 	}
 	buf_addf(&word, "<%.*s>", (int)id[0].len, id[0].p);
 	if (reply)
-		put_plain(l, "In-Reply-To", buf_span(&word));
+		put_id(l, "In-Reply-To", id[0]);
 	mime_line_begin(&line, &l->text, SPAN_LIT("References"));
 	for (size_t i = 0; i < n; i++) {
 		struct buf ref = { 0 };
@@ -282,10 +309,14 @@ is_7bit(struct span s)
 {
 	struct span rest = s;
 
-	while (rest.len > 0)
-		if (take_line(&rest).len > BODY_LINE_MAX)
+	while (rest.len > 0) {
+		struct span line = take_line(&rest);
+
+		if (line.len > BODY_LINE_MAX || memchr(line.p, '\r', line.len) != NULL ||
+		    memchr(line.p, '\0', line.len) != NULL)
 			return false;
-	return mime_is_ascii(s) && memchr(s.p, '\0', s.len) == NULL;
+	}
+	return mime_is_ascii(s);
 }
 
 /* The fields of a text part, an empty line and the text. */
@@ -416,8 +447,8 @@ put_report(struct letter *l, struct span recipient)
 	if (orcpt.len > 0 && mime_is_ascii(orcpt) && span_find(orcpt, ';') < orcpt.len)
 		put_plain(l, "Original-Recipient", orcpt);
 	put_recipient(l, "Final-Recipient", recipient);
-	if (f != NULL && mime_message_ids(l->arena, f->value, id) > 0)
-		buf_addf(&l->text, "Original-Message-ID: <%.*s>\r\n", (int)id[0].len, id[0].p);
+	if (read_ids(l, f, id) > 0)
+		put_id(l, "Original-Message-ID", id[0]);
 	buf_add_str(&l->text, "Disposition: automatic-action/MDN-sent-automatically; deleted\r\n");
 }
 

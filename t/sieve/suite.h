@@ -104,6 +104,7 @@ struct suite {
 	const struct sieve_action *actions[SUITE_ACTIONS];
 	size_t			n_actions, done;
 	size_t			inline_done;	/* of the testing script's own */
+	bool			ran;		/* a script: the implicit keep is its own */
 	const char		**errors;
 	size_t			n_errors;
 	unsigned		letters;

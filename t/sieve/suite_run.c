@@ -354,6 +354,7 @@ run(struct sieve_run *r, const struct sieve_script *const *scripts, size_t n)
 	suite.errors = NULL;
 	suite.n_errors = 0;
 	suite.nested++;
+	suite.ran = true;
 	suite.failed = false;
 	outcome = sieve_run(scripts, n, sieve_message(r), &suite.env, &k->result);
 	suite.nested--;
@@ -552,7 +553,7 @@ suite_execute(struct sieve_run *r)
 
 	for (; suite.done < suite.n_actions; suite.done++)
 		good = perform(suite.actions[suite.done]) && good;
-	if (suite.n_actions == 0)
+	if (!suite.ran)
 		sieve_actions_settle(r);
 	v = sieve_actions(r, &n);
 	for (; suite.inline_done < n; suite.inline_done++)
@@ -566,6 +567,7 @@ suite_reset(struct sieve_run *r)
 	sieve_actions_reset(r);
 	suite.n_actions = suite.done = suite.inline_done = 0;
 	suite.world.outbox = NULL;
+	suite.ran = false;
 }
 
 const struct sieve_action *

@@ -112,6 +112,33 @@ path(struct span s)
 	return arena_span(&suite.arena, s);
 }
 
+/* Parameters of SMTP: "envelope.notify", ...  false: it is none of them. */
+static bool
+set_parameter(struct sieve_envelope *e, struct span what, struct span value)
+{
+	value = arena_span(&suite.arena, value);
+	if (span_caseeq_str(what, "envelope.notify"))
+		e->notify = value;
+	else if (span_caseeq_str(what, "envelope.orcpt"))
+		e->orcpt = value;
+	else if (span_caseeq_str(what, "envelope.ret"))
+		e->ret = value;
+	else if (span_caseeq_str(what, "envelope.envid"))
+		e->envid = value;
+	else if (span_caseeq_str(what, "envelope.by"))
+		e->by = value;
+	else
+		return false;
+	if (e->by.p != NULL) {
+		struct span rest = e->by;
+		uint32_t seconds;
+
+		if (span_u32(span_cut(&rest, ';'), &seconds))
+			e->by_time = suite.env.now + seconds;
+	}
+	return true;
+}
+
 static enum sieve_step
 test_set(struct sieve_run *r, const struct sieve_node *n)
 {
@@ -131,7 +158,7 @@ test_set(struct sieve_run *r, const struct sieve_node *n)
 		e->auth = path(value);
 	} else if (span_caseeq_str(what, "envelope.orig_to")) {
 		e->orig_to = path(value);
-	} else {
+	} else if (!set_parameter(e, what, value)) {
 		return sieve_fail(r, n, "test_set: unknown item \"%.*s\"", (int)what.len, what.p);
 	}
 	suite.outer.envelope = *e;

@@ -22,3 +22,6 @@ t_unit_sieve_test_edit_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
 UNIT_TESTS += t/unit/sieve/test_compile
 t_unit_sieve_test_compile_SOURCES = t/unit/sieve/test_compile.c $(SIEVE_TEST)
 t_unit_sieve_test_compile_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
+UNIT_TESTS += t/unit/sieve/test_send
+t_unit_sieve_test_send_SOURCES = t/unit/sieve/test_send.c $(SIEVE_TEST)
+t_unit_sieve_test_send_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)

@@ -1,0 +1,2 @@
+require "duplicate";
+if duplicate :header "X-Event" :seconds 60 :last { discard; }

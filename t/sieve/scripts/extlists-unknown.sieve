@@ -1,0 +1,2 @@
+require "extlists";
+if header :list "from" ":addrbook:nobody" { discard; }

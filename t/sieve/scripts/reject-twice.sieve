@@ -1,0 +1,3 @@
+require ["ereject", "reject"];
+ereject "no";
+reject "no";

@@ -1,0 +1,4 @@
+require ["vacation", "variables"];
+if header :matches "subject" "*" {
+	vacation :subject "Away: ${1}" "I am away";
+}
