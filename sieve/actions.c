@@ -29,7 +29,7 @@ sieve_action_new(struct sieve_run *r, const struct sieve_node *n, enum sieve_act
 	a->kind = kind;
 	a->script = r->frame != NULL ? r->frame->script->name : "";
 	a->line = n != NULL ? n->line : 0;
-	a->message = r->message;
+	a->message = kind == SIEVE_REDIRECT ? sieve_message_plain(r->message) : r->message;
 	return a;
 }
 

@@ -134,10 +134,11 @@ sieve_c_field_name(struct sieve_compile *c, const struct sieve_string *s)
 	for (size_t i = 0; i < s->text.len; i++)
 		ok = ok && s->text.p[i] > 32 && s->text.p[i] < 127 && s->text.p[i] != ':';
 	if (!ok)
-		sieve_error_at(c, s->line, s->column, "\"%.*s\" is no name of a header field%s",
+		sieve_problem(c->problems, true, (struct sieve_place){ s->line, s->column },
+		    "\"%.*s\" is no name of a header field%s: no field matches",
 		    (int)(s->text.len < 64 ? s->text.len : 64), s->text.p,
 		    memchr(s->text.p, ':', s->text.len) != NULL ?
-		    ": it is written without the colon" : "");
+		    ", which is written without the colon" : "");
 	return ok;
 }
 

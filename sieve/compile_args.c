@@ -68,6 +68,7 @@ tag_value(struct tags *t, const struct sieve_ast_arg *tag, char letter, bool con
 		sieve_error_at(t->c, tag->at.line, tag->at.column,
 		    "expected %s behind ':%.*s', found %s", kind_words(letter),
 		    (int)tag->text.len, tag->text.p, a != NULL ? arg_words(a) : "nothing");
+		t->at = NULL;		/* what follows cannot be told from its value */
 		return t->ok = false;
 	}
 	t->at = a->next;

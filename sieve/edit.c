@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/mail/unicode.h"
+#include "common/mime/coding.h"
 #include "common/mime/charset.h"
 #include "common/mime/write.h"
 #include "common/util/mem.h"
@@ -60,6 +61,77 @@ sieve_edit_field(struct span name, struct span value, struct buf *out)
 	mime_line_end(&l);
 	buf_fini(&line);
 	return true;
+}
+
+/* --- entities -------------------------------------------------------------------------------- */
+
+bool
+sieve_edit_is_mime_field(struct span name)
+{
+	return span_caseeq_str(name, "MIME-Version") || span_has_caseprefix(name, "Content-");
+}
+
+void
+sieve_edit_lines(struct span text, struct buf *out)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.p[i] == '\n' && (i == 0 || text.p[i - 1] != '\r'))
+			buf_add_c(out, '\r');
+		buf_add_c(out, text.p[i]);
+	}
+}
+
+struct shape {
+	size_t	octets;		/* above 127, and controls */
+	bool	dashes, long_lines;
+};
+
+static struct shape
+shape_of(struct span text)
+{
+	struct shape s = { 0 };
+	size_t column = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+		bool line_end = c == '\n' || (c == '\r' && i + 1 < text.len && text.p[i + 1] == '\n');
+
+		if (column == 0 && c == '-' && i + 1 < text.len && text.p[i + 1] == '-')
+			s.dashes = true;
+		s.octets += c >= 127 || (c < 32 && c != '\t' && !line_end);
+		column = c == '\n' ? 0 : column + 1;
+		s.long_lines = s.long_lines || column > 900;
+	}
+	return s;
+}
+
+void
+sieve_edit_text(struct span text, struct buf *fields, struct buf *body)
+{
+	struct shape s;
+	struct buf utf8 = { 0 }, lines = { 0 };
+	const char *coding = "7bit";
+
+	if (!unicode_is_utf8(text)) {
+		mime_charset_utf8(SPAN_NONE, text, &utf8);
+		text = buf_span(&utf8);
+	}
+	sieve_edit_lines(text, &lines);
+	text = buf_span(&lines);
+	s = shape_of(text);
+	if (s.dashes || s.octets > text.len / 3) {
+		coding = "base64";
+		mime_base64_lines(text, body);
+	} else if (s.octets > 0 || s.long_lines) {
+		coding = "quoted-printable";
+		mime_qp_lines(text, body);
+	} else {
+		buf_add_span(body, text);
+	}
+	buf_addf(fields, "Content-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Transfer-Encoding: %s\r\n", coding);
+	buf_fini(&lines);
+	buf_fini(&utf8);
 }
 
 /* --- headers --------------------------------------------------------------------------------- */

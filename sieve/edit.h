@@ -23,5 +23,12 @@ struct span sieve_edit_header(struct sieve_run *r, const struct sieve_header *h,
 /* The current message with that header in place of its own. */
 enum sieve_step sieve_edit_message_header(struct sieve_run *r, const struct sieve_node *n,
     const struct sieve_header_edit *e);
+/* Content-Type, Content-Disposition, MIME-Version, ... */
+bool sieve_edit_is_mime_field(struct span name);
+/* A text as a MIME entity, in UTF-8: its fields, without an empty line, and its body, in a coding
+ * that any transport takes and in which no line begins with "--" (which may be a boundary). */
+void sieve_edit_text(struct span text, struct buf *fields, struct buf *body);
+/* Appends text with each line ended by CRLF. */
+void sieve_edit_lines(struct span text, struct buf *out);
 
 #endif

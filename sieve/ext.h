@@ -300,6 +300,7 @@ const struct sieve_limits *sieve_c_limits(const struct sieve_compile *c);
 /* false, and an error was told: the string has variables, or is no valid ... */
 bool sieve_c_constant(struct sieve_compile *c, const struct sieve_node *n,
     const struct sieve_string *s, const char *what);
+/* Of tests: what is no name of a field is a warning (RFC 5228 2.4.2.2). */
 bool sieve_c_field_name(struct sieve_compile *c, const struct sieve_string *s);
 bool sieve_c_address(struct sieve_compile *c, const struct sieve_string *s);
 /* An address in a script (RFC 5228 2.4.2.3): addr-spec or "phrase <addr-spec>"; *address is the

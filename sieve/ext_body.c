@@ -193,6 +193,16 @@ text(struct look *l)
 	return step;
 }
 
+/* A header without an empty line behind it: there is no body, not even an empty one (4). */
+static bool
+no_body(struct sieve_run *r)
+{
+	struct sieve_message *m = sieve_message(r);
+	struct span h = sieve_header_block(sieve_message_header(m));
+
+	return sieve_message_size(m) == h.len && without_empty_line(h).len == h.len;
+}
+
 static enum sieve_step
 body(struct sieve_run *r, const struct sieve_node *n, bool *yes)
 {
@@ -200,6 +210,10 @@ body(struct sieve_run *r, const struct sieve_node *n, bool *yes)
 	struct look l = { .run = r, .node = n };
 	enum sieve_step step = sieve_matching_begin(r, n, &l.m);
 
+	if (no_body(r)) {
+		*yes = false;
+		return step;
+	}
 	if (step == SIEVE_NEXT && sieve_tag(n, &tags[0]) != NULL)
 		step = raw_body(&l);
 	else if (step == SIEVE_NEXT && by_type != NULL)

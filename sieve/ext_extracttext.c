@@ -1,6 +1,7 @@
 /* extracttext (RFC 5703 7): the text of the part that a loop is at, into a variable. */
 #include "common/mime/charset.h"
 #include "sieve/content.h"
+#include "sieve/core.h"
 #include "sieve/ext_foreverypart.h"
 #include "sieve/extensions.h"
 
@@ -16,6 +17,14 @@ check(struct sieve_compile *c, struct sieve_node *n)
 		sieve_error(c, n, "'extracttext' stands outside of any 'foreverypart'");
 	n->data = sieve_c_alloc(c, sizeof(const struct sieve_variable *));
 	*(const struct sieve_variable **)n->data = sieve_c_variable(c, &n->args[0].s.v[0]);
+}
+
+/* Without the loop there is nothing to extract from. */
+static void
+finish(struct sieve_compile *c)
+{
+	if (!c->ihave && !sieve_c_required(c, "foreverypart"))
+		sieve_error_at(c, 1, 1, "\"extracttext\" needs require \"foreverypart\" too");
 }
 
 static struct span
@@ -81,5 +90,5 @@ static const struct sieve_word words[] = {
 };
 
 const struct sieve_ext sieve_ext_extracttext = {
-	.name = "extracttext", .words = words, .tags = tags
+	.name = "extracttext", .words = words, .tags = tags, .finish = finish
 };

@@ -39,6 +39,7 @@ const struct sieve_ext *const sieve_extensions[] = {
 	&sieve_ext_body,
 	&sieve_ext_date,
 	&sieve_ext_editheader,
+	&sieve_ext_enclose,
 	&sieve_ext_encoded_character,
 	&sieve_ext_environment,
 	&sieve_ext_extracttext,
@@ -46,6 +47,7 @@ const struct sieve_ext *const sieve_extensions[] = {
 	&sieve_ext_index,
 	&sieve_ext_mime,
 	&sieve_ext_regex,
+	&sieve_ext_replace,
 	&sieve_ext_subaddress,
 	NULL
 };

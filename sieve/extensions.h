@@ -46,7 +46,7 @@ bool sieve_auto_submitted(struct sieve_header *h);
 
 extern const struct sieve_ext sieve_ext_body;
 extern const struct sieve_ext sieve_ext_date, sieve_ext_index;
-extern const struct sieve_ext sieve_ext_editheader;
+extern const struct sieve_ext sieve_ext_editheader, sieve_ext_enclose, sieve_ext_replace;
 extern const struct sieve_ext sieve_ext_encoded_character;
 extern const struct sieve_ext sieve_ext_environment;
 extern const struct sieve_ext sieve_ext_extracttext, sieve_ext_foreverypart, sieve_ext_mime;

@@ -35,6 +35,7 @@ sieve_libsieve_a_SOURCES = \
 	sieve/ext_dsn.c \
 	sieve/ext_duplicate.c \
 	sieve/ext_editheader.c \
+	sieve/ext_enclose.c \
 	sieve/ext_encoded_character.c \
 	sieve/ext_enotify.c \
 	sieve/ext_envelope.c \
@@ -53,6 +54,7 @@ sieve_libsieve_a_SOURCES = \
 	sieve/ext_mime.c \
 	sieve/ext_regex.c \
 	sieve/ext_reject.c \
+	sieve/ext_replace.c \
 	sieve/ext_relational.c \
 	sieve/ext_subaddress.c \
 	sieve/ext_vacation.c \

@@ -162,6 +162,7 @@ struct sieve_message {
 	sieve_read_fn		read;
 	void			*arg;
 	struct sieve_message	*root;
+	struct sieve_message	*plain;		/* before it was enclosed; NULL: it was not */
 	struct sieve_piece	*pieces;
 	size_t			n_pieces;
 	struct sieve_header	*parsed;
@@ -327,6 +328,7 @@ sieve_message_derive(struct arena *a, struct sieve_message *base, struct span he
 	m->arena = a;
 	m->header = header;
 	m->root = base->root;
+	m->plain = base->plain;
 	m->pieces = arena_array(a, room, sizeof(*m->pieces));
 	m->pieces[0] = (struct sieve_piece){ .p = header.p, .len = header.len };
 	m->n_pieces = 1;
@@ -340,6 +342,22 @@ sieve_message_derive(struct arena *a, struct sieve_message *base, struct span he
 	for (size_t i = 0; i < m->n_pieces; i++)
 		m->size += m->pieces[i].len;
 	return m;
+}
+
+struct sieve_message *
+sieve_message_enclose(struct arena *a, struct sieve_message *base, struct span header,
+    const struct sieve_piece *body, size_t n_body)
+{
+	struct sieve_message *m = sieve_message_derive(a, base, header, body, n_body);
+
+	m->plain = sieve_message_plain(base);
+	return m;
+}
+
+struct sieve_message *
+sieve_message_plain(struct sieve_message *m)
+{
+	return m->plain != NULL ? m->plain : m;
 }
 
 /* --- parts ----------------------------------------------------------------------------------- */

@@ -86,6 +86,11 @@ const struct sieve_piece *sieve_message_pieces(const struct sieve_message *m, si
  * memory; header and pieces are borrowed for its life. */
 struct sieve_message *sieve_message_derive(struct arena *a, struct sieve_message *base,
     struct span header, const struct sieve_piece *body, size_t n_body);
+/* The same for a message in which base is enclosed. */
+struct sieve_message *sieve_message_enclose(struct arena *a, struct sieve_message *base,
+    struct span header, const struct sieve_piece *body, size_t n_body);
+/* What redirect sends: the message before it was enclosed, else itself (RFC 5703 6). */
+struct sieve_message *sieve_message_plain(struct sieve_message *m);
 /* Appends to out (room for sieve_message_pieces()'s n) the pieces of len bytes of m from from on;
  * returns how many. */
 size_t sieve_message_range(const struct sieve_message *m, uint64_t from, uint64_t len,

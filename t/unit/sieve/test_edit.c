@@ -1,8 +1,9 @@
-/* What edits the message: editheader (RFC 5293). */
+/* What edits the message: editheader (RFC 5293), replace and enclose (RFC 5703). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -215,6 +216,190 @@ fields_have_a_longest_length(void **state)
 	sieve_case_fini(&c);
 }
 
+/* --- replace --------------------------------------------------------------------------------- */
+
+static const char multi[] =
+    "From: a@example.org\r\n"
+    "Subject: Frop\r\n"
+    "MIME-Version: 1.0\r\n"
+    "Content-Type: multipart/mixed; boundary=b\r\n"
+    "\r\n"
+    "--b\r\n"
+    "\r\n"
+    "Text\r\n"
+    "--b\r\n"
+    "Content-Type: application/exe; name=a.exe\r\n"
+    "Content-Transfer-Encoding: base64\r\n"
+    "\r\n"
+    "AAAA\r\n"
+    "--b\r\n"
+    "Content-Type: message/rfc822\r\n"
+    "\r\n"
+    "Subject: inside\r\n"
+    "Content-Type: text/html\r\n"
+    "\r\n"
+    "<p>\r\n"
+    "--b--\r\n"
+    "end\r\n";
+#define R "require [\"replace\", \"enclose\", \"foreverypart\", \"mime\", \"editheader\"," \
+    "\"variables\", \"fileinto\", \"body\", \"copy\", \"encoded-character\"];"
+#define BECOMES(script, message, want) assert_string_equal(edited(R script, message), want)
+#define SAYS(script, want) do {							\
+	const char *told_ = sieve_told(R script);				\
+	if (strstr(told_, want) == NULL)					\
+		fail_msg("%s: %s", script, told_);				\
+} while (0)
+#define PLAIN "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "
+
+static void
+a_part_is_replaced_where_it_stands(void **state)
+{
+	BECOMES("foreverypart { if header :mime :subtype \"content-type\" \"exe\" {"
+	    "replace \"Removed.\"; } }", multi,
+	    "From: a@example.org\r\nSubject: Frop\r\nMIME-Version: 1.0\r\n"
+	    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nText\r\n--b\r\n"
+	    PLAIN "7bit\r\n\r\nRemoved.\r\n--b\r\n"
+	    "Content-Type: message/rfc822\r\n\r\nSubject: inside\r\nContent-Type: text/html\r\n\r\n"
+	    "<p>\r\n--b--\r\nend\r\n");
+	/* The header of a message inside stays. */
+	BECOMES("foreverypart { if header :mime \"subject\" \"inside\" { replace \"x\"; } }", multi,
+	    "From: a@example.org\r\nSubject: Frop\r\nMIME-Version: 1.0\r\n"
+	    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nText\r\n--b\r\n"
+	    "Content-Type: application/exe; name=a.exe\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+	    "AAAA\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inside\r\n"
+	    "MIME-Version: 1.0\r\n" PLAIN "7bit\r\n\r\nx\r\n--b--\r\nend\r\n");
+	BECOMES("foreverypart { if header :mime :type \"content-type\" \"application\" {"
+	    "replace :mime text:\nContent-Type: text/html\nX-Y: z\n\n<i>\n.\n; } }"
+	    "deleteheader \"from\"; deleteheader \"subject\"; deleteheader \"mime-version\";", multi,
+	    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nText\r\n--b\r\n"
+	    "Content-Type: text/html\r\nX-Y: z\r\n\r\n<i>\r\n\r\n--b\r\n"
+	    "Content-Type: message/rfc822\r\n\r\nSubject: inside\r\nContent-Type: text/html\r\n\r\n"
+	    "<p>\r\n--b--\r\nend\r\n");
+}
+
+static void
+later_loops_see_what_was_replaced(void **state)
+{
+#define COUNT "foreverypart { set \"n\" \"${n}x\"; }"
+	assert_string_equal(sieve_once(R COUNT "fileinto \"${n}\";", multi), "fileinto xxxxx");
+	assert_string_equal(sieve_once(R "foreverypart { if header :mime :type \"content-type\" "
+	    "\"message\" { replace \"x\"; } set \"l\" \"${l}l\"; }" COUNT "fileinto \"${l} ${n}\";",
+	    multi), "fileinto llll xxxx");
+	assert_string_equal(sieve_once(R "foreverypart { replace \"all\"; set \"l\" \"${l}l\"; }"
+	    COUNT "if body :contains \"all\" { fileinto \"${l} ${n}\"; }", multi), "fileinto l x");
+	/* One that would go on for ever ends where parts are too deep. */
+	assert_non_null(strstr(sieve_once(R "foreverypart { replace :mime text:\n"
+	    "Content-Type: multipart/mixed; boundary=${n}y\n\n--${n}y\n\nx\n.\n; set \"n\" \"${n}n\"; }"
+	    "fileinto \"end\";", multi), "fileinto end"));
+}
+
+static void
+the_whole_message_is_replaced(void **state)
+{
+	BECOMES("replace \"New\ntext\";", multi, "From: a@example.org\r\nSubject: Frop\r\n"
+	    "MIME-Version: 1.0\r\n" PLAIN "7bit\r\n\r\nNew\r\ntext");
+	BECOMES("replace :subject \"gr\xC3\xBCn\" :from \"B\xC3\xBC <b@example.org>, c@example.org\" "
+	    "\"x\"; deleteheader \"original-subject\";", multi, "Subject: =?UTF-8?B?Z3LDvG4=?=\r\n"
+	    "Original-Subject: Frop\r\nFrom: =?UTF-8?B?QsO8?= <b@example.org>, c@example.org\r\n"
+	    "Original-From: a@example.org\r\nMIME-Version: 1.0\r\n" PLAIN "7bit\r\n\r\nx");
+	BECOMES("replace :mime \"Content-Type: text/html\r\nSubject: no\r\n\r\n<b>\";", multi,
+	    "From: a@example.org\r\nSubject: Frop\r\nMIME-Version: 1.0\r\n"
+	    "Content-Type: text/html\r\n\r\n<b>");
+	BECOMES("replace \"x\";", "A: b\r\n", "A: b\r\nMIME-Version: 1.0\r\n" PLAIN
+	    "7bit\r\n\r\nx");
+}
+
+static void
+texts_are_coded_as_they_need(void **state)
+{
+#define HEAD "MIME-Version: 1.0\r\n" PLAIN
+	BECOMES("replace \"a gr\xC3\xBCn b =\";", "\r\n", HEAD "quoted-printable\r\n\r\n"
+	    "a gr=C3=BCn b =3D");
+	BECOMES("replace \"a\n--b\n\";", "\r\n", HEAD "base64\r\n\r\nYQ0KLS1iDQo=\r\n");
+	BECOMES("replace \"\xE2\x82\xAC\";", "\r\n", HEAD "base64\r\n\r\n4oKs\r\n");
+	BECOMES("replace \"${hex:FC}a b c d\";", "\r\n", HEAD "quoted-printable\r\n\r\n"
+	    "=C3=BCa b c d");
+}
+
+static void
+what_replace_does_not_take_is_told(void **state)
+{
+	SAYS("replace :mime :subject \"x\" \"y\";", "':mime' cannot stand beside");
+	SAYS("replace :from \"no address\" \"y\";", "is no list of addresses");
+	SAYS("replace :from \"a@b.c, x\" \"y\";", "is no list of addresses");
+	SAYS("replace :from \"a@b.c\r\nX: y\" \"y\";", "is no list of addresses");
+	assert_string_equal(sieve_once(R "foreverypart { if header :mime :type \"content-type\" "
+	    "\"application\" { replace :mime \"\n--b\n\"; } }", multi),
+	    "error 1: 'replace': a line of the replacement is a boundary of the message: keep");
+	/* One that is known only when it runs is ignored. */
+	BECOMES("set \"f\" \"x\"; replace :from \"${f}\" \"y\";", "From: z\r\n\r\n",
+	    "From: z\r\n" HEAD "7bit\r\n\r\ny");
+	BECOMES("replace :subject \"x\" \"y\"; deleteheader \"original-subject\";",
+	    "Subject: z\r\n\r\n", "Subject: x\r\nOriginal-Subject: z\r\n" HEAD "7bit\r\n\r\ny");
+}
+
+/* --- enclose --------------------------------------------------------------------------------- */
+
+static void
+a_message_is_enclosed_octet_for_octet(void **state)
+{
+	static const char small[] = "From: a@example.org\r\nDate: x\r\nSubject: S\r\n\r\n--b\r\n\xFF\n";
+	const char *text = edited(R "enclose :subject \"W\" \"Warning!\";", small), *b, *end;
+	char want[1000], boundary[80];
+
+	b = strstr(text, "boundary=\"");
+	assert_non_null(b);
+	b += strlen("boundary=\"");
+	end = strchr(b, '"');
+	snprintf(boundary, sizeof(boundary), "%.*s", (int)(end - b), b);
+	snprintf(want, sizeof(want), "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n"
+	    "From: user@example.com\r\nSubject: W\r\nMIME-Version: 1.0\r\n"
+	    "Content-Type: multipart/mixed;\r\n boundary=\"%s\"\r\n"
+	    "Content-Transfer-Encoding: 8bit\r\n\r\n--%s\r\n" PLAIN "7bit\r\n\r\nWarning!\r\n--%s\r\n"
+	    "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n%s\r\n--%s--\r\n",
+	    boundary, boundary, boundary, small, boundary);
+	assert_string_equal(text, want);
+	/* :headers are copied, but for those that tell of the content. */
+	text = edited(R "enclose :headers [\"date\", \"FROM\", \"Content-Type\"] \"x\";",
+	    "From: a@example.org\r\nDate: x\r\nSubject: S\r\nContent-Type: text/html\r\n\r\n");
+	assert_ptr_equal(strstr(text, "From: a@example.org\r\nDate: x\r\nSubject: S\r\n"
+	    "MIME-Version: 1.0\r\nContent-Type: multipart/mixed;"), text);
+}
+
+static void
+what_follows_works_on_the_new_message(void **state)
+{
+	assert_string_equal(sieve_once(R "enclose :subject \"W\" \"Warning!\";"
+	    "if allof (header \"subject\" \"W\", body :contains \"Warning!\","
+	    "body :content \"message\" :contains \"Subject: Frop\") { fileinto \"x\"; }", multi),
+	    "fileinto x");
+	assert_string_equal(sieve_once(R COUNT "enclose \"x\"; set \"n\" \"\";" COUNT "fileinto \"${n}\";",
+	    multi), "fileinto xxxxxxxx");
+	/* A loop over its parts is over. */
+	assert_string_equal(sieve_once(R "foreverypart { set \"n\" \"${n}x\"; foreverypart {"
+	    "enclose \"x\"; if header :mime :type \"content-type\" \"multipart\" { set \"n\" \"${n}y\"; }"
+	    "} set \"n\" \"${n}z\"; } fileinto \"${n}\";", multi), "fileinto xyz");
+	assert_string_equal(sieve_once(R "enclose \"a\"; enclose \"b\";" COUNT "fileinto \"${n}\";",
+	    "S: x\r\n\r\ny"), "fileinto xxxxxxx");
+}
+
+static void
+redirect_sends_what_was_not_enclosed(void **state)
+{
+	struct sieve_case c;
+
+	sieve_case_init(&c);
+	assert_true(sieve_case_add(&c, R "addheader \"X\" \"1\"; enclose \"w\";"
+	    "redirect :copy \"c@example.org\"; addheader \"Y\" \"2\";"
+	    "redirect :copy \"d@example.org\";"));
+	assert_string_equal(sieve_case_run(&c, "S: x\r\n\r\nB\r\n"),
+	    "redirect c@example.org, redirect d@example.org, keep");
+	assert_string_equal(message_text(c.result.actions[0]->message), "X: 1\r\nS: x\r\n\r\nB\r\n");
+	assert_string_equal(message_text(c.result.actions[1]->message), "X: 1\r\nS: x\r\n\r\nB\r\n");
+	assert_non_null(strstr(message_text(c.result.actions[2]->message), "Y: 2\r\nDate:"));
+	sieve_case_fini(&c);
+}
+
 int
 main(void)
 {
@@ -228,6 +413,14 @@ main(void)
 		cmocka_unit_test(some_fields_cannot_be_changed),
 		cmocka_unit_test(what_is_no_field_is_told),
 		cmocka_unit_test(fields_have_a_longest_length),
+		cmocka_unit_test(a_part_is_replaced_where_it_stands),
+		cmocka_unit_test(later_loops_see_what_was_replaced),
+		cmocka_unit_test(the_whole_message_is_replaced),
+		cmocka_unit_test(texts_are_coded_as_they_need),
+		cmocka_unit_test(what_replace_does_not_take_is_told),
+		cmocka_unit_test(a_message_is_enclosed_octet_for_octet),
+		cmocka_unit_test(what_follows_works_on_the_new_message),
+		cmocka_unit_test(redirect_sends_what_was_not_enclosed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

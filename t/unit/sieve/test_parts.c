@@ -84,7 +84,8 @@ a_raw_body_is_all_of_it(void **state)
 	IF("body :raw :matches \"This is*outer MIME multipart.\r\n\"");
 	IF("body :raw :count \"eq\" \"1\"");
 	IN("A: b\r\n\r\n", "body :raw \"\"", true);
-	IN("A: b\r\n", "body :raw \"\"", true);
+	IN("A: b\r\n", "body :raw :contains \"\"", false);
+	IN("A: b\r\n", "body :raw :count \"eq\" \"0\"", false);
 }
 
 static void
