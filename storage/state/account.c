@@ -140,7 +140,7 @@ purge_table(struct apply *ap, enum tab t, uint32_t *left)
 		} else if (t == TAB_BLOB) {
 			st = purge_blob(ap, key, payload);
 		} else if (t == TAB_QUEUE) {
-			st = queue_drop(ap, get_be64(key.p + 8));
+			st = queue_drop(ap, ap->a->id, get_be64(key.p + 8));
 		} else {
 			st = st_del_row(ap->s, t, key);
 		}

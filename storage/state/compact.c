@@ -17,7 +17,7 @@ of_accounts(enum tab t)
 {
 	switch (t) {
 	case TAB_META: case TAB_ACCOUNT: case TAB_EXTENT: case TAB_ONCE: case TAB_DIR:
-	case TAB_ACLBY:
+	case TAB_ACLBY: case TAB_QUEUEDUE:
 		return false;
 	default:
 		return t < TAB_COUNT;

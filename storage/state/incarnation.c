@@ -90,7 +90,8 @@ renew_account(struct apply *ap, const struct leap *l, uint64_t id, uint32_t *mai
 		++*mailboxes;
 	}
 	engine_cursor_close(&c);
-	return st == ST_NOT_FOUND ? ST_OK : st;
+	/* What was sent since nobody knows any more; what goes out at most once has been. */
+	return st == ST_NOT_FOUND ? queue_forget_once(ap, id) : st;
 }
 
 static void

@@ -62,17 +62,48 @@ entry_del(struct apply *ap, const struct store_queue_entry *e)
 }
 
 enum status
-queue_drop(struct apply *ap, uint64_t id)
+queue_drop(struct apply *ap, uint64_t account, uint64_t id)
 {
 	struct buf value = { 0 };
 	struct store_queue_entry e;
-	enum status st = entry_load(ap->s, ap->s->txn, ap->a->id, id, &value, &e);
+	enum status st = entry_load(ap->s, ap->s->txn, account, id, &value, &e);
 
 	if (st == ST_OK)
 		st = entry_del(ap, &e);
 	if (st == ST_OK)
 		st = extent_unref(ap->s, e.extent);
 	buf_fini(&value);
+	return st;
+}
+
+enum status
+queue_forget_once(struct apply *ap, uint64_t account)
+{
+	struct engine_cursor *c = NULL;
+	struct store_queue_entry e;
+	struct buf ids = { 0 };
+	struct span key, payload;
+	struct reader r;
+	struct key k;
+	enum status st;
+
+	key_1(&k, account);
+	TRY(engine_cursor_open(ap->s->e, ap->s->txn, TAB_QUEUE, key_span(&k), &c));
+	while ((st = st_next(ap->s, TAB_QUEUE, c, &key, &payload)) == ST_OK) {
+		reader_init(&r, payload.p, payload.len);
+		if (!get_store_queue_entry(&r, &e)) {
+			st = st_damaged(ap->s, TAB_QUEUE, key);
+			break;
+		}
+		if (queue_once(e.kind))
+			put_u64(&ids, e.id);
+	}
+	engine_cursor_close(&c);
+	if (st == ST_NOT_FOUND)
+		st = ST_OK;
+	for (size_t i = 0; st == ST_OK && i < ids.len; i += 8)
+		st = queue_drop(ap, account, get_be64(ids.data + i));
+	buf_fini(&ids);
 	return st;
 }
 
@@ -247,7 +278,7 @@ apply_queue(struct apply *ap)
 	else if (st == ST_OK && p->how == QUEUE_DONE)
 		st = done(ap, &e);
 	else if (st == ST_OK && p->how == QUEUE_RETURN)
-		st = give_back(ap, &e);
+		st = ap->a->rec.stage ? refuse(ap, ST_UNAVAILABLE) : give_back(ap, &e);
 	else if (st == ST_OK)
 		st = refuse(ap, ST_SYNTAX);
 	buf_fini(&value);

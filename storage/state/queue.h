@@ -7,7 +7,9 @@
  *	res->status ST_OK: res->uid is the number of the attempt; LATER, DONE and RETURN name it.
  *
  * Rows are in the order of the time that they are due; those that are taken stand behind all
- * others (due QUEUE_DUE_TAKEN): after a start they are the ones of which nobody knows what became. */
+ * others (due QUEUE_DUE_TAKEN): after a start they are the ones of which nobody knows what became.
+ * Entries of an account that is deleted stand there too, until it is purged, and go the same way: they
+ * were accepted before.  RETURN is ST_UNAVAILABLE while a large copy or append is under way there. */
 #ifndef STORAGE_STATE_QUEUE_H
 #define STORAGE_STATE_QUEUE_H
 

@@ -609,7 +609,7 @@ static const struct {
 	[OP_SCRIPT_SET] = { apply_script_set, STAGES },
 	[OP_DELIVER] = { apply_deliver, 0 },
 	[OP_SIEVE_KEYS_PURGE] = { apply_sieve_keys_purge, STAGES },
-	[OP_QUEUE] = { apply_queue, 0 },
+	[OP_QUEUE] = { apply_queue, DELETED_TOO | STAGES },
 };
 
 static enum status

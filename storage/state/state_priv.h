@@ -346,7 +346,9 @@ enum status queue_count(struct apply *ap, uint64_t *n, uint64_t *bytes);
 enum status queue_add(struct apply *ap, const struct store_queue_new *q,
     const struct op_append_item *it, uint64_t extent, uint64_t *id);
 /* An entry goes, and its reference to the body. */
-enum status queue_drop(struct apply *ap, uint64_t id);
+enum status queue_drop(struct apply *ap, uint64_t account, uint64_t id);
+/* All of an account's that go out at most once. */
+enum status queue_forget_once(struct apply *ap, uint64_t account);
 
 /* ---- removing, and POP3 unique-ids (remove.c, uidl.c) ---- */
 

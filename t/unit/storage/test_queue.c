@@ -147,6 +147,23 @@ entries_are_in_the_order_of_their_time_and_taken_ones_at_the_end(void **state)
 }
 
 static void
+while_rows_are_staged_an_entry_is_sent_and_does_not_come_back(void **state)
+{
+	uint64_t id = send(QUEUE_REDIRECT, true);
+
+	k->stages = true;
+	k->head.part = 1;
+	OK(kit_copy(k, kit_mailbox(k, "INBOX"), "1", "Sent", false));
+	k->stages = false;
+	k->head.part = 0;
+	OK(queue_set(k, QUEUE_TAKE, id, 0, 0, NULL));
+	IS(queue_set(k, QUEUE_RETURN, id, 1, 0, NULL), ST_UNAVAILABLE);
+	OK(queue_set(k, QUEUE_LATER, id, 1, 5000, NULL));
+	assert_int_equal(kit_line(k, "INBOX").messages, 1);
+	kit_close(k);
+}
+
+static void
 recipients_who_have_it_are_left_out_the_next_time(void **state)
 {
 	uint64_t id = send(QUEUE_REDIRECT, false);
@@ -250,16 +267,36 @@ static void
 entries_go_with_the_account(void **state)
 {
 	struct op op;
-	uint64_t id = send(QUEUE_REDIRECT, true);
+	uint64_t id = send(QUEUE_REDIRECT, true), other = send(QUEUE_NOTIFY, false);
 
-	(void)send(QUEUE_NOTIFY, false);
 	op = kit_op(k, OP_ACCOUNT_DELETE);
 	OK(kit_apply(k, &op));
-	IS(queue_set(k, QUEUE_TAKE, id, 0, 0, NULL), ST_NOT_FOUND);
+	OK(queue_set(k, QUEUE_TAKE, id, 0, 0, NULL));
+	OK(queue_set(k, QUEUE_RETURN, id, 1, 0, NULL));
 	op = kit_op(k, OP_ACCOUNT_PURGE);
 	OK(kit_apply(k, &op));
+	IS(queue_set(k, QUEUE_TAKE, other, 0, 0, NULL), ST_NOT_FOUND);
 	assert_int_equal(kit_rows(k, "queue") + kit_rows(k, "queuemsg") +
 	    kit_rows(k, "queuedue") + kit_rows(k, "extent"), 0);
+	kit_end(k);
+}
+
+static void
+a_shard_that_begins_anew_sends_again_what_must_arrive_and_nothing_else(void **state)
+{
+	uint64_t redirect = send(QUEUE_REDIRECT, false);
+	struct state_queue_at at[2];
+	struct op op;
+
+	(void)send(QUEUE_VACATION, true);
+	(void)send(QUEUE_NOTIFY, false);
+	op = kit_op(k, OP_INCARNATE);
+	op.head.account = 0;
+	OK(kit_apply(k, &op));
+	assert_int_equal(order(at, 2), 1);
+	assert_true(at[0].id == redirect);
+	assert_int_equal(kit_rows(k, "queuemsg"), 1);
+	assert_int_equal(kit_rows(k, "extent"), 2);
 	kit_end(k);
 }
 
@@ -272,11 +309,15 @@ main(void)
 		cmocka_unit_test_setup(who_takes_an_entry_has_it_alone, set_up),
 		cmocka_unit_test_setup(
 		    entries_are_in_the_order_of_their_time_and_taken_ones_at_the_end, set_up),
+		cmocka_unit_test_setup(
+		    while_rows_are_staged_an_entry_is_sent_and_does_not_come_back, set_up),
 		cmocka_unit_test_setup(recipients_who_have_it_are_left_out_the_next_time, set_up),
 		cmocka_unit_test_setup(what_comes_back_is_a_message_in_the_inbox, set_up),
 		cmocka_unit_test_setup(a_queue_that_is_full_keeps_redirects_in_the_inbox, set_up),
 		cmocka_unit_test_setup(the_list_tells_all_in_parts, set_up),
 		cmocka_unit_test_setup(entries_go_with_the_account, set_up),
+		cmocka_unit_test_setup(
+		    a_shard_that_begins_anew_sends_again_what_must_arrive_and_nothing_else, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include "common/crypto/digest.h"
 #include "common/util/clock.h"
 #include "common/util/mem.h"
+#include "storage/service/service_priv.h"
 #include "storage/state/queue.h"
 #include "t/unit/storage/rig.h"
 
@@ -135,6 +136,15 @@ a_delivery_reads_scripts_and_changes_none(void **state)
 	unsigned char sum[SHA256_LEN];
 	struct reader r;
 
+	struct store_metadata_get note = { .names = SPAN_NONE };
+	struct buf names = { 0 };
+
+	put_span(&names, SPAN_LIT("/shared/comment"));
+	note.names = buf_span(&names);
+	expect(STORE_METADATA_IS);
+	store_do_metadata_get(lmtp, &note, on_done, NULL);
+	OK(wait_for());
+	buf_fini(&names);
 	OK(put_script(user, "main", SPAN_LIT("keep;"), true));
 	OK(get_script(lmtp, "", SPAN_NONE, &is));
 	assert_true(span_eq_str(is.text, "keep;") && !is.same);
@@ -332,6 +342,31 @@ bodies_that_were_staged_are_delivered_each_once(void **state)
 }
 
 static void
+what_is_remembered_goes_when_its_time_is_over(void **state)
+{
+	const struct store_deliver_key k = { .kind = SIEVE_KEY_DUPLICATE, .remember_s = 1,
+		.key = SPAN_LIT("0123456789abcdef0123456789abcdef") };
+	uint64_t end = clock_mono_ms() + 60000;
+	struct order o = { 0 };
+	struct state_account a;
+	unsigned round = 0;
+
+	put_store_deliver_key(&o.keys, &k);
+	order_send(lmtp, &o);
+	OK(wait_for());
+	OK(state_account(service_state(rig.svc), 17, &a));
+	assert_int_equal(a.sieve_keys, 1);
+	while (a.sieve_keys > 0) {
+		if (clock_mono_ms() > end)
+			fail_msg("it stays");
+		if (round++ % 64 == 0)		/* it comes soon, if it is not asked for again */
+			chores_wanted(rig.svc);
+		rig_run(&rig, 50);
+		OK(state_account(service_state(rig.svc), 17, &a));
+	}
+}
+
+static void
 a_delivery_under_way_when_the_store_is_killed_happens_once(void **state)
 {
 	struct order o = { 0 };
@@ -362,6 +397,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(scripts_as_large_as_they_may_be_travel_whole,
 		    set_up_here, tear_down),
 		cmocka_unit_test_setup_teardown(a_delivery_goes_to_its_places_and_into_the_queue,
+		    set_up_here, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_remembered_goes_when_its_time_is_over,
 		    set_up_here, tear_down),
 		cmocka_unit_test_setup_teardown(bodies_that_were_staged_are_delivered_each_once,
 		    set_up_here, tear_down),
