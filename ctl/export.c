@@ -23,6 +23,7 @@ struct export {
 	struct export_file	*file;
 	struct ctl_progress	progress;
 	struct buf		list;		/* put_store_mailbox()... */
+	struct buf		scripts;	/* put_store_script()... */
 	uint64_t		total, done, bytes, folders, damaged, left;
 	struct json_writer	w;
 	struct buf		report;		/* JSON: what was damaged */
@@ -401,14 +402,55 @@ on_opened(void *arg, const void *msg)
 	(void)uidset_decode(&x->uids, &r, SIZE_MAX);
 }
 
-/* The account's own annotations stand in a folder without a name. */
+static void
+on_scripts(void *arg, const void *msg)
+{
+	const struct store_scripts_are *are = msg;
+	struct export *x = arg;
+
+	buf_add_span(&x->scripts, are->scripts);
+}
+
+static void
+on_script(void *arg, const void *msg)
+{
+	const struct store_script_is *is = msg;
+	struct export *x = arg;
+
+	put_span(&x->folder.scripts, is->text);
+}
+
+/* Names with their texts. */
+static bool
+read_scripts(struct export *x)
+{
+	struct store_script one;
+	struct reader r;
+	bool ok;
+
+	buf_clear(&x->scripts);
+	ok = ask(x, STORE_SCRIPTS, NULL, on_scripts);
+	reader_init(&r, x->scripts.data, x->scripts.len);
+	while (ok && x->scripts.len > 0 && get_store_script(&r, &one)) {
+		const struct store_script_get rq = { .name = one.name };
+
+		put_span(&x->folder.scripts, one.name);
+		if (one.active)
+			buf_add_span(&x->folder.active, one.name);
+		ok = ask(x, STORE_SCRIPT, &rq, on_script);
+	}
+	return ok;
+}
+
+/* The account's own annotations and its scripts stand in a folder without a name. */
 static void
 account_itself(struct export *x)
 {
 	transfer_folder_clear(&x->folder);
-	if (x->o->format != FORMAT_ARCHIVE || x->o->mailbox != NULL || !read_metadata(x, 0))
+	if (x->o->format != FORMAT_ARCHIVE || x->o->mailbox != NULL || !read_metadata(x, 0) ||
+	    !read_scripts(x))
 		return;
-	if (x->folder.metadata.len > 0)
+	if (x->folder.metadata.len > 0 || x->folder.scripts.len > 0)
 		export_folder(x->file, &x->folder);
 }
 
@@ -562,6 +604,7 @@ export_run(struct ctl *ctl, const struct export_opts *o)
 	uidset_fini(&x->uids);
 	digest_free(&x->digest);
 	buf_fini(&x->list);
+	buf_fini(&x->scripts);
 	buf_fini(&x->keywords);
 	buf_fini(&x->report);
 	buf_fini(&path);

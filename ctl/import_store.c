@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/crypto/digest.h"
 #include "common/crypto/random.h"
 #include "common/mail/mailbox_name.h"
 #include "common/util/mem.h"
@@ -286,6 +287,55 @@ set_metadata(struct import_store *s, uint64_t mailbox)
 	buf_fini(&entries);
 }
 
+/* What is known of a script that is there. */
+static void
+on_script(void *arg, const void *msg)
+{
+	const struct store_script_is *is = msg;
+	bool *same = arg;
+
+	*same = is->same;
+}
+
+static enum status
+look_for_script(struct import_store *s, struct span name, struct span text, bool *same)
+{
+	unsigned char sum[SHA256_LEN];
+	struct store_script_get rq = { .name = name, .known = span(sum, sizeof(sum)) };
+
+	sha256(text, sum);
+	*same = false;
+	return ctl_mail_ask(s->mail, STORE_SCRIPT, &rq, on_script, same);
+}
+
+/* Scripts that are not there yet; the one that was active, where none is. */
+static void
+set_scripts(struct import_store *s)
+{
+	struct reader r;
+	bool same;
+
+	reader_init(&r, s->folder.scripts.data, s->folder.scripts.len);
+	while (!r.bad && r.p < r.end) {
+		struct store_script_set rq = { .how = SCRIPT_PUT, .name = get_span(&r) };
+		enum status st;
+
+		rq.text = get_span(&r);
+		if (r.bad || !script_name_valid(rq.name) || rq.text.len > STORE_SCRIPT_MAX)
+			continue;
+		rq.activate = span_eq(rq.name, buf_span(&s->folder.active)) &&
+		    look_for_script(s, SPAN_NONE, SPAN_NONE, &same) == ST_NOT_FOUND;
+		st = look_for_script(s, rq.name, rq.text, &same);
+		if (st == ST_OK && !same)
+			st = ST_EXISTS;
+		else if (st == ST_NOT_FOUND)
+			st = ask(s, STORE_SCRIPT_SET, &rq, NULL);
+		if (st != ST_OK)
+			ctl_error("the script %.*s is left out: %s", (int)rq.name.len, rq.name.p,
+			    status_name(st));
+	}
+}
+
 static void
 set_acl(struct import_store *s)
 {
@@ -378,8 +428,10 @@ import_folder(struct import_store *s, const struct transfer_folder *f)
 		return;
 	if (f->path.len == 0) {		/* the account itself */
 		s->wanted = false;
-		if (!s->o->dry_run)
+		if (!s->o->dry_run) {
 			set_metadata(s, 0);
+			set_scripts(s);
+		}
 	} else if (!mailbox_name_from_utf8(buf_span(&f->path), &s->path)) {
 		s->wanted = false;
 		s->dropped++;

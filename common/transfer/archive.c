@@ -130,6 +130,10 @@ archive_folder(struct archive_writer *w, const struct transfer_folder *f, struct
 	json_kv_uint(&j, "modseq", f->modseq);
 	put_pairs(&j, "acl", "identifier", "rights", &f->acl, false);
 	put_pairs(&j, "metadata", "name", "value", &f->metadata, true);
+	if (f->scripts.len > 0) {
+		put_pairs(&j, "scripts", "name", "text", &f->scripts, true);
+		json_kv_string(&j, "script", buf_span(&f->active));
+	}
 	json_end_object(&j);
 	snprintf(name, sizeof(name), "folders/%06" PRIu32 "/folder.json", w->folder);
 	put_text(w, name, buf_span(&text), out);
@@ -431,6 +435,9 @@ take_folder(struct reading *a, const char *name, const struct json *v)
 	(void)json_get_uint(v, "modseq", &f->modseq);
 	get_pairs(json_member(v, "acl"), "identifier", "rights", false, &f->acl);
 	get_pairs(json_member(v, "metadata"), "name", "value", true, &f->metadata);
+	get_pairs(json_member(v, "scripts"), "name", "text", true, &f->scripts);
+	if (json_get_string(v, "script", &s))
+		buf_add_span(&f->active, s);
 	a->ops->folder(a->arg, f);
 }
 

@@ -12,6 +12,8 @@ transfer_folder_clear(struct transfer_folder *f)
 	buf_clear(&f->role);
 	buf_clear(&f->acl);
 	buf_clear(&f->metadata);
+	buf_clear(&f->scripts);
+	buf_clear(&f->active);
 	f->exists = f->subscribed = false;
 	f->uidvalidity = f->uidnext = 0;
 	f->modseq = 0;
@@ -24,6 +26,8 @@ transfer_folder_fini(struct transfer_folder *f)
 	buf_fini(&f->role);
 	buf_fini(&f->acl);
 	buf_fini(&f->metadata);
+	buf_fini(&f->scripts);
+	buf_fini(&f->active);
 }
 
 void
@@ -38,6 +42,8 @@ put_transfer_folder(struct buf *b, const struct transfer_folder *f)
 	put_u64(b, f->modseq);
 	put_span(b, buf_span(&f->acl));
 	put_span(b, buf_span(&f->metadata));
+	put_span(b, buf_span(&f->scripts));
+	put_span(b, buf_span(&f->active));
 }
 
 bool
@@ -53,6 +59,8 @@ get_transfer_folder(struct reader *r, struct transfer_folder *f)
 	f->modseq = get_u64(r);
 	buf_add_span(&f->acl, get_span(r));
 	buf_add_span(&f->metadata, get_span(r));
+	buf_add_span(&f->scripts, get_span(r));
+	buf_add_span(&f->active, get_span(r));
 	return !r->bad;
 }
 

@@ -24,6 +24,9 @@ struct transfer_folder {		/* zeroed: empty */
 	uint64_t	modseq;			/* highest one; 0: not known */
 	struct buf	acl;		/* put_span() of identifier and of rights, ... */
 	struct buf	metadata;	/* put_span() of name and of value, ... */
+	/* Of the account itself: Sieve scripts, put_span() of name and of text, ...; which one is
+	 * active, empty: none. */
+	struct buf	scripts, active;
 };
 void transfer_folder_clear(struct transfer_folder *f);
 void transfer_folder_fini(struct transfer_folder *f);

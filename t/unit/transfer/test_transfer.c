@@ -394,6 +394,53 @@ an_archive_describes_itself(void **state)
 	buf_fini(&want);
 }
 
+static void
+on_account(void *arg, const struct transfer_folder *f)
+{
+	struct buf *out = arg, b = { 0 };
+	struct transfer_folder again = { .exists = false };
+	struct reader r;
+
+	put_transfer_folder(&b, f);		/* as the helper sends it */
+	reader_init(&r, b.data, b.len);
+	assert_true(get_transfer_folder(&r, &again) && reader_done(&r));
+	assert_int_equal(again.path.len, 0);
+	put_span(out, buf_span(&again.scripts));
+	put_span(out, buf_span(&again.active));
+	transfer_folder_fini(&again);
+	buf_fini(&b);
+}
+
+static void
+the_scripts_of_an_account_travel_with_it(void **state)
+{
+	const struct transfer_ops account = { .folder = on_account };
+	struct transfer_folder f = { .exists = true };
+	struct archive_writer w = { 0 };
+	struct buf file = { 0 }, got = { 0 }, want = { 0 };
+	struct feed in = { .step = 700 };
+	const struct transfer_source source = { feed, &in };
+
+	put_span(&f.scripts, SPAN_LIT("main"));
+	put_span(&f.scripts, SPAN_LIT("keep; # \xff\0 of any bytes"));
+	put_span(&f.scripts, SPAN_LIT("\xc3\xa4"));
+	put_span(&f.scripts, SPAN_LIT(""));
+	buf_add_str(&f.active, "main");
+	archive_begin(&w, SPAN_LIT("ann@example.org"), 1700000000, &file);
+	archive_folder(&w, &f, &file);
+	archive_end(&w, &file);
+	archive_fini(&w);
+	in.rest = buf_span(&file);
+	assert_true(archive_read(&source, &account, &got));
+	put_span(&want, buf_span(&f.scripts));
+	put_span(&want, buf_span(&f.active));
+	assert_true(span_eq(buf_span(&got), buf_span(&want)));
+	transfer_folder_fini(&f);
+	buf_fini(&file);
+	buf_fini(&got);
+	buf_fini(&want);
+}
+
 /* A message whose octets changed is found by who sums them up: here nobody does. */
 static void
 a_damaged_archive_gives_all_but_what_is_damaged(void **state)
@@ -468,6 +515,7 @@ main(void)
 		cmocka_unit_test(folder_names_go_into_files_and_back),
 		cmocka_unit_test(lists_of_uids_are_read_in_both_versions),
 		cmocka_unit_test(an_archive_describes_itself),
+		cmocka_unit_test(the_scripts_of_an_account_travel_with_it),
 		cmocka_unit_test(a_damaged_archive_gives_all_but_what_is_damaged),
 		cmocka_unit_test(the_helper_makes_of_a_message_what_an_append_carries),
 	};
