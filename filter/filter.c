@@ -325,10 +325,38 @@ on_active(void *arg, enum status st, bool more, const void *msg)
 		return;
 	}
 	memset(r->sha256, 0, 32);
-	if (st == ST_NOT_FOUND)
-		run_again(r);
-	else
+	if (st != ST_NOT_FOUND) {
 		end(r, FILTER_AWAY);
+		return;
+	}
+	remember(r->f, r->job.account, r->sha256);
+	run_again(r);
+}
+
+static void
+begin(struct filter_run *r)
+{
+	r->rounds = 0;
+	r->error = (struct filter_error){ "", 0, "" };
+	filter_cache_give_back(&r->active);
+	filter_answers_forget_keys(r->answers);
+}
+
+void
+filter_run_start_known(struct filter_run *r)
+{
+	static const unsigned char none[32];
+	const unsigned char *known = table_get_u64(&r->f->active, r->job.account);
+
+	begin(r);
+	if (known != NULL && memcmp(known, none, 32) != 0)
+		r->active = filter_cache_get(r->f->cache, known);
+	if (known == NULL || (r->active == NULL && memcmp(known, none, 32) != 0)) {
+		filter_run_start(r);
+		return;
+	}
+	memcpy(r->sha256, known, 32);
+	run_again(r);
 }
 
 void
@@ -338,10 +366,7 @@ filter_run_start(struct filter_run *r)
 	unsigned char *known = table_get_u64(&r->f->active, r->job.account);
 	struct cached_script *s;
 
-	r->rounds = 0;
-	r->error = (struct filter_error){ "", 0, "" };
-	filter_cache_give_back(&r->active);
-	filter_answers_forget_keys(r->answers);
+	begin(r);
 	if (known != NULL && (s = filter_cache_get(r->f->cache, known)) != NULL) {
 		rq.known = span(known, 32);
 		filter_cache_give_back(&s);

@@ -55,6 +55,9 @@ typedef void (*filter_done_fn)(void *arg);
 struct filter_run *filter_run_new(struct filter *f, const struct filter_job *job,
     filter_done_fn done, void *arg);
 void filter_run_start(struct filter_run *r);
+/* The same with the active script that the account had a while ago: whoever acts on that says so in
+ * the request (SIEVE_KEY_SCRIPT, filter_run_script()), and starts as above on ST_CONFLICT. */
+void filter_run_start_known(struct filter_run *r);
 void filter_run_free(struct filter_run **r);
 
 enum filter_outcome filter_run_outcome(const struct filter_run *r);

@@ -188,14 +188,9 @@ conf_now(void *arg)
 }
 
 static void
-on_judged(void *arg, enum status st, bool plain)
+on_judged(void *arg, enum status st)
 {
-	struct delivery *d = arg;
-
-	if (plain)
-		copy_append(d->copy);
-	else
-		end(d, st);
+	end(arg, st);
 }
 
 void

@@ -112,6 +112,14 @@ new_plan(struct judged *j)
 	j->plan = plan_new(&of);
 }
 
+/* What was worked out holds for the script that is active. */
+static void
+send_plan(struct judged *j)
+{
+	plan_rests_on(j->plan, filter_run_script(j->run));
+	plan_send(j->plan, on_planned, j);
+}
+
 static void
 into_inbox(struct judged *j, const char *why)
 {
@@ -137,7 +145,7 @@ on_planned(void *arg, enum status st)
 		into_inbox(j, status_name(st));
 		return;
 	}
-	j->done(j->arg, st, false);
+	j->done(j->arg, st);
 }
 
 /* The message is kept; what failed is told in the same request. */
@@ -154,7 +162,7 @@ keep_failed(struct judged *j, bool tell)
 		    &raw);
 		plan_notice(j->plan, buf_span(&raw), j->key, NOTICE_SECONDS);
 	}
-	plan_send(j->plan, on_planned, j);
+	send_plan(j);
 	buf_fini(&raw);
 }
 
@@ -197,18 +205,20 @@ act(struct judged *j)
 {
 	switch (filter_run_outcome(j->run)) {
 	case FILTER_PLAIN:
-		j->done(j->arg, ST_OK, true);
+		new_plan(j);
+		plan_inbox(j->plan);
+		send_plan(j);
 		return;
 	case FILTER_ACTS:
 		new_plan(j);
 		plan_result(j->plan, filter_run_result(j->run), filter_run_env(j->run));
-		plan_send(j->plan, on_planned, j);
+		send_plan(j);
 		return;
 	case FILTER_FAILED:
 		failed(j);
 		return;
 	default:
-		j->done(j->arg, ST_UNAVAILABLE, false);
+		j->done(j->arg, ST_UNAVAILABLE);
 	}
 }
 
@@ -218,7 +228,7 @@ joined(struct judged *j)
 	if (--j->waiting > 0)
 		return;
 	if (j->held != ST_OK)
-		j->done(j->arg, j->held, false);
+		j->done(j->arg, j->held);
 	else
 		act(j);
 }
@@ -242,7 +252,11 @@ start_run(struct judged *j)
 	struct filter_job job = make_job(j);
 
 	j->run = filter_run_new(j->of.filter, &job, on_ran, j);
-	filter_run_start(j->run);
+	/* a body that is staged can be named once: no second try for it */
+	if (kept_size(j->of.kept) > STORE_INLINE_MAX)
+		filter_run_start(j->run);
+	else
+		filter_run_start_known(j->run);
 }
 
 struct judged *

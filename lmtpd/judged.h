@@ -22,9 +22,8 @@ struct judged_of {
 	bool			utf8;
 };
 
-/* done runs once, never from inside a function of this header.  plain: nothing was done, as there
- * are no rules: the copy is to be appended. */
-typedef void (*judged_done_fn)(void *arg, enum status st, bool plain);
+/* Runs once, never from inside a function of this header. */
+typedef void (*judged_done_fn)(void *arg, enum status st);
 
 /* All of it stays until it is freed, but prefix, which is copied. */
 struct judged *judged_new(const struct judged_of *of, judged_done_fn done, void *arg);

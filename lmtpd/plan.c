@@ -313,6 +313,7 @@ plan_store(struct plan *p, const struct sieve_action *a)
 		at.path = buf_span(&path);
 	put_place(p, &at);
 	p->stores++;
+	p->filed |= !s->keep;
 	buf_fini(&path);
 }
 
@@ -427,7 +428,7 @@ put_condition(struct plan *p, const struct sieve_condition *c)
 	    .kind = c->ask == SIEVE_ASK_DUPLICATE ? SIEVE_KEY_DUPLICATE : SIEVE_KEY_VACATION,
 	    .known = c->present, .remember_s = c->remember_s };
 
-	if (p->n_keys++ < STORE_SIEVE_KEYS_ASKED)
+	if (++p->n_keys < STORE_SIEVE_KEYS_ASKED)	/* one is left for the script */
 		put_store_deliver_key(&p->keys, &k);
 	else
 		p->st = ST_LIMIT;
@@ -473,6 +474,16 @@ plan_notice(struct plan *p, struct span raw, const unsigned char key[32], uint64
 	p->n_keys++;
 }
 
+void
+plan_rests_on(struct plan *p, const unsigned char script[32])
+{
+	const struct store_deliver_key k = { .kind = SIEVE_KEY_SCRIPT, .key = span(script, 32),
+	    .known = true };
+
+	put_store_deliver_key(&p->keys, &k);
+	p->n_keys++;
+}
+
 const char *
 plan_refusal(const struct plan *p)
 {
@@ -483,6 +494,8 @@ const char *
 plan_words(struct plan *p)
 {
 	buf_clear(&p->words);
+	if (p->stores == 1 && p->n_queue == 0 && p->refusal == NULL && !p->filed)
+		return "";
 	buf_addf(&p->words, "store=%u redirect=%u send=%u%s", p->stores, p->redirects,
 	    p->n_queue - p->redirects, p->refusal != NULL ? " refuse" : "");
 	return buf_cstr(&p->words);

@@ -40,11 +40,13 @@ void plan_result(struct plan *p, const struct sieve_result *r, const struct siev
  * for remember_s. */
 void plan_notice(struct plan *p, struct span raw, const unsigned char key[32],
     uint64_t remember_s);
+/* The user's active script is the one with this SHA-256, or (all 0) there is none. */
+void plan_rests_on(struct plan *p, const unsigned char script[32]);
 void plan_send(struct plan *p, plan_done_fn done, void *arg);
 /* The message is refused with this text, whatever else was done: lines, "\n" between them; NULL: it
  * is not. */
 const char *plan_refusal(const struct plan *p);
-/* "store=1 redirect=2" of what was planned, for the log. */
+/* "store=1 redirect=2" of what was planned, for the log; "" when it is the INBOX alone. */
 const char *plan_words(struct plan *p);
 void plan_free(struct plan **p);
 

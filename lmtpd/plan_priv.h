@@ -36,6 +36,7 @@ struct plan {
 	const struct sieve_env	*env;		/* while a result is being planned */
 	struct buf		keywords, places, keys, queue, words;
 	unsigned		n_places, n_keys, n_queue, stores, redirects;
+	bool			filed;		/* something goes elsewhere than INBOX */
 	char			*refusal;
 	unsigned		waiting;	/* bodies that are being staged */
 	bool			sending;

@@ -73,6 +73,14 @@ get_store_sieve_key(struct reader *r, struct store_sieve_key *k)
 	return check(r, kind_good(k->kind));
 }
 
+static bool
+condition_good(const struct store_deliver_key *k)
+{
+	if (k->kind == SIEVE_KEY_SCRIPT)
+		return k->known && k->remember_s == 0;
+	return kind_good(k->kind) && k->remember_s <= STORE_SIEVE_REMEMBER_MAX;
+}
+
 void
 put_store_deliver_key(struct buf *b, const struct store_deliver_key *k)
 {
@@ -91,7 +99,7 @@ get_store_deliver_key(struct reader *r, struct store_deliver_key *k)
 	k->key = get_raw(r, STORE_SIEVE_KEY);
 	k->known = get_u8(r) == 1;
 	k->remember_s = get_varint(r);
-	return check(r, kind_good(k->kind) && k->remember_s <= STORE_SIEVE_REMEMBER_MAX);
+	return check(r, condition_good(k));
 }
 
 void

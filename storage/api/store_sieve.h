@@ -36,7 +36,12 @@ bool get_store_script(struct reader *r, struct store_script *s);
 #define STORE_SIEVE_KEY		32u		/* bytes; a hash */
 #define STORE_SIEVE_KEYS_ASKED	64u		/* of one request, or conditions of one delivery */
 #define STORE_SIEVE_REMEMBER_MAX	31708800u	/* seconds: 367 days */
-enum sieve_key_kind { SIEVE_KEY_DUPLICATE = 1, SIEVE_KEY_VACATION = 2 };
+enum sieve_key_kind {
+	SIEVE_KEY_DUPLICATE = 1, SIEVE_KEY_VACATION = 2,
+	/* Of a delivery alone, and always known: SHA-256 of the text of the script that is active;
+	 * all 0: none is.  So whoever knows it from before need not ask. */
+	SIEVE_KEY_SCRIPT = 3
+};
 
 struct store_sieve_key {
 	uint8_t		kind;		/* enum sieve_key_kind */

@@ -185,12 +185,6 @@ copy_hold(struct copy *c)
 		loop_task_post(c->fail);
 }
 
-void
-copy_append(struct copy *c)
-{
-	append(c);
-}
-
 struct store *
 copy_store(const struct copy *c)
 {

@@ -43,8 +43,6 @@ void copy_finish(struct copy *c);
 /* The text is complete, and another request of copy_store() will carry it: `done` says ST_OK when
  * copy_item() can stand in it (borrowed until the copy is freed or begun again). */
 void copy_hold(struct copy *c);
-/* Or it is appended after all; `done` says how that ended. */
-void copy_append(struct copy *c);
 struct store_append_item copy_item(const struct copy *c);
 struct store *copy_store(const struct copy *c);
 /* Raw octets of this copy, prefix included. */

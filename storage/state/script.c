@@ -223,6 +223,25 @@ apply_script_set(struct apply *ap)
 
 /* ---- reading ---- */
 
+enum status
+script_is_active(struct apply *ap, struct span sha256, bool *yes)
+{
+	static const char none[SHA256_LEN];
+	const struct store_script *x;
+	struct scripts all;
+	enum status st;
+
+	*yes = span_eq(sha256, span(none, sizeof(none)));
+	if (ap->a->rec.script_modseq == 0)	/* there never was one */
+		return ST_OK;
+	st = scripts_load(ap->s, ap->s->txn, ap->a->id, &all);
+	x = st == ST_OK ? by_name(&all, SPAN_NONE) : NULL;
+	if (x != NULL)
+		*yes = span_eq(x->sha256, sha256);
+	scripts_fini(&all);
+	return st;
+}
+
 static int
 sorted(const void *a, const void *b)
 {

@@ -65,9 +65,13 @@ sieve_keys_judge(struct apply *ap, struct span keys)
 	while (get_store_deliver_key(&r, &x)) {
 		if (++n > STORE_SIEVE_KEYS_ASKED)
 			return refuse(ap, ST_LIMIT);
-		row_key(&k, ap->a->id, x.kind, x.key);
-		TRY(look(ap->s, ap->s->txn, &k, ap->op->head.time_ms, &ap->s->value, &known,
-		    &there));
+		if (x.kind == SIEVE_KEY_SCRIPT) {
+			TRY(script_is_active(ap, x.key, &known));
+		} else {
+			row_key(&k, ap->a->id, x.kind, x.key);
+			TRY(look(ap->s, ap->s->txn, &k, ap->op->head.time_ms, &ap->s->value, &known,
+			    &there));
+		}
 		if (known != x.known)
 			refuse(ap, ST_CONFLICT);
 	}

@@ -334,8 +334,10 @@ enum status subscription_set(struct apply *ap, struct span clean_path, bool on);
 enum status copy_rows(struct apply *ap, struct mbox *from, struct mbox *to,
     const struct uidset *uids, bool move, struct uidset *made);
 
-/* ---- Sieve (sieve_key.c, queue.c) ---- */
+/* ---- Sieve (script.c, sieve_key.c, queue.c) ---- */
 
+/* Is it the active script whose text has this SHA-256?  All 0: is none active? */
+enum status script_is_active(struct apply *ap, struct span sha256, bool *yes);
 /* store_deliver_key...: ST_CONFLICT in the result when one is not as it says. */
 enum status sieve_keys_judge(struct apply *ap, struct span keys);
 /* Those that are to be remembered; at most `max` of the account (0: any number). */

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "common/crypto/digest.h"
 #include "storage/state/emails.h"
 #include "t/unit/storage/sievekit.h"
 
@@ -211,6 +212,52 @@ a_condition_that_does_not_hold_undoes_all_of_it(void **state)
 }
 
 static void
+script_key(struct delivery *d, struct span text)
+{
+	unsigned char sha[32] = { 0 };
+
+	if (text.p != NULL)
+		sha256(text, sha);
+	put_store_deliver_key(&d->keys, &(struct store_deliver_key){ SIEVE_KEY_SCRIPT,
+		span((const char *)sha, sizeof(sha)), true, 0 });
+}
+
+static void
+set_script(uint8_t how, const char *name, struct span text)
+{
+	struct op op = kit_op(k, OP_SCRIPT_SET);
+
+	op.u.script_set = (struct op_script_set){ .how = how, .name = span_str(name), .text = text };
+	OK(kit_apply(k, &op));
+}
+
+static void
+it_may_rest_on_the_script_that_is_active(void **state)
+{
+	struct delivery d = { 0 };
+
+	script_key(&d, SPAN_NONE);
+	OK(delivery_run(k, &d));
+	script_key(&d, SPAN_LIT("keep;"));
+	IS(delivery_run(k, &d), ST_CONFLICT);
+	set_script(SCRIPT_PUT, "one", SPAN_LIT("keep;"));
+	script_key(&d, SPAN_NONE);
+	OK(delivery_run(k, &d));
+	set_script(SCRIPT_ACTIVATE, "one", SPAN_NONE);
+	script_key(&d, SPAN_NONE);
+	IS(delivery_run(k, &d), ST_CONFLICT);
+	script_key(&d, SPAN_LIT("keep;"));
+	OK(delivery_run(k, &d));
+	set_script(SCRIPT_PUT, "one", SPAN_LIT("stop;"));
+	script_key(&d, SPAN_LIT("keep;"));
+	IS(delivery_run(k, &d), ST_CONFLICT);
+	set_script(SCRIPT_ACTIVATE, "", SPAN_NONE);
+	script_key(&d, SPAN_NONE);
+	OK(delivery_run(k, &d));
+	kit_end(k);
+}
+
+static void
 without_places_it_is_discarded_and_remembered(void **state)
 {
 	struct delivery d = { 0 };
@@ -372,6 +419,7 @@ main(void)
 		cmocka_unit_test_setup(ids_and_roles_find_before_names_do, set_up),
 		cmocka_unit_test_setup(several_bodies_go_to_places_of_their_own, set_up),
 		cmocka_unit_test_setup(a_condition_that_does_not_hold_undoes_all_of_it, set_up),
+		cmocka_unit_test_setup(it_may_rest_on_the_script_that_is_active, set_up),
 		cmocka_unit_test_setup(without_places_it_is_discarded_and_remembered, set_up),
 		cmocka_unit_test_setup(quota_is_for_all_memberships_together, set_up),
 		cmocka_unit_test_setup(the_same_delivery_again_happens_once, set_up),
