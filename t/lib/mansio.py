@@ -174,6 +174,30 @@ def log_size():
     return os.path.getsize(os.path.join(os.environ["MANSIO_DIR"], "log"))
 
 
+def processes():
+    """pid -> name of all below the monitor of the server under test."""
+    with open(os.path.join(os.environ["MANSIO_DIR"], "mansiod.pid")) as f:
+        monitor = int(f.read())
+    found = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                stat = open("/proc/%s/stat" % entry).read()
+            except OSError:
+                continue
+            name = stat[stat.index("(") + 1:stat.rindex(")")]
+            found[int(entry)] = (int(stat[stat.rindex(")") + 2:].split()[1]), name)
+    mine = {}
+    todo = [monitor]
+    while todo:
+        p = todo.pop()
+        for pid, (parent, name) in found.items():
+            if parent == p and pid not in mine:
+                mine[pid] = "master" if name == "mansiod" else name
+                todo.append(pid)
+    return mine
+
+
 class Smtp:
     """An LMTP client that sends what it is told, as it is told.
 
