@@ -5,20 +5,25 @@
 
 /* A message told twice: what it was says the first, what it is the last. */
 void
-touched_take(struct touched_list *t, const struct store_email_change *c)
+touched_take(struct touched_list *t, const struct store_email_change *c, bool later)
 {
 	uintptr_t at = (uintptr_t)table_get_u64(&t->by_id, c->message);
+	struct mirror_touched *m = at > 0 ? &t->v[at - 1] : NULL;
 
-	if (at > 0) {
-		t->v[at - 1].is = c->is;
-		t->v[at - 1].what |= c->what;
+	if (m != NULL) {
+		if (later && !m->later)
+			m->cut = c->was;
+		m->later |= later;
+		m->is = c->is;
+		m->what |= c->what | (c->was ? 0 : MIRROR_AGAIN);
 		return;
 	}
 	if (t->n == t->room) {
 		t->room = t->room > 0 ? t->room * 2 : 16;
 		t->v = mem_realloc_array(t->v, t->room, sizeof(*t->v));
 	}
-	t->v[t->n++] = (struct mirror_touched){ c->message, c->thread, c->what, c->was, c->is };
+	t->v[t->n++] = (struct mirror_touched){ c->message, c->thread, c->what, c->was, c->is,
+	    later, c->was };
 	table_put_u64(&t->by_id, c->message, (void *)(uintptr_t)t->n);
 }
 
@@ -153,6 +158,13 @@ has_unchanged(const struct mirror_call *c, uint64_t thread)
 
 enum { THREAD_WAS = 1, THREAD_SEEN, THREAD_MOVED };
 
+/* Was it there at the end of what is told: now, or at the point that comes before the rest? */
+static bool
+at_end(const struct mirror_call *c, const struct mirror_touched *t)
+{
+	return c->cut && t->later ? t->cut : t->is;
+}
+
 static void
 mark(struct table *t, uint64_t thread, uintptr_t value)
 {
@@ -160,35 +172,37 @@ mark(struct table *t, uint64_t thread, uintptr_t value)
 		table_put_u64(t, thread, (void *)value);
 }
 
-/* Threads of the batch's emails are told, what became of them says all that is known.  An email that
- * only came and went between makes its thread known as well: the next answer goes on from
- * a moment when it was there. */
+/* Threads of the batch's emails are told as they were at its end, and not as they are: the next
+ * answer goes on from there. */
 static void
 list_threads(struct mirror_call *c, struct lists *l)
 {
-	const struct mirror *m = c->m;
-	struct table was = { 0 }, told = { 0 };
+	struct table was = { 0 }, is = { 0 }, told = { 0 };
 
 	for (size_t i = 0; i < c->list.n; i++) {
 		if (c->list.v[i].was)
 			mark(&was, c->list.v[i].thread, THREAD_WAS);
+		if (at_end(c, &c->list.v[i]))
+			mark(&is, c->list.v[i].thread, THREAD_WAS);
 	}
 	for (size_t i = 0; i < c->batch; i++)
 		mark(&told, c->list.v[i].thread,
-		    c->list.v[i].was != c->list.v[i].is ? THREAD_MOVED : THREAD_SEEN);
+		    c->list.v[i].was != at_end(c, &c->list.v[i]) ? THREAD_MOVED : THREAD_SEEN);
 	for (size_t i = 0; i < c->batch; i++) {
 		uint64_t thread = c->list.v[i].thread;
 		uintptr_t how = (uintptr_t)table_del_u64(&told, thread);
-		bool then, now;
+		bool then, now, rest;
 
 		if (how == 0)
 			continue;
-		then = table_get_u64(&was, thread) != NULL || has_unchanged(c, thread);
-		now = rows_find_thread(&m->rows, thread) != ROWS_NONE;
+		rest = has_unchanged(c, thread);
+		then = rest || table_get_u64(&was, thread) != NULL;
+		now = rest || table_get_u64(&is, thread) != NULL;
 		if (then != now || how == THREAD_MOVED)
 			add_change(l, thread, then, now);
 	}
 	table_fini(&was, NULL, NULL);
+	table_fini(&is, NULL, NULL);
 	table_fini(&told, NULL, NULL);
 }
 
@@ -226,14 +240,16 @@ emails_tell(struct mirror_call *c, enum status st, bool more)
 {
 	struct mirror_call own = *c;
 	struct lists l = { 0 };
+	bool anew = own.since.after != 0;
 
 	list_remove(&c->in_list);
 	mem_free(&c);
 	for (size_t i = 0; st == ST_OK && i < own.list.n; i++) {
 		const struct mirror_touched *t = &own.list.v[i];
 
+		/* Since a point between answers: whether it was told is not known when it went and came. */
 		if (!t->was || !t->is || t->what != 0)
-			add_change(&l, t->id, t->was, t->is);
+			add_change(&l, t->id, t->was && !(anew && t->is && (t->what & MIRROR_AGAIN)), t->is);
 	}
 	if (st == ST_OK)
 		tell_lists(&own, &l, own.upto, more);
@@ -256,7 +272,7 @@ on_email_changes(void *arg, enum status st, bool more, const void *msg)
 	if (st == ST_OK && are != NULL) {
 		reader_init(&r, are->changes.p, are->changes.len);
 		while (are->changes.len > 0 && get_store_email_change(&r, &x))
-			touched_take(&c->list, &x);
+			touched_take(&c->list, &x, false);
 	}
 	if (st == ST_OK && more)
 		return;
@@ -264,8 +280,9 @@ on_email_changes(void *arg, enum status st, bool more, const void *msg)
 		c->m->source.cancel(c->m->source.arg, &c->ask);
 	c->upto = (struct type_state){ .incarnation = c->since.incarnation };
 	if (are != NULL && are->more) {
-		c->upto.modseq = are->upto;
-		c->upto.after = are->upto_after;
+		/* a point between answers always names a message, if only behind all of a change */
+		c->upto.modseq = are->upto - (are->upto_after == 0 && are->upto > 0);
+		c->upto.after = are->upto_after == 0 && are->upto > 0 ? UINT64_MAX : are->upto_after;
 	} else if (are != NULL) {
 		c->upto.modseq = are->email;
 	}

@@ -154,10 +154,11 @@ next_told(struct mirror *m)
 static void
 ask_for_fewer(struct mirror_call *c)
 {
-	if (c->limit == 1) {
+	if (c->single) {
 		tell(c, ST_EXPIRED);
 		return;
 	}
+	c->single = c->limit == 1;
 	touched_fini(&c->list);
 	c->limit = c->limit / 4 + 1;
 	c->point = c->since;
@@ -341,7 +342,7 @@ changes_over(struct mirror *m, const struct store_email_changes_are *are)
 		c->point.after = are->upto_after;
 		if (c->batch == 0) {
 			for (size_t i = 0; i < c->list.n && c->batch == 0; i++) {
-				if (c->list.v[i].was != c->list.v[i].is)
+				if (c->single || c->list.v[i].was != c->list.v[i].is)
 					c->batch = c->list.n;
 			}
 			c->first = c->point;
@@ -400,7 +401,7 @@ on_changes(void *arg, enum status st, bool more, const void *msg)
 	while (held && are->changes.len > 0 && get_store_email_change(&r, &c)) {
 		held = apply(m, &c);
 		if (m->asker != NULL)
-			touched_take(&m->asker->list, &c);
+			touched_take(&m->asker->list, &c, m->asker->batch > 0);
 	}
 	if (too_large(m, held))
 		give_up(m, ST_LIMIT);

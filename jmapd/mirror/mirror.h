@@ -112,11 +112,12 @@ struct mirror_call *mirror_thread_changes(struct mirror *m, struct type_state si
     mirror_changes_fn done, void *arg);
 
 /* All messages that changed after a state, and a fresh mirror. */
-enum { MIRROR_KEYWORDS = 1, MIRROR_MAILBOXES = 2 };
+enum { MIRROR_KEYWORDS = 1, MIRROR_MAILBOXES = 2, MIRROR_AGAIN = 4 };
 struct mirror_touched {
 	uint64_t	id, thread;
 	uint8_t		what;		/* MIRROR_... of one that was there and is, perhaps more */
 	bool		was, is;	/* visible at that state; now */
+	bool		later, cut;	/* it changed behind the first point too, and was visible there */
 };
 struct mirror_history {
 	struct mirror_touched	*v;	/* in the order of their first changes */

@@ -39,6 +39,7 @@ struct mirror_call {
 	bool			tried;		/* the mirror was renewed, and has not reached since */
 	struct type_state	since, point;	/* point: where the next question goes on */
 	size_t			max, limit;	/* limit: of a question */
+	bool			single;		/* the first point is behind one message, whatever it did */
 	size_t			batch;		/* touched ones up to the first point */
 	bool			cut;		/* there are others behind it */
 	struct type_state	first;		/* that point */
@@ -83,7 +84,7 @@ struct mirror {
 /* mirror.c */
 void mirror_weigh(struct mirror *m);	/* bytes changed */
 /* history.c */
-void touched_take(struct touched_list *t, const struct store_email_change *c);
+void touched_take(struct touched_list *t, const struct store_email_change *c, bool later);
 void touched_fini(struct touched_list *t);
 void history_tell(struct mirror_call *c);
 bool threads_too_many(struct mirror_call *c);

@@ -25,7 +25,7 @@ put(struct diff *d, uint64_t id, bool was)
 static bool
 matters(const struct mirror_touched *t, unsigned depends)
 {
-	if (!t->was || !t->is)
+	if (!t->was || !t->is || (t->what & MIRROR_AGAIN))
 		return true;
 	return ((t->what & MIRROR_KEYWORDS) && (depends & FILTER_ON_KEYWORDS)) ||
 	    ((t->what & MIRROR_MAILBOXES) && (depends & FILTER_ON_MAILBOXES));

@@ -61,7 +61,7 @@ get_store_email_change(struct reader *r, struct store_email_change *c)
 	c->what = get_u8(r);
 	c->members = get_span(r);
 	return reader_check(r, c->message != 0 && when <= 3 &&
-	    c->what <= (EMAIL_KEYWORDS | EMAIL_MAILBOXES));
+	    c->what <= (EMAIL_KEYWORDS | EMAIL_MAILBOXES | EMAIL_AGAIN));
 }
 
 void

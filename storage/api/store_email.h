@@ -19,8 +19,9 @@ void put_store_member(struct buf *b, const struct store_member *m);
 bool get_store_member(struct reader *r, struct store_member *m);
 
 /* What became of an Email.  Neither was nor is: it is no Email, but may have memberships with
- * \Deleted.  what: of one that was and is: at least what changed of it, perhaps more. */
-enum { EMAIL_KEYWORDS = 1, EMAIL_MAILBOXES = 2 };
+ * \Deleted.  what: of one that was and is: at least what changed of it, perhaps more;
+ * EMAIL_AGAIN: at one of the changes it was not there. */
+enum { EMAIL_KEYWORDS = 1, EMAIL_MAILBOXES = 2, EMAIL_AGAIN = 4 };
 struct store_email_change {
 	uint64_t	message, thread;
 	bool		was;		/* it was there then */

@@ -579,7 +579,8 @@ struct store_emails_are {
  * point (since, after).  Points are in the order of changes: `since` a modseq, `after` 0 or, within
  * the next change, the message up to which it was told.  limit: at most so many Emails that were
  * there or are (0: all): `more` in the last part, which says with upto, upto_after from where to ask
- * for the rest.  The part before that has the point up to which it tells.
+ * for the rest; 1 counts also those that only came and went.  The part before that has the point up
+ * to which it tells.
  * A message can be told in two parts, and again by the next request: then `was` is as the earlier
  * one has it, and the rest as the later one.
  * ST_EXPIRED: of another incarnation, or history does not go back to it: nobody knows. */

@@ -340,11 +340,15 @@ tell(void *arg, size_t from, size_t n, bool *fits)
 	struct store_email_change c = { .message = t->message, .thread = t->thread };
 	struct buf members = { 0 };
 	enum status st = ST_OK;
+	bool counts;
 
 	*fits = true;
 	if (at > 0) {
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n; i++) {
 			w->changes[at - 1].what |= differs(&t[i], buf_span(&w->members[at - 1]));
+			c.was |= t[i].was;
+		}
+		w->changes[at - 1].what |= c.was ? 0 : EMAIL_AGAIN;
 		return ST_OK;
 	}
 	st = email_now(w, t->message, &c.is, &members);
@@ -352,12 +356,13 @@ tell(void *arg, size_t from, size_t n, bool *fits)
 		c.was |= t[i].was;
 		c.what |= differs(&t[i], buf_span(&members));
 	}
-	*fits = !full(w) && (!(c.was || c.is) || w->q->limit == 0 || w->q->told < w->q->limit);
+	counts = c.was || c.is || w->q->limit == 1;
+	*fits = !full(w) && (!counts || w->q->limit == 0 || w->q->told < w->q->limit);
 	if (st != ST_OK || !*fits) {
 		buf_fini(&members);
 		return st;
 	}
-	w->q->told += c.was || c.is;
+	w->q->told += counts;
 	if (w->n == w->room) {
 		w->room = w->room == 0 ? 64 : 2 * w->room;
 		w->changes = mem_realloc_array(w->changes, w->room, sizeof(w->changes[0]));
