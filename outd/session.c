@@ -18,13 +18,13 @@ session_free(struct session **sp)
 	*sp = NULL;
 	if (s == NULL)
 		return;
-	if (s->gone != NULL)
-		*s->gone = true;
 	dial_cancel(&s->dial);
 	loop_timer_free(&s->quiet);
 	conn_free(&s->conn);
 	login_free(&s->login);
-	mem_free(&s);
+	s->ended = true;
+	if (!s->reading)
+		mem_free(&s);
 }
 
 /* Its answer is not waited for: both sides know that nothing is under way. */
@@ -474,20 +474,21 @@ take_line(struct session *s, struct buf *in, struct smtp_reply *whole, bool *is_
 	return true;
 }
 
-/* A reply may end the session: only one is handled before it is asked whether it is there yet. */
+/* A reply may end the session: its memory stays until the last one was looked at. */
 static void
 on_data_in(struct conn *c, void *arg)
 {
 	struct session *s = arg;
 	struct smtp_reply r;
-	bool whole, gone = false, *outer = s->gone;
+	bool whole;
 
-	s->gone = &gone;
-	while (!gone && take_line(s, conn_in(c), &r, &whole))
+	s->reading = true;
+	while (!s->ended && take_line(s, conn_in(c), &r, &whole))
 		if (whole)
 			on_reply(s, &r);
-	if (!gone)
-		s->gone = outer;
+	s->reading = false;
+	if (s->ended)
+		mem_free(&s);
 }
 
 static void

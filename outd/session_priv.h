@@ -21,7 +21,8 @@ struct session {
 	struct dial		*dial;
 	struct conn		*conn;
 	struct loop_timer	*quiet;
-	bool			*gone;		/* set when it is freed below a call of ours */
+	bool			 reading;	/* on_data_in() is at it, and frees what is ended meanwhile */
+	bool			 ended;
 	enum stage		 stage;
 	struct smtp_reply	 reply;		/* as far as it came */
 	struct smtp_offers	 offers;
