@@ -18,7 +18,7 @@
 struct filter {
 	const struct mansio_conf	*conf;
 	struct sieve_conf		user;
-	bool				configured;
+	bool				configured, fresh;	/* fresh: other rules came */
 	char				*blob;
 	size_t				blob_len;
 	struct filter_globals		*globals;	/* NULL: they have errors */
@@ -83,6 +83,7 @@ filter_take_rules(struct filter *f, char *blob, size_t len)
 	mem_free(&f->blob);
 	f->blob = blob;
 	f->blob_len = len;
+	f->fresh = true;
 }
 
 void
@@ -90,8 +91,11 @@ filter_configure(struct filter *f, const struct mansio_conf *conf)
 {
 	struct conf_errors err = { .count = 0 };
 
+	if (f->configured && f->conf == conf && !f->fresh)
+		return;
 	if (f->configured)
 		sieve_conf_fini(&f->user);
+	f->fresh = false;
 	f->conf = conf;
 	f->configured = true;
 	sieve_conf_init(&f->user, conf, 0);

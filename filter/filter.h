@@ -20,7 +20,8 @@ struct filter *filter_new(void);
 void filter_free(struct filter **f);
 /* What worker_ops.rules gives; takes blob over. */
 void filter_take_rules(struct filter *f, char *blob, size_t len);
-/* A configuration is in force; it stays until the next one is. */
+/* A configuration is in force; it stays until the next one is, which is not the same struct.  Said
+ * again without other rules it costs nothing. */
 void filter_configure(struct filter *f, const struct mansio_conf *conf);
 /* Scripts are run at all. */
 bool filter_is_on(const struct filter *f);

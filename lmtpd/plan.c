@@ -354,7 +354,7 @@ notify_of(struct span s)
 }
 
 static void
-set_parameters(const struct sieve_redirect *r, struct store_envelope *e)
+set_parameters(const struct sieve_redirect *r, int64_t now, struct store_envelope *e)
 {
 	if (r->ret.p != NULL)
 		e->ret = span_caseeq_str(r->ret, "FULL") ? QUEUE_RET_FULL : QUEUE_RET_HDRS;
@@ -362,7 +362,7 @@ set_parameters(const struct sieve_redirect *r, struct store_envelope *e)
 		e->by = span_caseeq_str(r->by_mode, "RETURN") || span_caseeq_str(r->by_mode, "R") ?
 		    QUEUE_BY_RETURN : QUEUE_BY_NOTIFY;
 		e->by |= r->by_trace ? QUEUE_BY_TRACE : 0;
-		e->by_ms = r->by_time * 1000;
+		e->by_ms = r->by_time > now ? (r->by_time - now) * 1000 : 1000;
 	}
 }
 
@@ -384,7 +384,7 @@ plan_redirect(struct plan *p, const struct sieve_action *a)
 		put_inbox(p, body_of(p, BODY_EDITED, a->message));
 		return;
 	}
-	set_parameters(r, &env);
+	set_parameters(r, p->env->now, &env);
 	put_store_queue_rcpt(&rcpts, &to);
 	env.rcpts = buf_span(&rcpts);
 	plan_queue(p, QUEUE_REDIRECT, body_of(p, BODY_SENT, a->message), &env);
