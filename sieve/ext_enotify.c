@@ -92,6 +92,8 @@ check_notify(struct sieve_compile *c, struct sieve_node *n)
 	struct arena a = { 0 };
 	const char *why;
 
+	if (sieve_c_limits(c)->outgoing == 0)
+		sieve_error(c, n, "local policy prohibits the use of a notify action");
 	if (!sieve_constant(s))
 		return;
 	why = what_is_wrong(&a, s->text);
@@ -168,6 +170,24 @@ sender(struct sieve_run *r, const struct sieve_notify *a)
 	return SPAN_NONE;
 }
 
+/* One more: is it allowed? */
+static enum sieve_step
+check_number(struct sieve_run *r, const struct sieve_node *n)
+{
+	uint32_t max = sieve_limits(r)->outgoing, have = 0;
+	size_t count;
+	struct sieve_action **v = sieve_actions(r, &count);
+
+	if (max == 0)
+		return sieve_fail(r, n, "local policy prohibits the use of a notify action");
+	for (size_t i = 0; i < count; i++)
+		have += v[i]->kind == SIEVE_NOTIFY;
+	if (have >= max && count < sieve_limits(r)->actions)
+		return sieve_fail(r, n, "number of notify actions exceeds policy limit: "
+		    "at most %u are allowed", max);
+	return SIEVE_NEXT;
+}
+
 static enum sieve_step
 notify(struct sieve_run *r, const struct sieve_node *n)
 {
@@ -195,7 +215,9 @@ notify(struct sieve_run *r, const struct sieve_node *n)
 	if (sieve_auto_submitted(sieve_message_header(sieve_message_root(sieve_message(r)))) ||
 	    is_told(r, &a->notify))
 		return SIEVE_NEXT;
-	step = sieve_act(r, n, &a);
+	step = check_number(r, n);
+	if (step == SIEVE_NEXT)
+		step = sieve_act(r, n, &a);
 	return step == SIEVE_NEXT ? sieve_fcc(r, n, a) : step;
 }
 

@@ -355,6 +355,22 @@ period(struct sieve_run *r, const struct sieve_node *n)
 	return (uint32_t)(v > max ? max : v);
 }
 
+static void
+from_template(const char *template, struct span subject, struct buf *out)
+{
+	struct span rest = span_str(template != NULL ? template : "Auto: %{subject}");
+
+	while (rest.len > 0) {
+		if (span_has_prefix(rest, "%{subject}")) {
+			buf_add_span(out, subject);
+			rest = span_sub(rest, strlen("%{subject}"), rest.len);
+		} else {
+			buf_add_c(out, rest.p[0]);
+			rest = span_sub(rest, 1, rest.len);
+		}
+	}
+}
+
 static struct span
 subject(struct sieve_run *r, const struct sieve_node *n, struct sieve_header *h)
 {
@@ -369,8 +385,7 @@ subject(struct sieve_run *r, const struct sieve_node *n, struct sieve_header *h)
 
 		return span_str(fixed != NULL ? fixed : "Automated reply");
 	}
-	buf_add_str(&b, "Auto: ");
-	buf_add_span(&b, sieve_field_text(h, f));
+	from_template(sieve_settings(r)->vacation_template, sieve_field_text(h, f), &b);
 	given = sieve_span(r, buf_span(&b));
 	buf_fini(&b);
 	return given;

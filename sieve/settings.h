@@ -21,6 +21,7 @@ struct sieve_settings {
 	/* vacation; seconds.  No least time; zero: 7 days by default, 90 days at most. */
 	uint32_t	vacation_min_s, vacation_default_s, vacation_max_s;
 	const char	*vacation_subject;	/* where the message has none; NULL: "Automated reply" */
+	const char	*vacation_template; /* %{subject} in it is the message's; NULL: "Auto: %{subject}" */
 	bool		vacation_any_recipient;	/* also when no address of the user is in To, Cc, ... */
 	bool		vacation_original_recipient; /* that before aliases is the user's address, too */
 	bool		vacation_from_recipient; /* MAIL FROM is the recipient; false: <> */

@@ -6,6 +6,7 @@
 
 #include "common/mail/mailbox_name.h"
 #include "common/util/mem.h"
+#include "sieve/extensions.h"
 #include "sieve/mailto.h"
 #include "t/sieve/suite.h"
 
@@ -162,7 +163,7 @@ walk(const struct compiled *c, const char **stack, unsigned depth, unsigned *cou
 {
 	size_t n;
 	const struct sieve_included *inc = sieve_script_includes(c->script, &n);
-	bool good = true;
+	bool good = true, missing = false;
 
 	for (size_t i = 0; i < n && good; i++) {
 		const char *path = suite_include_path(&inc[i]);
@@ -171,7 +172,7 @@ walk(const struct compiled *c, const char **stack, unsigned depth, unsigned *cou
 		if (access(path, R_OK) != 0) {
 			if (!inc[i].optional)
 				include_error("there is no script", inc[i].name);
-			good = inc[i].optional;
+			missing = missing || !inc[i].optional;
 			continue;
 		}
 		for (unsigned d = 0; d < depth && good; d++)
@@ -190,7 +191,7 @@ walk(const struct compiled *c, const char **stack, unsigned depth, unsigned *cou
 		if (!good)
 			include_error("failed to include script", inc[i].name);
 	}
-	return good;
+	return good && !missing;
 }
 
 struct sieve_script *
@@ -568,6 +569,7 @@ suite_reset(struct sieve_run *r)
 	suite.n_actions = suite.done = suite.inline_done = 0;
 	suite.world.outbox = NULL;
 	suite.ran = false;
+	sieve_flags_set(r, NULL, 0);
 }
 
 const struct sieve_action *

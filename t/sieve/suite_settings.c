@@ -7,14 +7,14 @@
 
 #define URN "urn:ietf:params:sieve"
 
-enum kind { LIMIT, SECONDS, SETTING_SECONDS, YES, NO, TEXT };
+enum kind { LIMIT, SECONDS, YES, NO, TEXT };
 struct setting {
 	const char	*name;
 	enum kind	kind;
 	size_t		at;		/* in struct sieve_limits or struct sieve_settings */
 	const char	*unset;
 };
-#define OF_LIMIT(name, member) { name, LIMIT, offsetof(struct sieve_limits, member), "0" }
+#define OF_LIMIT(name, member) { name, LIMIT, offsetof(struct sieve_limits, member), "" }
 #define OF(name, kind, member, unset) { name, kind, offsetof(struct sieve_settings, member), unset }
 
 static const struct setting settings[] = {
@@ -31,6 +31,7 @@ static const struct setting settings[] = {
 	OF("sieve_vacation_max_period", SECONDS, vacation_max_s, "0"),
 	OF("sieve_vacation_default_period", SECONDS, vacation_default_s, "0"),
 	OF("sieve_vacation_default_subject", TEXT, vacation_subject, ""),
+	OF("sieve_vacation_default_subject_template", TEXT, vacation_template, ""),
 	OF("sieve_vacation_use_original_recipient", YES, vacation_original_recipient, "no"),
 	OF("sieve_vacation_check_recipient", NO, vacation_any_recipient, "yes"),
 	OF("sieve_vacation_send_from_recipient", YES, vacation_from_recipient, "no"),
@@ -80,10 +81,11 @@ put(const struct setting *s, struct span value)
 	switch (s->kind) {
 	case LIMIT:
 		v = number(value, false);
+		if (span_eq_str(value, "0"))
+			v = SIEVE_LIMIT_NONE;
 		memcpy(limits + s->at, &v, sizeof(v));
 		break;
 	case SECONDS:
-	case SETTING_SECONDS:
 		v = number(value, true);
 		memcpy(of + s->at, &v, sizeof(v));
 		break;
@@ -138,6 +140,22 @@ set_list(struct span name, struct span value)
 	buf_fini(&whole);
 }
 
+/* Names, parted by blanks; what is forbidden of each is both adding and deleting. */
+static void
+set_protected(struct span names)
+{
+	const char **v = arena_array(&suite.arena, names.len + 1, sizeof(*v));
+	size_t n = 0;
+
+	while (names.len > 0) {
+		struct span name = span_cut(&names, ' ');
+
+		if (name.len > 0)
+			v[n++] = arena_strndup(&suite.arena, name.p, name.len);
+	}
+	suite.settings.protected_headers = v;
+}
+
 void
 suite_set(struct span name, struct span value)
 {
@@ -154,6 +172,8 @@ suite_set(struct span name, struct span value)
 		set_notify_sender(value);
 	} else if (span_has_prefix(name, "sieve_extlists_list/")) {
 		set_list(name, value);
+	} else if (span_eq_str(name, "sieve_editheader_header")) {
+		set_protected(value);
 	} else if (span_eq_str(name, "marks")) {
 		suite.world.keep_marks = is_yes(value);
 	}

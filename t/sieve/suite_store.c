@@ -15,6 +15,8 @@ world_mailbox(struct world *w, struct span name, bool create)
 		buf_fini(&path);
 		return NULL;
 	}
+	if (span_has_caseprefix(buf_span(&path), "INBOX."))
+		memcpy(path.data, "INBOX", 5);
 	while (*at != NULL && !span_eq((*at)->name, buf_span(&path)))
 		at = &(*at)->next;
 	m = *at;
