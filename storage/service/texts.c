@@ -366,8 +366,7 @@ texts_take(struct texts *t, uint64_t account, struct span items, struct span mes
 		struct reader in;
 
 		reader_init(&in, it.text.p, it.text.len);
-		if (get_be64(messages.p) != 0 && it.text.len > 0 && get_store_text(&in, &text) &&
-		    reader_done(&in)) {
+		if (it.text.len > 0 && get_store_text(&in, &text) && reader_done(&in)) {
 			if (!text.other || !t->svc->cf.extracts || uid == 0)
 				texts_add(t, account, get_be64(messages.p), &text);
 			else

@@ -607,20 +607,57 @@ tell_quota(struct request *rq)
 	}
 }
 
+/* Where a message of the delivery is; false: nowhere. */
+static bool
+delivered_at(const struct request *rq, uint64_t message, struct store_delivered_place *at)
+{
+	struct store_delivered is;
+	struct reader r;
+
+	if (message == 0 || ipc_decode(ipc_find(&store_protocol, STORE_DELIVERED),
+	    buf_span(&rq->res.reply), &is) != ST_OK)
+		return false;
+	reader_init(&r, is.places.p, is.places.len);
+	while (get_store_delivered_place(&r, at))
+		if (at->message == message)
+			return true;
+	return false;
+}
+
+/* Each body has places of its own. */
+static void
+take_delivered(struct request *rq, struct span items)
+{
+	struct span messages = buf_span(&rq->res.messages);
+	struct store_delivered_place at;
+	struct store_append_item it;
+	struct reader r;
+
+	reader_init(&r, items.p, items.len);
+	for (const char *from = items.p; messages.len >= 8 && get_store_append_item(&r, &it);
+	    from = (const char *)r.p) {
+		if (delivered_at(rq, get_be64(messages.p), &at))
+			texts_take(rq->svc->texts, rq->account->id,
+			    span(from, (size_t)((const char *)r.p - from)),
+			    span_sub(messages, 0, 8), at.mailbox, at.uid);
+		messages = span_sub(messages, 8, messages.len);
+	}
+}
+
 /* The texts that came along with the items of this part. */
 static void
 take_texts(struct request *rq)
 {
 	struct span items;
-	bool in_order;
 
 	if (rq->m == NULL || rq->m->no == STORE_PLACE || rq->res.messages.len == 0 ||
 	    !items_in(rq, &items))
 		return;
-	/* Uids rise from the first one on, unless each goes to places of its own. */
-	in_order = !rq->stages && rq->m->no == STORE_APPEND;
-	texts_take(rq->svc->texts, rq->account->id, items, buf_span(&rq->res.messages),
-	    rq->res.mailbox, in_order ? rq->res.uid : 0);
+	if (rq->m->no == STORE_DELIVER)
+		take_delivered(rq, items);
+	else
+		texts_take(rq->svc->texts, rq->account->id, items, buf_span(&rq->res.messages),
+		    rq->res.mailbox, rq->stages ? 0 : rq->res.uid);
 }
 
 static void

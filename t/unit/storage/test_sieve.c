@@ -27,13 +27,34 @@ static struct {
 	enum status	st;
 	uint16_t	no;
 	struct buf	body;
+	unsigned	found, missing;		/* by a search for text, in all parts */
 } got;
+
+static unsigned
+count(struct span uids)
+{
+	struct uidset set = { 0 };
+	struct reader r;
+	unsigned n;
+
+	reader_init(&r, uids.p, uids.len);
+	assert_true(uids.len == 0 || uidset_decode(&set, &r, 10));
+	n = (unsigned)uidset_count(&set);
+	uidset_fini(&set);
+	return n;
+}
 
 static void
 on_done(void *arg, enum status st, bool more, const void *msg)
 {
-	got.over = true;
+	const struct store_text_found *found = msg;
+
+	got.over = !more;
 	got.st = st;
+	if (st == ST_OK && msg != NULL && got.no == STORE_TEXT_FOUND) {
+		got.found += count(found->body);
+		got.missing += count(found->missing);
+	}
 	buf_clear(&got.body);
 	if (st == ST_OK && msg != NULL && got.no != 0)
 		ipc_encode(ipc_find(&store_protocol, got.no), msg, &got.body);
@@ -57,6 +78,7 @@ expect(uint16_t no)
 {
 	got.over = false;
 	got.no = no;
+	got.found = got.missing = 0;
 }
 
 static void
@@ -341,6 +363,72 @@ bodies_that_were_staged_are_delivered_each_once(void **state)
 	assert_int_equal(messages_in("Copies"), 1);
 }
 
+/* An item with a text, as a worker sends it. */
+static void
+put_with_text(struct buf *bodies, const char *word)
+{
+	struct store_text text = { .version = 1, .header = SPAN_LIT("subject"),
+		.body = span_str(word) };
+	struct store_append_item it;
+	struct buf one = { 0 }, t = { 0 };
+	struct reader r;
+
+	rig_item(&one, span_str(word), 0, flags_system(0));
+	reader_init(&r, one.data, one.len);
+	assert_true(get_store_append_item(&r, &it));
+	put_store_text(&t, &text);
+	it.text = buf_span(&t);
+	put_store_append_item(bodies, &it);
+	buf_fini(&one);
+	buf_fini(&t);
+}
+
+static void
+expect_found(uint64_t mailbox, const char *word, bool is_there)
+{
+	struct store_text_find rq = { .mailbox = mailbox, .version = 1 };
+	struct buf needles = { 0 }, uids = { 0 };
+	struct uidset one = { 0 };
+
+	put_store_needle(&needles, &(struct store_needle){ false, span_str(word) });
+	uidset_add(&one, 1);
+	uidset_encode(&one, &uids);
+	rq.needles = buf_span(&needles);
+	rq.uids = buf_span(&uids);
+	expect(STORE_TEXT_FOUND);
+	store_do_text_find(user, &rq, on_done, NULL);
+	OK(wait_for());
+	assert_int_equal(got.found, is_there);
+	assert_int_equal(got.missing, 0);
+	uidset_fini(&one);
+	buf_fini(&needles);
+	buf_fini(&uids);
+}
+
+static void
+the_text_of_each_body_is_found_where_it_is(void **state)
+{
+	struct store_delivered_place a, b;
+	struct store_delivered is;
+	struct order o = { 0 };
+	struct reader r;
+
+	put_with_text(&o.bodies, "apples");
+	put_with_text(&o.bodies, "answer");
+	put_with_text(&o.bodies, "bananas");
+	order_place(&o, 2, "INBOX");
+	order_place(&o, 0, "Lists");
+	order_answer(&o, 1, 'v');
+	order_send(lmtp, &o);
+	OK(wait_for());
+	reply(&is);
+	reader_init(&r, is.places.p, is.places.len);
+	assert_true(get_store_delivered_place(&r, &a) && get_store_delivered_place(&r, &b));
+	expect_found(a.mailbox, "bananas", true);
+	expect_found(a.mailbox, "apples", false);
+	expect_found(b.mailbox, "apples", true);
+}
+
 static void
 what_is_remembered_goes_when_its_time_is_over(void **state)
 {
@@ -397,6 +485,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(scripts_as_large_as_they_may_be_travel_whole,
 		    set_up_here, tear_down),
 		cmocka_unit_test_setup_teardown(a_delivery_goes_to_its_places_and_into_the_queue,
+		    set_up_here, tear_down),
+		cmocka_unit_test_setup_teardown(the_text_of_each_body_is_found_where_it_is,
 		    set_up_here, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_remembered_goes_when_its_time_is_over,
 		    set_up_here, tear_down),
