@@ -141,14 +141,14 @@ static enum sieve_step
 check_limits(struct sieve_run *r, const struct sieve_node *n, const struct sieve_action *a)
 {
 	if (r->result->n_actions >= r->limits.actions)
-		return sieve_fail(r, n, "too many actions: at most %u are allowed",
-		    r->limits.actions);
+		return sieve_fail(r, n, "total number of actions exceeds policy limit: "
+		    "at most %u are allowed", r->limits.actions);
 	if (a->kind == SIEVE_REDIRECT && r->redirects++ >= r->limits.redirects)
-		return sieve_fail(r, n, "too many redirects: at most %u are allowed",
-		    r->limits.redirects);
+		return sieve_fail(r, n, "number of redirect actions exceeds policy limit: "
+		    "at most %u are allowed", r->limits.redirects);
 	if (a->kind != SIEVE_STORE && r->outgoing++ >= r->limits.outgoing)
-		return sieve_fail(r, n, "too many messages are sent: at most %u are allowed",
-		    r->limits.outgoing);
+		return sieve_fail(r, n, "number of messages that are sent exceeds policy limit: "
+		    "at most %u are allowed", r->limits.outgoing);
 	return SIEVE_NEXT;
 }
 

@@ -125,21 +125,24 @@ sieve_c_constant(struct sieve_compile *c, const struct sieve_node *n,
 }
 
 bool
+sieve_field_name_ok(struct span name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (name.p[i] <= 32 || name.p[i] >= 127 || name.p[i] == ':')
+			return false;
+	return name.len > 0;
+}
+
+bool
 sieve_c_field_name(struct sieve_compile *c, const struct sieve_string *s)
 {
-	bool ok = s->text.len > 0;
-
-	if (!sieve_constant(s))
+	if (!sieve_constant(s) || sieve_field_name_ok(s->text))
 		return true;
-	for (size_t i = 0; i < s->text.len; i++)
-		ok = ok && s->text.p[i] > 32 && s->text.p[i] < 127 && s->text.p[i] != ':';
-	if (!ok)
-		sieve_problem(c->problems, true, (struct sieve_place){ s->line, s->column },
-		    "\"%.*s\" is no name of a header field%s: no field matches",
-		    (int)(s->text.len < 64 ? s->text.len : 64), s->text.p,
-		    memchr(s->text.p, ':', s->text.len) != NULL ?
-		    ", which is written without the colon" : "");
-	return ok;
+	sieve_problem(c->problems, true, (struct sieve_place){ s->line, s->column },
+	    "\"%.*s\" is no name of a header field%s: no field matches",
+	    (int)(s->text.len < 64 ? s->text.len : 64), s->text.p,
+	    span_find(s->text, ':') < s->text.len ? ", which is written without the colon" : "");
+	return false;
 }
 
 /* --- nodes ----------------------------------------------------------------------------------- */
@@ -180,8 +183,7 @@ compile_node(struct sieve_compile *c, struct sieve_ast *ast, enum sieve_word_kin
 	n->parent = parent;
 	n->word = sieve_c_word(c, ast->name, kind, &ext);
 	if (n->word == NULL) {
-		if (!ast->broken)
-			sieve_c_unknown_word(c, n, ast->name, kind);
+		sieve_c_unknown_word(c, n, ast->name, kind);
 		n->word = &sieve_word_unknown[kind == SIEVE_TEST];
 		return n;
 	}

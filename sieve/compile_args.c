@@ -10,6 +10,7 @@ struct tags {
 	const struct sieve_ast_arg *at;		/* the next argument */
 	const struct sieve_comparator *comparator;
 	bool			ok;
+	bool			lost;		/* a tag misses its value: what follows is not looked at */
 };
 
 static const char *
@@ -68,7 +69,7 @@ tag_value(struct tags *t, const struct sieve_ast_arg *tag, char letter, bool con
 		sieve_error_at(t->c, tag->at.line, tag->at.column,
 		    "expected %s behind ':%.*s', found %s", kind_words(letter),
 		    (int)tag->text.len, tag->text.p, a != NULL ? arg_words(a) : "nothing");
-		t->at = NULL;		/* what follows cannot be told from its value */
+		t->lost = true;
 		return t->ok = false;
 	}
 	t->at = a->next;
@@ -280,7 +281,8 @@ count_tags(const struct sieve_ast *ast)
 static void
 take_tags(struct tags *t)
 {
-	while (t->at != NULL && t->at->kind == SIEVE_A_TAG && t->n->deferred == NULL) {
+	while (t->at != NULL && t->at->kind == SIEVE_A_TAG && t->n->deferred == NULL &&
+	    !t->lost) {
 		const struct sieve_ast_arg *tag = t->at;
 
 		t->at = tag->next;
@@ -345,15 +347,69 @@ describe(const char *args, char *out, size_t room)
 	}
 }
 
+static const char *
+word_kind(const struct sieve_word *w)
+{
+	return w->kind == SIEVE_TEST ? "test" : "command";
+}
+
 static void
 wrong_number(struct sieve_compile *c, const struct sieve_node *n, size_t have)
 {
-	char what[120];
+	const char *other = strchr(n->word->args, '|');
+	char what[120], or[32] = "";
 
 	describe(n->word->args, what, sizeof(what));
-	sieve_error(c, n, "'%s' takes %s%s, found %zu argument%s", n->word->name, what,
-	    strchr(n->word->args, '|') != NULL ? " (or another form)" : "", have,
-	    have == 1 ? "" : "s");
+	if (other != NULL)
+		snprintf(or, sizeof(or), " or %zu", letters(other + 1, "nsS"));
+	sieve_error(c, n, "the %s %s requires %zu%s positional argument%s (%s), "
+	    "but %zu %s specified", n->word->name, word_kind(n->word),
+	    letters(n->word->args, "nsS"), or,
+	    letters(n->word->args, "nsS") == 1 && other == NULL ? "" : "s", what, have,
+	    have == 1 ? "is" : "are");
+}
+
+/* The name of argument i in words, for errors: " (header names)". */
+static void
+arg_name(const struct sieve_word *w, unsigned i, char *out, size_t room)
+{
+	struct span rest = span_str(w->arg_names), name = SPAN_NONE;
+
+	out[0] = '\0';
+	for (unsigned k = 0; k <= i; k++)
+		name = rest.len > 0 ? span_cut(&rest, ',') : SPAN_NONE;
+	if (name.len > 0)
+		snprintf(out, room, " (%.*s)", (int)name.len, name.p);
+}
+
+static void
+wrong_kind(struct sieve_compile *c, const struct sieve_node *n, const struct sieve_ast_arg *a,
+    char letter)
+{
+	char name[64];
+
+	arg_name(n->word, n->n_args, name, sizeof(name));
+	sieve_error_at(c, a->at.line, a->at.column,
+	    "the %s %s expects %s as argument %u%s, but %s was found", n->word->name,
+	    word_kind(n->word), letter == 'n' ? "a number" : letter == 's' ? "a string" :
+	    "a string list", n->n_args + 1u, name, arg_words(a));
+}
+
+/* A tag behind the other arguments. */
+static void
+late_tag(struct tags *t, const struct sieve_ast_arg *a)
+{
+	const struct sieve_word *w = t->n->word;
+	size_t ext;
+
+	if (sieve_c_knows_tag(t->c, w, a->text) ||
+	    ((w->flags & SIEVE_WORD_MATCH) != 0 && span_caseeq_str(a->text, "comparator")) ||
+	    sieve_c_tag(t->c, w, a->text, &ext) != NULL)
+		sieve_error_at(t->c, a->at.line, a->at.column, "unexpected tag ':%.*s' behind the "
+		    "arguments of the %s %s: tags stand before them", (int)a->text.len, a->text.p,
+		    w->name, word_kind(w));
+	else
+		sieve_c_unknown_tag(t->c, t->n, a->text, a->at);
 }
 
 static bool
@@ -367,10 +423,8 @@ take_positional(struct tags *t)
 
 	for (a = t->at; a != NULL; a = a->next) {
 		if (a->kind == SIEVE_A_TAG) {
-			sieve_error_at(t->c, a->at.line, a->at.column,
-			    "':%.*s' must stand before the other arguments", (int)a->text.len,
-			    a->text.p);
-			return false;
+			late_tag(t, a);
+			return t->n->deferred != NULL;
 		}
 		have++;
 	}
@@ -384,9 +438,7 @@ take_positional(struct tags *t)
 		while (strchr("nsS", *letter) == NULL)
 			letter++;
 		if (!fits(a, *letter)) {
-			sieve_error_at(t->c, a->at.line, a->at.column,
-			    "expected %s here for '%s', found %s", kind_words(*letter), w->name,
-			    arg_words(a));
+			wrong_kind(t->c, t->n, a, *letter);
 			return false;
 		}
 		take(t->c, a, raw, &t->n->args[t->n->n_args++]);
@@ -394,15 +446,26 @@ take_positional(struct tags *t)
 	return true;
 }
 
-/* A test where a ";" was forgotten before the next command reads as an argument. */
-static bool
-forgotten_semicolon(struct sieve_compile *c, const struct sieve_ast *ast)
+/* A word where none belongs: a ";" was forgotten before the next command, a ":" before a tag, or it is
+ * a test too many. */
+static void
+extra_test(struct sieve_compile *c, const struct sieve_node *n, const struct sieve_ast *ast)
 {
+	const struct sieve_ast *t = ast->tests;
+	struct span name = t->name;
+	int len = (int)(name.len < 64 ? name.len : 64);
 	size_t ext;
 
-	return ast->tests != NULL && !ast->list &&
-	    sieve_c_word(c, ast->tests->name, SIEVE_TEST, &ext) == NULL &&
-	    sieve_c_word(c, ast->tests->name, SIEVE_COMMAND, &ext) != NULL;
+	if (!ast->list && sieve_c_knows_tag(c, n->word, name))
+		sieve_error_at(c, t->at.line, t->at.column, "missing colon before the '%.*s' tag "
+		    "of the %s %s", len, name.p, n->word->name, word_kind(n->word));
+	else if (n->word->kind == SIEVE_COMMAND && !ast->list &&
+	    sieve_c_word(c, name, SIEVE_TEST, &ext) == NULL)
+		sieve_error_at(c, t->at.line, t->at.column, "missing semicolon at the end of the "
+		    "%s command, before '%.*s'", n->word->name, len, name.p);
+	else
+		sieve_error_at(c, t->at.line, t->at.column, "the %s %s accepts no sub-tests, "
+		    "but '%.*s' is specified", n->word->name, word_kind(n->word), len, name.p);
 }
 
 static bool
@@ -412,15 +475,7 @@ check_shape(struct sieve_compile *c, const struct sieve_node *n, const struct si
 	bool block = letters(n->word->args, "b") > 0;
 
 	if (!one && !many && ast->tests != NULL) {
-		if (forgotten_semicolon(c, ast))
-			sieve_error_at(c, ast->tests->at.line, ast->tests->at.column,
-			    "expected ';' at the end of '%s' before '%.*s'", n->word->name,
-			    (int)ast->tests->name.len, ast->tests->name.p);
-		else
-			sieve_error_at(c, ast->tests->at.line, ast->tests->at.column,
-			    "'%s' takes no test: expected %s before '%.*s'", n->word->name,
-			    n->word->kind == SIEVE_TEST ? "',', ')' or '{'" : "';'",
-			    (int)ast->tests->name.len, ast->tests->name.p);
+		extra_test(c, n, ast);
 		return false;
 	}
 	if (one && (ast->tests == NULL || ast->list)) {
@@ -455,14 +510,21 @@ sieve_c_arguments(struct sieve_compile *c, struct sieve_node *n, const struct si
 	take_tags(&t);
 	if (n->deferred != NULL)
 		return true;
-	if (!t.ok)
+	if (!t.ok) {
+		if (t.lost && ast->tests != NULL)
+			check_shape(c, n, ast);
 		return false;
+	}
 	if (n->match != NULL) {
 		n->match->comparator = t.comparator;
 		n->match->comparator_given = t.comparator != NULL;
 	}
-	t.ok = take_positional(&t);
-	return check_shape(c, n, ast) && t.ok;
+	if (take_positional(&t))
+		return check_shape(c, n, ast);
+	/* What was told may come of a word that does not belong there. */
+	if (ast->tests == NULL || sieve_c_knows_tag(c, n->word, ast->tests->name))
+		check_shape(c, n, ast);
+	return false;
 }
 
 /* --- the match ------------------------------------------------------------------------------- */

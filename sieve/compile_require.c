@@ -110,6 +110,17 @@ require_one(struct sieve_compile *c, const struct sieve_string *s)
 }
 
 void
+sieve_c_require_late(struct sieve_compile *c, const struct sieve_strings *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		size_t ext = sieve_c_find(c, s->v[i].text);
+
+		if (ext < c->script->n_exts)
+			sieve_set_add(&c->script->required, ext);
+	}
+}
+
+void
 sieve_c_require(struct sieve_compile *c, struct sieve_node *n, const struct sieve_strings *s)
 {
 	if (s->n == 0)

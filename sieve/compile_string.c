@@ -83,8 +83,10 @@ sieve_c_local(struct sieve_compile *c, struct span name, struct sieve_place at)
 		return NULL;
 	}
 	if (c->script->n_variables == c->limits.variables) {
-		sieve_error_at(c, at.line, at.column, "too many variables: at most %u are allowed",
-		    c->limits.variables);
+		if (!c->told_variables)
+			sieve_error_at(c, at.line, at.column,
+			    "too many variables: at most %u are allowed", c->limits.variables);
+		c->told_variables = true;
 		return NULL;
 	}
 	*slot = sieve_c_alloc(c, sizeof(**slot));

@@ -76,6 +76,7 @@ struct sieve_compile {
 	struct sieve_place		*required_at;	/* by extension */
 	bool				ihave;
 	bool				head;		/* require may still come */
+	bool				told_variables;	/* that there are too many */
 	struct sieve_node		*node;		/* being compiled */
 };
 
@@ -102,6 +103,8 @@ bool sieve_c_match(struct sieve_compile *c, struct sieve_node *n);
 
 /* compile_require.c */
 void sieve_c_require(struct sieve_compile *c, struct sieve_node *n, const struct sieve_strings *s);
+/* One at a wrong place: so that no further errors come of it. */
+void sieve_c_require_late(struct sieve_compile *c, const struct sieve_strings *s);
 /* Place in the script's list, or its n_exts. */
 size_t sieve_c_find(const struct sieve_compile *c, struct span name);
 /* Words that errors name. */
@@ -130,6 +133,8 @@ const struct sieve_modifier *sieve_c_modifier(struct sieve_compile *c, struct sp
     size_t *ext);
 const struct sieve_namespace *sieve_c_namespace(struct sieve_compile *c, struct span name,
     size_t *ext);
+/* Is it a tag, a match type, ... that the word takes here? */
+bool sieve_c_knows_tag(struct sieve_compile *c, const struct sieve_word *w, struct span name);
 /* What to say of a word or tag that is not known here. */
 void sieve_c_unknown_word(struct sieve_compile *c, struct sieve_node *n, struct span name,
     enum sieve_word_kind kind);
@@ -209,7 +214,7 @@ bool sieve_glob(struct sieve_glob *g, struct span pattern, struct span value,
     struct arena *scratch);
 
 /* comparators.c, matching.c, fields.c */
-extern const struct sieve_comparator sieve_base_comparators[3];
+extern const struct sieve_comparator sieve_base_comparators[4];
 #define sieve_octet (sieve_base_comparators[0])
 #define sieve_ascii_casemap (sieve_base_comparators[1])
 extern const struct sieve_match_type sieve_base_match_types[];

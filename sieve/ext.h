@@ -141,6 +141,9 @@ struct sieve_word {
 	/* Commands: the words one of which must stand directly before it, parted by blanks ("if
 	 * elsif" of else); NULL: anything. */
 	const char		*after;
+	/* What the positional arguments are, parted by commas, for errors: "header names,key list".
+	 * May be NULL. */
+	const char		*arg_names;
 };
 
 /* What a tag with hooks does to the fields that a test looks at; see sieve_values_begin(). */
@@ -300,12 +303,20 @@ const struct sieve_limits *sieve_c_limits(const struct sieve_compile *c);
 /* false, and an error was told: the string has variables, or is no valid ... */
 bool sieve_c_constant(struct sieve_compile *c, const struct sieve_node *n,
     const struct sieve_string *s, const char *what);
+bool sieve_field_name_ok(struct span name);
 /* Of tests: what is no name of a field is a warning (RFC 5228 2.4.2.2). */
 bool sieve_c_field_name(struct sieve_compile *c, const struct sieve_string *s);
 bool sieve_c_address(struct sieve_compile *c, const struct sieve_string *s);
 /* An address in a script (RFC 5228 2.4.2.3): addr-spec or "phrase <addr-spec>"; *address is the
- * addr-spec in it.  false: it is none. */
+ * addr-spec in it, as it stands.  false: it is none. */
 bool sieve_address(struct span text, struct span *address);
+/* The same as it goes on the wire: no blanks, quotes only where they are needed. */
+bool sieve_address_plain(struct arena *a, struct span text, struct span *address);
+/* A local part without its quotes: as it is, or quoted if that is needed. */
+struct span sieve_local_part(struct arena *a, struct span local);
+/* A path of SMTP, with or without "<>" and a route.  false: it is none.  An empty one is empty; one
+ * without a domain has its p NULL. */
+bool sieve_path(struct arena *a, struct span path, struct mime_addr *addr);
 /* A variable that a command sets, named by a constant string; NULL: an error was told. */
 struct sieve_variable;
 const struct sieve_variable *sieve_c_variable(struct sieve_compile *c,

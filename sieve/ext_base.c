@@ -9,9 +9,12 @@
 static void
 check_require(struct sieve_compile *c, struct sieve_node *n)
 {
-	if (!c->head || n->parent != NULL)
+	if (!c->head || n->parent != NULL) {
 		sieve_error(c, n, "'require' must stand at the head of the script, "
 		    "before any other command");
+		sieve_c_require_late(c, &n->args[0].s);
+		return;
+	}
 	sieve_c_require(c, n, &n->args[0].s);
 }
 
@@ -92,7 +95,7 @@ run_redirect(struct sieve_run *r, const struct sieve_node *n)
 	struct sieve_action *a = sieve_action_new(r, n, SIEVE_REDIRECT);
 	struct span text = sieve_string(r, &n->args[0].s.v[0]);
 
-	if (!sieve_address(text, &a->redirect.address))
+	if (!sieve_address_plain(r->arena, text, &a->redirect.address))
 		a->redirect.address = text;
 	return sieve_act(r, n, &a);
 }
@@ -202,7 +205,11 @@ has_addresses(struct span name)
 	    "resent-reply-to", "mail-followup-to", "mail-reply-to", "return-path", "delivered-to",
 	    "x-original-to", "original-to", "envelope-to", "x-envelope-to", "x-envelope-from",
 	    "errors-to", "disposition-notification-to", "return-receipt-to", "original-from",
-	    "approved", "apparently-to", "x-forwarded-to", "x-delivered-to", NULL };
+	    "approved", "apparently-to", "x-forwarded-to", "x-delivered-to", "for-approval",
+	    "for-handling", "for-comment", "x-admin", "read-receipt-to", "x-confirm-reading-to",
+	    "return-receipt-requested", "registered-mail-reply-requested-by", "x-original-from",
+	    "x-report-abuse-to", "x-complaints-to", "abuse-reports-to", "x-beenthere",
+	    "delivered-from", "list-post", NULL };
 
 	for (size_t i = 0; names[i] != NULL; i++)
 		if (span_caseeq_str(name, names[i]))
@@ -228,8 +235,8 @@ check_address(struct sieve_compile *c, struct sieve_node *n)
 
 		if (sieve_c_field_name(c, s) && sieve_constant(s) && !other_headers(n) &&
 		    !has_addresses(s->text))
-			sieve_error_at(c, s->line, s->column, "the field \"%.*s\" does not hold "
-			    "addresses: use 'header' to test it",
+			sieve_error_at(c, s->line, s->column, "the field '%.*s' is not allowed for the "
+			    "address test, as it does not hold addresses: use 'header'",
 			    (int)(s->text.len < 64 ? s->text.len : 64), s->text.p);
 	}
 }
@@ -248,6 +255,9 @@ one_field(struct sieve_run *r, const struct sieve_node *n, struct sieve_matching
 		if (sieve_address_value(r, n, &addrs[i], &value))
 			step = sieve_matching_value(m, value);
 	}
+	/* What holds no address is compared as it stands, and not counted. */
+	if (many == 0 && n->match->type->value != NULL && strcmp(n->part->name, "all") == 0)
+		step = sieve_matching_value(m, sieve_field_text(f->header, f->field));
 	return step;
 }
 
@@ -312,10 +322,13 @@ static const struct sieve_word words[] = {
 	TEST("not", "t", 0, NULL, test_not),
 	TEST("allof", "T", 0, NULL, test_allof),
 	TEST("anyof", "T", 0, NULL, test_anyof),
-	TEST("header", "SS", SIEVE_WORD_MATCH | SIEVE_WORD_FIELDS, check_names, test_header),
+	{ .kind = SIEVE_TEST, .name = "header", .args = "SS",
+	    .flags = SIEVE_WORD_MATCH | SIEVE_WORD_FIELDS, .check = check_names,
+	    .test = test_header, .arg_names = "header names,key list" },
 	TEST("exists", "S", SIEVE_WORD_FIELDS, check_names, test_exists),
-	TEST("address", "SS", SIEVE_WORD_MATCH | SIEVE_WORD_ADDRESS | SIEVE_WORD_FIELDS,
-	    check_address, test_address),
+	{ .kind = SIEVE_TEST, .name = "address", .args = "SS",
+	    .flags = SIEVE_WORD_MATCH | SIEVE_WORD_ADDRESS | SIEVE_WORD_FIELDS,
+	    .check = check_address, .test = test_address, .arg_names = "header list,key list" },
 	TEST("size", "n", 0, check_size, test_size),
 	{ 0 }
 };

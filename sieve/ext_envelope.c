@@ -89,25 +89,6 @@ check(struct sieve_compile *c, struct sieve_node *n)
 	}
 }
 
-/* A path: without its brackets and its route. */
-static struct mime_addr
-path(struct span s)
-{
-	struct mime_addr a = { .kind = MIME_ADDR_MAILBOX };
-	size_t at, colon;
-
-	if (s.len >= 2 && s.p[0] == '<' && s.p[s.len - 1] == '>')
-		s = span_sub(s, 1, s.len - 2);
-	colon = span_find(s, ':');
-	if (s.len > 0 && s.p[0] == '@' && colon < s.len)
-		s = span_sub(s, colon + 1, s.len - colon - 1);
-	for (at = s.len; at > 0 && s.p[at - 1] != '@'; at--)
-		;
-	a.local = at > 0 ? span_sub(s, 0, at - 1) : s;
-	a.domain = at > 0 ? span_sub(s, at, s.len - at) : span("", 0);
-	return a;
-}
-
 static enum sieve_step
 many_values(struct sieve_run *r, const struct sieve_node *n, const struct sieve_envelope_part *p,
     struct sieve_matching *m)
@@ -133,7 +114,9 @@ one_part(struct sieve_run *r, const struct sieve_node *n, const struct sieve_env
 	if (!p->get(r, &value))
 		return SIEVE_NEXT;
 	if (p->address) {
-		a = path(value);
+		/* What is no path has no parts to compare. */
+		if (!sieve_path(r->arena, value, &a))
+			return SIEVE_NEXT;
 		/* The null reverse-path is empty, whatever part is asked for. */
 		if (a.local.len == 0 && a.domain.len == 0)
 			value = span("", 0);
@@ -166,7 +149,8 @@ envelope(struct sieve_run *r, const struct sieve_node *n, bool *yes)
 
 static const struct sieve_word words[] = {
 	{ .kind = SIEVE_TEST, .name = "envelope", .args = "SS",
-	    .flags = SIEVE_WORD_MATCH | SIEVE_WORD_ADDRESS, .check = check, .test = envelope },
+	    .flags = SIEVE_WORD_MATCH | SIEVE_WORD_ADDRESS, .check = check, .test = envelope,
+	    .arg_names = "envelope parts,key list" },
 	{ 0 }
 };
 

@@ -67,7 +67,7 @@ check_include(struct sieve_compile *c, struct sieve_node *n)
 
 	if (!sieve_c_constant(c, n, name, "the name of an included script"))
 		return;
-	if (!sieve_script_name_ok(name->text)) {
+	if (!sieve_script_name_ok(name->text) || span_find(name->text, '/') < name->text.len) {
 		sieve_error_at(c, name->line, name->column, "this is no name of a script");
 		return;
 	}

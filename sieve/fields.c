@@ -123,22 +123,26 @@ sieve_address_value(struct sieve_run *r, const struct sieve_node *n, const struc
 static bool
 part_all(struct sieve_run *r, const struct mime_addr *a, struct span *part)
 {
+	struct span local;
 	char *p;
 
+	if (a->domain.len == 0 && a->local.len == 0)
+		return false;
+	local = a->local.len > 0 ? sieve_local_part(r->arena, a->local) : a->local;
 	if (a->domain.len == 0) {
-		*part = a->local;
+		*part = local;
 		return true;
 	}
 	/* Mostly they stand so in the message. */
-	if (a->local.p + a->local.len + 1 == a->domain.p && a->local.p[a->local.len] == '@') {
-		*part = span(a->local.p, a->local.len + 1 + a->domain.len);
+	if (local.p + local.len + 1 == a->domain.p && local.p[local.len] == '@') {
+		*part = span(local.p, local.len + 1 + a->domain.len);
 		return true;
 	}
-	p = arena_alloc(r->arena, a->local.len + a->domain.len + 2);
-	memcpy(p, a->local.len > 0 ? a->local.p : "", a->local.len);
-	p[a->local.len] = '@';
-	memcpy(p + a->local.len + 1, a->domain.p, a->domain.len);
-	*part = span(p, a->local.len + 1 + a->domain.len);
+	p = arena_alloc(r->arena, local.len + a->domain.len + 2);
+	memcpy(p, local.len > 0 ? local.p : "", local.len);
+	p[local.len] = '@';
+	memcpy(p + local.len + 1, a->domain.p, a->domain.len);
+	*part = span(p, local.len + 1 + a->domain.len);
 	return true;
 }
 
@@ -151,12 +155,20 @@ sieve_address_text(struct sieve_run *r, const struct mime_addr *a)
 	return s;
 }
 
+/* What is no address has no parts (RFC 5228 5.1).  A domain with p NULL is that of a path which may
+ * do without. */
+static bool
+is_whole(const struct mime_addr *a)
+{
+	return a->local.len > 0 && (a->domain.len > 0 || a->domain.p == NULL);
+}
+
 static bool
 part_local(struct sieve_run *r, const struct mime_addr *a, struct span *part)
 {
 	(void)r;
 	*part = a->local;
-	return true;
+	return is_whole(a);
 }
 
 static bool
@@ -164,7 +176,7 @@ part_domain(struct sieve_run *r, const struct mime_addr *a, struct span *part)
 {
 	(void)r;
 	*part = a->domain;
-	return a->domain.len > 0;
+	return a->domain.len > 0 && is_whole(a);
 }
 
 const struct sieve_address_part sieve_base_address_parts[] = {

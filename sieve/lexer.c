@@ -116,7 +116,7 @@ read_number(struct sieve_lexer *l)
 	if (word(l).len > 0) {
 		tell(l, l->at, "expected a number, perhaps with K, M or G behind it");
 		l->token = SIEVE_T_BAD;
-	} else if (!fits || __builtin_mul_overflow(v, unit, &v) || v > INT64_MAX) {
+	} else if (!fits || __builtin_mul_overflow(v, unit, &v)) {
 		tell(l, l->at, "this number is too large");
 		l->token = SIEVE_T_BAD;
 	}

@@ -70,11 +70,18 @@ expected(struct parser *p, struct sieve_place at, const char *what)
 }
 
 static void
-limit(struct parser *p, const char *what, uint32_t max)
+too_many(struct parser *p, const char *what, uint32_t max)
 {
 	if (!p->full)
 		sieve_problem(p->problems, false, p->lex.at, "too many %s: at most %u are allowed",
 		    what, max);
+}
+
+/* Of what cannot be skipped. */
+static void
+limit(struct parser *p, const char *what, uint32_t max)
+{
+	too_many(p, what, max);
 	p->full = true;
 }
 
@@ -248,7 +255,7 @@ read_test(struct parser *p, struct sieve_ast **t)
 		return false;
 	}
 	if (p->tests == p->limits->nested_tests) {
-		limit(p, "tests inside one another", p->limits->nested_tests);
+		too_many(p, "tests inside one another", p->limits->nested_tests);
 		return false;
 	}
 	p->tests++;
@@ -296,7 +303,7 @@ read_block(struct parser *p, struct sieve_ast *n)
 	n->has_block = true;
 	n->block_at = p->lex.at;
 	if (p->blocks == p->limits->nested_blocks) {
-		limit(p, "blocks inside one another", p->limits->nested_blocks);
+		too_many(p, "blocks inside one another", p->limits->nested_blocks);
 		return false;
 	}
 	p->blocks++;

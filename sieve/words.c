@@ -132,6 +132,17 @@ has_tag(const struct sieve_ext *e, const struct sieve_word *w, struct span name)
 	    (s != NULL && (w->flags & SIEVE_WORD_MODIFIERS) != 0);
 }
 
+bool
+sieve_c_knows_tag(struct sieve_compile *c, const struct sieve_word *w, struct span name)
+{
+	for (size_t i = 0; i < c->script->n_exts; i++)
+		if ((sieve_set_has(&c->script->required, i) ||
+		    sieve_set_has(&c->script->possible, i)) &&
+		    has_tag(c->script->exts[i], w, name))
+			return true;
+	return false;
+}
+
 /* The extension of an extension list that has the name, or NULL. */
 static const struct sieve_ext *
 owner(const struct sieve_ext *const *v, size_t n, const struct sieve_word *w, struct span name,
@@ -192,8 +203,8 @@ sieve_c_unknown_word(struct sieve_compile *c, struct sieve_node *n, struct span 
 		return;
 	if (sieve_c_word(c, name, kind == SIEVE_TEST ? SIEVE_COMMAND : SIEVE_TEST, &ext) != NULL) {
 		sieve_c_lack(c, n, at, kind == SIEVE_TEST ?
-		    "expected a test, found the command '%.*s'" :
-		    "expected a command, found the test '%.*s': tests stand behind 'if'",
+		    "cannot use command '%.*s' as a test" :
+		    "cannot use test '%.*s' as a command: tests stand behind 'if'",
 		    len, name.p);
 		return;
 	}
@@ -242,6 +253,7 @@ void
 sieve_c_unknown_tag(struct sieve_compile *c, struct sieve_node *n, struct span name,
     struct sieve_place at)
 {
+	const char *kind = n->word->kind == SIEVE_TEST ? "test" : "command";
 	const char *names[NAMES_MAX + 1] = { NULL }, *near;
 	size_t many = 0;
 	int len = (int)(name.len < 64 ? name.len : 64);
@@ -254,8 +266,9 @@ sieve_c_unknown_tag(struct sieve_compile *c, struct sieve_node *n, struct span n
 		add_name(names, &many, "comparator");
 	near = sieve_nearest(name, names);
 	if (near != NULL)
-		sieve_c_lack(c, n, at, "'%s' takes no ':%.*s': did you mean ':%s'?",
-		    n->word->name, len, name.p, near);
+		sieve_c_lack(c, n, at, "unknown tagged argument ':%.*s' for the %s %s here: "
+		    "did you mean ':%s'?", len, name.p, n->word->name, kind, near);
 	else
-		sieve_c_lack(c, n, at, "'%s' takes no ':%.*s'", n->word->name, len, name.p);
+		sieve_c_lack(c, n, at, "unknown tagged argument ':%.*s' for the %s %s here", len,
+		    name.p, n->word->name, kind);
 }

@@ -119,6 +119,13 @@ address_compares_parts(void **state)
 	NO("", "address :localpart :comparator \"i;octet\" \"to\" \"Bird\"");
 	YES("", "address :all :contains \"to\" \"@sesame\"");
 	NO("", "address :all :contains \"from\" \"Wile\"");
+	/* What is no address has no parts (RFC 5228 5.1). */
+	static const char odd[] = "From: stephan@\r\nTo: nonsense\r\nCc: \"a b\"@c.example\r\n\r\n";
+#define ODD(test, want) assert_string_equal(sieve_once("if " test " { discard; }", odd), want)
+	ODD("address :localpart \"from\" \"stephan\"", "keep");
+	ODD("address :is \"to\" \"nonsense\"", "discard");
+	ODD("address :is \"cc\" \"\\\"a b\\\"@c.example\"", "discard");
+	ODD("address :localpart :is \"cc\" \"a b\"", "discard");
 	assert_non_null(strstr(sieve_told("if address \"subject\" \"x\" { stop; }"),
 	    "does not hold addresses"));
 }
@@ -138,6 +145,36 @@ envelope_sees_paths(void **state)
 	    "    not envelope \"auth\" \"\") { discard; }"));
 	assert_string_equal(sieve_case_run(&c, mail), "discard");
 	sieve_case_fini(&c);
+}
+
+static void
+paths_that_are_none_match_nothing(void **state)
+{
+	static const char *const bad[] = { "<<a@b.example>", "a@b.example>", "a b.example", "a@@b.example",
+	    "a@", "c.example:a@b.example", "@c..example:a@b.example", "@c.example,a@b.example" };
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct sieve_case c;
+
+		sieve_case_init(&c);
+		c.env.envelope.from = span_str(bad[i]);
+		assert_true(sieve_case_add(&c, "require \"envelope\";"
+		    "if envelope :contains \"from\" \"\" { discard; }"));
+		assert_string_equal(sieve_case_run(&c, mail), "keep");
+		sieve_case_fini(&c);
+	}
+}
+
+static void
+redirect_takes_addresses_as_people_write_them(void **state)
+{
+	RUN("redirect \"  Some One  <  a . b  @  example.org  > \";", "line 1, column 10: error: "
+	    "\"  Some One  <  a . b  @  example.org  > \" is no address: expected one like "
+	    "\"name@example.com\"\n");
+	RUN("redirect \"  Some One  <  a  @  example.org  > \";", "redirect a@example.org");
+	RUN("redirect \"\\\"a\\\"@example.org\";", "redirect a@example.org");
+	RUN("redirect \"\\\"a b\\\"@example.org\";", "redirect \"a b\"@example.org");
+	RUN("redirect \"..a...b..@example.org\";", "redirect ..a...b..@example.org");
 }
 
 static void
@@ -216,7 +253,7 @@ a_script_that_fails_keeps_what_those_before_did(void **state)
 	assert_true(sieve_case_add(&c, "redirect \"a@b.example\";\r\nredirect \"b@b.example\";\r\n"
 	    "redirect \"c@b.example\";"));
 	assert_string_equal(sieve_case_run(&c, mail),
-	    "error 3: too many redirects: at most 2 are allowed: fileinto All, keep");
+	    "error 3: number of redirect actions exceeds policy limit: at most 2 are allowed: fileinto All, keep");
 	sieve_case_fini(&c);
 }
 
@@ -253,6 +290,8 @@ main(void)
 		cmocka_unit_test(wildcards_can_be_quoted),
 		cmocka_unit_test(address_compares_parts),
 		cmocka_unit_test(envelope_sees_paths),
+		cmocka_unit_test(paths_that_are_none_match_nothing),
+		cmocka_unit_test(redirect_takes_addresses_as_people_write_them),
 		cmocka_unit_test(sizes_are_of_the_whole_message),
 		cmocka_unit_test(relations_and_numbers),
 		cmocka_unit_test(unicode_letters_have_no_case),

@@ -22,8 +22,8 @@ mistakes_of_grammar_are_named(void **state)
 {
 	TOLD("keep", "line 1, column 5: error: expected ';' at the end of the command 'keep', "
 	    "found the end of the script\n");
-	TOLD("keep\ndiscard;", "line 2, column 1: error: expected ';' at the end of 'keep' before "
-	    "'discard'\n");
+	TOLD("keep\ndiscard;", "line 2, column 1: error: missing semicolon at the end of the keep "
+	    "command, before 'discard'\n");
 	TOLD("if true { keep;", "line 1, column 9: error: this '{' is never closed: expected '}'\n");
 	TOLD("keep; }", "line 1, column 7: error: expected a command; there is no '{' that this "
 	    "closes, found '}'\n");
@@ -32,8 +32,8 @@ mistakes_of_grammar_are_named(void **state)
 	TOLD("if header \"a\" [b] { keep; }", "line 1, column 16: error: expected a string in double "
 	    "quotes in this list, found 'b'\n");
 	TOLD("if anyof (true, ) { keep; }", "line 1, column 17: error: expected a test, found ')'\n");
-	TOLD("if anyof (true true) { keep; }", "line 1, column 16: error: 'true' takes no test: "
-	    "expected ',', ')' or '{' before 'true'\n");
+	TOLD("if anyof (true true) { keep; }", "line 1, column 16: error: the true test accepts "
+	    "no sub-tests, but 'true' is specified\n");
 	TOLD("redirect \"a@b.example;", "line 1, column 10: error: this string is never closed: "
 	    "expected '\"'\n");
 	TOLD("/* keep;", "line 1, column 1: error: this comment is never closed: expected '*/'\n");
@@ -43,7 +43,8 @@ mistakes_of_grammar_are_named(void **state)
 	    "behind 'text:'\n");
 	TOLD("redirect 'a@b.example';", "line 1, column 10: error: unexpected \"'\": strings stand "
 	    "between double quotes\n");
-	TOLD("k\xC3\xA4" "ep;", "line 1, column 2: error: unexpected character: what is not ASCII "
+	TOLD("k\xC3\xA4" "ep;", "line 1, column 1: error: unknown command 'k'\n"
+	    "line 1, column 2: error: unexpected character: what is not ASCII "
 	    "belongs into strings\n");
 	TOLD("redirect \"\xFF\";", "line 1, column 10: error: this string is not UTF-8: save the "
 	    "script in that encoding\n");
@@ -75,34 +76,36 @@ unknown_names_have_a_guess(void **state)
 	    "did you mean \"fileinto\"?\n");
 	TOLD("require \"vnd.none\"; keep;",
 	    "line 1, column 9: error: unknown extension \"vnd.none\"\n");
-	TOLD("if header :contain \"a\" \"b\" { keep; }", "line 1, column 11: error: 'header' takes "
-	    "no ':contain': did you mean ':contains'?\n");
+	TOLD("if header :contain \"a\" \"b\" { keep; }", "line 1, column 11: error: unknown "
+	    "tagged argument ':contain' for the header test here: did you mean ':contains'?\n");
 	TOLD("if header :comparator \"i;ascii-numeric\" \"a\" \"b\" { keep; }",
 	    "line 1, column 23: error: the comparator \"i;ascii-numeric\" needs require "
 	    "\"comparator-i;ascii-numeric\"\n");
 	TOLD("if header :comparator \"i;octets\" \"a\" \"b\" { keep; }",
 	    "line 1, column 23: error: unknown comparator \"i;octets\": did you mean \"i;octet\"?\n");
-	TOLD("header \"a\" \"b\";", "line 1, column 1: error: expected a command, found the test "
-	    "'header': tests stand behind 'if'\n");
+	TOLD("header \"a\" \"b\";", "line 1, column 1: error: cannot use test 'header' as a "
+	    "command: tests stand behind 'if'\n");
 	TOLD("if keep { stop; }",
-	    "line 1, column 4: error: expected a test, found the command 'keep'\n");
+	    "line 1, column 4: error: cannot use command 'keep' as a test\n");
 }
 
 static void
 arguments_are_checked(void **state)
 {
-	TOLD("redirect;", "line 1, column 1: error: 'redirect' takes a string, found 0 arguments\n");
-	TOLD("keep \"A\";", "line 1, column 1: error: 'keep' takes no arguments, found 1 argument\n");
-	TOLD("redirect 5;", "line 1, column 10: error: expected a string here for 'redirect', "
-	    "found a number\n");
-	TOLD("redirect [\"a@b.example\"];", "line 1, column 10: error: expected a string here for "
-	    "'redirect', found a list of strings\n");
+	TOLD("redirect;", "line 1, column 1: error: the redirect command requires 1 positional "
+	    "argument (a string), but 0 are specified\n");
+	TOLD("keep \"A\";", "line 1, column 1: error: the keep command requires 0 positional arguments "
+	    "(no arguments), but 1 is specified\n");
+	TOLD("redirect 5;", "line 1, column 10: error: the redirect command expects a string as "
+	    "argument 1, but a number was found\n");
+	TOLD("redirect [\"a@b.example\"];", "line 1, column 10: error: the redirect command "
+	    "expects a string as argument 1, but a list of strings was found\n");
 	TOLD("redirect \"nobody\";", "line 1, column 10: error: \"nobody\" is no address: expected "
 	    "one like \"name@example.com\"\n");
-	TOLD("if header \"Subject:\" \"b\" { keep; }", "line 1, column 11: error: \"Subject:\" is no "
-	    "name of a header field: it is written without the colon\n");
-	TOLD("if header \"a\" :is \"b\" { keep; }", "line 1, column 15: error: ':is' must stand "
-	    "before the other arguments\n");
+	TOLD("if header \"Subject:\" \"b\" { keep; }", "line 1, column 11: warning: \"Subject:\" is "
+	    "no name of a header field, which is written without the colon: no field matches\n");
+	TOLD("if header \"a\" :is \"b\" { keep; }", "line 1, column 15: error: unexpected tag ':is' "
+	    "behind the arguments of the header test: tags stand before them\n");
 	TOLD("if header :is :contains \"a\" \"b\" { keep; }", "line 1, column 15: error: ':is' and "
 	    "':contains' cannot stand together\n");
 	TOLD("if header :comparator \"a\" { keep; }",
@@ -297,13 +300,13 @@ each_limit_of_a_run_has_its_words(void **state)
 	    "set \"a\" \"${a}${a}\";", 10, ""),
 	    "error 1: the script takes too much memory: at most 1000 bytes are allowed: keep");
 	LIMIT(L.actions = 2, "require \"fileinto\"; fileinto \"A\"; fileinto \"B\"; fileinto \"C\";",
-	    "error 1: too many actions: at most 2 are allowed: keep");
+	    "error 1: total number of actions exceeds policy limit: at most 2 are allowed: keep");
 	LIMIT(L.redirects = 1, "redirect \"a@b.example\"; redirect \"b@b.example\";",
-	    "error 1: too many redirects: at most 1 are allowed: keep");
+	    "error 1: number of redirect actions exceeds policy limit: at most 1 are allowed: keep");
 	LIMIT(L.redirects = SIEVE_LIMIT_NONE, "redirect \"a@b.example\";",
-	    "error 1: too many redirects: at most 0 are allowed: keep");
+	    "error 1: number of redirect actions exceeds policy limit: at most 0 are allowed: keep");
 	LIMIT(L.outgoing = 1, "redirect \"a@b.example\"; redirect \"b@b.example\";",
-	    "error 1: too many messages are sent: at most 1 are allowed: keep");
+	    "error 1: number of messages that are sent exceeds policy limit: at most 1 are allowed: keep");
 }
 
 /* A hard pattern over a long value ends with an error and not with time. */

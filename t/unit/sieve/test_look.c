@@ -91,7 +91,7 @@ what_is_no_date_argument_is_told(void **state)
 	    "cannot stand together");
 	TOLD(REQUIRE "if date \"date\" \"hours\" \"1\" { }", "did you mean \"hour\"?");
 	TOLD(REQUIRE "if currentdate :originalzone \"hour\" \"1\" { }",
-	    "takes no ':originalzone'");
+	    "unknown tagged argument ':originalzone'");
 	RUN("set \"p\" \"century\"; if currentdate \"${p}\" \"20\" { keep; }",
 	    "error 1: \"century\" is no part of a date: keep");
 	RUN("set \"z\" \"CET\"; if currentdate :zone \"${z}\" \"year\" \"20\" { keep; }",

@@ -161,8 +161,8 @@ a_body_leaves_match_variables_as_they_were(void **state)
 static void
 body_arguments_are_checked(void **state)
 {
-	TOLD("if body { }", "'body' takes");
-	TOLD("if body :frop \"x\" { }", "takes no ':frop'");
+	TOLD("if body { }", "the body test requires 1");
+	TOLD("if body :frop \"x\" { }", "unknown tagged argument ':frop'");
 	TOLD("if body :content \"text\" :raw \"x\" { }", "cannot stand together");
 	TOLD("if body :content 3 \"x\" { }", "behind ':content'");
 }
@@ -204,7 +204,7 @@ types_and_parameters_are_taken_apart(void **state)
 	TOLD("if header :anychild \"a\" \"b\" { }", "cannot be specified without the :mime tag");
 	TOLD("if header :type \"a\" \"b\" { }", "cannot be specified without the :mime tag");
 	TOLD("if header :mime :type :subtype \"a\" \"b\" { }", "cannot stand together");
-	TOLD("if exists :mime :type \"a\" { }", "takes no ':type'");
+	TOLD("if exists :mime :type \"a\" { }", "unknown tagged argument ':type'");
 }
 
 #define EACH "foreverypart { if header :mime :matches \"X-Part\" \"*\" { set \"v\" \"${v}${1},\"; } "

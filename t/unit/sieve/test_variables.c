@@ -53,7 +53,7 @@ modifiers_apply_in_their_order(void **state)
 	VALUE("set :length :quotewildcard \"v\" \"*\xC3\xBC*\";", "5");
 	TOLD(VAR "set :lower :upper \"v\" \"x\";", "':lower' and ':upper' cannot stand together");
 	TOLD(VAR "set :lower :lower \"v\" \"x\";", "given twice");
-	TOLD(VAR "set :reverse \"v\" \"x\";", "'set' takes no ':reverse'");
+	TOLD(VAR "set :reverse \"v\" \"x\";", "unknown tagged argument ':reverse' for the set command");
 }
 
 static void
