@@ -488,6 +488,28 @@ static void
 end_app_logins(struct admin_rq *rq)
 {
 	tickets_revoke(rq->a->tickets, is_by_app, rq, clock_wall_s());
+	if (rq->account != 0)
+		authd_credentials_gone(rq->a, rq->account);
+}
+
+/* With another password all that the old one opened. */
+static void
+end_logins(struct admin_rq *rq)
+{
+	admin_revoke_account(rq);
+	if (rq->account != 0)
+		authd_credentials_gone(rq->a, rq->account);
+}
+
+static void
+end_logins_of_disabled(struct admin_rq *rq)
+{
+	bool disabled = false;
+
+	if (json_get_bool(rq->args, "disabled", &disabled) && disabled)
+		end_logins(rq);
+	else
+		admin_revoke_account(rq);
 }
 
 /* A login of admind's own: a ticket to look into the account. */
@@ -538,8 +560,8 @@ const struct admin_command admin_account_commands[] = {
 	{ "account-add", SETTINGS "password cheap shard shared ", run_add, true, true, NULL },
 	{ "account-delete", " address ", run_delete, true, false, admin_revoke_account },
 	{ "account-undelete", " address ", run_undelete, true, false, NULL },
-	{ "account-password", " address password cheap ", run_password, true, true, admin_revoke_account },
-	{ "account-set", SETTINGS, run_set, true, false, admin_revoke_account },
+	{ "account-password", " address password cheap ", run_password, true, true, end_logins },
+	{ "account-set", SETTINGS, run_set, true, false, end_logins_of_disabled },
 	{ "ticket", " address ", run_ticket, true, false, give_ticket },
 	{ "account-show", " address ", run_show, true, false, NULL },
 	{ "account-list", " domain after limit deleted ", run_list, true, false, NULL },

@@ -84,6 +84,8 @@ void authd_configure(struct authd *a, struct mansio_conf *conf);
 void authd_add_peer(struct authd *a, const struct control_peer *who, int fd);
 /* NULL: it is gone. */
 struct peer *authd_peer_by_id(struct authd *a, uint64_t id);
+/* What was made with a login of the account and outlives it ends too: the stores are told. */
+void authd_credentials_gone(struct authd *a, uint64_t account);
 struct resolve_rules authd_rules(const struct authd *a);
 struct hash_params authd_hash_params(const struct authd *a);
 const char *auth_service_name(uint8_t service);

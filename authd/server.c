@@ -643,6 +643,14 @@ on_void(void *arg, const unsigned char id[TICKET_ID_LEN], uint64_t account, int6
 	tell_storeds(arg, AUTH_TICKET_VOID, &v);
 }
 
+void
+authd_credentials_gone(struct authd *a, uint64_t account)
+{
+	struct auth_ticket_void v = { SPAN_NONE, account, 0 };
+
+	tell_storeds(a, AUTH_TICKET_VOID, &v);
+}
+
 static void
 on_void_before(void *arg, int64_t before_s)
 {

@@ -136,12 +136,16 @@ jmap_account_release(struct jmap_account **pa)
 void
 jmap_account_end(struct jmap_account *a)
 {
-	if (a->over)
-		return;
+	bool first = !a->over;
+
 	a->over = true;
-	tell(a, JMAP_ACCOUNT_OVER, 0);
+	if (first)
+		tell(a, JMAP_ACCOUNT_OVER, 0);
+	/* also one that somebody made behind the end: it would wait in the loop for ever */
 	if (a->mirror != NULL)
 		a->mirror_free(&a->mirror);
+	if (!first)
+		return;
 	if (a->store != NULL)
 		store_close(&a->store);
 	if (a->login.auth != NULL)

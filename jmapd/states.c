@@ -2,6 +2,7 @@
 
 #include "common/util/mem.h"
 #include "jmapd/core/ids.h"
+#include "storage/api/store_quota.h"
 
 struct jmap_states {
 	struct jmap_session	*session;
@@ -11,6 +12,7 @@ struct jmap_states {
 	bool			again;		/* more changed while it was asked */
 	bool			watching, telling;
 	struct jmap_known	now;
+	struct store_quota_is	quota;
 };
 
 /* ---- words ---- */
@@ -64,7 +66,7 @@ jmap_sub_put(struct jmap_sub *sub, bool push_state, struct buf *out)
 {
 	const struct jmap_states *st = sub->session->states;
 	unsigned bits = differs(sub, &st->now);
-	struct buf all = { 0 };
+	struct buf all = { 0 }, quota = { 0 };
 	struct json_writer w;
 
 	sub->known = st->now;
@@ -72,7 +74,10 @@ jmap_sub_put(struct jmap_sub *sub, bool push_state, struct buf *out)
 		return false;
 	json_writer_init(&w, out);
 	json_begin_object(&w);
-	state_change_put(&w, sub->session->account->id, st->now.states, st->now.incarnation, bits);
+	store_quota_state(&st->quota, &quota);
+	state_change_put(&w, sub->session->account->id, st->now.states, st->now.incarnation,
+	    buf_span(&quota), bits);
+	buf_fini(&quota);
 	if (push_state) {
 		jmap_known_put(&st->now, &all);
 		json_kv_string(&w, "pushState", buf_span(&all));
@@ -126,24 +131,59 @@ tell_all(struct jmap_states *st)
 		rest(st);
 }
 
+static bool
+wants_quota(const struct jmap_states *st)
+{
+	for (struct list *n = st->subs.next; n != &st->subs; n = n->next)
+		if (list_entry(n, struct jmap_sub, in)->types & 1u << PUSH_TYPE_QUOTA)
+			return true;
+	return false;
+}
+
+/* Everything was asked.  Of a store that was away a note comes when it is back. */
+static void
+answered(struct jmap_states *st, enum status status)
+{
+	bool again = st->again;
+
+	st->again = false;
+	if (again)
+		ask(st);
+	if (status == ST_OK)
+		tell_all(st);
+}
+
+static void
+on_quota(void *arg, enum status status, bool more, const void *msg)
+{
+	struct jmap_states *st = arg;
+
+	st->call = NULL;
+	if (status == ST_OK) {
+		st->quota = *(const struct store_quota_is *)msg;
+		st->now.states[PUSH_TYPE_QUOTA] = store_quota_mark(&st->quota);
+	}
+	answered(st, status);
+}
+
 static void
 on_states(void *arg, enum status status, bool more, const void *msg)
 {
 	struct jmap_states *st = arg;
 	const struct store_states_are *is = msg;
-	bool again = st->again;
+	struct store *store = st->session->account->store;
 
 	st->call = NULL;
-	st->again = false;
-	if (again)
-		ask(st);
-	/* Of a store that was away a note comes when it is back. */
-	if (status != ST_OK)
-		return;
-	st->now = (struct jmap_known){ .states = { [PUSH_TYPE_EMAIL] = is->email,
-	    [PUSH_TYPE_MAILBOX] = is->mailbox, [PUSH_TYPE_THREAD] = is->thread,
-	    [PUSH_TYPE_DELIVERY] = is->delivery }, .incarnation = is->incarnation };
-	tell_all(st);
+	if (status == ST_OK)
+		st->now = (struct jmap_known){ .states = { [PUSH_TYPE_EMAIL] = is->email,
+		    [PUSH_TYPE_MAILBOX] = is->mailbox, [PUSH_TYPE_THREAD] = is->thread,
+		    [PUSH_TYPE_DELIVERY] = is->delivery,
+		    [PUSH_TYPE_QUOTA] = st->now.states[PUSH_TYPE_QUOTA] },
+		    .incarnation = is->incarnation };
+	if (status == ST_OK && store != NULL && wants_quota(st))
+		st->call = store_do_quota(store, on_quota, st);
+	else
+		answered(st, status);
 }
 
 /* The question also asks for the next note. */

@@ -7,7 +7,7 @@
 #include "common/mail/state_change.h"
 #include "jmapd/server.h"
 
-/* What a client knows, or the store says. */
+/* What a client knows, or the store says; of quotas store_quota_mark(). */
 struct jmap_known {
 	uint64_t	states[PUSH_TYPE_N];
 	uint64_t	incarnation;

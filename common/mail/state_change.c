@@ -4,7 +4,7 @@
 
 static const char *const names[PUSH_TYPE_N] = {
 	[PUSH_TYPE_EMAIL] = "Email", [PUSH_TYPE_MAILBOX] = "Mailbox", [PUSH_TYPE_THREAD] = "Thread",
-	[PUSH_TYPE_DELIVERY] = "EmailDelivery"
+	[PUSH_TYPE_DELIVERY] = "EmailDelivery", [PUSH_TYPE_QUOTA] = "Quota"
 };
 
 const char *
@@ -24,7 +24,7 @@ push_type_bit(struct span name)
 
 void
 state_change_put(struct json_writer *w, struct span account, const uint64_t states[PUSH_TYPE_N],
-    uint64_t incarnation, unsigned types)
+    uint64_t incarnation, struct span quota, unsigned types)
 {
 	struct buf text = { 0 };
 
@@ -39,7 +39,7 @@ state_change_put(struct json_writer *w, struct span account, const uint64_t stat
 		buf_clear(&text);
 		type_state_put((struct type_state){ .modseq = states[t], .incarnation = incarnation },
 		    &text);
-		json_kv_string(w, names[t], buf_span(&text));
+		json_kv_string(w, names[t], t == PUSH_TYPE_QUOTA ? quota : buf_span(&text));
 	}
 	json_end_object(w);
 	json_end_object(w);

@@ -9,7 +9,8 @@
 #include "common/util/span.h"
 
 /* In the order of their bits: 1 << type. */
-enum push_type { PUSH_TYPE_EMAIL, PUSH_TYPE_MAILBOX, PUSH_TYPE_THREAD, PUSH_TYPE_DELIVERY, PUSH_TYPE_N };
+enum push_type { PUSH_TYPE_EMAIL, PUSH_TYPE_MAILBOX, PUSH_TYPE_THREAD, PUSH_TYPE_DELIVERY, PUSH_TYPE_QUOTA,
+	PUSH_TYPE_N };
 #define PUSH_ALL ((1u << PUSH_TYPE_N) - 1)
 /* "Email", ... */
 const char *push_type_name(enum push_type t);
@@ -17,8 +18,9 @@ const char *push_type_name(enum push_type t);
 unsigned push_type_bit(struct span name);
 
 /* Members of the open object: those of a StateChange with the types whose bits are set.
- * account: its id as clients see it. */
+ * account: its id as clients see it; quota: the state of quotas, which no modseq is. */
 void state_change_put(struct json_writer *w, struct span account,
-    const uint64_t states[PUSH_TYPE_N], uint64_t incarnation, unsigned types);
+    const uint64_t states[PUSH_TYPE_N], uint64_t incarnation, struct span quota,
+    unsigned types);
 
 #endif

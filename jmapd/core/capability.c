@@ -26,8 +26,7 @@ put_strings(struct json_writer *w, const char *key, const char *const *list)
 static void
 put_mail(struct json_writer *w, const struct jmap_host *h)
 {
-	json_key(w, "maxMailboxesPerEmail");
-	json_null(w);
+	json_kv_uint(w, "maxMailboxesPerEmail", JMAP_MAILBOXES_MAX);
 	json_kv_uint(w, "maxMailboxDepth", MAILBOX_DEPTH_MAX);
 	json_kv_uint(w, "maxSizeMailboxName", MAILBOX_PART_MAX);
 	json_kv_uint(w, "maxSizeAttachmentsPerEmail", JMAP_ATTACHMENTS_MAX);

@@ -25,6 +25,7 @@ struct jmap_limits {
 #define JMAP_USING_MAX		64u
 #define JMAP_CALL_ID_MAX	255u	/* bytes */
 #define JMAP_ATTACHMENTS_MAX	50000000u	/* of an email, decoded: maxSizeAttachmentsPerEmail */
+#define JMAP_MAILBOXES_MAX	1000u		/* maxMailboxesPerEmail */
 #define JMAP_BLOB_SOURCES_MAX	64u	/* of a blob: maxDataSources */
 
 #endif

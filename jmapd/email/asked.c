@@ -94,7 +94,7 @@ asked_mailbox(struct jmap_call *c, struct span id, struct buf *out)
 	for (size_t i = 0; i < out->len; i += 8)
 		if (get_be64(out->data + i) == number)
 			return ASKED_OK;
-	if (out->len / 8 == ASKED_MAILBOXES_MAX)
+	if (out->len / 8 == JMAP_MAILBOXES_MAX)
 		return ASKED_TOO_MANY;
 	put_u64(out, number);
 	return ASKED_OK;

@@ -7,8 +7,6 @@
 #include "common/util/buf.h"
 #include "jmapd/core/method.h"
 
-#define ASKED_MAILBOXES_MAX	1000u
-
 /* The keywords that a request names, each once: bit k of flags is the k-th. */
 struct asked_keywords {
 	struct span	names[KEYWORD_MAX];	/* the arena's */

@@ -139,14 +139,18 @@ static void
 read_common(struct making *m)
 {
 	const struct json *received = json_member(m->asked, "receivedAt");
+	enum asked mailboxes;
 	struct span text;
 	int64_t ms;
 
 	m->received_s = INT64_MIN;
-	if (asked_mailboxes(m->c, json_member(m->asked, "mailboxIds"), &m->mailboxes) == ASKED_BAD)
+	mailboxes = asked_mailboxes(m->c, json_member(m->asked, "mailboxIds"), &m->mailboxes);
+	if (mailboxes == ASKED_BAD)
 		complain(m, "mailboxIds", "it must name at least one mailbox that is there");
-	if (m->mailboxes.len / 8 == ASKED_MAILBOXES_MAX)
+	if (mailboxes == ASKED_TOO_MANY) {
 		m->error = "tooManyMailboxes";
+		buf_addf(&m->why, "an Email may be in %u mailboxes", JMAP_MAILBOXES_MAX);
+	}
 	switch (asked_keywords(&m->keywords, m->c->arena, json_member(m->asked, "keywords"),
 	    &m->flags)) {
 	case ASKED_BAD:
@@ -154,6 +158,7 @@ read_common(struct making *m)
 		break;
 	case ASKED_TOO_MANY:
 		m->error = "tooManyKeywords";
+		buf_addf(&m->why, "an account may have %u keywords", KEYWORD_MAX);
 		break;
 	default:
 		break;

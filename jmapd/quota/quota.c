@@ -2,7 +2,6 @@
  *
  * There are at most three of them, those that have a limit.  A state says what each of them was, so
  * that what changed since any state is known exactly, for ever, and nothing is kept for it. */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +9,7 @@
 #include "jmapd/core/get.h"
 #include "jmapd/core/query.h"
 #include "jmapd/methods.h"
+#include "storage/api/store_quota.h"
 
 enum { QUOTAS = 3 };
 
@@ -67,6 +67,13 @@ begin(struct jmap_call *c)
 	return q;
 }
 
+static struct usage
+usage_of(const struct store_quota_is *is)
+{
+	return (struct usage){ { is->bytes, is->messages, is->mailboxes },
+		{ is->bytes_limit, is->messages_limit, is->mailboxes_limit } };
+}
+
 static void
 on_quota(void *arg, enum status st, bool more, const void *msg)
 {
@@ -79,8 +86,7 @@ on_quota(void *arg, enum status st, bool more, const void *msg)
 		jmap_call_status(c, st, "reading the quotas");
 		return;
 	}
-	q->now = (struct usage){ { is->bytes, is->messages, is->mailboxes },
-		{ is->bytes_limit, is->messages_limit, is->mailboxes_limit } };
+	q->now = usage_of(is);
 	/* All types here are those of mail (RFC 9425 §4.1). */
 	if (!jmap_call_uses(c, JMAP_MAIL))
 		memset(q->now.limit, 0, sizeof(q->now.limit));
@@ -99,33 +105,21 @@ load(struct jmap_call *c, void (*ready)(struct jmap_call *c))
 static void
 state_put(const struct usage *u, struct buf *out)
 {
-	for (int i = 0; i < QUOTAS; i++)
-		buf_addf(out, "%s%" PRIx64 ".%" PRIx64, i > 0 ? "." : "",
-		    u->limit[i] > 0 ? u->used[i] : 0, u->limit[i]);
-}
+	const struct store_quota_is is = { u->used[0], u->limit[0], u->used[1], u->limit[1],
+		u->used[2], u->limit[2] };
 
-static bool
-hex(struct span text, uint64_t *v)
-{
-	*v = 0;
-	if (text.len == 0 || text.len > 16)
-		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (ascii_hex(text.p[i]) < 0)
-			return false;
-		*v = *v << 4 | (uint64_t)ascii_hex(text.p[i]);
-	}
-	return true;
+	store_quota_state(&is, out);
 }
 
 static bool
 state_parse(struct span text, struct usage *u)
 {
-	for (int i = 0; i < QUOTAS; i++)
-		if (!hex(span_cut(&text, '.'), &u->used[i]) ||
-		    !hex(span_cut(&text, '.'), &u->limit[i]))
-			return false;
-	return text.p == NULL;
+	struct store_quota_is is;
+
+	if (!store_quota_parse(text, &is))
+		return false;
+	*u = usage_of(&is);
+	return true;
 }
 
 /* ---- Quota/get ---- */

@@ -11,6 +11,7 @@
 #include "common/util/clock.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "storage/api/store_quota.h"
 #include "storage/state/emails.h"
 #include "storage/state/push.h"
 
@@ -33,7 +34,8 @@ struct pushing {
 /* An account with subscriptions. */
 struct pushed {
 	uint64_t	account;
-	uint64_t	now[PUSH_TYPE_N];	/* states */
+	uint64_t	now[PUSH_TYPE_N];	/* states; of quotas store_quota_mark() */
+	struct store_quota_is	quota;
 	struct list	subs;
 };
 
@@ -132,16 +134,20 @@ take(struct pushing *x, struct pushed *a, const struct store_push *p)
 }
 
 static void
-states_of(struct service *svc, uint64_t account, uint64_t now[PUSH_TYPE_N])
+states_of(struct service *svc, struct pushed *a)
 {
+	struct op_head limits = { 0 };
 	struct store_states_are is;
 
-	if (state_states(svc->state, account, &is) != ST_OK)
+	service_limits(svc, &limits);
+	if (state_states(svc->state, a->account, &is) != ST_OK ||
+	    state_quota(svc->state, a->account, &limits, &a->quota) != ST_OK)
 		return;
-	now[PUSH_TYPE_EMAIL] = is.email;
-	now[PUSH_TYPE_DELIVERY] = is.delivery;
-	now[PUSH_TYPE_MAILBOX] = is.mailbox;
-	now[PUSH_TYPE_THREAD] = is.thread;
+	a->now[PUSH_TYPE_EMAIL] = is.email;
+	a->now[PUSH_TYPE_DELIVERY] = is.delivery;
+	a->now[PUSH_TYPE_MAILBOX] = is.mailbox;
+	a->now[PUSH_TYPE_THREAD] = is.thread;
+	a->now[PUSH_TYPE_QUOTA] = store_quota_mark(&a->quota);
 }
 
 /* What is kept of the account now. */
@@ -159,7 +165,7 @@ load(struct pushing *x, uint64_t account)
 		a = mem_zalloc(sizeof(*a));
 		a->account = account;
 		list_init(&a->subs);
-		states_of(x->svc, account, a->now);
+		states_of(x->svc, a);
 		table_put_u64(&x->accounts, account, a);
 	}
 	reader_init(&r, list.data, list.len);
@@ -229,7 +235,7 @@ put_code(const struct sub *s, struct json_writer *w)
 static bool
 put_changes(struct sub *s, struct json_writer *w)
 {
-	struct buf account = { 0 };
+	struct buf account = { 0 }, quota = { 0 };
 	unsigned types = 0;
 
 	for (unsigned t = 0; t < PUSH_TYPE_N; t++) {
@@ -238,8 +244,10 @@ put_changes(struct sub *s, struct json_writer *w)
 			types |= 1u << t;
 	}
 	object_id_put(&account, OBJECT_ACCOUNT, s->of->account);
+	store_quota_state(&s->of->quota, &quota);
 	state_change_put(w, buf_span(&account), s->of->now, state_incarnation(s->x->svc->state),
-	    types);
+	    buf_span(&quota), types);
+	buf_fini(&quota);
 	buf_fini(&account);
 	return types != 0;
 }
@@ -404,7 +412,7 @@ push_note(struct service *svc, const struct op *op, const struct state_result *r
 	}
 	if (!res->changed || (a = table_get_u64(&x->accounts, op->head.account)) == NULL)
 		return;
-	states_of(svc, a->account, a->now);
+	states_of(svc, a);
 	list_each(n, tmp, &a->subs) {
 		struct sub *s = list_entry(n, struct sub, node);
 
@@ -477,6 +485,18 @@ push_start(struct service *svc)
 		}
 	}
 	loop_timer_set(x->sweep, SWEEP_MS);
+}
+
+void
+push_revoke(struct service *svc, uint64_t account)
+{
+	struct pushed *a = svc->pushing != NULL ? table_get_u64(&svc->pushing->accounts, account) : NULL;
+	struct list *n, *tmp;
+
+	if (a == NULL)
+		return;
+	list_each(n, tmp, &a->subs)
+		destroy(list_entry(n, struct sub, node), "its login was taken back");
 }
 
 void

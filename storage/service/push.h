@@ -20,6 +20,8 @@ void service_outd(struct service *svc, int fd);
 
 /* service.c's. */
 void push_start(struct service *svc);
+/* Those of the account end: its login is not what it was (RFC 8620 §7.2). */
+void push_revoke(struct service *svc, uint64_t account);
 void push_stop(struct service *svc);
 /* "name=value\n", appended. */
 void push_stats(const struct service *svc, struct buf *out);

@@ -1,4 +1,5 @@
 /* Who may ask what.  Every refusal is one line, named by its reason. */
+#include "storage/service/push.h"
 #include "storage/service/service_priv.h"
 
 #include <string.h>
@@ -102,7 +103,7 @@ has_id(const struct service *svc, const struct ticket *t, const void *arg)
 static bool
 is_of_account(const struct service *svc, const struct ticket *t, const void *arg)
 {
-	return t->account == *(const uint64_t *)arg;
+	return t->account == *(const uint64_t *)arg && t->role != STORE_ROLE_DELIVER;
 }
 
 /* Ends the channels whose tickets are void now.  A logout comes here for each session, so
@@ -134,6 +135,7 @@ service_ticket_void(struct service *svc, struct span id, int64_t expires_s, uint
 		sweep(svc, has_id, id.p);
 	} else if (account != 0) {
 		sweep(svc, is_of_account, &account);
+		push_revoke(svc, account);
 	}
 }
 

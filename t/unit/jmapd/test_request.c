@@ -17,6 +17,7 @@
 #include "jmapd/core/session.h"
 #include "jmapd/core/set.h"
 #include "jmapd/methods.h"
+#include "jmapd/mirror/mirror.h"
 
 /* ---- methods ---- */
 
@@ -771,6 +772,27 @@ watchers_may_go_while_they_are_told(void **state)
 }
 
 static void
+on_nothing(void *arg, enum status st)
+{
+}
+
+static void
+a_mirror_made_behind_the_end_goes_with_its_account(void **state)
+{
+	struct world *w = *state;
+	struct mirror_call *call;
+
+	w->host.mirrors = mirror_pool_new(w->loop, SIZE_MAX);
+	jmap_account_end(w->account);
+	call = mirror_fresh(jmap_host_mirror(&w->host, w->account), on_nothing, w);
+	jmap_account_end(w->account);
+	assert_null(w->account->mirror);
+	mirror_cancel(&call);
+	mirror_pool_free(&w->host.mirrors);
+	/* tear_down() frees the loop, which must have nothing to do */
+}
+
+static void
 dates_are_read_and_written_by_the_second(void **state)
 {
 	static const struct {
@@ -830,6 +852,7 @@ main(void)
 		T(over_a_websocket_requests_and_problems_carry_their_id),
 		T(the_session_tells_what_is_there_and_its_limits),
 		T(watchers_may_go_while_they_are_told),
+		T(a_mirror_made_behind_the_end_goes_with_its_account),
 		T(dates_are_read_and_written_by_the_second),
 	};
 

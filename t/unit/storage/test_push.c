@@ -273,6 +273,23 @@ what_the_push_service_does_not_know_goes(void **state)
 }
 
 static void
+they_end_with_what_they_were_made_with(void **state)
+{
+	uint64_t sub = subscribe(""), account = 0;
+
+	wait_push(1);
+	assert_int_equal(verify(sub), ST_OK);
+	service_ticket_void(rig.svc, SPAN_NONE, 0, ACCOUNT + 1);
+	rig_run(&rig, 50);
+	assert_int_equal(state_push_next(service_state(rig.svc), &account), ST_OK);
+	service_ticket_void(rig.svc, SPAN_NONE, 0, ACCOUNT);
+	do {
+		account = 0;
+		loop_once(rig.loop, true);
+	} while (state_push_next(service_state(rig.svc), &account) == ST_OK);
+}
+
+static void
 what_could_not_be_sent_waits(void **state)
 {
 	struct buf stats = { 0 };
@@ -363,6 +380,7 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		T(nothing_but_a_code_is_pushed_until_it_comes_back), T(each_hears_of_its_types_alone),
 		T(what_the_push_service_does_not_know_goes), T(what_could_not_be_sent_waits),
+		T(they_end_with_what_they_were_made_with),
 		T(there_are_so_many_and_no_more), T(nobody_is_told_where_to),
 		T(they_outlive_the_process),
 	};
