@@ -522,7 +522,8 @@ sieve_c_arguments(struct sieve_compile *c, struct sieve_node *n, const struct si
 	if (take_positional(&t))
 		return check_shape(c, n, ast);
 	/* What was told may come of a word that does not belong there. */
-	if (ast->tests == NULL || sieve_c_knows_tag(c, n->word, ast->tests->name))
+	if (ast->tests == NULL || ast->args != NULL ||
+	    sieve_c_knows_tag(c, n->word, ast->tests->name))
 		check_shape(c, n, ast);
 	return false;
 }
