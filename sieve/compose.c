@@ -12,6 +12,7 @@
 #define BODY_LINE_MAX	998u		/* RFC 5322 2.1.1 */
 #define HEADER_MAX	65536u		/* of the message, in reject's report */
 #define SUBJECT_CHARS	256u
+#define NAME_MAX_QUOTED	200u		/* a longer one is folded, or encoded */
 #define ID_MAX		900u		/* a longer one is left out */
 #define IDS_KEPT	30u		/* of References: the first and the last ones */
 
@@ -154,7 +155,7 @@ put_name(struct letter *l, struct mime_line *line, const struct mime_addr *a)
 {
 	struct buf name = { 0 };
 
-	if (a->quoted && mime_is_ascii(a->name)) {
+	if (a->quoted && mime_is_ascii(a->name) && a->name.len <= NAME_MAX_QUOTED) {
 		buf_add_c(&name, '"');
 		for (size_t i = 0; i < a->name.len; i++) {
 			if (a->name.p[i] == '"' || a->name.p[i] == '\\')
