@@ -48,7 +48,10 @@ const struct sieve_ext *const sieve_extensions[] = {
 	&sieve_ext_mime,
 	&sieve_ext_regex,
 	&sieve_ext_replace,
+	&sieve_ext_spamtest,
+	&sieve_ext_spamtestplus,
 	&sieve_ext_subaddress,
+	&sieve_ext_virustest,
 	NULL
 };
 

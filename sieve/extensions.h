@@ -51,6 +51,7 @@ extern const struct sieve_ext sieve_ext_encoded_character;
 extern const struct sieve_ext sieve_ext_environment;
 extern const struct sieve_ext sieve_ext_extracttext, sieve_ext_foreverypart, sieve_ext_mime;
 extern const struct sieve_ext sieve_ext_regex;
+extern const struct sieve_ext sieve_ext_spamtest, sieve_ext_spamtestplus, sieve_ext_virustest;
 extern const struct sieve_ext sieve_ext_subaddress;
 
 #endif

@@ -56,6 +56,7 @@ sieve_libsieve_a_SOURCES = \
 	sieve/ext_reject.c \
 	sieve/ext_replace.c \
 	sieve/ext_relational.c \
+	sieve/ext_spamtest.c \
 	sieve/ext_subaddress.c \
 	sieve/ext_vacation.c \
 	sieve/ext_variables.c

@@ -16,6 +16,19 @@ enum sieve_notify_sender {
 	SIEVE_NOTIFY_FROM_RECIPIENT, SIEVE_NOTIFY_FROM_USER
 };
 
+/* What a checker before us wrote into a field of its own, and how it is read (RFC 5235). */
+enum sieve_verdict_kind { SIEVE_VERDICT_SCORE, SIEVE_VERDICT_LENGTH, SIEVE_VERDICT_TEXT };
+struct sieve_verdict {
+	/* "X-Spam-Score", or "X-Spam-Status: score=(-?[0-9.]+)": a regular expression (sieve/regex.h)
+	 * whose group is the value.  NULL: nothing was tested. */
+	const char			*header;
+	enum sieve_verdict_kind		kind;
+	/* Score or length that is certain: a number, or a field as above; NULL: 10. */
+	const char			*max;
+	/* TEXT: "1 clean", "10 spam"; NULL-terminated. */
+	const char *const		*texts;
+};
+
 struct sieve_settings {
 	const char	*address_separators;	/* subaddress; NULL: "+" */
 	/* vacation; seconds.  No least time; zero: 7 days by default, 90 days at most. */
@@ -31,6 +44,7 @@ struct sieve_settings {
 	enum sieve_notify_sender notify_sender;
 	/* editheader; fields that only the admin's scripts add and delete; NULL-terminated, NULL: none. */
 	const char *const *protected_headers;
+	struct sieve_verdict spam, virus;
 };
 
 #endif

@@ -26,6 +26,9 @@ static const struct setting settings[] = {
 	OF_LIMIT("sieve_variables_max_value_size", variable_bytes),
 	OF_LIMIT("sieve_editheader_max_header_size", header_bytes),
 	OF_LIMIT("sieve_notify_max_notifications", outgoing),
+	OF("sieve_spamtest_status_header", TEXT, spam.header, ""),
+	OF("sieve_spamtest_score_max_value", TEXT, spam.max, ""),
+	OF("sieve_virustest_status_header", TEXT, virus.header, ""),
 	OF("recipient_delimiter", TEXT, address_separators, "+"),
 	OF("sieve_vacation_min_period", SECONDS, vacation_min_s, "0"),
 	OF("sieve_vacation_max_period", SECONDS, vacation_max_s, "0"),
@@ -156,6 +159,57 @@ set_protected(struct span names)
 	suite.settings.protected_headers = v;
 }
 
+#define NAMES_MAX 20u
+struct names {
+	const char	*v[NAMES_MAX + 1];
+	size_t		n;
+};
+static struct names spam_texts, virus_texts;
+
+/* "N text" for ".../N", in place of the one before. */
+static void
+set_text(struct names *of, struct span name, struct span value)
+{
+	struct span number = span_sub(name, strlen("sieve_spamtest_text_value/"), name.len);
+	struct buf b = { 0 };
+	size_t i = 0;
+
+	buf_add_span(&b, number);
+	buf_add_c(&b, ' ');
+	while (i < of->n && strncmp(of->v[i], b.data, b.len) != 0)
+		i++;
+	buf_add_span(&b, value);
+	if (i < NAMES_MAX)
+		of->v[i] = arena_strndup(&suite.arena, b.data, b.len);
+	if (i == of->n && i < NAMES_MAX)
+		of->n++;
+	buf_fini(&b);
+}
+
+static void
+set_kind(struct sieve_verdict *of, struct span value)
+{
+	of->kind = span_eq_str(value, "text") ? SIEVE_VERDICT_TEXT :
+	    span_eq_str(value, "strlen") ? SIEVE_VERDICT_LENGTH : SIEVE_VERDICT_SCORE;
+}
+
+static void
+set_verdict(struct span name, struct span value)
+{
+	suite.settings.spam.texts = spam_texts.v;
+	suite.settings.virus.texts = virus_texts.v;
+	if (span_has_prefix(name, "sieve_spamtest_text_value/"))
+		set_text(&spam_texts, name, value);
+	else if (span_has_prefix(name, "sieve_virustest_text_value/"))
+		set_text(&virus_texts, span_sub(name, 1, name.len), value);
+	else if (span_eq_str(name, "sieve_spamtest_score_max_header"))
+		suite.settings.spam.max = arena_strndup(&suite.arena, value.p, value.len);
+	else if (span_eq_str(name, "sieve_spamtest_status_type"))
+		set_kind(&suite.settings.spam, value);
+	else if (span_eq_str(name, "sieve_virustest_status_type"))
+		set_kind(&suite.settings.virus, value);
+}
+
 void
 suite_set(struct span name, struct span value)
 {
@@ -176,6 +230,8 @@ suite_set(struct span name, struct span value)
 		set_protected(value);
 	} else if (span_eq_str(name, "marks")) {
 		suite.world.keep_marks = is_yes(value);
+	} else {
+		set_verdict(name, value);
 	}
 }
 
@@ -185,6 +241,9 @@ suite_unset(struct span name)
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++)
 		if (span_eq_str(name, settings[i].name))
 			put(&settings[i], span_str(settings[i].unset));
+	if (span_eq_str(name, "sieve_spamtest_score_max_header") && suite.settings.spam.max != NULL &&
+	    !ascii_isdigit((unsigned char)suite.settings.spam.max[0]))
+		suite.settings.spam.max = NULL;
 	if (span_eq_str(name, "sieve_user_email"))
 		suite.env.n_addresses = 0;
 	else if (span_eq_str(name, "sieve_redirect_envelope_from"))

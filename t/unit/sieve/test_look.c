@@ -1,9 +1,10 @@
 /* What looks into the message and around it: date and index (RFC 5260), environment (RFC 5183),
- * subaddress (RFC 5233), encoded-character (RFC 5228 2.4.2.4). */
+ * subaddress (RFC 5233), spamtest (RFC 5235), encoded-character (RFC 5228 2.4.2.4). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -153,6 +154,74 @@ separators_and_items_come_from_outside(void **state)
 	sieve_case_fini(&c);
 }
 
+/* --- spamtest, spamtestplus, virustest (RFC 5235) ------------------------------------------------ */
+
+static const char checked[] =
+    "X-Spam-Status: No, score=4.0 required=5.0\r\n"
+    "X-Spam-Status: Yes, score=9.9 required=5.0\r\n"
+    "X-Spam-Level: ***\r\n"
+    "X-Spam-Score: -1.5\r\n"
+    "X-Percent: .29\r\n"
+    "X-Verdict: Not Spam\r\n"
+    "X-Virus: Found to be Infected.\r\n"
+    "\r\n";
+
+/* The value of spamtest, spamtest :percent and virustest, and how often they count. */
+static const char *
+verdicts(const struct sieve_verdict *spam, const struct sieve_verdict *virus)
+{
+	static char out[100];
+	struct sieve_settings settings = { .spam = *spam, .virus = *virus };
+	struct sieve_case c;
+
+	sieve_case_init(&c);
+	c.env.settings = &settings;
+	assert_true(sieve_case_add(&c, "require [\"spamtest\", \"spamtestplus\", \"virustest\","
+	    "\"variables\", \"relational\", \"fileinto\"];"
+	    "if spamtest :matches \"*\" { set \"s\" \"${1}\"; }"
+	    "if spamtest :percent :matches \"*\" { set \"p\" \"${1}\"; }"
+	    "if virustest :matches \"*\" { set \"v\" \"${1}\"; }"
+	    "if spamtest :count \"eq\" \"1\" { set \"s\" \"${s}!\"; }"
+	    "if virustest :count \"eq\" \"1\" { set \"v\" \"${v}!\"; }"
+	    "fileinto \"${s} ${p} ${v}\";"));
+	snprintf(out, sizeof(out), "%s", sieve_case_run(&c, checked) + strlen("fileinto "));
+	sieve_case_fini(&c);
+	return out;
+}
+
+static void
+verdicts_of_checkers_become_numbers(void **state)
+{
+	static const char *const spam_texts[] = { "1 not spam", "10 spam", NULL };
+	static const char *const virus_texts[] = { "1 clean", "5 infected", NULL };
+	const struct sieve_verdict none = { 0 };
+	const struct sieve_verdict virus = { "X-Virus: to be ([A-Za-z]+)", SIEVE_VERDICT_TEXT, NULL,
+	    virus_texts };
+	struct sieve_verdict v;
+
+#define SPAM(want, ...) v = (struct sieve_verdict){ __VA_ARGS__ };				\
+	assert_string_equal(verdicts(&v, &none), want " 0")
+	assert_string_equal(verdicts(&none, &none), "0 0 0");
+	assert_string_equal(verdicts(&none, &virus), "0 0 5!");
+	/* The first field is the last checker's. */
+	SPAM("8! 80", "X-Spam-Status: score=(-?[0-9.]+)", SIEVE_VERDICT_SCORE, "5", NULL);
+	SPAM("8! 80", "X-Spam-Status: score=(-?[0-9.]+)", SIEVE_VERDICT_SCORE,
+	    "X-Spam-Status: required=([0-9.]+)", NULL);
+	SPAM("1! 0", "X-Spam-Score", SIEVE_VERDICT_SCORE, "5", NULL);
+	SPAM("3! 29", "x-percent", SIEVE_VERDICT_SCORE, "1", NULL);
+	SPAM("3! 30", "X-Spam-Level", SIEVE_VERDICT_LENGTH, NULL, NULL);
+	SPAM("10! 100", "X-Spam-Level", SIEVE_VERDICT_LENGTH, "2", NULL);
+	SPAM("1! 0", "X-Verdict", SIEVE_VERDICT_TEXT, NULL, spam_texts);
+	/* What cannot be read was not tested. */
+	SPAM("0 0", "X-Verdict", SIEVE_VERDICT_SCORE, NULL, NULL);
+	SPAM("0 0", "X-Spam-Level", SIEVE_VERDICT_TEXT, NULL, spam_texts);
+	SPAM("0 0", "X-Spam-Score", SIEVE_VERDICT_SCORE, "X-None", NULL);
+	SPAM("0 0", "X-Spam-Score: (", SIEVE_VERDICT_SCORE, "5", NULL);
+	SPAM("0 0", "X-Spam-Score", SIEVE_VERDICT_SCORE, "0", NULL);
+	assert_non_null(strstr(sieve_told("require \"spamtest\"; if spamtest :percent \"3\" { }"),
+	    "needs require \"spamtestplus\""));
+}
+
 #define ENC "require [\"encoded-character\", \"fileinto\"];"
 #define ENCODED(text, want) \
 	assert_string_equal(sieve_once(ENC "fileinto \"" text "\";", mail), "fileinto " want)
@@ -200,6 +269,7 @@ main(void)
 		cmocka_unit_test(an_index_counts_fields_of_all_names_in_their_order),
 		cmocka_unit_test(details_of_addresses_stand_behind_the_first_separator),
 		cmocka_unit_test(separators_and_items_come_from_outside),
+		cmocka_unit_test(verdicts_of_checkers_become_numbers),
 		cmocka_unit_test(encoded_characters_are_those_of_the_rfc),
 		cmocka_unit_test(encoded_characters_come_before_variables),
 	};
