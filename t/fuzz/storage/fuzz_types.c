@@ -2,9 +2,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/mail/state_change.h"
 #include "common/mail/type_state.h"
 #include "storage/api/store_email.h"
 #include "storage/api/store_push.h"
+#include "storage/api/store_quota.h"
 #include "storage/api/store_sieve.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -41,6 +43,7 @@ read_jmap(const uint8_t *data, size_t len)
 	struct store_mailbox_change mailbox;
 	struct store_email_item item;
 	struct store_blob blob;
+	struct store_quota_is quota;
 	struct type_state state;
 	struct reader r;
 
@@ -48,6 +51,8 @@ read_jmap(const uint8_t *data, size_t len)
 		return;
 	reader_init(&r, data + 1, len - 1);
 	(void)type_state_parse(span(data + 1, len - 1), &state);
+	(void)store_quota_parse(span(data + 1, len - 1), &quota);
+	(void)push_type_bit(span(data + 1, len - 1));
 	if (data[0] & 128) {
 		read_sieve(data[0] & 7, &r);
 		return;
