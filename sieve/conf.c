@@ -42,6 +42,13 @@ sieve_conf_init(struct sieve_conf *c, const struct mansio_conf *conf, unsigned o
 	c->settings.duplicate_max_s = conf->sieve.duplicate_max_time_s;
 	c->protected_headers = names(&conf->sieve.protected_headers);
 	c->settings.protected_headers = c->protected_headers;
+	c->spam_texts = names(&conf->sieve.spam_texts);
+	c->settings.spam = (struct sieve_verdict){ conf->sieve.spam_header,
+	    (enum sieve_verdict_kind)conf->sieve.spam_kind, conf->sieve.spam_max,
+	    (const char *const *)c->spam_texts };
+	c->virus_texts = names(&conf->sieve.virus_texts);
+	c->settings.virus = (struct sieve_verdict){ conf->sieve.virus_header, SIEVE_VERDICT_TEXT,
+	    NULL, (const char *const *)c->virus_texts };
 	c->off = names(&conf->sieve.disabled_extensions);
 	c->options.off = c->off;
 	c->options.limits = &c->limits;
@@ -53,4 +60,6 @@ sieve_conf_fini(struct sieve_conf *c)
 {
 	mem_free(&c->off);
 	mem_free(&c->protected_headers);
+	mem_free(&c->spam_texts);
+	mem_free(&c->virus_texts);
 }

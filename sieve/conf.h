@@ -12,7 +12,7 @@ struct sieve_conf {
 	struct sieve_options	options;	/* points to the others */
 	struct sieve_limits	limits;
 	struct sieve_settings	settings;
-	const char		**off, **protected_headers;
+	const char		**off, **protected_headers, **spam_texts, **virus_texts;
 };
 /* conf stays at least as long as c, which is not to be moved.  offers: enum sieve_offer, 0: those of
  * a delivery.  A limit of the configuration takes the place of the default. */

@@ -1,5 +1,5 @@
 /* spamtest, spamtestplus, virustest (RFC 5235): what a checker before us wrote into a field that the
- * caller names (struct sieve_verdict).  Not announced: the configuration cannot name one yet. */
+ * admin names (struct sieve_verdict). */
 #include <string.h>
 
 #include "common/util/mem.h"
@@ -191,11 +191,11 @@ static const struct sieve_word virus_words[] = {
 };
 
 const struct sieve_ext sieve_ext_spamtest = {
-	.name = "spamtest", .flags = SIEVE_EXT_HIDDEN, .words = spam_words
+	.name = "spamtest", .words = spam_words
 };
 const struct sieve_ext sieve_ext_spamtestplus = {
-	.name = "spamtestplus", .flags = SIEVE_EXT_HIDDEN, .words = spam_words, .tags = tags
+	.name = "spamtestplus", .words = spam_words, .tags = tags
 };
 const struct sieve_ext sieve_ext_virustest = {
-	.name = "virustest", .flags = SIEVE_EXT_HIDDEN, .words = virus_words
+	.name = "virustest", .words = virus_words
 };

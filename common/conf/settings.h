@@ -148,6 +148,7 @@ struct conf_jmap {
 	uint32_t		max_calls_in_request, max_objects_in_get, max_objects_in_set;
 };
 
+enum conf_spam_kind { CONF_SPAM_SCORE, CONF_SPAM_LENGTH, CONF_SPAM_TEXT };
 enum conf_reject_mode { CONF_REJECT_REFUSE, CONF_REJECT_MESSAGE };
 
 struct conf_sieve {
@@ -171,6 +172,12 @@ struct conf_sieve {
 	uint8_t			reject_mode;		/* enum conf_reject_mode */
 	uint32_t		max_hops;
 	struct conf_strings	protected_headers;
+	const char		*spam_header;
+	uint8_t			spam_kind;		/* enum conf_spam_kind */
+	const char		*spam_max;
+	struct conf_strings	spam_texts;
+	const char		*virus_header;
+	struct conf_strings	virus_texts;
 };
 
 struct conf_sieve_domain {		/* head.name: the domain */

@@ -3,6 +3,7 @@
  * may do. */
 #include "common/conf/settings_priv.h"
 
+static const char *const spam_kinds[] = { "score", "length", "text", NULL };
 static const char *const reject_modes[] = { "refuse", "message", NULL };
 
 const struct conf_field conf_sieve_fields[] = {
@@ -77,6 +78,23 @@ const struct conf_field conf_sieve_fields[] = {
 	CONF_STRINGS(conf_sieve, protected_headers,
 	    "Received, Auto-Submitted, Delivered-To, Return-Path", CONF_RELOAD,
 	    "Fields that the users' scripts can neither add nor delete (editheader, RFC 5293)."),
+	CONF_STRING(conf_sieve, spam_header, "", CONF_RELOAD,
+	    "Where the spam checker before us tells what it thinks (spamtest, RFC 5235): a field, "
+	    "\"X-Spam-Score\", or one with a POSIX extended regular expression whose group is the "
+	    "value: \"X-Spam-Status: score=(-?[0-9.]+)\".  The checker must remove such fields that "
+	    "come from outside.  Empty: nothing was tested."),
+	CONF_ENUM(conf_sieve, spam_kind, spam_kinds, "score", CONF_RELOAD,
+	    "What that value is.  score: a number; length: as many characters (\"*****\"); text: one "
+	    "of spam-texts."),
+	CONF_STRING(conf_sieve, spam_max, "10", CONF_RELOAD,
+	    "The score or length that is spam for certain: a number, or a field as in spam-header "
+	    "(\"X-Spam-Status: required=([0-9.]+)\")."),
+	CONF_STRINGS(conf_sieve, spam_texts, "", CONF_RELOAD,
+	    "\"1 clean\", \"10 spam\": what a text stands for, from 1 to 10, a blank, and the text."),
+	CONF_STRING(conf_sieve, virus_header, "", CONF_RELOAD,
+	    "The same of the virus checker (virustest), whose value is one of virus-texts."),
+	CONF_STRINGS(conf_sieve, virus_texts, "", CONF_RELOAD,
+	    "\"1 clean\", \"5 infected\": from 1 (no known virus) to 5 (a virus for certain)."),
 	CONF_END
 };
 
