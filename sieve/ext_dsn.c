@@ -312,7 +312,8 @@ static const struct sieve_envelope_part dsn_parts[] = {
 };
 
 const struct sieve_ext sieve_ext_envelope_dsn = {
-	.name = "envelope-dsn", .needs = SIEVE_OFFER_ENVELOPE, .envelope_parts = dsn_parts
+	.name = "envelope-dsn", .needs = SIEVE_OFFER_ENVELOPE | SIEVE_OFFER_DSN,
+	.envelope_parts = dsn_parts
 };
 
 /* --- envelope-deliverby ----------------------------------------------------------------------- */
@@ -439,6 +440,7 @@ static const struct sieve_envelope_part by_parts[] = {
 };
 
 const struct sieve_ext sieve_ext_envelope_deliverby = {
-	.name = "envelope-deliverby", .needs = SIEVE_OFFER_ENVELOPE, .tags = zone_tags,
+	.name = "envelope-deliverby", .needs = SIEVE_OFFER_ENVELOPE | SIEVE_OFFER_DSN,
+	.tags = zone_tags,
 	.envelope_parts = by_parts
 };

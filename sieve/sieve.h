@@ -59,7 +59,9 @@ enum sieve_offer {
 	SIEVE_OFFER_LISTS	= 1 << 5,	/* extlists */
 	SIEVE_OFFER_ENVELOPE	= 1 << 6,
 	SIEVE_OFFER_IMAP	= 1 << 7,	/* imapsieve's events: the caller is no delivery */
-	SIEVE_OFFER_DELIVERY	= 0x7f		/* all that a delivery can */
+	SIEVE_OFFER_DSN		= 1 << 8,	/* the envelope's parameters of RFC 3461 and 2852 */
+	SIEVE_OFFER_DELIVERY	= 0x7f		/* all that a delivery can: LMTP here takes no such
+						 * parameters */
 };
 
 struct sieve_options {
