@@ -70,6 +70,7 @@ a_verified_login_is_remembered_until_the_password_changes(void **state)
 	world_spin(&w);
 	assert_int_equal(w.revoked, 2);
 	assert_int_equal(w.voided, 2);
+	assert_int_equal(w.gone, 1);
 	assert_int_equal(world_plain(&w, "", "alice@example.org", "secret"), ST_DENIED);
 	assert_int_equal(world_plain(&w, "", "alice@example.org", "new"), ST_OK);
 	world_stop(&w);

@@ -16,7 +16,7 @@ struct world {
 	unsigned		lmtp_changed;	/* AUTH_CHANGED that lmtp heard */
 	struct buf		spares;
 	struct ipc		*stored, *admin;
-	int			revoked, voided;
+	int			revoked, voided, gone;	/* gone: all credentials of an account */
 	unsigned char		last_void[TICKET_ID_LEN];
 	/* of the last answer */
 	bool			answered;
