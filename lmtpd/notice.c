@@ -1,22 +1,9 @@
 #include "lmtpd/notice.h"
 
-#include <time.h>
-
 #include "common/crypto/digest.h"
 #include "common/crypto/encode.h"
 #include "common/crypto/random.h"
-
-static void
-put_date(int64_t now, struct buf *out)
-{
-	time_t t = (time_t)now;
-	char text[64] = "";
-	struct tm tm;
-
-	if (localtime_r(&t, &tm) != NULL)
-		(void)strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S %z", &tm);
-	buf_addf(out, "Date: %s\r\n", text);
-}
+#include "common/mime/write.h"
 
 /* A text of ours with words of the script's in it: one line. */
 static void
@@ -36,8 +23,9 @@ notice_make(const char *host, const char *user, const struct filter_error *e, in
 	random_bytes(id, sizeof(id));
 	buf_addf(out, "From: Mail rules <postmaster@%s>\r\nTo: <%s>\r\n"
 	    "Subject: Your mail rules failed\r\n", host, user);
-	put_date(now, out);
-	buf_add_str(out, "Message-ID: <");
+	buf_add_str(out, "Date: ");
+	mime_date_put(out, now, 0);
+	buf_add_str(out, "\r\nMessage-ID: <");
 	hex_encode(span((const char *)id, sizeof(id)), out);
 	buf_addf(out, "@%s>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
 	    "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",

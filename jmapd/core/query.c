@@ -140,6 +140,61 @@ jmap_filter_check(struct jmap_call *c, const struct json *filter)
 	return false;
 }
 
+static const char *
+check_conditions(const struct json *f, jmap_condition_check_fn check)
+{
+	const struct json *list;
+	const char *why = NULL;
+
+	if (jmap_filter_operator(f, &list) == JMAP_CONDITION)
+		return check(f);
+	for (size_t i = 0; why == NULL && i < json_count(list); i++)
+		why = check_conditions(json_item(list, i), check);
+	return why;
+}
+
+bool
+jmap_filter_check_all(struct jmap_call *c, const struct json *filter,
+    jmap_condition_check_fn check, const char *has)
+{
+	const char *why;
+
+	if (!jmap_filter_check(c, filter))
+		return false;
+	why = filter != NULL ? check_conditions(filter, check) : NULL;
+	if (why == NULL)
+		return true;
+	if (*why == '\0')
+		jmap_call_error(c, "unsupportedFilter", "filter: a condition of %s, and nothing else",
+		    has);
+	else
+		jmap_call_error(c, "invalidArguments", "filter: %s", why);
+	return false;
+}
+
+bool
+jmap_filter_matches(const struct json *filter, jmap_condition_fn fn, void *arg)
+{
+	const struct json *list;
+	enum jmap_operator op;
+	bool any = false, all = true;
+
+	if (filter == NULL)
+		return true;
+	op = jmap_filter_operator(filter, &list);
+	if (op == JMAP_CONDITION)
+		return fn(filter, arg);
+	for (size_t i = 0; i < json_count(list); i++) {
+		bool one = jmap_filter_matches(json_item(list, i), fn, arg);
+
+		any |= one;
+		all &= one;
+	}
+	return op == JMAP_AND ? all : op == JMAP_OR ? any : !any;
+}
+
+/* ---- sorting ---- */
+
 bool
 jmap_comparator(struct jmap_call *c, const struct json *sort, size_t i,
     struct jmap_comparator *cmp)
@@ -158,5 +213,34 @@ jmap_comparator(struct jmap_call *c, const struct json *sort, size_t i,
 		return false;
 	}
 	cmp->descending = !up;
+	return true;
+}
+
+bool
+jmap_sort_read(struct jmap_call *c, const struct json *sort, const char *const properties[],
+    size_t n, const char *what, struct jmap_sort out[JMAP_SORT_MAX], size_t *count)
+{
+	struct jmap_comparator cmp;
+
+	*count = 0;
+	for (size_t i = 0; i < json_count(sort); i++) {
+		size_t by = 0;
+
+		if (!jmap_comparator(c, sort, i, &cmp))
+			return false;
+		while (by < n && !span_eq_str(cmp.property, properties[by]))
+			by++;
+		if (by == n || i == JMAP_SORT_MAX) {
+			jmap_call_error(c, "unsupportedSort", "sort: %s", what);
+			return false;
+		}
+		if (cmp.collation.p != NULL && !span_eq_str(cmp.collation, "i;unicode-casemap")) {
+			jmap_call_error(c, "unsupportedSort", "sort: the collation is none of "
+			    "collationAlgorithms");
+			return false;
+		}
+		out[i] = (struct jmap_sort){ by, cmp.descending };
+		*count = i + 1;
+	}
 	return true;
 }

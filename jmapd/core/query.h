@@ -48,6 +48,16 @@ bool jmap_filter_check(struct jmap_call *c, const struct json *filter);
 /* For a checked filter. */
 enum jmap_operator jmap_filter_operator(const struct json *filter, const struct json **conditions);
 
+/* What is wrong with a condition: NULL: nothing, "": it has a member that there is not. */
+typedef const char *(*jmap_condition_check_fn)(const struct json *condition);
+/* jmap_filter_check(), and of each condition; has: what one of that type may have, "mailboxes has
+ * parentId, ...".  false: the call is over. */
+bool jmap_filter_check_all(struct jmap_call *c, const struct json *filter,
+    jmap_condition_check_fn check, const char *has);
+typedef bool (*jmap_condition_fn)(const struct json *condition, void *arg);
+/* Of a checked filter, or NULL, which all matches. */
+bool jmap_filter_matches(const struct json *filter, jmap_condition_fn fn, void *arg);
+
 struct jmap_comparator {
 	struct span	property;
 	bool		descending;
@@ -57,5 +67,14 @@ struct jmap_comparator {
 /* Reads one of q->sort; false: the call is over. */
 bool jmap_comparator(struct jmap_call *c, const struct json *sort, size_t i,
     struct jmap_comparator *cmp);
+
+/* Sorts by a few properties in the server's own collation. */
+struct jmap_sort {
+	size_t	by;			/* place in the list of properties */
+	bool	descending;
+};
+/* All of sort; what: "mailboxes are sorted by sortOrder, ...".  false: the call is over. */
+bool jmap_sort_read(struct jmap_call *c, const struct json *sort, const char *const properties[],
+    size_t n, const char *what, struct jmap_sort out[JMAP_SORT_MAX], size_t *count);
 
 #endif

@@ -11,11 +11,8 @@
 #include "jmapd/mailbox/mailbox.h"
 #include "jmapd/mailbox/mailboxes.h"
 
-enum sort_by { BY_ORDER, BY_NAME, BY_PARENT };
-struct sort {
-	enum sort_by	by;
-	bool		descending;
-};
+enum { BY_ORDER, BY_NAME, BY_PARENT };
+static const char *const sort_properties[] = { "sortOrder", "name", "parentId" };
 
 struct line {			/* a mailbox with what it is sorted by */
 	const struct mailbox_row	*row;
@@ -34,7 +31,7 @@ struct query {
 	struct type_state	since;
 	const struct json	*filter;
 	bool			sort_as_tree, filter_as_tree;
-	struct sort		sort[JMAP_SORT_MAX];
+	struct jmap_sort	sort[JMAP_SORT_MAX];
 	size_t			sorts;
 	struct line		*lines, **found;
 	size_t			count;			/* found */
@@ -83,70 +80,19 @@ check_condition(const struct json *f)
 	return NULL;
 }
 
-static const char *
-check_conditions(const struct json *f)
-{
-	const struct json *list;
-	const char *why = NULL;
-
-	if (jmap_filter_operator(f, &list) == JMAP_CONDITION)
-		return check_condition(f);
-	for (size_t i = 0; why == NULL && i < json_count(list); i++)
-		why = check_conditions(json_item(list, i));
-	return why;
-}
-
-static bool
-read_sort(struct jmap_call *c, struct query *q, const struct json *sort)
-{
-	struct jmap_comparator cmp;
-
-	for (size_t i = 0; i < json_count(sort); i++) {
-		if (!jmap_comparator(c, sort, i, &cmp))
-			return false;
-		if (span_eq_str(cmp.property, "sortOrder")) {
-			q->sort[i].by = BY_ORDER;
-		} else if (span_eq_str(cmp.property, "name")) {
-			q->sort[i].by = BY_NAME;
-		} else if (span_eq_str(cmp.property, "parentId")) {
-			q->sort[i].by = BY_PARENT;
-		} else {
-			jmap_call_error(c, "unsupportedSort", "sort: mailboxes are sorted by "
-			    "sortOrder, name and parentId");
-			return false;
-		}
-		if (cmp.collation.p != NULL && !span_eq_str(cmp.collation, "i;unicode-casemap")) {
-			jmap_call_error(c, "unsupportedSort", "sort: the collation is none of "
-			    "collationAlgorithms");
-			return false;
-		}
-		q->sort[i].descending = cmp.descending;
-		q->sorts++;
-	}
-	return true;
-}
-
 /* What both methods read; false: the call is over. */
 static bool
 read_args(struct jmap_call *c, struct query *q, const struct json *filter,
     const struct json *sort)
 {
-	const char *why;
-
 	q->sort_as_tree = jmap_arg_bool(c, "sortAsTree", false);
 	q->filter_as_tree = jmap_arg_bool(c, "filterAsTree", false);
-	if (!jmap_args_end(c) || !jmap_filter_check(c, filter) || !read_sort(c, q, sort))
-		return false;
 	q->filter = filter;
-	why = filter != NULL ? check_conditions(filter) : NULL;
-	if (why == NULL)
-		return true;
-	if (*why == '\0')
-		jmap_call_error(c, "unsupportedFilter", "filter: a condition of mailboxes has "
-		    "parentId, name, role, hasAnyRole and isSubscribed, and nothing else");
-	else
-		jmap_call_error(c, "invalidArguments", "filter: %s", why);
-	return false;
+	return jmap_args_end(c) &&
+	    jmap_filter_check_all(c, filter, check_condition,
+	    "mailboxes has parentId, name, role, hasAnyRole and isSubscribed") &&
+	    jmap_sort_read(c, sort, sort_properties, ARRAY_LEN(sort_properties),
+	    "mailboxes are sorted by sortOrder, name and parentId", q->sort, &q->sorts);
 }
 
 /* ---- the filter ---- */
@@ -181,9 +127,17 @@ is_parent(struct jmap_call *c, const struct mailbox_row *r, const struct json *v
 	    number == r->parent;
 }
 
+struct candidate {
+	struct jmap_call	*c;
+	const struct line	*l;
+};
+
 static bool
-condition_matches(struct jmap_call *c, const struct json *f, const struct line *l)
+condition_matches(const struct json *f, void *arg)
 {
+	const struct candidate *k = arg;
+	struct jmap_call *c = k->c;
+	const struct line *l = k->l;
 	const char *role = mailbox_role_name(l->row->role);
 	const struct json *v;
 	struct span text = SPAN_NONE;
@@ -204,34 +158,13 @@ condition_matches(struct jmap_call *c, const struct json *f, const struct line *
 	return !json_get_bool(f, "isSubscribed", &b) || b == l->row->subscribed;
 }
 
-static bool
-matches(struct jmap_call *c, const struct json *f, const struct line *l)
-{
-	const struct json *list;
-	enum jmap_operator op;
-	bool any = false, all = true;
-
-	if (f == NULL)
-		return true;
-	op = jmap_filter_operator(f, &list);
-	if (op == JMAP_CONDITION)
-		return condition_matches(c, f, l);
-	for (size_t i = 0; i < json_count(list); i++) {
-		bool one = matches(c, json_item(list, i), l);
-
-		any |= one;
-		all &= one;
-	}
-	return op == JMAP_AND ? all : op == JMAP_OR ? any : !any;
-}
-
 /* ---- the order ---- */
 
 static int
 compare(const struct query *q, const struct line *a, const struct line *b)
 {
 	for (size_t i = 0; i < q->sorts; i++) {
-		const struct sort *s = &q->sort[i];
+		const struct jmap_sort *s = &q->sort[i];
 		int d = 0;
 
 		if (s->by == BY_ORDER)
@@ -299,7 +232,8 @@ find_all(struct jmap_call *c, struct query *q)
 		for (struct line *up = l->up; up != NULL; up = up->up)
 			l->depth++;
 		l->parent_name = l->up != NULL ? l->up->name : SPAN_NONE;
-		l->matches = matches(c, q->filter, l);
+		l->matches = jmap_filter_matches(q->filter, condition_matches,
+		    &(struct candidate){ c, l });
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct line *l = &q->lines[i], *up = l;

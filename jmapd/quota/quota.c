@@ -26,10 +26,7 @@ struct usage {
 };
 
 enum { BY_NAME, BY_USED };
-struct sort {
-	int	by;
-	bool	descending;
-};
+static const char *const sort_properties[] = { "name", "used" };
 
 struct quota_call {
 	void			(*ready)(struct jmap_call *c);
@@ -42,7 +39,7 @@ struct quota_call {
 	struct jmap_query	query;
 	struct jmap_query_changes changes;
 	const struct json	*filter;
-	struct sort		sort[JMAP_SORT_MAX];
+	struct jmap_sort	sort[JMAP_SORT_MAX];
 	size_t			sorts;
 };
 
@@ -284,8 +281,9 @@ quota_changes(struct jmap_call *c)
 /* ---- Quota/query ---- */
 
 static bool
-condition_matches(const struct json *f, int i)
+condition_matches(const struct json *f, void *arg)
 {
+	const struct kind *kind = arg;
 	const struct json *v;
 	struct span key, text = SPAN_NONE;
 	void *pos = NULL;
@@ -293,51 +291,23 @@ condition_matches(const struct json *f, int i)
 	while (json_next(f, &pos, &key, &v)) {
 		json_as_string(v, &text);
 		if (span_eq_str(key, "name") && text.len > 0 &&
-		    memmem(kinds[i].name, strlen(kinds[i].name), text.p, text.len) == NULL)
+		    memmem(kind->name, strlen(kind->name), text.p, text.len) == NULL)
 			return false;
 		if ((span_eq_str(key, "scope") && !span_eq_str(text, "account")) ||
-		    (span_eq_str(key, "resourceType") && !span_eq_str(text, kinds[i].resource)) ||
-		    (span_eq_str(key, "type") && !span_eq_str(text, kinds[i].type)))
+		    (span_eq_str(key, "resourceType") && !span_eq_str(text, kind->resource)) ||
+		    (span_eq_str(key, "type") && !span_eq_str(text, kind->type)))
 			return false;
 	}
 	return true;
 }
 
-static bool
-matches(const struct json *f, int i)
-{
-	const struct json *list;
-	enum jmap_operator op;
-	bool any = false, all = true;
-
-	if (f == NULL)
-		return true;
-	op = jmap_filter_operator(f, &list);
-	if (op == JMAP_CONDITION)
-		return condition_matches(f, i);
-	for (size_t k = 0; k < json_count(list); k++) {
-		bool one = matches(json_item(list, k), i);
-
-		any |= one;
-		all &= one;
-	}
-	return op == JMAP_AND ? all : op == JMAP_OR ? any : !any;
-}
-
-/* NULL, or what is wrong; empty: a condition that there is not. */
 static const char *
-check_filter(const struct json *f)
+check_condition(const struct json *f)
 {
-	const struct json *list, *v;
-	const char *why = NULL;
+	const struct json *v;
 	struct span key;
 	void *pos = NULL;
 
-	if (jmap_filter_operator(f, &list) != JMAP_CONDITION) {
-		for (size_t i = 0; why == NULL && i < json_count(list); i++)
-			why = check_filter(json_item(list, i));
-		return why;
-	}
 	while (json_next(f, &pos, &key, &v)) {
 		if (!span_eq_str(key, "name") && !span_eq_str(key, "scope") &&
 		    !span_eq_str(key, "resourceType") && !span_eq_str(key, "type"))
@@ -352,32 +322,13 @@ static bool
 read_query(struct jmap_call *c, const struct json *filter, const struct json *sort)
 {
 	struct quota_call *q = c->state;
-	struct jmap_comparator cmp;
-	const char *why;
 
-	if (!jmap_args_end(c) || !jmap_filter_check(c, filter))
-		return false;
-	why = filter != NULL ? check_filter(filter) : NULL;
-	if (why != NULL) {
-		if (*why == '\0')
-			jmap_call_error(c, "unsupportedFilter", "filter: a condition of quotas has "
-			    "name, scope, resourceType and type, and nothing else");
-		else
-			jmap_call_error(c, "invalidArguments", "filter: %s", why);
-		return false;
-	}
 	q->filter = filter;
-	for (size_t i = 0; i < json_count(sort); i++) {
-		if (!jmap_comparator(c, sort, i, &cmp))
-			return false;
-		if (!span_eq_str(cmp.property, "name") && !span_eq_str(cmp.property, "used")) {
-			jmap_call_error(c, "unsupportedSort", "sort: quotas are sorted by name and used");
-			return false;
-		}
-		q->sort[q->sorts++] = (struct sort){ span_eq_str(cmp.property, "used") ? BY_USED :
-			BY_NAME, cmp.descending };
-	}
-	return true;
+	return jmap_args_end(c) &&
+	    jmap_filter_check_all(c, filter, check_condition,
+	    "quotas has name, scope, resourceType and type") &&
+	    jmap_sort_read(c, sort, sort_properties, ARRAY_LEN(sort_properties),
+	    "quotas are sorted by name and used", q->sort, &q->sorts);
 }
 
 static bool
@@ -400,7 +351,8 @@ find_all(const struct quota_call *q, const struct usage *u, int found[QUOTAS])
 	size_t n = 0, k;
 
 	for (int i = 0; i < QUOTAS; i++) {
-		if (u->limit[i] == 0 || !matches(q->filter, i))
+		if (u->limit[i] == 0 ||
+		    !jmap_filter_matches(q->filter, condition_matches, (void *)&kinds[i]))
 			continue;
 		for (k = n++; k > 0 && comes_before(q, u, i, found[k - 1]); k--)
 			found[k] = found[k - 1];
