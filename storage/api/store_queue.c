@@ -17,20 +17,6 @@ queue_once(uint8_t kind)
 	return kind != QUEUE_REDIRECT;
 }
 
-static bool
-ended(const struct reader *r)
-{
-	return r->bad || r->p == r->end;
-}
-
-static bool
-check(struct reader *r, bool good)
-{
-	if (!good)
-		r->bad = true;
-	return !r->bad;
-}
-
 /* What goes into a command of SMTP has no control characters in it, and no space. */
 static bool
 printable(struct span s)
@@ -63,12 +49,12 @@ put_store_queue_rcpt(struct buf *b, const struct store_queue_rcpt *p)
 bool
 get_store_queue_rcpt(struct reader *r, struct store_queue_rcpt *p)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	p->address = get_span(r);
 	p->notify = get_u8(r);
 	p->orcpt = get_span(r);
-	return check(r, p->address.len > 0 && address_good(p->address) &&
+	return reader_check(r, p->address.len > 0 && address_good(p->address) &&
 	    p->notify <= QUEUE_NOTIFY_ALL && p->orcpt.len <= STORE_QUEUE_ORCPT_MAX &&
 	    printable(p->orcpt));
 }
@@ -115,7 +101,7 @@ get_envelope(struct reader *r, struct store_envelope *e)
 	bits = get_u8(r);
 	e->utf8 = (bits & 1) != 0;
 	e->eight_bit = (bits & 2) != 0;
-	return check(r, !r->bad && store_envelope_good(e));
+	return reader_check(r, !r->bad && store_envelope_good(e));
 }
 
 void
@@ -129,12 +115,12 @@ put_store_queue_new(struct buf *b, const struct store_queue_new *q)
 bool
 get_store_queue_new(struct reader *r, struct store_queue_new *q)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	q->kind = get_u8(r);
 	q->body = get_u8(r);
 	return get_envelope(r, &q->env) &&
-	    check(r, q->kind >= QUEUE_REDIRECT && q->kind <= QUEUE_KIND_MAX);
+	    reader_check(r, q->kind >= QUEUE_REDIRECT && q->kind <= QUEUE_KIND_MAX);
 }
 
 void
@@ -157,7 +143,7 @@ put_store_queue_entry(struct buf *b, const struct store_queue_entry *e)
 bool
 get_store_queue_entry(struct reader *r, struct store_queue_entry *e)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	e->account = get_u64(r);
 	e->id = get_u64(r);
@@ -172,7 +158,7 @@ get_store_queue_entry(struct reader *r, struct store_queue_entry *e)
 	if (!get_envelope(r, &e->env))
 		return false;
 	e->answer = get_span(r);
-	return check(r, e->kind >= QUEUE_REDIRECT && e->kind <= QUEUE_KIND_MAX &&
+	return reader_check(r, e->kind >= QUEUE_REDIRECT && e->kind <= QUEUE_KIND_MAX &&
 	    e->sha256.len == 32 && e->size <= STORE_SIZE_MAX &&
 	    e->answer.len <= STORE_QUEUE_ANSWER_MAX);
 }

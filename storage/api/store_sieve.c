@@ -2,20 +2,6 @@
 
 #include "common/mail/unicode.h"
 
-static bool
-ended(const struct reader *r)
-{
-	return r->bad || r->p == r->end;
-}
-
-static bool
-check(struct reader *r, bool good)
-{
-	if (!good)
-		r->bad = true;
-	return !r->bad;
-}
-
 bool
 script_name_valid(struct span name)
 {
@@ -37,7 +23,7 @@ put_store_script(struct buf *b, const struct store_script *s)
 bool
 get_store_script(struct reader *r, struct store_script *s)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	s->id = get_varint(r);
 	s->name = get_span(r);
@@ -46,7 +32,7 @@ get_store_script(struct reader *r, struct store_script *s)
 	s->modseq = get_varint(r);
 	s->changed_ms = (int64_t)get_u64(r);
 	s->sha256 = get_span(r);
-	return check(r, s->size <= STORE_SCRIPT_MAX && s->sha256.len == 32 &&
+	return reader_check(r, s->size <= STORE_SCRIPT_MAX && s->sha256.len == 32 &&
 	    script_name_valid(s->name));
 }
 
@@ -66,11 +52,11 @@ put_store_sieve_key(struct buf *b, const struct store_sieve_key *k)
 bool
 get_store_sieve_key(struct reader *r, struct store_sieve_key *k)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	k->kind = get_u8(r);
 	k->key = get_raw(r, STORE_SIEVE_KEY);
-	return check(r, kind_good(k->kind));
+	return reader_check(r, kind_good(k->kind));
 }
 
 static bool
@@ -93,13 +79,13 @@ put_store_deliver_key(struct buf *b, const struct store_deliver_key *k)
 bool
 get_store_deliver_key(struct reader *r, struct store_deliver_key *k)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	k->kind = get_u8(r);
 	k->key = get_raw(r, STORE_SIEVE_KEY);
 	k->known = get_u8(r) == 1;
 	k->remember_s = get_varint(r);
-	return check(r, condition_good(k));
+	return reader_check(r, condition_good(k));
 }
 
 void
@@ -119,7 +105,7 @@ get_store_deliver_place(struct reader *r, struct store_deliver_place *p)
 {
 	uint8_t bits;
 
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	p->body = get_u8(r);
 	p->mailbox = get_varint(r);
@@ -130,7 +116,7 @@ get_store_deliver_place(struct reader *r, struct store_deliver_place *p)
 	p->subscribe = (bits & 2) != 0;
 	p->flags.w[0] = get_varint(r);
 	p->flags.w[1] = get_varint(r);
-	return check(r, p->body < STORE_DELIVER_BODIES && p->role <= MAILBOX_ROLE_MAX &&
+	return reader_check(r, p->body < STORE_DELIVER_BODIES && p->role <= MAILBOX_ROLE_MAX &&
 	    p->path.len <= STORE_PATH_MAX &&
 	    (flags_get_system(p->flags) & ~(unsigned)FLAG_SYSTEM_ALL) == 0);
 }
@@ -149,7 +135,7 @@ put_store_delivered_place(struct buf *b, const struct store_delivered_place *p)
 bool
 get_store_delivered_place(struct reader *r, struct store_delivered_place *p)
 {
-	if (ended(r))
+	if (reader_left(r) == 0)
 		return false;
 	p->how = get_u8(r);
 	p->mailbox = get_varint(r);
@@ -157,5 +143,5 @@ get_store_delivered_place(struct reader *r, struct store_delivered_place *p)
 	p->uid = get_u32(r);
 	p->message = get_varint(r);
 	p->thread = get_varint(r);
-	return check(r, p->how <= PLACED_INBOX && p->mailbox != 0 && p->uid != 0);
+	return reader_check(r, p->how <= PLACED_INBOX && p->mailbox != 0 && p->uid != 0);
 }

@@ -28,8 +28,6 @@
 #define OPERATIONS 4096u
 #define GROWN 250u		/* messages of each mailbox */
 
-#define OK(expr) assert_int_equal(expr, ST_OK)
-
 static struct kit kit, *const k = &kit;
 static char left[sizeof(((struct kit *)0)->dir)];
 static unsigned char hashes[OPERATIONS][32];	/* behind each operation from `first` on */

@@ -8,8 +8,6 @@
 
 #include <cmocka.h>
 
-#define OK(expr) assert_int_equal((expr), ST_OK)
-
 void
 delivery_body(struct delivery *d, uint64_t size, char letter)
 {

@@ -14,7 +14,7 @@
 #include "common/util/mem.h"
 #include "t/unit/storage/engines.h"
 
-#define OK(expr) assert_int_equal((expr), ST_OK)
+struct kit kit_one;
 
 static void
 open_engine(struct kit *k)
@@ -443,4 +443,18 @@ kit_end(struct kit *k)
 	kit_same(k, &all);
 	kit_close(&all);
 	kit_close(k);
+}
+
+int
+kit_one_setup(void **state)
+{
+	kit_open(&kit_one);
+	return kit_account(&kit_one, 7) == ST_OK ? 0 : -1;
+}
+
+int
+kit_one_teardown(void **state)
+{
+	kit_end(&kit_one);
+	return 0;
 }

@@ -24,6 +24,15 @@ struct kit {
 	bool			stages;		/* copies and appends are parts, head.part tells which */
 };
 
+/* For <cmocka.h>, which goes before this header. */
+#define IS(expr, st) assert_int_equal((expr), (st))
+#define OK(expr) IS((expr), ST_OK)
+
+/* The one of a test program.  For cmocka: with an account 7; the end of a test, see kit_end(). */
+extern struct kit kit_one;
+int kit_one_setup(void **state);
+int kit_one_teardown(void **state);
+
 void kit_open(struct kit *k);
 void kit_close(struct kit *k);
 /* kit_open() in two steps: the folder, which is k->dir from then on, and what lies there. */

@@ -14,12 +14,10 @@
 #include "storage/state/schema.h"
 #include "t/unit/storage/statekit.h"
 
-#define IS(expr, st) assert_int_equal((expr), (st))
-#define OK(expr) IS((expr), ST_OK)
+static struct kit *const k = &kit_one;
+
 #define OWNER 7
 #define OTHER 8
-
-static struct kit K, *k = &K;
 
 static int
 setup(void **state)

@@ -17,8 +17,7 @@
 #include "t/unit/storage/engines.h"
 #include "t/unit/storage/statekit.h"
 
-#define OK(expr) assert_int_equal((expr), ST_OK)
-#define IS(expr, st) assert_int_equal((expr), (st))
+static struct kit *const k = &kit_one;
 
 #define EMAILS_MAX	600
 #define BOXES_MAX	64
@@ -46,7 +45,6 @@ struct snap {
 	size_t			n_boxes;
 };
 
-static struct kit K, *k = &K;
 static struct snap *snaps[SNAPS_MAX];
 static size_t n_snaps;
 static uint64_t rnd_state;

@@ -14,7 +14,6 @@
 #include "storage/state/schema.h"
 #include "t/unit/storage/sievekit.h"
 
-#define OK(expr) assert_int_equal((expr), ST_OK)
 #define OWNER 7
 #define READER 8
 #define STAGER 9

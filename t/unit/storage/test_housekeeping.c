@@ -18,9 +18,6 @@ static struct kit kit, *const k = &kit;
 static struct rig rig;
 static struct answer a;
 
-#define OK(expr) assert_int_equal(expr, ST_OK)
-#define IS(expr, st) assert_int_equal(expr, st)
-
 static int
 kit_setup(void **state)
 {

@@ -9,10 +9,7 @@
 
 #include "t/unit/storage/statekit.h"
 
-#define IS(expr, st) assert_int_equal((expr), (st))
-#define OK(expr) IS((expr), ST_OK)
-
-static struct kit K, *k = &K;
+static struct kit *const k = &kit_one;
 
 static int
 setup(void **state)

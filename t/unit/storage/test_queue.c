@@ -8,9 +8,6 @@
 
 #include "t/unit/storage/sievekit.h"
 
-#define OK(expr) assert_int_equal((expr), ST_OK)
-#define IS(expr, st) assert_int_equal((expr), (st))
-
 static struct kit kit, *k = &kit;
 
 static int

@@ -15,8 +15,8 @@
 #include "t/unit/storage/rig.h"
 #include "t/unit/storage/statekit.h"
 
-#define OK(expr) assert_int_equal((expr), ST_OK)
-#define IS(expr, st) assert_int_equal((expr), (st))
+static struct kit *const k = &kit_one;
+
 #define OWNER 7u
 
 /* libdb forgets its buffers when it panics. */
@@ -27,7 +27,6 @@ __lsan_default_suppressions(void)
 	return "leak:__os_malloc\n";
 }
 
-static struct kit K, *k = &K;
 static uint64_t rnd_state;
 
 static uint32_t

@@ -12,24 +12,7 @@
 #include "common/util/mem.h"
 #include "t/unit/storage/statekit.h"
 
-#define IS(expr, st) assert_int_equal((expr), (st))
-#define OK(expr) IS((expr), ST_OK)
-
-static struct kit K, *k = &K;
-
-static int
-setup(void **state)
-{
-	kit_open(k);
-	return kit_account(k, 7) == ST_OK ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	kit_end(k);
-	return 0;
-}
+static struct kit *const k = &kit_one;
 
 static void
 hash(unsigned char out[32])
@@ -200,7 +183,7 @@ same_as_whole(const char *what)
 		hash(i == 0 ? whole : staged);
 		if (i == 0) {
 			first = *k;
-			setup(NULL);
+			kit_one_setup(NULL);
 		}
 	}
 	if (!append)	/* the times of its items begin again in every part */
@@ -408,7 +391,7 @@ an_expunge_in_parts_names_all_of_them_at_its_end(void **state)
 	k->head.part = 0;
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, kit_one_setup, kit_one_teardown)
 
 int
 main(void)

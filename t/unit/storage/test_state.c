@@ -12,24 +12,7 @@
 #include "t/unit/storage/engines.h"
 #include "t/unit/storage/statekit.h"
 
-#define IS(expr, st) assert_int_equal((expr), (st))
-#define OK(expr) IS((expr), ST_OK)
-
-static struct kit K, *k = &K;
-
-static int
-setup(void **state)
-{
-	kit_open(k);
-	return kit_account(k, 7) == ST_OK ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	kit_end(k);
-	return 0;
-}
+static struct kit *const k = &kit_one;
 
 static void
 expect_list(const char *want)
@@ -885,7 +868,7 @@ columns_are_found_wherever_the_message_has_its_home(void **state)
 	columns_tell(other, 0x2, 2, 0, "1a 2b 3c ");
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, kit_one_setup, kit_one_teardown)
 
 static int
 run(void)

@@ -14,7 +14,7 @@
 #include "t/unit/storage/engines.h"
 #include "t/unit/storage/statekit.h"
 
-#define OK(expr) assert_int_equal((expr), ST_OK)
+static struct kit *const k = &kit_one;
 
 #define MAILBOXES 5
 #define ROWS_MAX 4000		/* uids of a mailbox */
@@ -44,7 +44,6 @@ static struct box boxes[MAILBOXES];
 static struct state_known known[MAILBOXES];	/* also of one that is gone by now */
 static uint64_t modseq;
 static uint64_t rnd_state;
-static struct kit K, *k = &K;
 
 static uint32_t
 rnd(uint32_t below)

@@ -13,24 +13,7 @@
 #include "t/unit/storage/engines.h"
 #include "t/unit/storage/statekit.h"
 
-#define IS(expr, st) assert_int_equal((expr), (st))
-#define OK(expr) IS((expr), ST_OK)
-
-static struct kit K, *k = &K;
-
-static int
-setup(void **state)
-{
-	kit_open(k);
-	return kit_account(k, 7) == ST_OK ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	kit_end(k);
-	return 0;
-}
+static struct kit *const k = &kit_one;
 
 static void
 a_damaged_record_is_named(void **state)
@@ -186,7 +169,7 @@ account_records_of_earlier_versions_are_read(void **state)
 	buf_fini(&b);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, kit_one_setup, kit_one_teardown)
 
 static int
 run(void)

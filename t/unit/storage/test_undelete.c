@@ -14,11 +14,10 @@
 #include "storage/state/undelete.h"
 #include "t/unit/storage/statekit.h"
 
-#define OK(expr) assert_int_equal((expr), ST_OK)
+static struct kit *const k = &kit_one;
 
 #define STEPS_MAX 2000
 
-static struct kit K, *k = &K;
 static struct buf shots[STEPS_MAX];	/* what there was after each step */
 static int64_t times[STEPS_MAX];
 static uint64_t rnd_state;

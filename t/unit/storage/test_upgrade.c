@@ -13,8 +13,6 @@
 #include "storage/state/upgrade.h"
 #include "t/unit/storage/statekit.h"
 
-#define OK(expr) assert_int_equal((expr), ST_OK)
-
 static struct kit kit, *const k = &kit;
 
 static int

@@ -12,10 +12,7 @@
 #include "t/unit/storage/engines.h"
 #include "t/unit/storage/statekit.h"
 
-#define OK(expr) assert_int_equal((expr), ST_OK)
-#define IS(expr, st) assert_int_equal((expr), (st))
-
-static struct kit K, *k = &K;
+static struct kit *const k = &kit_one;
 
 static enum status
 upload(uint64_t size, uint64_t bytes_max, uint32_t count_max, uint64_t *id)
@@ -131,27 +128,13 @@ what_was_uploaded_goes_with_the_account(void **state)
 }
 
 static int
-setup(void **state)
-{
-	kit_open(k);
-	return kit_account(k, 7) == ST_OK ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	kit_end(k);
-	return 0;
-}
-
-static int
 run(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-		    uploads_make_room_for_each_other_but_within_an_hour, setup, teardown),
+		    uploads_make_room_for_each_other_but_within_an_hour, kit_one_setup, kit_one_teardown),
 		cmocka_unit_test_setup_teardown(
-		    what_was_uploaded_goes_with_the_account, setup, teardown),
+		    what_was_uploaded_goes_with_the_account, kit_one_setup, kit_one_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

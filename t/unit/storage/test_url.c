@@ -14,8 +14,8 @@
 #include "t/unit/storage/rig.h"
 #include "t/unit/storage/statekit.h"
 
-#define OK(expr) assert_int_equal((expr), ST_OK)
-#define IS(expr, st) assert_int_equal((expr), (st))
+static struct kit *const k = &kit_one;
+
 #define OWNER 7u
 #define NOW 1000
 #define BOX "imap://j@h/Box/;UID=1"
@@ -28,7 +28,6 @@ __lsan_default_suppressions(void)
 	return "leak:__os_malloc\n";
 }
 
-static struct kit K, *k = &K;
 static unsigned char next_key;
 
 static int
