@@ -13,6 +13,7 @@ outd_liboutd_a_SOURCES = \
 	outd/server.c outd/server.h \
 	outd/session.c outd/session.h outd/session_open.c outd/session_priv.h \
 	outd/submit.c outd/submit.h \
+	outd/taken.c outd/taken.h \
 	outd/unpack.c outd/unpack.h
 
 mansiolibexec_PROGRAMS += outd/outd

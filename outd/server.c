@@ -12,6 +12,7 @@
 #include "common/util/mem.h"
 #include "outd/fetch.h"
 #include "outd/push.h"
+#include "outd/taken.h"
 
 struct outd {
 	struct loop		*loop;
@@ -300,31 +301,14 @@ remake(struct outd *o)
 }
 
 /* "oauth.jwks-url\n" ... */
-static bool
-concerns_us(const struct mansio_conf *a, const struct mansio_conf *b)
-{
-	struct buf changed = { 0 };
-	struct span rest;
-	bool found = false;
-
-	(void)conf_changed(a, b, 0, &changed);
-	rest = buf_span(&changed);
-	while (rest.len > 0 && !found) {
-		struct span line = span_cut(&rest, '\n');
-
-		found = span_has_prefix(line, "oauth") || span_has_prefix(line, "outd") ||
-		    span_has_prefix(line, "push");
-	}
-	buf_fini(&changed);
-	return found;
-}
+static const char *const our_settings[] = { "oauth", "outd", "push", NULL };
 
 void
 outd_configure(struct outd *o, struct mansio_conf *conf)
 {
 	struct mansio_conf *old = o->conf;
 
-	if (old != NULL && !concerns_us(old, conf)) {
+	if (old != NULL && !taken_differs(old, conf, our_settings)) {
 		conf_free(&conf);
 		return;
 	}
@@ -336,21 +320,11 @@ outd_configure(struct outd *o, struct mansio_conf *conf)
 	conf_free(&old);
 }
 
-static bool
-keep(struct buf *mine, struct span fresh)
-{
-	if (span_eq(fresh, buf_span(mine)))
-		return false;
-	buf_fini_secret(mine);
-	buf_add_span(mine, fresh);
-	return true;
-}
-
 void
 outd_secrets(struct outd *o, const struct outd_secrets *s)
 {
-	bool ca = keep(&o->ca, s->ca), client = keep(&o->secret, s->client);
-	bool vapid = keep(&o->vapid_pem, s->vapid);
+	bool ca = taken_keep(&o->ca, s->ca), client = taken_keep(&o->secret, s->client);
+	bool vapid = taken_keep(&o->vapid_pem, s->vapid);
 
 	o->has_secrets = true;
 	if (vapid) {

@@ -9,6 +9,7 @@
 #include "outd/relay.h"
 #include "outd/role.h"
 #include "outd/sender.h"
+#include "outd/taken.h"
 #include "outd/unpack.h"
 
 #define STORED_WINDOW	(128u << 10)	/* bytes of a stored body that may be on their way here */
@@ -286,28 +287,12 @@ submit_connect(struct submit *s, uint32_t shard, int fd)
 
 /* Configuration ---------------------------------------------------------------- */
 
-static bool
-concerns_us(const struct mansio_conf *a, const struct mansio_conf *b)
-{
-	struct buf changed = { 0 };
-	struct span rest;
-	bool found = false;
-
-	(void)conf_changed(a, b, 0, &changed);
-	rest = buf_span(&changed);
-	while (rest.len > 0 && !found) {
-		struct span line = span_cut(&rest, '\n');
-
-		found = span_has_prefix(line, "outgoing") || span_eq_str(line, "hostname");
-	}
-	buf_fini(&changed);
-	return found;
-}
+static const char *const our_settings[] = { "outgoing", "hostname", NULL };
 
 void
 submit_configure(struct submit *s, struct mansio_conf *conf)
 {
-	if (s->conf != NULL && !concerns_us(s->conf, conf)) {
+	if (s->conf != NULL && !taken_differs(s->conf, conf, our_settings)) {
 		conf_free(&conf);
 		return;
 	}
@@ -317,16 +302,6 @@ submit_configure(struct submit *s, struct mansio_conf *conf)
 	s->has_secrets = false;		/* the old ones are for another server, perhaps */
 	if (s->sender != NULL)
 		sender_configure(s->sender, &conf->outgoing);
-}
-
-static bool
-keep(struct buf *mine, struct span fresh)
-{
-	if (span_eq(fresh, buf_span(mine)))
-		return false;
-	buf_fini_secret(mine);
-	buf_add_span(mine, fresh);
-	return true;
 }
 
 /* A relay has a configuration of its own, for it may outlive ours. */
@@ -345,10 +320,10 @@ copy_of(const struct mansio_conf *conf)
 void
 submit_secrets(struct submit *s, struct span ca, struct span password)
 {
-	bool fresh = keep(&s->ca, ca);
+	bool fresh = taken_keep(&s->ca, ca);
 	struct mansio_conf *copy;
 
-	fresh |= keep(&s->password, password);
+	fresh |= taken_keep(&s->password, password);
 	if (fresh)
 		relay_retire(&s->relay);
 	s->has_secrets = true;
