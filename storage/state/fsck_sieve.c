@@ -90,20 +90,27 @@ fsck_script(struct state_fsck *f, enum tab t, struct span key, struct span paylo
 		    "account's scripts", x.modseq);
 }
 
-void
-fsck_scripttext(struct state_fsck *f, enum tab t, struct span key, struct span payload)
+/* A row beside one of `of` with the same key. */
+static void
+judge_part(struct state_fsck *f, enum tab t, struct span key, enum tab of, const char *orphan)
 {
 	struct span row;
 	struct key k;
 
-	(void)payload;
 	if (key.len != 16) {
 		fsck_malformed(f, t, key, CURE_QUARANTINE);
 		return;
 	}
 	key_text(&k, key);
-	if (fsck_look(f, TAB_SCRIPT, &k, &f->v1, &row) == ROW_NONE)
-		fsck_orphan(f, t, key, "a text of no script");
+	if (fsck_look(f, of, &k, &f->v1, &row) == ROW_NONE)
+		fsck_orphan(f, t, key, orphan);
+}
+
+void
+fsck_scripttext(struct state_fsck *f, enum tab t, struct span key, struct span payload)
+{
+	(void)payload;
+	judge_part(f, t, key, TAB_SCRIPT, "a text of no script");
 }
 
 void
@@ -193,17 +200,8 @@ fsck_queue(struct state_fsck *f, enum tab t, struct span key, struct span payloa
 void
 fsck_queuemsg(struct state_fsck *f, enum tab t, struct span key, struct span payload)
 {
-	struct span row;
-	struct key k;
-
 	(void)payload;
-	if (key.len != 16) {
-		fsck_malformed(f, t, key, CURE_QUARANTINE);
-		return;
-	}
-	key_text(&k, key);
-	if (fsck_look(f, TAB_QUEUE, &k, &f->v1, &row) == ROW_NONE)
-		fsck_orphan(f, t, key, "a message of no entry");
+	judge_part(f, t, key, TAB_QUEUE, "a message of no entry");
 }
 
 void

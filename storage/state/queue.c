@@ -76,17 +76,18 @@ queue_drop(struct apply *ap, uint64_t account, uint64_t id)
 	return st;
 }
 
-enum status
-queue_forget_once(struct apply *ap, uint64_t account)
+/* Of all entries of an account; ids may be NULL, and takes those of kinds that are sent at most once. */
+static enum status
+walk_entries(struct apply *ap, uint64_t account, struct buf *ids, uint64_t *n, uint64_t *bytes)
 {
 	struct engine_cursor *c = NULL;
 	struct store_queue_entry e;
-	struct buf ids = { 0 };
 	struct span key, payload;
 	struct reader r;
 	struct key k;
 	enum status st;
 
+	*n = *bytes = 0;
 	key_1(&k, account);
 	TRY(engine_cursor_open(ap->s->e, ap->s->txn, TAB_QUEUE, key_span(&k), &c));
 	while ((st = st_next(ap->s, TAB_QUEUE, c, &key, &payload)) == ST_OK) {
@@ -95,12 +96,22 @@ queue_forget_once(struct apply *ap, uint64_t account)
 			st = st_damaged(ap->s, TAB_QUEUE, key);
 			break;
 		}
-		if (queue_once(e.kind))
-			put_u64(&ids, e.id);
+		if (ids != NULL && queue_once(e.kind))
+			put_u64(ids, e.id);
+		++*n;
+		*bytes += e.size;
 	}
 	engine_cursor_close(&c);
-	if (st == ST_NOT_FOUND)
-		st = ST_OK;
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+enum status
+queue_forget_once(struct apply *ap, uint64_t account)
+{
+	struct buf ids = { 0 };
+	uint64_t n, bytes;
+	enum status st = walk_entries(ap, account, &ids, &n, &bytes);
+
 	for (size_t i = 0; st == ST_OK && i < ids.len; i += 8)
 		st = queue_drop(ap, account, get_be64(ids.data + i));
 	buf_fini(&ids);
@@ -112,27 +123,7 @@ queue_forget_once(struct apply *ap, uint64_t account)
 enum status
 queue_count(struct apply *ap, uint64_t *n, uint64_t *bytes)
 {
-	struct engine_cursor *c = NULL;
-	struct store_queue_entry e;
-	struct span key, payload;
-	struct reader r;
-	struct key k;
-	enum status st;
-
-	*n = *bytes = 0;
-	key_1(&k, ap->a->id);
-	TRY(engine_cursor_open(ap->s->e, ap->s->txn, TAB_QUEUE, key_span(&k), &c));
-	while ((st = st_next(ap->s, TAB_QUEUE, c, &key, &payload)) == ST_OK) {
-		reader_init(&r, payload.p, payload.len);
-		if (!get_store_queue_entry(&r, &e)) {
-			st = st_damaged(ap->s, TAB_QUEUE, key);
-			break;
-		}
-		++*n;
-		*bytes += e.size;
-	}
-	engine_cursor_close(&c);
-	return st == ST_NOT_FOUND ? ST_OK : st;
+	return walk_entries(ap, ap->a->id, NULL, n, bytes);
 }
 
 enum status
