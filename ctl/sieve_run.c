@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/mime/charset.h"
+#include "common/mime/date.h"
 #include "common/transfer/transfer.h"
 #include "common/util/clock.h"
 #include "common/util/fd.h"
@@ -267,15 +267,6 @@ envelope(struct sieve_message *m, const char *told, const char *field, const cha
 }
 
 static int
-minutes_east(int64_t now)
-{
-	time_t t = (time_t)now;
-	struct tm tm;
-
-	return localtime_r(&t, &tm) != NULL ? (int)(tm.tm_gmtoff / 60) : 0;
-}
-
-static int
 run_message(struct job *j, const struct sieve_script *script, struct sieve_message *m)
 {
 	struct sieve_result result = { 0 };
@@ -288,7 +279,7 @@ run_message(struct job *j, const struct sieve_script *script, struct sieve_messa
 
 	env.items = items;
 	env.n_items = environment(j, items);
-	env.zone_min = minutes_east(env.now);
+	env.zone_min = mime_local_zone(env.now);
 	env.envelope.from = envelope(m, j->t->from, "Return-Path", "From", &from);
 	env.envelope.to = envelope(m, j->t->to, "Delivered-To", "To", &to);
 	env.user = env.addresses[0] = env.envelope.to;

@@ -1,8 +1,8 @@
 #include "filter/filter.h"
 
 #include <string.h>
-#include <time.h>
 
+#include "common/mime/date.h"
 #include "common/net/loop.h"
 #include "common/util/clock.h"
 #include "common/util/log.h"
@@ -209,15 +209,6 @@ fail(struct filter_run *r, const char *script, uint32_t line, const char *text)
 	end(r, FILTER_FAILED);
 }
 
-static int
-zone_min(int64_t now)
-{
-	time_t t = (time_t)now;
-	struct tm tm;
-
-	return localtime_r(&t, &tm) != NULL ? (int)(tm.tm_gmtoff / 60) : 0;
-}
-
 static void
 set_env(struct filter_run *r)
 {
@@ -228,7 +219,7 @@ set_env(struct filter_run *r)
 	    .now = clock_wall_s(), .items = r->job.items, .n_items = r->job.n_items,
 	    .limits = &r->f->user.limits, .settings = &r->f->user.settings,
 	    .ask = filter_answers_reply, .ask_arg = r->answers };
-	e->zone_min = zone_min(e->now);
+	e->zone_min = mime_local_zone(e->now);
 	for (size_t i = 0; i < r->job.n_addresses && i < most; i++)
 		e->addresses[e->n_addresses++] = r->job.addresses[i];
 }

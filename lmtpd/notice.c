@@ -3,6 +3,7 @@
 #include "common/crypto/digest.h"
 #include "common/crypto/encode.h"
 #include "common/crypto/random.h"
+#include "common/mime/date.h"
 #include "common/mime/write.h"
 
 /* A text of ours with words of the script's in it: one line. */
@@ -24,7 +25,7 @@ notice_make(const char *host, const char *user, const struct filter_error *e, in
 	buf_addf(out, "From: Mail rules <postmaster@%s>\r\nTo: <%s>\r\n"
 	    "Subject: Your mail rules failed\r\n", host, user);
 	buf_add_str(out, "Date: ");
-	mime_date_put(out, now, 0);
+	mime_date_put(out, now, mime_local_zone(now));
 	buf_add_str(out, "\r\nMessage-ID: <");
 	hex_encode(span((const char *)id, sizeof(id)), out);
 	buf_addf(out, "@%s>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"

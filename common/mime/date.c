@@ -1,6 +1,7 @@
 #include "common/mime/date.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "common/util/mem.h"
 
@@ -213,4 +214,13 @@ mime_civil(int64_t days, int64_t *y, unsigned *m, unsigned *d)
 	*d = (unsigned)(doy - (153 * mp + 2) / 5 + 1);
 	*m = (unsigned)(mp < 10 ? mp + 3 : mp - 9);
 	*y = (int64_t)yoe + era * 400 + (*m <= 2);
+}
+
+int
+mime_local_zone(int64_t sec)
+{
+	time_t t = (time_t)sec;
+	struct tm tm;
+
+	return localtime_r(&t, &tm) != NULL ? (int)(tm.tm_gmtoff / 60) : 0;
 }

@@ -15,5 +15,7 @@ bool mime_date_parse(struct span value, int64_t *sec, int *zone_min);
 int64_t mime_days(int year, int month, int day);
 /* The other way round; month and day count from 1. */
 void mime_civil(int64_t days, int64_t *year, unsigned *month, unsigned *day);
+/* The zone of this host at a moment, minutes east. */
+int mime_local_zone(int64_t sec);
 
 #endif
