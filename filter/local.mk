@@ -3,4 +3,9 @@ filter_libfilter_a_SOURCES = \
 	filter/answers.c filter/answers.h \
 	filter/cache.c filter/cache.h \
 	filter/filter.c filter/filter.h \
-	filter/globals.c filter/globals.h
+	filter/globals.c filter/globals.h \
+	filter/kept.c filter/kept.h \
+	filter/letters.c \
+	filter/loops.c filter/loops.h \
+	filter/notice.c filter/notice.h \
+	filter/plan.c filter/plan.h filter/plan_priv.h

@@ -5,7 +5,7 @@
 #define LMTPD_DELIVERY_H
 
 #include "common/util/log.h"
-#include "lmtpd/kept.h"
+#include "filter/kept.h"
 #include "lmtpd/session.h"
 
 struct delivery;

@@ -6,7 +6,7 @@
 
 #include "common/util/clock.h"
 #include "common/util/mem.h"
-#include "lmtpd/notice.h"
+#include "filter/notice.h"
 
 #define TRIES_MAX	3u
 

@@ -4,7 +4,7 @@
 #ifndef LMTPD_JUDGED_H
 #define LMTPD_JUDGED_H
 
-#include "lmtpd/plan.h"
+#include "filter/plan.h"
 
 struct judged;
 

@@ -1,9 +1,7 @@
 noinst_LIBRARIES += lmtpd/liblmtpd.a
 lmtpd_liblmtpd_a_SOURCES = \
 	lmtpd/delivery.c lmtpd/delivery.h lmtpd/judged.c lmtpd/judged.h \
-	lmtpd/letters.c lmtpd/notice.c lmtpd/notice.h \
-	lmtpd/kept.c lmtpd/kept.h lmtpd/known.c lmtpd/known.h \
-	lmtpd/loops.c lmtpd/loops.h lmtpd/plan.c lmtpd/plan.h lmtpd/plan_priv.h \
+	lmtpd/known.c lmtpd/known.h \
 	lmtpd/session.c lmtpd/session.h
 
 mansiolibexec_PROGRAMS += lmtpd/lmtpd

@@ -2,7 +2,3 @@ UNIT_TESTS += t/unit/lmtpd/test_smtp
 t_unit_lmtpd_test_smtp_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
 UNIT_TESTS += t/unit/lmtpd/test_known
 t_unit_lmtpd_test_known_LDADD = lmtpd/liblmtpd.a $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
-UNIT_TESTS += t/unit/lmtpd/test_kept
-t_unit_lmtpd_test_kept_LDADD = lmtpd/liblmtpd.a $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
-UNIT_TESTS += t/unit/lmtpd/test_loops
-t_unit_lmtpd_test_loops_LDADD = lmtpd/liblmtpd.a $(LIBS_FILTER) $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)

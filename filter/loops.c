@@ -1,4 +1,4 @@
-#include "lmtpd/loops.h"
+#include "filter/loops.h"
 
 #define TRACE "X-Sieve-Redirected-From"
 

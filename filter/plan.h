@@ -1,15 +1,15 @@
-/* lmtpd/plan.h
+/* filter/plan.h
  * What becomes of a message for one recipient, as one request to the store: the bodies (the message
  * as it came, as scripts edited it, what is sent because of it), where each of them goes, what the
  * scripts relied on.  Bodies are packed, and staged where they are long, before the request goes. */
-#ifndef LMTPD_PLAN_H
-#define LMTPD_PLAN_H
+#ifndef FILTER_PLAN_H
+#define FILTER_PLAN_H
 
 #include "common/conf/settings.h"
 #include "common/net/loop.h"
 #include "common/util/log.h"
 #include "filter/filter.h"
-#include "lmtpd/kept.h"
+#include "filter/kept.h"
 #include "storage/client/copy.h"
 
 struct plan;

@@ -1,4 +1,4 @@
-#include "lmtpd/plan.h"
+#include "filter/plan.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,8 +7,8 @@
 #include "common/mail/mailbox_name.h"
 #include "common/mail/object_id.h"
 #include "common/util/mem.h"
-#include "lmtpd/loops.h"
-#include "lmtpd/plan_priv.h"
+#include "filter/loops.h"
+#include "filter/plan_priv.h"
 #include "storage/client/packer.h"
 #include "storage/client/stager.h"
 

@@ -1,12 +1,12 @@
-/* lmtpd/letters.c
+/* filter/letters.c
  * The messages that scripts send by themselves, on their way into a plan. */
 #include <string.h>
 
 #include "common/crypto/encode.h"
 #include "common/crypto/random.h"
 #include "common/util/mem.h"
-#include "lmtpd/loops.h"
-#include "lmtpd/plan_priv.h"
+#include "filter/loops.h"
+#include "filter/plan_priv.h"
 #include "sieve/compose.h"
 
 static uint8_t

@@ -1,4 +1,4 @@
-#include "lmtpd/kept.h"
+#include "filter/kept.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "lmtpd/notice.h"
+#include "filter/notice.h"
 
 #include "common/crypto/digest.h"
 #include "common/crypto/encode.h"

@@ -1,7 +1,7 @@
-/* lmtpd/loops.h
+/* filter/loops.h
  * Redirected mail that comes back is not redirected again: it stays here, where somebody sees it. */
-#ifndef LMTPD_LOOPS_H
-#define LMTPD_LOOPS_H
+#ifndef FILTER_LOOPS_H
+#define FILTER_LOOPS_H
 
 #include "common/conf/settings.h"
 #include "sieve/message.h"

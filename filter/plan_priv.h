@@ -1,9 +1,9 @@
-/* lmtpd/plan_priv.h
+/* filter/plan_priv.h
  * What the files of a plan share. */
-#ifndef LMTPD_PLAN_PRIV_H
-#define LMTPD_PLAN_PRIV_H
+#ifndef FILTER_PLAN_PRIV_H
+#define FILTER_PLAN_PRIV_H
 
-#include "lmtpd/plan.h"
+#include "filter/plan.h"
 
 enum plan_body_kind {
 	BODY_AS_IT_CAME,	/* the copy's */

@@ -1,8 +1,8 @@
-/* lmtpd/kept.h
+/* filter/kept.h
  * What scripts may want to see of a message that passes through: its header, and its text up to a
  * limit.  No I/O; what it takes is counted for all messages of the process together. */
-#ifndef LMTPD_KEPT_H
-#define LMTPD_KEPT_H
+#ifndef FILTER_KEPT_H
+#define FILTER_KEPT_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "lmtpd/loops.h"
-#include "lmtpd/notice.h"
+#include "filter/loops.h"
+#include "filter/notice.h"
 
 static struct mansio_conf *
 conf_of(const char *text)

@@ -1,7 +1,7 @@
-/* lmtpd/notice.h
+/* filter/notice.h
  * The message that tells a user that the own mail rules failed. */
-#ifndef LMTPD_NOTICE_H
-#define LMTPD_NOTICE_H
+#ifndef FILTER_NOTICE_H
+#define FILTER_NOTICE_H
 
 #include "common/util/buf.h"
 #include "filter/filter.h"

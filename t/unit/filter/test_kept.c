@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "lmtpd/kept.h"
+#include "filter/kept.h"
 
 static uint64_t used;
 
