@@ -104,11 +104,35 @@ print_words(void)
 	puts("help");
 }
 
+/* The commands that begin with these words. */
+static size_t
+print_family(char **argv)
+{
+	size_t n = strlen(argv[0]), shown = 0;
+
+	for (size_t i = 0; ctl_families[i] != NULL; i++)
+		for (const struct ctl_command *c = ctl_families[i]; c->name != NULL; c++) {
+			if (strncmp(c->name, argv[0], n) != 0 ||
+			    (c->name[n] != '\0' && c->name[n] != ' ') ||
+			    (argv[1] != NULL && c->name[n] == ' ' &&
+			    strcmp(c->name + n + 1, argv[1]) != 0))
+				continue;
+			print_command(c);
+			shown++;
+		}
+	return shown;
+}
+
+static int
+no_command(char **argv)
+{
+	return ctl_usage("there is no command \"%s%s%s\"; try: mansioctl help", argv[0],
+	    argv[1] != NULL ? " " : "", argv[1] != NULL ? argv[1] : "");
+}
+
 static int
 help(char **argv)
 {
-	size_t n, shown = 0;
-
 	if (argv[0] != NULL && strcmp(argv[0], "--words") == 0) {
 		print_words();
 		return CTL_OK;
@@ -117,16 +141,7 @@ help(char **argv)
 		print_help();
 		return CTL_OK;
 	}
-	n = strlen(argv[0]);
-	for (size_t i = 0; ctl_families[i] != NULL; i++)
-		for (const struct ctl_command *c = ctl_families[i]; c->name != NULL; c++)
-			if (strncmp(c->name, argv[0], n) == 0 &&
-			    (c->name[n] == '\0' || c->name[n] == ' ')) {
-				print_command(c);
-				shown++;
-			}
-	return shown > 0 ? CTL_OK : ctl_usage("there is no command \"%s\"; try: mansioctl help",
-	    argv[0]);
+	return print_family(argv) > 0 ? CTL_OK : no_command(argv);
 }
 
 /* ---- finding the command ---- */
@@ -156,8 +171,9 @@ run(struct ctl *ctl, int argc, char **argv)
 				running = c;
 				return c->run(ctl, argc - words, argv + words);
 			}
-	return ctl_usage("there is no command \"%s%s%s\"; try: mansioctl help", argv[0],
-	    argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
+	if (argv[1] == NULL && print_family(argv) > 0)
+		return ctl_usage("%s: which of these?", argv[0]);
+	return no_command(argv);
 }
 
 /* An option with a value as "--name VALUE" or "--name=VALUE". 1: taken, -1: no value. */

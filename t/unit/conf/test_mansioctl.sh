@@ -58,10 +58,14 @@ want 0 'max-append = 52428800' config import "$dir/old"
 want 1 'none: cannot be read' config import "$dir/none"
 want 2 'a file is needed' config import
 want 2 'there is no command' rubbish
+want 2 'there is no command "config rubbish"' config rubbish
+want 2 'which of these' config
 want 2 'needs a value' --config
 want 2 'a command is needed'
 want 0 'config check' help
 want 0 'config import' help config
+want 0 'config check' help config check
+want 2 'there is no command' help config rubbish
 
 # without a server
 want 3 'does not run' --socket "$dir/none.sock" status
