@@ -16,7 +16,8 @@ static const struct ipc_field attached[] = {
 	IPC_BOOL(store_attached, quota_told),
 	IPC_U64(store_attached, bytes), IPC_U64(store_attached, bytes_limit),
 	IPC_U64(store_attached, messages), IPC_U64(store_attached, messages_limit),
-	IPC_U64(store_attached, mailboxes), IPC_U64(store_attached, mailboxes_limit), IPC_END };
+	IPC_U64(store_attached, mailboxes), IPC_U64(store_attached, mailboxes_limit),
+	IPC_BOOL(store_attached, events), IPC_END };
 static const struct ipc_field list[] = {
 	IPC_STR(store_list, path, 0, STORE_PATH_MAX), IPC_END };
 static const struct ipc_field mailboxes[] = {
@@ -409,11 +410,23 @@ static const struct ipc_field deliver[] = {
 	IPC_STR(store_deliver, bodies, 0, STORE_DELIVER_BYTES),
 	IPC_STR(store_deliver, places, 0, STORE_DELIVER_PLACES * (STORE_PATH_MAX + 64)),
 	IPC_STR(store_deliver, keys, 0, STORE_SIEVE_KEYS_ASKED * (STORE_SIEVE_KEY + 8)),
-	IPC_STR(store_deliver, queue, 0, STORE_QUEUE_NEW_BYTES), IPC_END };
+	IPC_STR(store_deliver, queue, 0, STORE_QUEUE_NEW_BYTES),
+	IPC_U64(store_deliver, of_mailbox), IPC_U32(store_deliver, of_uid),
+	IPC_U64(store_deliver, flags_add.w[0]), IPC_U64(store_deliver, flags_add.w[1]),
+	IPC_U64(store_deliver, flags_remove.w[0]), IPC_U64(store_deliver, flags_remove.w[1]),
+	IPC_END };
 static const struct ipc_field delivered[] = {
 	IPC_U64(store_delivered, modseq),
 	IPC_STR(store_delivered, places, 0, (STORE_DELIVER_PLACES + STORE_DELIVER_QUEUE) * 48),
 	IPC_STR(store_delivered, queued, 0, STORE_DELIVER_QUEUE * 8), IPC_END };
+static const struct ipc_field event[] = {
+	IPC_U64(store_event_get, mailbox), IPC_U64(store_event_get, modseq), UIDS(store_event_get, uids),
+	IPC_END };
+static const struct ipc_field event_are[] = {
+	IPC_BOOL(store_event_are, entry),
+	IPC_STR(store_event_are, script, 0, STORE_SCRIPT_NAME_MAX),
+	IPC_STR(store_event_are, rows, 0, PART), IPC_STR(store_event_are, keywords, 0, 32768),
+	IPC_END };
 
 #define WORKER	(STORE_ROLE_ACCESS | STORE_ROLE_DELIVER)
 #define ACCESS	STORE_ROLE_ACCESS
@@ -602,6 +615,10 @@ static const struct ipc_message messages[] = {
 	{ STORE_QUEUE, "queue", ADMIN, 0, 64, OF(store_queue, queue) },
 	{ STORE_QUEUE_ARE, "queue-are", REPLY, PART + 64, OF(store_queue_are, queue_are) },
 	{ STORE_QUEUE_SET, "queue-set", ADMIN, 0, 64, OF(store_queue_set, queue_set) },
+	{ STORE_EVENTS, "events", NOTE, 0, NOTHING },
+	{ STORE_EVENT, "event", ACCESS, 0, (1u << 20) + 64, OF(store_event_get, event) },
+	{ STORE_EVENT_ARE, "event-are", REPLY, PART + 32768 + 1024,
+	    OF(store_event_are, event_are) },
 	{ 0 }
 };
 

@@ -97,7 +97,8 @@ enum store_no {
 	STORE_SCRIPT_SET = 414, STORE_SCRIPT_SET_IS = 415, STORE_SCRIPT_ROOM = 416,
 	STORE_SIEVE_KEYS = 418, STORE_SIEVE_KEYS_ARE = 419,
 	STORE_DELIVER = 420, STORE_DELIVERED = 421,
-	STORE_QUEUE = 460, STORE_QUEUE_ARE = 461, STORE_QUEUE_SET = 462
+	STORE_QUEUE = 460, STORE_QUEUE_ARE = 461, STORE_QUEUE_SET = 462,
+	STORE_EVENTS = 480, STORE_EVENT = 481, STORE_EVENT_ARE = 482
 };
 
 /* fsck -> fsck-is..., in parts: see storage/state/fsck.h.  account 0: the whole shard.  rebuild: the
@@ -133,6 +134,7 @@ struct store_attached {
 	/* As STORE_QUOTA would tell at that moment; quota_told false: ask. */
 	bool		quota_told;
 	uint64_t	bytes, bytes_limit, messages, messages_limit, mailboxes, mailboxes_limit;
+	bool		events;		/* as the note `events` says, see there */
 };
 /* renew: a fresh ticket of the same login for this channel. */
 /* revoked (note to the worker): this channel's ticket is void; requests get ST_DENIED. */
@@ -753,7 +755,16 @@ struct store_sieve_keys_are { struct span known; };
  * is in a place or in the queue.  Without places and queue it is discarded, and acknowledged.
  * ST_CONFLICT: one of `keys` is not as it says any more: run the script again.  ST_OVER_QUOTA.
  * Where the queue of the account is full, a redirect's message goes into INBOX and an entry of
- * another kind is left out: its id is 0.  (access, deliver) */
+ * another kind is left out: its id is 0.  (access, deliver)
+ *
+ * of_uid not 0 (access alone): it is about a message that is there.  Body 0 is that one, and the
+ * items of `bodies`, which may be empty, are numbered from 1.  A place of body 0 gets it as COPY
+ * does, also in the mailbox that it is in: a uid of its own, and its INTERNALDATE and annotations.
+ * An entry of body 0 sends it.  Its flags where it is are changed as STORE does it: those of
+ * flags_remove go, then those of flags_add are added; all in the same operation.  Where a redirect
+ * is left out the message stays: nothing goes into INBOX, and it is not made \Deleted.  Keywords
+ * for which there is no room are left out.
+ * ST_NOT_FOUND: it is gone; ST_LIMIT: it is in too many places.  Nothing was done then. */
 struct store_deliver {
 	uint64_t	seq, acked;
 	struct span	keywords;	/* store_keyword... */
@@ -761,11 +772,33 @@ struct store_deliver {
 	struct span	places;		/* store_deliver_place..., at most STORE_DELIVER_PLACES */
 	struct span	keys;		/* store_deliver_key..., at most STORE_SIEVE_KEYS_ASKED */
 	struct span	queue;		/* store_queue_new..., at most STORE_DELIVER_QUEUE */
+	uint64_t	of_mailbox;
+	uint32_t	of_uid;
+	struct flags	flags_add, flags_remove;	/* keyword k: the k-th name of `keywords` */
 };
 struct store_delivered {
 	uint64_t	modseq;
 	struct span	places;		/* store_delivered_place..., in order; then the redirects' INBOX */
 	struct span	queued;		/* u64 big-endian id of each entry, in order; 0: left out */
+};
+
+/* Events of IMAP (RFC 6785).  events (note to the channels of an account whose ticket it is, role
+ * access): a mailbox of it may have the annotation STORE_EVENT_ENTRY.  It is a hint, that is never
+ * taken back: told in attached, or, in the moment in which the first one is set, before any change
+ * that is made after it is answered.
+ *
+ * event -> event_are in parts, by uid: what is to be known of messages that an event was about;
+ * absent uids are skipped.  modseq: of the change (as the rows of flags_are have it), 0: there was
+ * none that is asked for.  (role access, the own account alone)  ST_NOT_FOUND: no such mailbox. */
+struct store_event_get {
+	uint64_t	mailbox, modseq;
+	struct span	uids;		/* uidset_encode() */
+};
+struct store_event_are {
+	bool		entry;		/* the mailbox has that annotation */
+	struct span	script;		/* its value; one that is no script's name is empty */
+	struct span	rows;		/* store_event_row... */
+	struct span	keywords;	/* as in opened */
 };
 
 /* queue -> queue_are: entries of the outgoing queue behind (account, id), by these; only: of this account

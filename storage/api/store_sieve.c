@@ -145,3 +145,26 @@ get_store_delivered_place(struct reader *r, struct store_delivered_place *p)
 	p->thread = get_varint(r);
 	return reader_check(r, p->how <= PLACED_INBOX && p->mailbox != 0 && p->uid != 0);
 }
+
+void
+put_store_event_row(struct buf *b, const struct store_event_row *row)
+{
+	put_varint(b, row->uid);
+	put_varint(b, row->modseq);
+	put_store_flags(b, row->flags);
+	put_store_flags(b, row->before);
+	put_store_flags(b, row->changed);
+}
+
+bool
+get_store_event_row(struct reader *r, struct store_event_row *row)
+{
+	if (reader_left(r) == 0)
+		return false;
+	row->uid = get_varint32(r);
+	row->modseq = get_varint(r);
+	row->flags = get_store_flags(r);
+	row->before = get_store_flags(r);
+	row->changed = get_store_flags(r);
+	return reader_check(r, row->uid != 0);
+}

@@ -94,4 +94,19 @@ struct store_delivered_place {
 void put_store_delivered_place(struct buf *b, const struct store_delivered_place *p);
 bool get_store_delivered_place(struct reader *r, struct store_delivered_place *p);
 
+/* ---- events (RFC 6785) ---- */
+
+/* The annotation of a mailbox (RFC 5464) that names the script. */
+#define STORE_EVENT_ENTRY	"/shared/imapsieve/script"
+
+struct store_event_row {
+	uint32_t	uid;
+	uint64_t	modseq;		/* of its last change */
+	struct flags	flags;		/* as they are */
+	/* By the change that was asked for, where it changed them: else as they are, and none. */
+	struct flags	before, changed;
+};
+void put_store_event_row(struct buf *b, const struct store_event_row *row);
+bool get_store_event_row(struct reader *r, struct store_event_row *row);
+
 #endif

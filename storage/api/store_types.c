@@ -38,15 +38,15 @@ mailbox_role_parse(struct span name, enum mailbox_role *role)
 	return false;
 }
 
-static void
-put_flags(struct buf *b, struct flags f)
+void
+put_store_flags(struct buf *b, struct flags f)
 {
 	put_varint(b, f.w[0]);
 	put_varint(b, f.w[1]);
 }
 
-static struct flags
-get_flags(struct reader *r)
+struct flags
+get_store_flags(struct reader *r)
 {
 	struct flags f;
 
@@ -132,7 +132,7 @@ put_store_row(struct buf *b, const struct store_row *row, unsigned fields)
 	put_varint(b, row->uid);
 	if (fields & ROW_FLAGS) {
 		put_varint(b, row->modseq);
-		put_flags(b, row->flags);
+		put_store_flags(b, row->flags);
 	}
 	if (fields & ROW_SIZE) {
 		put_varint(b, row->size);
@@ -154,7 +154,7 @@ get_store_row(struct reader *r, struct store_row *row, unsigned fields)
 	*row = (struct store_row){ .uid = get_varint32(r) };
 	if (fields & ROW_FLAGS) {
 		row->modseq = get_varint(r);
-		row->flags = get_flags(r);
+		row->flags = get_store_flags(r);
 	}
 	if (fields & ROW_SIZE) {
 		row->size = get_varint(r);
@@ -230,7 +230,7 @@ get_store_columns_row(struct reader *r, struct store_columns_row *row, unsigned 
 void
 put_store_append_item(struct buf *b, const struct store_append_item *it)
 {
-	put_flags(b, it->flags);
+	put_store_flags(b, it->flags);
 	put_u64(b, (uint64_t)it->received_s);
 	put_zone(b, it->received_zone);
 	put_varint(b, it->size);
@@ -252,7 +252,7 @@ get_store_append_item(struct reader *r, struct store_append_item *it)
 {
 	if (reader_left(r) == 0)
 		return false;
-	*it = (struct store_append_item){ .flags = get_flags(r) };
+	*it = (struct store_append_item){ .flags = get_store_flags(r) };
 	it->received_s = (int64_t)get_u64(r);
 	it->received_zone = get_zone(r);
 	it->size = get_varint(r);

@@ -90,6 +90,10 @@ struct store_mailbox {
 void put_store_mailbox(struct buf *b, const struct store_mailbox *m);
 bool get_store_mailbox(struct reader *r, struct store_mailbox *m);
 
+/* Inside of others; bits that are no flag make the reader bad. */
+void put_store_flags(struct buf *b, struct flags f);
+struct flags get_store_flags(struct reader *r);
+
 /* One message in one mailbox.  Which groups are present is said by the `fields` of
  * the request; the others are zero. */
 enum {

@@ -51,6 +51,7 @@ struct store {
 	bool			 use_told;
 	struct store_quota_is	 use;		/* as it was when it was attached */
 	struct store_dirty	 noted;		/* the last one */
+	bool			 events;
 	struct buf		 ticket, old_ticket;
 	uint64_t		 owner;		/* 0: the ticket's own account */
 	uint64_t		 gen;		/* counts tickets */
@@ -384,6 +385,7 @@ on_attached(void *arg, const struct ipc_head *h, const struct ipc_message *m, co
 	}
 	if (h->status == ST_OK && m != NULL && m->no == STORE_ATTACHED) {
 		s->incarnation = is->incarnation;
+		s->events |= is->events;
 		s->attach = ATTACH_OK;
 		s->attached_once = true;
 		if (s->watching)
@@ -504,6 +506,8 @@ on_note(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *h,
 	if (m->no == STORE_DIRTY) {
 		s->noted = *dirty;
 		s->event(s->arg, STORE_EV_DIRTY, dirty->modseq);
+	} else if (m->no == STORE_EVENTS) {
+		s->events = true;
 	} else if (m->no == STORE_QUOTA_NEAR) {
 		s->event(s->arg, STORE_EV_QUOTA, ((const struct store_quota_near *)msg)->percent);
 	} else if (m->no == STORE_REVOKED) {
@@ -773,6 +777,12 @@ store_noted(const struct store *s)
 	return &s->noted;
 }
 
+bool
+store_has_events(const struct store *s)
+{
+	return s->events;
+}
+
 /* Calls ------------------------------------------------------------------------- */
 
 static struct store_call *
@@ -910,6 +920,7 @@ CHANGE(script_set, store_script_set, STORE_SCRIPT_SET, STORE_SCRIPT_SET_IS)
 READ(script_room, store_script_room, STORE_SCRIPT_ROOM, 0)
 READ(sieve_keys, store_sieve_keys, STORE_SIEVE_KEYS, STORE_SIEVE_KEYS_ARE)
 CHANGE(deliver, store_deliver, STORE_DELIVER, STORE_DELIVERED)
+READ(event, store_event_get, STORE_EVENT, STORE_EVENT_ARE)
 
 struct store_call *
 store_do_scripts(struct store *s, store_done_fn fn, void *arg)

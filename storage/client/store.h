@@ -59,6 +59,11 @@ void store_renew(struct store *s, struct span ticket);
 /* What the last note said (STORE_EV_DIRTY): the states of JMAP's types; all 0: none came yet. */
 const struct store_dirty *store_noted(const struct store *s);
 
+/* May one of the account's mailboxes have a script for its events?  Said from the moment that the
+ * channel is attached, and not taken back; true before the answer of a change comes that was
+ * applied after the annotation was set.  See the note `events` in store_proto.h. */
+bool store_has_events(const struct store *s);
+
 /* head->status says how it ended; msg is the reply struct named in storage/api for the
  * request (store_opened for open ...), borrowed, NULL when the status is not ST_OK. */
 typedef void (*store_done_fn)(void *arg, enum status st, bool more, const void *msg);
@@ -127,6 +132,7 @@ struct store_call *store_do_script_set(struct store *s, const struct store_scrip
 struct store_call *store_do_script_room(struct store *s, const struct store_script_room *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_sieve_keys(struct store *s, const struct store_sieve_keys *rq, store_done_fn fn, void *arg);
 struct store_call *store_do_deliver(struct store *s, const struct store_deliver *rq, store_done_fn fn, void *arg);
+struct store_call *store_do_event(struct store *s, const struct store_event_get *rq, store_done_fn fn, void *arg);
 /* A staged body that is not wanted any more, or was adopted by an append: its number may
  * be used again then.  A body whose chunks were taken by a stored that ended since
  * cannot be completed: its next chunk, and the append, fail with ST_UNAVAILABLE. */
