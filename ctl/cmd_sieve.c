@@ -244,11 +244,18 @@ run(struct ctl *ctl, int argc, char **argv, bool trace)
 	struct sieve_try t = { .trace = trace };
 	const struct ctl_option options[] = { { "--from", CTL_TEXT, &t.from },
 		{ "--to", CTL_TEXT, &t.to }, { "--mailboxes", CTL_TEXT, &t.mailboxes },
-		{ "--include", CTL_TEXT, &t.include }, { NULL, CTL_FLAG, NULL } };
+		{ "--include", CTL_TEXT, &t.include },
+		{ "--event", CTL_TEXT, &t.event }, { "--mailbox", CTL_TEXT, &t.mailbox },
+		{ "--flags", CTL_TEXT, &t.flags }, { "--changed", CTL_TEXT, &t.changed },
+		{ NULL, CTL_FLAG, NULL } };
 	int rc = ctl_options(options, &argc, argv, 2, 2);
 
 	if (rc != CTL_OK)
 		return rc;
+	if (t.event == NULL && (t.mailbox != NULL || t.flags != NULL || t.changed != NULL))
+		return ctl_usage("--mailbox, --flags and --changed are of an --event");
+	if (t.event != NULL && !sieve_event_known(t.event))
+		return ctl_usage("the event is APPEND, COPY or FLAG");
 	t.script = argv[0];
 	t.message = argv[1];
 	return sieve_try_run(ctl, &t);
@@ -267,7 +274,8 @@ sieve_trace_file(struct ctl *ctl, int argc, char **argv)
 }
 
 #define TRY_ARGS "FILE|- MESSAGE|- [--from ADDRESS] [--to ADDRESS] [--mailboxes \"NAME, ...\"] " \
-    "[--include FOLDER]"
+    "[--include FOLDER] [--event APPEND|COPY|FLAG [--mailbox NAME] [--flags FLAGS] " \
+    "[--changed FLAGS]]"
 
 const struct ctl_command ctl_cmds_sieve[] = {
 	{ "sieve list", "ACCOUNT", "the scripts of an account", sieve_list },

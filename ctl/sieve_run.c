@@ -240,20 +240,62 @@ first_address(struct sieve_message *m, const char *name, struct buf *out)
 	return true;
 }
 
+bool
+sieve_event_known(const char *event)
+{
+	static const char *const known[] = { "APPEND", "COPY", "FLAG" };
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (strcmp(event, known[i]) == 0)
+			return true;
+	return false;
+}
+
+#define ITEMS	10
+#define FLAGS	64
+
+/* What an event adds, as imapd tells it (RFC 6785 4). */
+static size_t
+event_items(const struct sieve_try *t, struct span user, struct sieve_item *items)
+{
+	size_t n = 0;
+
+	items[n++] = (struct sieve_item){ "imap.user", user };
+	items[n++] = (struct sieve_item){ "imap.email", user };
+	items[n++] = (struct sieve_item){ "imap.cause", span_str(t->event) };
+	items[n++] = (struct sieve_item){ "imap.mailbox",
+		span_str(t->mailbox != NULL ? t->mailbox : "INBOX") };
+	items[n++] = (struct sieve_item){ "imap.changedflags",
+		t->changed != NULL ? span_str(t->changed) : SPAN_LIT("") };
+	return n;
+}
+
+static size_t
+event_flags(const struct sieve_try *t, struct span flags[FLAGS])
+{
+	struct span rest = span_str(t->flags);
+	size_t n = 0;
+
+	while (rest.len > 0 && n < FLAGS)
+		flags[n++] = span_cut(&rest, ' ');
+	return n;
+}
+
 /* As lmtpd tells it. */
 static size_t
-environment(const struct job *j, struct sieve_item items[5])
+environment(const struct job *j, struct span user, struct sieve_item items[ITEMS])
 {
+	bool event = j->t->event != NULL;
 	struct span host = span_str(j->conf->global.hostname);
 	size_t dot = span_find(host, '.'), n = 0;
 
 	items[n++] = (struct sieve_item){ "host", host };
 	items[n++] = (struct sieve_item){ "domain",
 		span_sub(host, dot < host.len ? dot + 1 : 0, host.len) };
-	items[n++] = (struct sieve_item){ "location", SPAN_LIT("MDA") };
-	items[n++] = (struct sieve_item){ "phase", SPAN_LIT("during") };
+	items[n++] = (struct sieve_item){ "location", event ? SPAN_LIT("MS") : SPAN_LIT("MDA") };
+	items[n++] = (struct sieve_item){ "phase", event ? SPAN_LIT("post") : SPAN_LIT("during") };
 	items[n++] = (struct sieve_item){ "name", SPAN_LIT("Mansio") };
-	return n;
+	return event ? n + event_items(j->t, user, items + n) : n;
 }
 
 static struct span
@@ -271,19 +313,23 @@ run_message(struct job *j, const struct sieve_script *script, struct sieve_messa
 {
 	struct sieve_result result = { 0 };
 	struct buf from = { 0 }, to = { 0 };
-	struct sieve_item items[5];
+	struct sieve_item items[ITEMS];
+	struct span flags[FLAGS];
 	struct sieve_env env = { .now = clock_wall_s(), .limits = &j->sieve.limits,
 		.settings = &j->sieve.settings, .ask = sieve_world_ask, .ask_arg = &j->world,
 		.trace = j->t->trace ? on_trace : NULL, .trace_arg = j };
 	enum sieve_outcome outcome;
 
-	env.items = items;
-	env.n_items = environment(j, items);
+	env.event = j->t->event != NULL;
+	env.flags = flags;
+	env.n_flags = event_flags(j->t, flags);
 	env.zone_min = mime_local_zone(env.now);
 	env.envelope.from = envelope(m, j->t->from, "Return-Path", "From", &from);
 	env.envelope.to = envelope(m, j->t->to, "Delivered-To", "To", &to);
 	env.user = env.addresses[0] = env.envelope.to;
 	env.n_addresses = to.len > 0 ? 1 : 0;
+	env.items = items;
+	env.n_items = environment(j, env.user, items);
 	if (j->ctl->json) {
 		json_begin_object(&j->w);
 		json_key(&j->w, "trace");

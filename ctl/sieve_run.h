@@ -14,6 +14,10 @@ struct sieve_try {
 	const char	*from, *to;		/* of the envelope; NULL: as the message says */
 	const char	*mailboxes;		/* those that are there, parted by commas; NULL: any */
 	const char	*include;		/* folder with the user's other scripts; NULL: none */
+	/* An event of IMAP: APPEND, COPY or FLAG; NULL: a delivery. */
+	const char	*event;
+	const char	*mailbox;		/* of the event; NULL: INBOX */
+	const char	*flags, *changed;	/* of it, parted by blanks; NULL: none */
 	bool		trace;
 };
 
@@ -23,6 +27,7 @@ int sieve_read_file(const char *path, size_t max, char **text, size_t *len);
 int sieve_compiles(struct ctl *ctl, struct span text, const char *name);
 /* The same, and how it was read. */
 int sieve_check_file(struct ctl *ctl, const char *path);
+bool sieve_event_known(const char *event);
 int sieve_try_run(struct ctl *ctl, const struct sieve_try *t);
 
 #endif

@@ -76,6 +76,15 @@ sieve_json_trace(struct json_writer *w, const struct sieve_trace *t)
 /* ---- actions ---- */
 
 static void
+show_flags(struct buf *out, const struct span *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		buf_add_str(out, i == 0 ? ", flags " : " ");
+		buf_add_span(out, v[i]);
+	}
+}
+
+static void
 show_store(struct buf *out, const struct sieve_store *s)
 {
 	buf_add_str(out, s->fcc_of != NULL ? "store a copy of what is sent into " :
@@ -91,10 +100,7 @@ show_store(struct buf *out, const struct sieve_store *s)
 		buf_add_str(out, ", else ");
 	}
 	put_text(out, s->mailbox);
-	for (size_t i = 0; i < s->n_flags; i++) {
-		buf_add_str(out, i == 0 ? ", flags " : " ");
-		buf_add_span(out, s->flags[i]);
-	}
+	show_flags(out, s->flags, s->n_flags);
 	if (s->create)
 		buf_add_str(out, ", made if it is missing");
 	if (s->implicit)
@@ -176,6 +182,17 @@ show_action(struct buf *out, const struct sieve_action *a)
 	buf_add_c(out, '\n');
 }
 
+/* What becomes of the message that an event is about. */
+static void
+show_original(struct buf *out, const struct sieve_result *r)
+{
+	buf_add_str(out, sieve_result_keeps(r) ? "the message stays" : "the message is marked \\Deleted");
+	if (r->flagged && r->n_flags == 0)
+		buf_add_str(out, ", no flags");
+	show_flags(out, r->flags, r->n_flags);
+	buf_add_c(out, '\n');
+}
+
 void
 sieve_show_result(struct buf *out, enum sieve_outcome outcome, const struct sieve_result *r)
 {
@@ -185,8 +202,11 @@ sieve_show_result(struct buf *out, enum sieve_outcome outcome, const struct siev
 		    r->error_script != NULL && r->error_script[0] != '\0' ? ": " : "",
 		    (unsigned)r->error_line, (unsigned)r->error_column, r->error);
 	for (size_t i = 0; i < r->n_actions; i++)
-		show_action(out, r->actions[i]);
-	if (r->n_actions == 0)
+		if (!r->event || !r->actions[i]->store.keep || r->actions[i]->kind != SIEVE_STORE)
+			show_action(out, r->actions[i]);
+	if (r->event)
+		show_original(out, r);
+	else if (r->n_actions == 0)
 		buf_add_str(out, "discard\n");
 }
 
@@ -278,6 +298,16 @@ sieve_json_result(struct json_writer *w, enum sieve_outcome outcome, const struc
 	json_begin_array(w);
 	for (size_t i = 0; i < r->n_actions; i++)
 		json_action(w, r->actions[i]);
+	json_end_array(w);
+	if (!r->event)
+		return;
+	json_kv_bool(w, "kept", sieve_result_keeps(r));
+	if (!r->flagged)
+		return;
+	json_key(w, "flags");
+	json_begin_array(w);
+	for (size_t i = 0; i < r->n_flags; i++)
+		json_string(w, r->flags[i]);
 	json_end_array(w);
 }
 

@@ -67,25 +67,26 @@ same_or_none(struct span a, struct span b)
 	return (a.p == NULL) == (b.p == NULL) && span_eq(a, b);
 }
 
+/* In an event a keep leaves the message where it is, which need not be INBOX. */
 static bool
-same_place(const struct sieve_store *a, const struct sieve_store *b)
+same_place(const struct sieve_run *r, const struct sieve_store *a, const struct sieve_store *b)
 {
 	if (a->fcc_of != NULL || b->fcc_of != NULL)
 		return false;
-	return (is_inbox(a) && is_inbox(b)) || (same_or_none(a->mailbox, b->mailbox) &&
+	return (!r->env->event && is_inbox(a) && is_inbox(b)) || (same_or_none(a->mailbox, b->mailbox) &&
 	    same_or_none(a->mailbox_id, b->mailbox_id) &&
 	    same_or_none(a->special_use, b->special_use) && a->keep == b->keep);
 }
 
 /* RFC 5228 2.10.3 and 4.2: once is enough, also of a message that was edited between (RFC 5293 7). */
 static bool
-same(const struct sieve_action *a, const struct sieve_action *b)
+same(const struct sieve_run *r, const struct sieve_action *a, const struct sieve_action *b)
 {
 	if (a->kind != b->kind)
 		return false;
 	switch (a->kind) {
 	case SIEVE_STORE:
-		return same_place(&a->store, &b->store);
+		return same_place(r, &a->store, &b->store);
 	case SIEVE_REDIRECT:
 		return a->redirect.list == b->redirect.list &&
 		    span_eq(a->redirect.address, b->redirect.address);
@@ -195,7 +196,7 @@ sieve_act(struct sieve_run *r, const struct sieve_node *n, struct sieve_action *
 	if ((*a)->kind == SIEVE_STORE && (*a)->store.flags == NULL && r->flags != NULL)
 		r->flags(r, &(*a)->store);
 	for (size_t i = 0; i < r->result->n_actions; i++) {
-		if (same(r->result->actions[i], *a)) {
+		if (same(r, r->result->actions[i], *a)) {
 			merge(r->result->actions[i], *a);
 			keeps(r, *a);
 			*a = r->result->actions[i];
@@ -228,7 +229,7 @@ sieve_actions_settle(struct sieve_run *r)
 	if (r->flags != NULL)
 		r->flags(r, &a->store);
 	for (size_t i = 0; i < r->result->n_actions; i++)
-		if (same(r->result->actions[i], a))
+		if (same(r, r->result->actions[i], a))
 			return;
 	add(r, a);
 }

@@ -32,7 +32,8 @@ names(const struct conf_strings *s)
 void
 sieve_conf_init(struct sieve_conf *c, const struct mansio_conf *conf, unsigned offers)
 {
-	*c = (struct sieve_conf){ .options.offers = offers };
+	*c = (struct sieve_conf){ .options.offers = offers != 0 ? offers :
+		(unsigned)SIEVE_CONF_OFFERS };
 	take_limits(&c->limits, &conf->sieve);
 	c->settings.address_separators = conf->lmtp.recipient_delimiter;
 	c->settings.vacation_min_s = conf->sieve.vacation_min_time_s;

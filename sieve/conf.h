@@ -14,8 +14,10 @@ struct sieve_conf {
 	struct sieve_settings	settings;
 	const char		**off, **protected_headers, **spam_texts, **virus_texts;
 };
-/* conf stays at least as long as c, which is not to be moved.  offers: enum sieve_offer, 0: those of
- * a delivery.  A limit of the configuration takes the place of the default. */
+/* A script of a delivery may be one for events of IMAP, too. */
+#define SIEVE_CONF_OFFERS (SIEVE_OFFER_DELIVERY | SIEVE_OFFER_IMAP)
+/* conf stays at least as long as c, which is not to be moved.  offers: enum sieve_offer, 0:
+ * SIEVE_CONF_OFFERS.  A limit of the configuration takes the place of the default. */
 void sieve_conf_init(struct sieve_conf *c, const struct mansio_conf *conf, unsigned offers);
 void sieve_conf_fini(struct sieve_conf *c);
 

@@ -253,7 +253,8 @@ enum sieve_ext_flag {
 	SIEVE_EXT_BASE		= 1 << 0,	/* always there, never required nor announced */
 	SIEVE_EXT_TRUSTED	= 1 << 1,	/* only in scripts of the admin */
 	SIEVE_EXT_SYNTAX	= 1 << 2,	/* changes how text is read: ihave cannot bring it */
-	SIEVE_EXT_HIDDEN	= 1 << 3	/* may be required, is not announced */
+	SIEVE_EXT_HIDDEN	= 1 << 3,	/* may be required, is not announced */
+	SIEVE_EXT_DELIVERY	= 1 << 4	/* answers a delivery: none in an event (RFC 6785 3.11) */
 };
 
 struct sieve_ext {

@@ -131,9 +131,13 @@ envelope(struct sieve_run *r, const struct sieve_node *n, bool *yes)
 {
 	const struct span *names = sieve_strings(r, &n->args[0].s);
 	struct sieve_matching m;
-	enum sieve_step step = sieve_matching_begin(r, n, &m);
+	enum sieve_step step;
 	size_t ext;
 
+	if (sieve_env(r)->event)	/* RFC 6785 4.6 */
+		return sieve_fail(r, n, "'envelope' is not possible in an event of IMAP: "
+		    "there is no envelope");
+	step = sieve_matching_begin(r, n, &m);
 	for (size_t i = 0; i < n->args[0].s.n && step == SIEVE_NEXT && !m.hit; i++) {
 		const struct sieve_envelope_part *p;
 

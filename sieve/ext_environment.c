@@ -24,6 +24,8 @@ item(struct sieve_run *r, struct span name, struct span *value)
 		*value = span_str(PACKAGE_VERSION);
 	else if (span_caseeq_str(name, "remote-host"))
 		*value = SPAN_LIT("");		/* "if it cannot be obtained" */
+	else if (sieve_event_item(name))
+		*value = SPAN_LIT("");
 	else
 		return false;
 	return true;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "common/mail/flags.h"
-#include "sieve/ext.h"
+#include "sieve/core.h"
 #include "sieve/extensions.h"
 
 #define FLAGS_MAX 128u		/* further ones are ignored */
@@ -15,6 +15,9 @@ struct flag_list {
 
 struct state {
 	struct span	flags;		/* the internal variable */
+	/* Of an event: what the message's are to be, by the last command that said so. */
+	bool		said;
+	struct span	wanted;
 };
 
 static bool
@@ -96,6 +99,15 @@ give(struct sieve_run *r, struct sieve_store *store)
 	store->n_flags = l.n;
 }
 
+static void
+want(struct sieve_run *r, struct span flags)
+{
+	struct state *st = sieve_run_state(r, &sieve_ext_imap4flags, sizeof(*st));
+
+	st->said = true;
+	st->wanted = flags;
+}
+
 static enum sieve_step
 act_flags(struct sieve_run *r, const struct sieve_node *n, const struct sieve_tagged *t,
     struct sieve_action *a)
@@ -108,6 +120,8 @@ act_flags(struct sieve_run *r, const struct sieve_node *n, const struct sieve_ta
 	l = list_of(r, &t->value.s);
 	a->store.flags = l.v;
 	a->store.n_flags = l.n;
+	if (a->store.keep && a->store.fcc_of == NULL)
+		want(r, join(r, &l));
 	return SIEVE_NEXT;
 }
 
@@ -158,6 +172,7 @@ set(struct sieve_run *r, const struct sieve_node *n, const struct flag_list *l)
 	if (n->data != NULL)
 		return sieve_set_variable(r, n, n->data, s);
 	st->flags = s;
+	want(r, s);
 	sieve_set_flags_fn(r, give);
 	return SIEVE_NEXT;
 }
@@ -271,6 +286,34 @@ sieve_flags_set(struct sieve_run *r, const char *const *names, size_t count)
 	for (size_t i = 0; i < count; i++)
 		add_flags(&l, span_str(names[i]), false);
 	st->flags = join(r, &l);
+}
+
+void
+sieve_flags_begin(struct sieve_run *r)
+{
+	const struct sieve_env *env = sieve_env(r);
+	struct state *st = sieve_run_state(r, &sieve_ext_imap4flags, sizeof(*st));
+	struct flag_list l = new_list(r);
+
+	for (size_t i = 0; i < env->n_flags; i++)
+		add_flags(&l, env->flags[i], false);
+	st->flags = join(r, &l);
+	sieve_set_flags_fn(r, give);
+}
+
+void
+sieve_flags_end(struct sieve_run *r)
+{
+	const struct state *st = sieve_run_state(r, &sieve_ext_imap4flags, sizeof(*st));
+	struct flag_list l;
+
+	if (!st->said)
+		return;
+	l = new_list(r);
+	add_flags(&l, st->wanted, false);
+	r->result->flagged = true;
+	r->result->flags = l.v;
+	r->result->n_flags = l.n;
 }
 
 static const struct sieve_word words[] = {

@@ -26,9 +26,9 @@ static const struct sieve_word ereject_words[] = {
 };
 
 const struct sieve_ext sieve_ext_reject = {
-	.name = "reject", .needs = SIEVE_OFFER_OUTGOING, .words = reject_words
+	.name = "reject", .flags = SIEVE_EXT_DELIVERY, .needs = SIEVE_OFFER_OUTGOING, .words = reject_words
 };
 
 const struct sieve_ext sieve_ext_ereject = {
-	.name = "ereject", .needs = SIEVE_OFFER_OUTGOING, .words = ereject_words
+	.name = "ereject", .flags = SIEVE_EXT_DELIVERY, .needs = SIEVE_OFFER_OUTGOING, .words = ereject_words
 };

@@ -478,11 +478,12 @@ static const struct sieve_word words[] = {
 };
 
 const struct sieve_ext sieve_ext_vacation = {
-	.name = "vacation", .needs = SIEVE_OFFER_OUTGOING | SIEVE_OFFER_MARKS, .words = words,
-	.tags = tags
+	.name = "vacation", .flags = SIEVE_EXT_DELIVERY,
+	.needs = SIEVE_OFFER_OUTGOING | SIEVE_OFFER_MARKS, .words = words, .tags = tags
 };
 
 const struct sieve_ext sieve_ext_vacation_seconds = {
-	.name = "vacation-seconds", .needs = SIEVE_OFFER_OUTGOING | SIEVE_OFFER_MARKS,
+	.name = "vacation-seconds", .flags = SIEVE_EXT_DELIVERY,
+	.needs = SIEVE_OFFER_OUTGOING | SIEVE_OFFER_MARKS,
 	.implies = "vacation", .tags = seconds_tags
 };

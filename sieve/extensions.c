@@ -19,6 +19,7 @@ const struct sieve_ext *const sieve_extensions[] = {
 	&sieve_ext_ihave,
 	&sieve_ext_include,
 	&sieve_ext_imap4flags,
+	&sieve_ext_imapsieve,
 	&sieve_ext_mailbox,
 	&sieve_ext_special_use,
 	&sieve_ext_mailboxid,

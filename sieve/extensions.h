@@ -15,7 +15,7 @@ extern const struct sieve_ext sieve_ext_relational;
 extern const struct sieve_ext sieve_ext_variables;
 extern const struct sieve_ext sieve_ext_ihave;
 extern const struct sieve_ext sieve_ext_include;
-extern const struct sieve_ext sieve_ext_imap4flags;
+extern const struct sieve_ext sieve_ext_imap4flags, sieve_ext_imapsieve;
 extern const struct sieve_ext sieve_ext_mailbox, sieve_ext_special_use, sieve_ext_mailboxid;
 extern const struct sieve_ext sieve_ext_fcc;
 extern const struct sieve_ext sieve_ext_vacation, sieve_ext_vacation_seconds;
@@ -40,6 +40,15 @@ enum sieve_step sieve_fcc(struct sieve_run *r, const struct sieve_node *n,
 
 /* ext_imap4flags.c: the internal variable, from outside. */
 void sieve_flags_set(struct sieve_run *r, const char *const *names, size_t n);
+/* Of an event: it begins with the flags that the message has; what became of them. */
+void sieve_flags_begin(struct sieve_run *r);
+void sieve_flags_end(struct sieve_run *r);
+
+/* ext_imapsieve.c.  Of an event: may this script be run? */
+enum sieve_step sieve_event_check(struct sieve_run *r, const struct sieve_script *s,
+    const struct sieve_node *n);
+/* An item of an event, which is empty in a delivery (RFC 6785 4). */
+bool sieve_event_item(struct span name);
 
 /* ext_vacation.c: Auto-Submitted says something else than "no" (RFC 3834 5). */
 bool sieve_auto_submitted(struct sieve_header *h);

@@ -46,6 +46,7 @@ sieve_libsieve_a_SOURCES = \
 	sieve/ext_fileinto.c \
 	sieve/ext_ihave.c \
 	sieve/ext_imap4flags.c \
+	sieve/ext_imapsieve.c \
 	sieve/ext_include.c \
 	sieve/ext_foreverypart.c sieve/ext_foreverypart.h \
 	sieve/ext_index.c \

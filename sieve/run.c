@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/util/mem.h"
+#include "sieve/extensions.h"
 
 /* --- errors ---------------------------------------------------------------------------------- */
 
@@ -196,6 +197,8 @@ sieve_bring(struct sieve_run *r, struct span ext, bool now)
 
 	if (i == s->n_exts || (!sieve_set_has(&s->possible, i) &&
 	    !sieve_set_has(&s->required, i)))
+		return false;
+	if (r->env->event && (s->exts[i]->flags & SIEVE_EXT_DELIVERY) != 0)
 		return false;
 	if (now) {
 		struct span rest = span_str(s->exts[i]->implies);
@@ -408,7 +411,9 @@ sieve_run_script(struct sieve_run *r, const struct sieve_node *n, const struct s
 		return sieve_fail(r, n, "scripts include one another too deeply: "
 		    "at most %u levels are allowed", r->limits.nested_includes);
 	sieve_frame_push(r, &f, s);
-	step = sieve_nodes(r, s->block, s->n_block);
+	step = sieve_event_check(r, s, n);
+	if (step == SIEVE_NEXT)
+		step = sieve_nodes(r, s->block, s->n_block);
 	r->frame = f.up;
 	return step == SIEVE_RETURN ? SIEVE_NEXT : step;
 }
@@ -449,6 +454,9 @@ begin(struct sieve_run *r, struct sieve_message *m, const struct sieve_env *env,
 	r->keep = true;
 	sieve_set_env(r, env);
 	sieve_set_message(r, m);
+	result->event = env->event;
+	if (env->event)
+		sieve_flags_begin(r);
 }
 
 static enum sieve_outcome
@@ -467,6 +475,8 @@ end(struct sieve_run *r, enum sieve_step step, const struct mark *m)
 		sieve_set_message(r, r->given);
 		r->keep = true;
 		r->flags = NULL;
+	} else if (r->env->event) {
+		sieve_flags_end(r);
 	}
 	sieve_actions_settle(r);
 	return step == SIEVE_ERROR ? SIEVE_FAILED : SIEVE_DONE;
@@ -490,7 +500,9 @@ sieve_run(const struct sieve_script *const *scripts, size_t n, struct sieve_mess
 			break;
 		at = mark(&r);
 		sieve_frame_push(&r, &f, scripts[i]);
-		step = sieve_nodes(&r, scripts[i]->block, scripts[i]->n_block);
+		step = sieve_event_check(&r, scripts[i], NULL);
+		if (step == SIEVE_NEXT)
+			step = sieve_nodes(&r, scripts[i]->block, scripts[i]->n_block);
 		if (r.failed || r.asked)
 			step = r.failed ? SIEVE_ERROR : SIEVE_WAIT;
 		if (step == SIEVE_ERROR || step == SIEVE_WAIT)
@@ -499,6 +511,15 @@ sieve_run(const struct sieve_script *const *scripts, size_t n, struct sieve_mess
 	}
 	r.frame = NULL;
 	return end(&r, step, &at);
+}
+
+bool
+sieve_result_keeps(const struct sieve_result *r)
+{
+	for (size_t i = 0; i < r->n_actions; i++)
+		if (r->actions[i]->kind == SIEVE_STORE && r->actions[i]->store.keep)
+			return true;
+	return false;
 }
 
 void

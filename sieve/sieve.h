@@ -58,7 +58,7 @@ enum sieve_offer {
 	SIEVE_OFFER_SCRIPTS	= 1 << 4,	/* include */
 	SIEVE_OFFER_LISTS	= 1 << 5,	/* extlists */
 	SIEVE_OFFER_ENVELOPE	= 1 << 6,
-	SIEVE_OFFER_IMAP	= 1 << 7,	/* imapsieve's events: the caller is no delivery */
+	SIEVE_OFFER_IMAP	= 1 << 7,	/* imapsieve: the script may be one for events, too */
 	SIEVE_OFFER_DSN		= 1 << 8,	/* the envelope's parameters of RFC 3461 and 2852 */
 	SIEVE_OFFER_DELIVERY	= 0x7f		/* all that a delivery can: LMTP here takes no such
 						 * parameters */
@@ -184,6 +184,11 @@ struct sieve_env {
 	size_t				n_items;
 	const struct sieve_limits	*limits;	/* NULL: the defaults */
 	const struct sieve_settings	*settings;	/* NULL: all zero */
+	/* An event of IMAP (RFC 6785): the message is there already, with these flags, and is not to
+	 * be delivered.  Items "imap.user" and so on tell of it. */
+	bool				event;
+	const struct span		*flags;
+	size_t				n_flags;
 	sieve_ask_fn			ask;		/* NULL: all is SIEVE_CANNOT */
 	void				*ask_arg;
 	sieve_trace_fn			trace;		/* NULL: none */
@@ -271,6 +276,11 @@ struct sieve_result {
 	size_t				n_conditions;
 	struct sieve_question		*questions;	/* of SIEVE_ASKS */
 	size_t				n_questions;
+	bool				event;		/* the run's was one */
+	/* Of an event, if the script said something of flags: those that the message is to have. */
+	bool				flagged;
+	const struct span		*flags;
+	size_t				n_flags;
 	/* Of SIEVE_FAILED. */
 	const char			*error;
 	const char			*error_script;
@@ -279,6 +289,8 @@ struct sieve_result {
 	struct arena			arena;		/* all of it */
 };
 void sieve_result_fini(struct sieve_result *r);
+/* There is a keep, explicit or implicit.  Of an event: the message is not marked as deleted. */
+bool sieve_result_keeps(const struct sieve_result *r);
 
 enum sieve_outcome {
 	SIEVE_DONE,

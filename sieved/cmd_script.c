@@ -37,7 +37,7 @@ compiles(struct sieved_session *s, struct span text, bool whatever, struct buf *
 	struct sieve_script *script;
 	bool good;
 
-	sieve_conf_init(&c, s->srv->conf, 0);
+	sieve_conf_init(&c, s->srv->conf, sieved_offers(s->srv->conf));
 	if (whatever)
 		c.limits.script_bytes = STORE_SCRIPT_MAX;
 	script = sieve_compile(text, &c.options, &problems);

@@ -33,13 +33,19 @@ put_schemes(const struct conf_strings *lists, struct buf *out)
 	}
 }
 
+unsigned
+sieved_offers(const struct mansio_conf *conf)
+{
+	return conf->sieve.imap_events ? SIEVE_CONF_OFFERS : SIEVE_OFFER_DELIVERY;
+}
+
 void
 sieved_language_set(struct sieved_language *l, const struct mansio_conf *conf)
 {
 	struct sieve_conf c;
 
 	sieved_language_fini(l);
-	sieve_conf_init(&c, conf, 0);
+	sieve_conf_init(&c, conf, sieved_offers(conf));
 	sieve_capabilities(&c.options, &l->sieve);
 	buf_add_u64(&l->redirects, conf->sieve.max_redirects);
 	if (has_word(buf_span(&l->sieve), "enotify"))

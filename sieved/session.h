@@ -119,6 +119,8 @@ void sieved_server_fini(struct sieved_server *srv);
 /* language.c: what a script may say here, and who may say it. */
 void sieved_language_set(struct sieved_language *l, const struct mansio_conf *conf);
 void sieved_language_fini(struct sieved_language *l);
+/* enum sieve_offer */
+unsigned sieved_offers(const struct mansio_conf *conf);
 
 /* ---- answers ---- */
 

@@ -171,6 +171,8 @@ struct conf_sieve {
 	uint32_t		duplicate_default_time_s, duplicate_max_time_s;
 	uint8_t			reject_mode;		/* enum conf_reject_mode */
 	uint32_t		max_hops;
+	bool			imap_events;
+	const char		*event_script;		/* "": none */
 	struct conf_strings	protected_headers;
 	const char		*spam_header;
 	uint8_t			spam_kind;		/* enum conf_spam_kind */

@@ -75,6 +75,13 @@ const struct conf_field conf_sieve_fields[] = {
 	    "told to the MTA; what LMTP cannot carry is a message in either case."),
 	CONF_INT(conf_sieve, max_hops, "50", "10", "200", CONF_RELOAD,
 	    "A message with more Received fields is not redirected any more."),
+	CONF_BOOL(conf_sieve, imap_events, "yes", CONF_RELOAD,
+	    "Run scripts that mailboxes name when messages come into them or are flagged by IMAP or "
+	    "JMAP (imapsieve, RFC 6785).  no: the capability IMAPSIEVE and the extension are gone."),
+	CONF_STRING(conf_sieve, event_script, "", CONF_RELOAD,
+	    "Script of mailboxes without an entry of their own: the server's annotation "
+	    "/shared/imapsieve/script.  The user's script of that name, else one of global-scripts.  "
+	    "Empty: none."),
 	CONF_STRINGS(conf_sieve, protected_headers,
 	    "Received, Auto-Submitted, Delivered-To, Return-Path", CONF_RELOAD,
 	    "Fields that the users' scripts can neither add nor delete (editheader, RFC 5293)."),

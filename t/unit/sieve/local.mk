@@ -25,3 +25,6 @@ t_unit_sieve_test_compile_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
 UNIT_TESTS += t/unit/sieve/test_send
 t_unit_sieve_test_send_SOURCES = t/unit/sieve/test_send.c $(SIEVE_TEST)
 t_unit_sieve_test_send_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
+UNIT_TESTS += t/unit/sieve/test_events
+t_unit_sieve_test_events_SOURCES = t/unit/sieve/test_events.c $(SIEVE_TEST)
+t_unit_sieve_test_events_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
