@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#include "common/crypto/encode.h"
-#include "common/proto/sasl.h"
 #include "common/util/mem.h"
 
 static void
@@ -134,9 +132,10 @@ imap_server_renew(struct imap_server *srv)
 }
 
 static void
-granted(struct imap_cmd *cmd, const struct auth_granted *g)
+on_granted(void *arg, const struct auth_granted *g)
 {
-	struct imap_session *s = cmd->session;
+	struct imap_session *s = arg;
+	struct imap_cmd *cmd = s->cmd;
 
 	if (!counts_enter_account(&s->srv->counts, g->account, s->srv->conf->max_user_connections)) {
 		auth_logout(s->srv->auth, g->ticket);
@@ -169,61 +168,52 @@ granted(struct imap_cmd *cmd, const struct auth_granted *g)
 	imap_cmd_end_result(cmd);
 }
 
-static const char *
-failure_text(enum status st, const struct auth_failure *f)
+/* Before the text of a refusal. */
+static const char *const refusals[SASL_REFUSALS] = {
+	[SASL_FAILED] = "NO [AUTHENTICATIONFAILED] ",
+	[SASL_AWAY] = "NO [UNAVAILABLE] ",
+	[SASL_MALFORMED] = "BAD ",
+	[SASL_NOT_OFFERED] = "NO [CANNOT] ",
+	[SASL_TOO_MANY] = "NO [UNAVAILABLE] ",
+	[SASL_EXPIRED] = "NO [EXPIRED] ",
+	[SASL_DISABLED] = "NO [CONTACTADMIN] ",
+	[SASL_CLEARTEXT] = "NO [PRIVACYREQUIRED] ",
+	[SASL_REFERRED] = "NO [CONTACTADMIN] ",
+	[SASL_NOT_ALLOWED] = "NO [AUTHORIZATIONFAILED] ",
+};
+
+static void
+refuse(struct imap_cmd *cmd, enum sasl_refusal why)
 {
-	if (st == ST_UNAVAILABLE)
-		return "NO [UNAVAILABLE] Logins cannot be checked at the moment";
-	if (st == ST_SYNTAX)
-		return "BAD Malformed authentication data";
-	if (st == ST_UNSUPPORTED)
-		return "NO [CANNOT] This mechanism is not offered";
-	if (st == ST_LIMIT)
-		return "NO [UNAVAILABLE] Too many attempts, try later";
-	switch (f != NULL ? f->reason : AUTH_WHY_CREDENTIALS) {
-	case AUTH_WHY_EXPIRED:
-		return "NO [EXPIRED] The password has expired";
-	case AUTH_WHY_DISABLED:
-		return "NO [CONTACTADMIN] The account is disabled";
-	case AUTH_WHY_CLEARTEXT:
-		return "NO [PRIVACYREQUIRED] Not without encryption";
-	case AUTH_WHY_THROTTLED:
-		return "NO [UNAVAILABLE] Too many attempts, try later";
-	case AUTH_WHY_BACKEND:
-		return "NO [UNAVAILABLE] Logins cannot be checked at the moment";
-	case AUTH_WHY_AUTHZ:
-		return "NO [AUTHORIZATIONFAILED] Not allowed to act for this user";
-	}
-	return "NO [AUTHENTICATIONFAILED] Login failed";
+	buf_clear(&cmd->result);
+	buf_add_str(&cmd->result, refusals[why]);
+	buf_add_str(&cmd->result, sasl_refusal_text(why));
+	imap_cmd_end_result(cmd);
 }
 
 /* The password was right, and there is no mailbox here (RFC 2221 §4.1). */
 static void
 referred(struct imap_cmd *cmd, struct span url)
 {
-	if (!imap_cap_on(cmd->session, CAP_LOGIN_REFERRALS)) {
-		imap_cmd_end(cmd, "NO [CONTACTADMIN] The account is kept on another server");
-		return;
-	}
 	buf_clear(&cmd->result);
 	buf_add_str(&cmd->result, "NO [REFERRAL ");
 	buf_add_span(&cmd->result, url);
-	buf_add_str(&cmd->result, "] The account is kept on another server");
+	buf_add_str(&cmd->result, "] ");
+	buf_add_str(&cmd->result, sasl_refusal_text(SASL_REFERRED));
 	imap_cmd_end_result(cmd);
 }
 
 static void
-failed(struct imap_cmd *cmd, enum status st, const struct auth_failure *f)
+on_refused(void *arg, enum sasl_refusal why, struct span data)
 {
-	struct imap_session *s = cmd->session;
+	struct imap_session *s = arg;
 
-	if (st == ST_DENIED && f != NULL && f->reason == AUTH_WHY_REFERRED) {
-		referred(cmd, f->data);
+	if (why == SASL_REFERRED && imap_cap_on(s, CAP_LOGIN_REFERRALS)) {
+		referred(s->cmd, data);
 		return;
 	}
-
-	imap_cmd_end(cmd, failure_text(st, f));
-	if (s->ending || ++s->failed_logins < s->srv->conf->max_logins)
+	refuse(s->cmd, why);
+	if (why == SASL_REFERRED || s->ending || ++s->failed_logins < s->srv->conf->max_logins)
 		return;
 	LOG(&s->log, INFO, "imap.login-limit", KV_UINT("failed", s->failed_logins));
 	imap_session_bye(s, "Too many failed logins");
@@ -234,86 +224,42 @@ static bool read_answer(struct imap_cmd *cmd);
 /* Nothing is read before: what was pipelined behind the command answers no challenge
  * unless there is one. */
 static void
-challenge(struct imap_cmd *cmd, struct span data)
+on_challenge(void *arg, struct span base64)
 {
-	struct buf *out = imap_out(cmd->session);
+	struct imap_session *s = arg;
+	struct buf *out = imap_out(s);
 
-	imap_reader_next(&cmd->session->reader);
-	cmd->input = read_answer;
-	imap_session_kick(cmd->session);
+	imap_reader_next(&s->reader);
+	s->cmd->input = read_answer;
+	imap_session_kick(s);
 
 	buf_add_str(out, "+ ");
-	base64_encode(data, out);
+	buf_add_span(out, base64);
 	buf_add_str(out, "\r\n");
 }
 
-/* The client never came to the end of it. */
 static void
-give_back(struct imap_cmd *cmd)
+on_abandoned(void *arg, const char *text)
 {
-	const struct auth_granted *g = cmd->data;
+	struct imap_cmd *cmd = ((struct imap_session *)arg)->cmd;
 
-	if (cmd->session->user == NULL)
-		auth_logout(cmd->session->srv->auth, g->ticket);
+	buf_clear(&cmd->result);
+	buf_addf(&cmd->result, "BAD %s", text);
+	imap_cmd_end_result(cmd);
 }
 
-/* Remembers the grant until the client has acknowledged the data. */
-static void
-keep(struct imap_cmd *cmd, const struct auth_granted *g)
-{
-	struct auth_granted *copy = arena_dup(&cmd->arena, g, sizeof(*g));
-
-	copy->ticket = arena_span(&cmd->arena, g->ticket);
-	copy->user = arena_span(&cmd->arena, g->user);
-	copy->referral = arena_span(&cmd->arena, g->referral);
-	copy->data = SPAN_NONE;
-	cmd->data = copy;
-	cmd->release = give_back;
-}
-
-static void
-on_auth(void *arg, const struct auth_result *r)
-{
-	struct imap_cmd *cmd = arg;
-	struct imap_session *s = cmd->session;
-
-	if (r->challenge != NULL) {
-		challenge(cmd, r->challenge->data);
-		return;
-	}
-	s->exchange = NULL;
-	if (r->granted == NULL) {
-		failed(cmd, r->st, r->failure);
-		return;
-	}
-	/* Data that goes with success travels as one more challenge (RFC 3501 has no place
-	 * for it in the tagged line); the client answers with an empty line. */
-	if (r->granted->data.len > 0 && cmd->def->run != imap_cmds_auth[2].run) {
-		challenge(cmd, r->granted->data);
-		keep(cmd, r->granted);
-		return;
-	}
-	granted(cmd, r->granted);
-}
-
-static void
-start_exchange(struct imap_cmd *cmd, struct span mechanism, struct span initial, unsigned flags)
-{
-	struct imap_session *s = cmd->session;
-	struct auth_start start = {
-		.mechanism = mechanism, .initial = initial, .flags = (uint8_t)flags,
-		.service = AUTH_IMAP, .conn = span_str(s->id), .peer = span_str(s->peer)
-	};
-
-	s->exchange = login_start(s->srv->auth, s->conn, s->clear_ok, &start, on_auth, cmd);
-}
+/* RFC 3501 has no place for data in the tagged line; the client answers it with an empty
+ * line. */
+const struct sasl_ops imap_sasl = {
+	.service = AUTH_IMAP, .challenge = on_challenge, .granted = on_granted,
+	.refused = on_refused, .abandoned = on_abandoned
+};
 
 /* login = "LOGIN" SP userid SP password */
 static void
 cmd_login(struct imap_cmd *cmd)
 {
 	struct span user, password;
-	struct buf plain = { 0 };
 
 	imap_args_sp(&cmd->args);
 	user = imap_args_astring(&cmd->args);
@@ -323,45 +269,10 @@ cmd_login(struct imap_cmd *cmd)
 		imap_cmd_syntax(cmd);
 		return;
 	}
-	if (!imap_session_may_login(cmd->session)) {
-		imap_cmd_end(cmd, "NO [PRIVACYREQUIRED] Not without encryption");
-		return;
-	}
-	if (user.len > AUTH_NAME_MAX || password.len > AUTH_DATA_MAX - AUTH_NAME_MAX - 2) {
-		failed(cmd, ST_DENIED, NULL);
-		return;
-	}
-	sasl_plain_put(&plain, &(struct sasl_plain){ .authcid = user, .password = password });
-	start_exchange(cmd, SPAN_LIT("PLAIN"), buf_span(&plain), AUTH_IR | AUTH_LOGIN_CMD);
-	buf_fini_secret(&plain);
-}
-
-static void
-abandon(struct imap_cmd *cmd, const char *text)
-{
-	auth_exchange_cancel(&cmd->session->exchange);
-	imap_cmd_end(cmd, text);
-}
-
-/* A line that answers a challenge. */
-static void
-take_answer(struct imap_cmd *cmd)
-{
-	struct imap_session *s = cmd->session;
-	struct span line = buf_span(&s->reader.text);
-	struct buf data = { 0 };
-
-	if (span_eq_str(line, "*")) {
-		abandon(cmd, "BAD Authentication was cancelled");
-	} else if (!base64_decode(line, AUTH_DATA_MAX, &data)) {
-		abandon(cmd, "BAD Malformed base64");
-	} else if (cmd->data != NULL) {
-		granted(cmd, cmd->data);
-	} else {
-		cmd->input = NULL;
-		auth_exchange_step(s->exchange, buf_span(&data));
-	}
-	buf_fini_secret(&data);
+	if (!imap_session_may_login(cmd->session))
+		refuse(cmd, SASL_CLEARTEXT);
+	else
+		(void)sasl_password(&cmd->session->sasl, user, password);
 }
 
 static bool
@@ -371,12 +282,13 @@ read_answer(struct imap_cmd *cmd)
 
 	switch (imap_reader_read(&s->reader, conn_in(s->conn))) {
 	case IMAP_READ_COMMAND:
-		take_answer(cmd);
+		if (sasl_answer(&s->sasl, buf_span(&s->reader.text)))
+			cmd->input = NULL;
 		return true;
 	case IMAP_READ_MORE:
 		return false;
 	case IMAP_READ_LITERAL:
-		abandon(cmd, "BAD Malformed base64");
+		sasl_abandon(&s->sasl, "Malformed base64");
 		return true;
 	default:
 		imap_session_bye(s, "[TOOBIG] The line is too long");
@@ -397,7 +309,7 @@ cmd_authenticate(struct imap_cmd *cmd)
 	name = imap_args_atom(&cmd->args);
 	with = imap_cap_on(s, CAP_SASL_IR) && imap_args_try(&cmd->args, ' ');
 	text = with ? imap_args_atom(&cmd->args) : SPAN_NONE;
-	if (with && !span_eq_str(text, "=") && !base64_decode(text, AUTH_DATA_MAX, &initial))
+	if (with && !sasl_initial(text, &initial))
 		imap_args_fail(&cmd->args, "Malformed base64");
 	if (name.len > 40)
 		imap_args_fail(&cmd->args, "No such mechanism");
@@ -408,20 +320,12 @@ cmd_authenticate(struct imap_cmd *cmd)
 	}
 	buf_add_str(&mechanism, "AUTH=");
 	buf_add_span(&mechanism, name);
-	if (imap_cap_disabled(s->srv->conf, buf_span(&mechanism))) {
-		imap_cmd_end(cmd, "NO [CANNOT] This mechanism is not offered");
-		goto out;
-	}
-	buf_clear(&mechanism);
-	for (size_t i = 0; i < name.len; i++)
-		buf_add_c(&mechanism, ascii_upper(name.p[i]));
-	if (!imap_session_may_login(s) && (span_eq_str(buf_span(&mechanism), "PLAIN") ||
-	    span_eq_str(buf_span(&mechanism), "LOGIN"))) {
-		imap_cmd_end(cmd, "NO [PRIVACYREQUIRED] Not without encryption");
-	} else {
-		start_exchange(cmd, buf_span(&mechanism), buf_span(&initial), with ? AUTH_IR : 0);
-	}
-out:
+	if (imap_cap_disabled(s->srv->conf, buf_span(&mechanism)))
+		refuse(cmd, SASL_NOT_OFFERED);
+	else if (sasl_is_exposed(&s->sasl, name))
+		refuse(cmd, SASL_CLEARTEXT);
+	else
+		sasl_start(&s->sasl, name, with ? &initial : NULL);
 	buf_fini(&mechanism);
 	buf_fini_secret(&initial);
 }

@@ -100,7 +100,7 @@ end_session(struct imap_session *s)
 	s->ending = true;
 	drop_cmd(s);
 	imap_together_free(s);
-	auth_exchange_cancel(&s->exchange);
+	sasl_session_end(&s->sasl);
 	loop_timer_free(&s->timer);
 	leave_account(s);
 	imap_reader_fini(&s->reader);
@@ -831,6 +831,8 @@ imap_session_new(struct imap_server *srv, int fd, const char *id, const char *pe
 	if (srv->conf->max_line_bytes + 4096 > IN_MAX)
 		conn_set_in_max(s->conn, srv->conf->max_line_bytes + 4096);
 	conn_set_idle(s->conn, ((uint64_t)srv->conf->idle_timeout_s + 60) * 1000);
+	sasl_session_init(&s->sasl, &imap_sasl, s, &(struct sasl_client){ .auth = srv->auth,
+	    .conn = s->conn, .id = s->id, .peer = s->peer, .clear_ok = s->clear_ok });
 	s->timer = loop_timer_new(srv->loop, on_timer, s);
 	loop_timer_set(s->timer, (uint64_t)srv->conf->login_timeout_s * 1000);
 	LOG(&s->log, DEBUG, "imap.connect", KV_STR("listener", listener->head.name));

@@ -10,7 +10,7 @@
 #ifndef IMAPD_SESSION_H
 #define IMAPD_SESSION_H
 
-#include "common/auth/login.h"
+#include "common/auth/sasl_session.h"
 #include "common/conf/settings.h"
 #include "common/mail/search.h"
 #include "common/net/conn.h"
@@ -133,7 +133,7 @@ struct imap_session {
 	struct list		behind;		/* together.h: under way behind cmd */
 	unsigned		n_behind, n_together;
 	enum imap_read		held;		/* read, and waits for those; IMAP_READ_MORE: nothing */
-	struct auth_exchange	*exchange;
+	struct sasl_session	sasl;
 	struct login		login;
 	struct loop_timer	*timer;		/* login time, autologout, or "still here" */
 	struct store		*store;		/* of the mailbox selected; else home */
@@ -256,6 +256,9 @@ extern const struct imap_command imap_cmds_any[], imap_cmds_auth[], imap_cmds_ma
     imap_cmds_comparator[], imap_cmds_language[], imap_cmds_expunge[], imap_cmds_idle[], imap_cmds_acl[],
     imap_cmds_metadata[], imap_cmds_quota[], imap_cmds_notify[], imap_cmds_batches[],
     imap_cmds_urlauth[];
+
+/* cmd_auth.c */
+extern const struct sasl_ops imap_sasl;
 
 /* cmd_idle.c: the session's timer rang, or something changed. */
 void imap_idle_still_here(struct imap_cmd *cmd);

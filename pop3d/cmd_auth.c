@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "common/crypto/encode.h"
 #include "common/proto/sasl.h"
 #include "common/util/mem.h"
 
@@ -119,8 +118,10 @@ on_store_event(void *arg, enum store_event ev, uint64_t modseq)
 }
 
 static void
-enter(struct pop3_session *s, const struct auth_granted *g)
+on_granted(void *arg, const struct auth_granted *g)
 {
+	struct pop3_session *s = arg;
+
 	if (!counts_enter_account(&s->srv->counts, g->account, s->srv->conf->max_user_connections)) {
 		auth_logout(s->srv->auth, g->ticket);
 		LOG(&s->log, WARN, "pop3.too-many-connections", KV_SPAN("user", g->user));
@@ -141,41 +142,38 @@ enter(struct pop3_session *s, const struct auth_granted *g)
 
 /* ---- SASL ---- */
 
-static const char *
-failure_text(enum status st, const struct auth_failure *f)
+/* Before the text of a refusal. */
+static const char *const refusals[SASL_REFUSALS] = {
+	[SASL_FAILED] = "[AUTH] ",
+	[SASL_AWAY] = "[SYS/TEMP] ",
+	[SASL_MALFORMED] = "",
+	[SASL_NOT_OFFERED] = "",
+	[SASL_TOO_MANY] = "[SYS/TEMP] ",
+	[SASL_EXPIRED] = "[AUTH] ",
+	[SASL_DISABLED] = "[AUTH] ",
+	[SASL_CLEARTEXT] = "[AUTH] ",
+	[SASL_REFERRED] = "[SYS/PERM] ",
+	[SASL_NOT_ALLOWED] = "[AUTH] ",
+};
+
+static void
+refuse(struct pop3_session *s, enum sasl_refusal why)
 {
-	if (st == ST_UNAVAILABLE)
-		return "[SYS/TEMP] Logins cannot be checked at the moment";
-	if (st == ST_SYNTAX)
-		return "Malformed authentication data";
-	if (st == ST_UNSUPPORTED)
-		return "This mechanism is not offered";
-	if (st == ST_LIMIT)
-		return "[SYS/TEMP] Too many attempts, try later";
-	switch (f != NULL ? f->reason : AUTH_WHY_CREDENTIALS) {
-	case AUTH_WHY_EXPIRED:
-		return "[AUTH] The password has expired";
-	case AUTH_WHY_DISABLED:
-		return "[AUTH] The account is disabled";
-	case AUTH_WHY_CLEARTEXT:
-		return "[AUTH] Not without encryption";
-	case AUTH_WHY_THROTTLED:
-		return "[SYS/TEMP] Too many attempts, try later";
-	case AUTH_WHY_BACKEND:
-		return "[SYS/TEMP] Logins cannot be checked at the moment";
-	case AUTH_WHY_REFERRED:
-		return "[SYS/PERM] The account is kept on another server";
-	case AUTH_WHY_AUTHZ:
-		return "[AUTH] Not allowed to act for this user";
-	}
-	return "[AUTH] Login failed";
+	struct buf text = { 0 };
+
+	buf_add_str(&text, refusals[why]);
+	buf_add_str(&text, sasl_refusal_text(why));
+	pop3_err(s, buf_cstr(&text));
+	buf_fini(&text);
 }
 
 static void
-failed(struct pop3_session *s, enum status st, const struct auth_failure *f)
+on_refused(void *arg, enum sasl_refusal why, struct span data)
 {
+	struct pop3_session *s = arg;
+
 	buf_clear(&s->name);
-	pop3_err(s, failure_text(st, f));
+	refuse(s, why);
 	if (s->ending || ++s->failed_logins < s->srv->conf->max_logins)
 		return;
 	LOG(&s->log, INFO, "pop3.login-limit", KV_UINT("failed", s->failed_logins));
@@ -183,62 +181,22 @@ failed(struct pop3_session *s, enum status st, const struct auth_failure *f)
 }
 
 static void
-challenge(struct pop3_session *s, struct span data)
+on_challenge(void *arg, struct span base64)
 {
+	struct pop3_session *s = arg;
 	struct buf *out = pop3_out(s);
 
 	buf_add_str(out, "+ ");
-	base64_encode(data, out);
+	buf_add_span(out, base64);
 	buf_add_str(out, "\r\n");
 	s->answering = true;
 	pop3_done(s);
 }
 
-/* Remembers the grant until the client has acknowledged the data. */
 static void
-keep(struct pop3_session *s, const struct auth_granted *g)
+on_abandoned(void *arg, const char *text)
 {
-	s->grant = *g;
-	buf_clear(&s->grant_ticket);
-	buf_add_span(&s->grant_ticket, g->ticket);
-	buf_clear(&s->grant_user);
-	buf_add_span(&s->grant_user, g->user);
-	s->grant.ticket = buf_span(&s->grant_ticket);
-	s->grant.user = buf_span(&s->grant_user);
-	s->granted_waits = true;
-}
-
-static void
-on_auth(void *arg, const struct auth_result *r)
-{
-	struct pop3_session *s = arg;
-
-	if (r->challenge != NULL) {
-		challenge(s, r->challenge->data);
-		return;
-	}
-	s->exchange = NULL;
-	if (r->granted == NULL) {
-		failed(s, r->st, r->failure);
-	} else if (r->granted->data.len > 0) {
-		/* RFC 5034 §4: no data goes with success; it is one more challenge. */
-		keep(s, r->granted);
-		challenge(s, r->granted->data);
-	} else {
-		enter(s, r->granted);
-	}
-}
-
-static void
-start_exchange(struct pop3_session *s, struct span mechanism, struct span initial, unsigned flags)
-{
-	struct auth_start start = {
-		.mechanism = mechanism, .initial = initial, .flags = (uint8_t)flags,
-		.service = AUTH_POP3, .conn = span_str(s->id), .peer = span_str(s->peer)
-	};
-
-	s->busy = true;
-	s->exchange = login_start(s->srv->auth, s->conn, s->clear_ok, &start, on_auth, s);
+	pop3_bad(arg, text);
 }
 
 void
@@ -262,8 +220,9 @@ pop3_split_login(const struct conf_pop3 *conf, struct span login, struct buf *us
 
 /* The message of PLAIN, with user+folder made user: out. */
 static void
-plain_message(struct pop3_session *s, struct span in, struct buf *out)
+plain_message(void *arg, struct span in, struct buf *out)
 {
+	struct pop3_session *s = arg;
 	struct buf authzid = { 0 }, authcid = { 0 }, folder = { 0 };
 	struct sasl_plain p;
 
@@ -285,37 +244,18 @@ plain_message(struct pop3_session *s, struct span in, struct buf *out)
 	buf_fini(&folder);
 }
 
-static void
-abandon(struct pop3_session *s, const char *text)
-{
-	auth_exchange_cancel(&s->exchange);
-	if (s->granted_waits)
-		auth_logout(s->srv->auth, buf_span(&s->grant_ticket));
-	s->granted_waits = false;
-	pop3_bad(s, text);
-}
+/* No data goes with success (RFC 5034 §4). */
+const struct sasl_ops pop3_sasl = {
+	.service = AUTH_POP3, .plain = plain_message, .challenge = on_challenge,
+	.granted = on_granted, .refused = on_refused, .abandoned = on_abandoned
+};
 
 void
 pop3_auth_answer(struct pop3_session *s, struct span line)
 {
-	struct buf data = { 0 }, message = { 0 };
-
 	s->answering = false;
-	if (span_eq_str(line, "*")) {
-		abandon(s, "Authentication was cancelled");
-	} else if (!base64_decode(line, AUTH_DATA_MAX, &data)) {
-		abandon(s, "Malformed base64");
-	} else if (s->granted_waits) {
-		s->granted_waits = false;
-		enter(s, &s->grant);
-	} else {
-		if (s->plain)
-			plain_message(s, buf_span(&data), &message);
+	if (sasl_answer(&s->sasl, line))
 		s->busy = true;
-		auth_exchange_step(s->exchange, buf_span(s->plain ? &message : &data));
-	}
-	buf_fini_secret(&data);
-	buf_fini_secret(&message);
 }
 
 /* Without a mechanism: which ones there are, as some old clients ask. */
@@ -337,27 +277,19 @@ list_mechanisms(struct pop3_session *s)
 static void
 start_auth(struct pop3_session *s, struct span name, struct span text)
 {
-	struct buf mechanism = { 0 }, initial = { 0 }, message = { 0 };
+	struct buf initial = { 0 };
 	bool with = text.len > 0;
 
-	for (size_t i = 0; i < name.len; i++)
-		buf_add_c(&mechanism, ascii_upper(name.p[i]));
-	s->plain = span_eq_str(buf_span(&mechanism), "PLAIN");
 	buf_clear(&s->folder);
-	if (with && !span_eq_str(text, "=") && !base64_decode(text, AUTH_DATA_MAX, &initial)) {
+	if (with && !sasl_initial(text, &initial)) {
 		pop3_bad(s, "Malformed base64");
-	} else if (!pop3_session_may_login(s) &&
-	    (s->plain || span_eq_str(buf_span(&mechanism), "LOGIN"))) {
-		pop3_err(s, "[AUTH] Not without encryption");
+	} else if (sasl_is_exposed(&s->sasl, name)) {
+		refuse(s, SASL_CLEARTEXT);
 	} else {
-		if (s->plain && with)
-			plain_message(s, buf_span(&initial), &message);
-		start_exchange(s, buf_span(&mechanism), buf_span(s->plain ? &message : &initial),
-		    with ? AUTH_IR : 0);
+		s->busy = true;
+		sasl_start(&s->sasl, name, with ? &initial : NULL);
 	}
-	buf_fini(&mechanism);
 	buf_fini_secret(&initial);
-	buf_fini_secret(&message);
 }
 
 /* "AUTH" SP mechanism [SP (base64 / "=")]  (RFC 5034 §5) */
@@ -382,7 +314,7 @@ cmd_user(struct pop3_session *s, struct span rest)
 		return;
 	}
 	if (!pop3_session_may_login(s)) {
-		pop3_err(s, "[AUTH] Not without encryption");
+		refuse(s, SASL_CLEARTEXT);
 		return;
 	}
 	pop3_split_login(s->srv->conf, rest, &s->name, &s->folder);
@@ -393,20 +325,12 @@ cmd_user(struct pop3_session *s, struct span rest)
 static void
 cmd_pass(struct pop3_session *s, struct span rest)
 {
-	struct buf plain = { 0 };
-
-	if (s->name.len == 0) {
+	if (s->name.len == 0)
 		pop3_bad(s, "USER first");
-		return;
-	}
-	if (rest.len == 0 || rest.len > AUTH_DATA_MAX - AUTH_NAME_MAX - 2) {
-		failed(s, ST_DENIED, NULL);
-		return;
-	}
-	sasl_plain_put(&plain, &(struct sasl_plain){ .authcid = buf_span(&s->name),
-	    .password = rest });
-	start_exchange(s, SPAN_LIT("PLAIN"), buf_span(&plain), AUTH_IR | AUTH_LOGIN_CMD);
-	buf_fini_secret(&plain);
+	else if (rest.len == 0)
+		on_refused(s, SASL_FAILED, SPAN_NONE);
+	else if (sasl_password(&s->sasl, buf_span(&s->name), rest))
+		s->busy = true;
 }
 
 /* It rests on a secret that the server can read; there is none. */

@@ -20,7 +20,7 @@ end_session(struct pop3_session *s)
 	s->ending = true;
 	s->busy = s->answering = false;
 	s->drained = NULL;
-	auth_exchange_cancel(&s->exchange);
+	sasl_session_end(&s->sasl);
 	pop3_retr_end(s);
 	uidls_fini(&s->uidls);
 	store_close(&s->store);
@@ -34,10 +34,6 @@ end_session(struct pop3_session *s)
 		    KV_UINT("topped", s->n_topped),
 		    KV_UINT("deleted", s->state == POP3_IN_UPDATE ? s->drop.n_deleted : 0),
 		    KV_UINT("in", conn_bytes_in(s->conn)), KV_UINT("out", conn_bytes_out(s->conn)));
-	if (s->granted_waits)
-		auth_logout(s->srv->auth, buf_span(&s->grant_ticket));
-	buf_fini_secret(&s->grant_ticket);
-	buf_fini(&s->grant_user);
 	maildrop_fini(&s->drop);
 	buf_fini(&s->name);
 	buf_fini(&s->folder);
@@ -328,6 +324,8 @@ pop3_session_new(struct pop3_server *srv, int fd, const char *id, const char *pe
 	conn_set_in_max(s->conn, IN_MAX + (srv->conf->max_line_bytes > 4096 ?
 	    srv->conf->max_line_bytes : 4096));
 	conn_set_idle(s->conn, (uint64_t)srv->conf->idle_timeout_s * 1000);
+	sasl_session_init(&s->sasl, &pop3_sasl, s, &(struct sasl_client){ .auth = srv->auth,
+	    .conn = s->conn, .id = s->id, .peer = s->peer, .clear_ok = s->clear_ok });
 	s->timer = loop_timer_new(srv->loop, on_login_time, s);
 	loop_timer_set(s->timer, (uint64_t)srv->conf->login_timeout_s * 1000);
 	LOG(&s->log, DEBUG, "pop3.connect", KV_STR("listener", listener->head.name));

@@ -9,7 +9,7 @@
 #ifndef POP3D_SESSION_H
 #define POP3D_SESSION_H
 
-#include "common/auth/login.h"
+#include "common/auth/sasl_session.h"
 #include "common/net/conn.h"
 #include "common/proto/pop3.h"
 #include "common/util/list.h"
@@ -90,14 +90,10 @@ struct pop3_session {
 	/* The client took output after conn_full(); cleared before it runs. */
 	void			(*drained)(struct pop3_session *s);
 	struct loop_timer	*timer;		/* login time */
-	struct auth_exchange	*exchange;
+	struct sasl_session	sasl;
 	struct login		login;
 	struct buf		name;		/* of USER, without folder */
 	struct buf		folder;
-	struct auth_granted	grant;		/* waits for the client's last answer */
-	struct buf		grant_ticket, grant_user;
-	bool			plain;		/* the exchange is PLAIN: its message is ours to read */
-	bool			granted_waits;
 	struct store		*store;
 	uint64_t		account;
 	struct maildrop		drop;
@@ -162,7 +158,9 @@ const struct pop3_command *pop3_command_find(struct span word);
 extern const struct pop3_command pop3_cmds_any[], pop3_cmds_auth[], pop3_cmds_drop[],
     pop3_cmds_retr[], pop3_cmds_quit[];
 
-/* cmd_auth.c: a line that answers a challenge. */
+/* cmd_auth.c */
+extern const struct sasl_ops pop3_sasl;
+/* A line that answers a challenge. */
 void pop3_auth_answer(struct pop3_session *s, struct span line);
 /* user+folder@domain; without a folder, or where that is not configured, user alone. */
 void pop3_split_login(const struct conf_pop3 *conf, struct span login, struct buf *user,

@@ -30,7 +30,7 @@ sieved_server_renew(struct sieved_server *srv)
 void
 sieved_log_out(struct sieved_session *s)
 {
-	auth_exchange_cancel(&s->exchange);
+	sasl_session_end(&s->sasl);
 	store_close(&s->store);
 	login_end(&s->login);
 	if (s->counted)
@@ -69,8 +69,9 @@ welcome(struct sieved_session *s, struct span data)
 }
 
 static void
-enter(struct sieved_session *s, const struct auth_granted *g)
+on_granted(void *arg, const struct auth_granted *g)
 {
+	struct sieved_session *s = arg;
 	uint32_t most = s->srv->conf->managesieve.max_user_connections;
 
 	if (!counts_enter_account(&s->srv->counts, g->account, most)) {
@@ -93,107 +94,61 @@ enter(struct sieved_session *s, const struct auth_granted *g)
 
 /* ---- SASL ---- */
 
-struct refusal {
-	const char	*code, *text;
+static const char *const codes[SASL_REFUSALS] = {
+	[SASL_AWAY] = "TRYLATER", [SASL_TOO_MANY] = "TRYLATER", [SASL_CLEARTEXT] = "ENCRYPT-NEEDED"
 };
 
-static struct refusal
-refusal_of(enum status st, const struct auth_failure *f)
+static void
+refuse(struct sieved_session *s, enum sasl_refusal why)
 {
-	if (st == ST_UNAVAILABLE)
-		return (struct refusal){ "TRYLATER", "Logins cannot be checked at the moment" };
-	if (st == ST_SYNTAX)
-		return (struct refusal){ NULL, "Malformed authentication data" };
-	if (st == ST_UNSUPPORTED)
-		return (struct refusal){ NULL, "This mechanism is not offered" };
-	if (st == ST_LIMIT)
-		return (struct refusal){ "TRYLATER", "Too many attempts, try later" };
-	switch (f != NULL ? f->reason : AUTH_WHY_CREDENTIALS) {
-	case AUTH_WHY_EXPIRED:
-		return (struct refusal){ NULL, "The password has expired" };
-	case AUTH_WHY_DISABLED:
-		return (struct refusal){ NULL, "The account is disabled" };
-	case AUTH_WHY_CLEARTEXT:
-		return (struct refusal){ "ENCRYPT-NEEDED", "Not without encryption" };
-	case AUTH_WHY_THROTTLED:
-		return (struct refusal){ "TRYLATER", "Too many attempts, try later" };
-	case AUTH_WHY_BACKEND:
-		return (struct refusal){ "TRYLATER", "Logins cannot be checked at the moment" };
-	case AUTH_WHY_REFERRED:
-		return (struct refusal){ NULL, "The account is kept on another server" };
-	case AUTH_WHY_AUTHZ:
-		return (struct refusal){ NULL, "Not allowed to act for this user" };
-	}
-	return (struct refusal){ NULL, "Login failed" };
+	sieved_no(s, codes[why], sasl_refusal_text(why));
 }
 
 static void
-failed(struct sieved_session *s, enum status st, const struct auth_failure *f)
+on_refused(void *arg, enum sasl_refusal why, struct span data)
 {
-	struct refusal why = refusal_of(st, f);
+	struct sieved_session *s = arg;
 
 	if (++s->failed_logins < s->srv->conf->managesieve.max_logins) {
-		sieved_no(s, why.code, why.text);
+		refuse(s, why);
 		return;
 	}
 	LOG(&s->log, INFO, "sieve.login-limit", KV_UINT("failed", s->failed_logins));
-	sieved_bye(s, why.code, "Too many failed authentication attempts");
+	sieved_bye(s, codes[why], "Too many failed authentication attempts");
 }
 
 static void
-challenge(struct sieved_session *s, struct span data)
+on_challenge(void *arg, struct span base64)
 {
-	struct buf text = { 0 };
+	struct sieved_session *s = arg;
 
-	base64_encode(data, &text);
-	managesieve_put_string(sieved_out(s), buf_span(&text));
+	managesieve_put_string(sieved_out(s), base64);
 	buf_add_str(sieved_out(s), "\r\n");
-	buf_fini(&text);
 	s->answering = true;
 	sieved_done(s);
 }
 
 static void
-on_auth(void *arg, const struct auth_result *r)
+on_abandoned(void *arg, const char *text)
 {
-	struct sieved_session *s = arg;
-
-	if (r->challenge != NULL) {
-		challenge(s, r->challenge->data);
-		return;
-	}
-	s->exchange = NULL;
-	if (r->granted == NULL)
-		failed(s, r->st, r->failure);
-	else
-		enter(s, r->granted);
+	sieved_bad(arg, text);
 }
 
-static void
-abandon(struct sieved_session *s, const char *text)
-{
-	auth_exchange_cancel(&s->exchange);
-	sieved_bad(s, text);
-}
+const struct sasl_ops sieved_sasl = {
+	.service = AUTH_SIEVE, .data_with_success = true, .challenge = on_challenge,
+	.granted = on_granted, .refused = on_refused, .abandoned = on_abandoned
+};
 
 void
 sieved_auth_answer(struct sieved_session *s, char *text, size_t len)
 {
-	struct buf data = { 0 };
 	struct span answer;
 
 	s->answering = false;
-	if (!managesieve_parse_string(text, len, &answer)) {
-		abandon(s, "The answer to a challenge is a string");
-	} else if (span_eq_str(answer, "*")) {
-		abandon(s, "Authentication was cancelled");
-	} else if (!base64_decode(answer, AUTH_DATA_MAX, &data)) {
-		abandon(s, "Malformed base64");
-	} else {
+	if (!managesieve_parse_string(text, len, &answer))
+		sasl_abandon(&s->sasl, "The answer to a challenge is a string");
+	else if (sasl_answer(&s->sasl, answer))
 		s->busy = true;
-		auth_exchange_step(s->exchange, buf_span(&data));
-	}
-	buf_fini_secret(&data);
 }
 
 /* ENCRYPT-NEEDED where TLS would help, AUTH-TOO-WEAK for what we know and do not take. */
@@ -206,32 +161,22 @@ refuse_mechanism(struct sieved_session *s, struct span name)
 
 	if (!sieved_session_may_login(s) &&
 	    login_mechanisms_has(&s->srv->mechanisms, true, s->clear_ok, name)) {
-		sieved_no(s, "ENCRYPT-NEEDED", "Not without encryption");
+		refuse(s, SASL_CLEARTEXT);
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(weak); i++)
 		if (span_caseeq_str(name, weak[i])) {
-			sieved_no(s, "AUTH-TOO-WEAK", "This mechanism is not offered");
+			sieved_no(s, "AUTH-TOO-WEAK", sasl_refusal_text(SASL_NOT_OFFERED));
 			return;
 		}
-	sieved_no(s, NULL, "This mechanism is not offered");
+	refuse(s, SASL_NOT_OFFERED);
 }
 
 static void
-start_exchange(struct sieved_session *s, struct span name, struct span initial, unsigned flags)
+start(struct sieved_session *s, struct span name, const struct buf *initial)
 {
-	struct buf mechanism = { 0 };
-	struct auth_start start = {
-		.initial = initial, .flags = (uint8_t)flags, .service = AUTH_SIEVE,
-		.conn = span_str(s->id), .peer = span_str(s->peer)
-	};
-
-	for (size_t i = 0; i < name.len; i++)
-		buf_add_c(&mechanism, ascii_upper(name.p[i]));
-	start.mechanism = buf_span(&mechanism);
 	s->busy = true;
-	s->exchange = login_start(s->srv->auth, s->conn, s->clear_ok, &start, on_auth, s);
-	buf_fini(&mechanism);
+	sasl_start(&s->sasl, name, initial);
 }
 
 /* "AUTHENTICATE" SP mechanism [SP string], the string in base64, "" an empty response. */
@@ -248,7 +193,7 @@ cmd_authenticate(struct sieved_session *s, const struct managesieve_arg *args, s
 	else if (n > 1 && !base64_decode(args[1].text, AUTH_DATA_MAX, &initial))
 		sieved_bad(s, "Malformed base64");
 	else
-		start_exchange(s, name, buf_span(&initial), n > 1 ? AUTH_IR : 0);
+		start(s, name, n > 1 ? &initial : NULL);
 	buf_fini_secret(&initial);
 }
 

@@ -426,6 +426,8 @@ sieved_session_new(struct sieved_server *srv, int fd, const char *id, const char
 	conn_set_water(s->conn, OUT_HIGH / 4, OUT_HIGH);
 	conn_set_in_max(s->conn, IN_MAX);
 	conn_set_idle(s->conn, ((uint64_t)conf->idle_timeout_s + IDLE_MORE_S) * 1000);
+	sasl_session_init(&s->sasl, &sieved_sasl, s, &(struct sasl_client){ .auth = srv->auth,
+	    .conn = s->conn, .id = s->id, .peer = s->peer, .clear_ok = s->clear_ok });
 	s->timer = loop_timer_new(srv->loop, on_timer, s);
 	sieved_session_restart_timer(s);
 	LOG(&s->log, DEBUG, "sieve.connect", KV_STR("listener", listener->head.name));

@@ -9,7 +9,7 @@
 #ifndef SIEVED_SESSION_H
 #define SIEVED_SESSION_H
 
-#include "common/auth/login.h"
+#include "common/auth/sasl_session.h"
 #include "common/conf/settings.h"
 #include "common/net/conn.h"
 #include "common/proto/imap_reader.h"
@@ -71,7 +71,7 @@ struct sieved_session {
 	struct imap_reader	reader;
 	uint64_t		kept;		/* bytes of this command's literals */
 	struct loop_timer	*timer;		/* of the login, then of silence */
-	struct auth_exchange	*exchange;
+	struct sasl_session	sasl;
 	struct login		login;
 	struct store		*store;
 	uint64_t		account;
@@ -144,7 +144,9 @@ extern const struct sieved_command sieved_cmds_any[], sieved_cmds_auth[], sieved
 
 /* commands.c: the lines of RFC 5804 §1.7, then OK. */
 void sieved_put_capabilities(struct sieved_session *s);
-/* cmd_auth.c: a text that answers a challenge; NULL: one that was too long. */
+/* cmd_auth.c */
+extern const struct sasl_ops sieved_sasl;
+/* A text that answers a challenge; NULL: one that was too long. */
 void sieved_auth_answer(struct sieved_session *s, char *text, size_t len);
 /* Nothing of the login is left. */
 void sieved_log_out(struct sieved_session *s);
