@@ -24,6 +24,7 @@ struct filter {
 	struct filter_globals		*globals;	/* NULL: they have errors */
 	struct filter_cache		*cache;
 	struct table			active;		/* account -> hash of its script */
+	uint64_t			kept;		/* octets of messages that events look at */
 };
 
 struct filter_run {
@@ -112,6 +113,42 @@ bool
 filter_is_on(const struct filter *f)
 {
 	return f->conf != NULL && f->conf->sieve.enabled;
+}
+
+const struct mansio_conf *
+filter_conf(const struct filter *f)
+{
+	return f->conf;
+}
+
+struct kept_limits
+filter_kept_limits(struct filter *f)
+{
+	return (struct kept_limits){ f->conf->sieve.max_body_bytes, f->conf->sieve.body_memory_bytes,
+		&f->kept };
+}
+
+struct cached_script *
+filter_take_script(struct filter *f, const struct store_script_is *is, unsigned char sha256[32])
+{
+	struct cached_script *script;
+	struct store_script s;
+	struct reader rd;
+
+	reader_init(&rd, is->script.p, is->script.len);
+	if (!get_store_script(&rd, &s) || s.sha256.len != 32)
+		return NULL;
+	memcpy(sha256, s.sha256.p, 32);
+	script = filter_cache_get(f->cache, sha256);
+	if (script == NULL && !is->same)
+		script = filter_cache_add(f->cache, sha256, is->text, &f->user.options);
+	return script;
+}
+
+bool
+filter_has_global(const struct filter *f, struct span name)
+{
+	return f->globals != NULL && filter_globals_script(f->globals, name) != NULL;
 }
 
 static struct span
@@ -220,8 +257,20 @@ set_env(struct filter_run *r)
 	    .limits = &r->f->user.limits, .settings = &r->f->user.settings,
 	    .ask = filter_answers_reply, .ask_arg = r->answers };
 	e->zone_min = mime_local_zone(e->now);
+	if (r->job.event != NULL) {
+		e->event = true;
+		e->flags = r->job.event->flags;
+		e->n_flags = r->job.event->n_flags;
+	}
 	for (size_t i = 0; i < r->job.n_addresses && i < most; i++)
 		e->addresses[e->n_addresses++] = r->job.addresses[i];
+}
+
+/* The user's own script that is run. */
+static const struct cached_script *
+own_script(const struct filter_run *r)
+{
+	return r->job.event != NULL ? r->job.event->script : r->active;
 }
 
 /* The admin's, the user's own (or what stands for it), the admin's again. */
@@ -229,11 +278,18 @@ static size_t
 chain(struct filter_run *r, const struct sieve_script **v)
 {
 	const struct filter_globals *g = r->f->globals;
+	const struct filter_event *event = r->job.event;
 	struct span domain = domain_of(r->job.user);
 	const struct sieve_script *own = r->active != NULL ? cached_script(r->active) :
 	    filter_globals_default(g, domain);
-	size_t n = filter_globals_chain(g, RULE_BEFORE, domain, v);
+	size_t n;
 
+	if (event != NULL) {
+		v[0] = event->script != NULL ? cached_script(event->script) :
+		    filter_globals_script(g, event->name);
+		return v[0] != NULL ? 1 : 0;
+	}
+	n = filter_globals_chain(g, RULE_BEFORE, domain, v);
 	if (own != NULL)
 		v[n++] = own;
 	return n + filter_globals_chain(g, RULE_AFTER, domain, v + n);
@@ -249,9 +305,9 @@ run_again(struct filter_run *r)
 		end(r, FILTER_AWAY);
 		return;
 	}
-	if (r->active != NULL && cached_script(r->active) == NULL) {
+	if (own_script(r) != NULL && cached_script(own_script(r)) == NULL) {
 		uint32_t line;
-		const char *text = cached_script_error(r->active, &line);
+		const char *text = cached_script_error(own_script(r), &line);
 
 		fail(r, "", line, text);
 		return;
@@ -287,24 +343,17 @@ run_again(struct filter_run *r)
 static void
 take_active(struct filter_run *r, const struct store_script_is *is)
 {
-	struct store_script s;
-	struct reader rd;
-
-	reader_init(&rd, is->script.p, is->script.len);
-	if (!get_store_script(&rd, &s) || s.sha256.len != 32) {
-		end(r, FILTER_AWAY);
-		return;
-	}
-	memcpy(r->sha256, s.sha256.p, 32);
-	r->active = filter_cache_get(r->f->cache, r->sha256);
+	r->active = filter_take_script(r->f, is, r->sha256);
 	if (r->active == NULL && is->same) {	/* it was dropped meanwhile */
 		memset(r->sha256, 0, 32);
 		remember(r->f, r->job.account, r->sha256);
 		filter_run_start(r);
 		return;
 	}
-	if (r->active == NULL)
-		r->active = filter_cache_add(r->f->cache, r->sha256, is->text, &r->f->user.options);
+	if (r->active == NULL) {
+		end(r, FILTER_AWAY);
+		return;
+	}
 	remember(r->f, r->job.account, r->sha256);
 	run_again(r);
 }
@@ -362,6 +411,10 @@ filter_run_start(struct filter_run *r)
 	struct cached_script *s;
 
 	begin(r);
+	if (r->job.event != NULL) {
+		run_again(r);
+		return;
+	}
 	if (known != NULL && (s = filter_cache_get(r->f->cache, known)) != NULL) {
 		rq.known = span(known, 32);
 		filter_cache_give_back(&s);

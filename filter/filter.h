@@ -10,7 +10,9 @@
 #ifndef FILTER_FILTER_H
 #define FILTER_FILTER_H
 
+#include "filter/cache.h"
 #include "filter/globals.h"
+#include "filter/kept.h"
 #include "sieve/sieve.h"
 #include "storage/client/store.h"
 
@@ -25,8 +27,26 @@ void filter_take_rules(struct filter *f, char *blob, size_t len);
 void filter_configure(struct filter *f, const struct mansio_conf *conf);
 /* Scripts are run at all. */
 bool filter_is_on(const struct filter *f);
+/* The configuration in force; NULL: none yet. */
+const struct mansio_conf *filter_conf(const struct filter *f);
+/* What messages may be kept of, all of those that events look at counted together. */
+struct kept_limits filter_kept_limits(struct filter *f);
+/* A script of the user's that the store sent whole, compiled once; to be given back.  NULL: the
+ * answer is damaged. */
+struct cached_script *filter_take_script(struct filter *f, const struct store_script_is *is,
+    unsigned char sha256[32]);
+/* One of the admin's global scripts has that name. */
+bool filter_has_global(const struct filter *f, struct span name);
 /* The admin's rules are none for this user: whoever has no script gets plain mail. */
 bool filter_is_idle(const struct filter *f, struct span user);
+
+/* An event of IMAP (RFC 6785): one script alone is run. */
+struct filter_event {
+	const struct cached_script	*script;	/* the user's; NULL: the admin's of that name */
+	struct span			name;
+	const struct span		*flags;		/* of the message */
+	size_t				n_flags;
+};
 
 /* All of it stays until the run is freed. */
 struct filter_job {
@@ -40,6 +60,7 @@ struct filter_job {
 	struct sieve_message		*message;
 	const struct sieve_item		*items;
 	size_t				n_items;
+	const struct filter_event	*event;		/* NULL: a delivery */
 };
 
 enum filter_outcome {

@@ -78,6 +78,13 @@ kept_feed(struct kept *k, struct span text)
 	find_end(k);
 }
 
+void
+kept_set_size(struct kept *k, uint64_t size)
+{
+	if (size > k->size)
+		k->size = size;
+}
+
 struct span
 kept_header(const struct kept *k)
 {

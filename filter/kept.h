@@ -20,6 +20,8 @@ struct kept_limits {
 
 struct kept *kept_new(const struct kept_limits *l);
 void kept_feed(struct kept *k, struct span text);
+/* It is as long as that: what follows is not fed. */
+void kept_set_size(struct kept *k, uint64_t size);
 void kept_free(struct kept **k);
 
 /* From the first byte to the empty line behind the header, with it, as far as it was kept. */

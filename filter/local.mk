@@ -8,4 +8,5 @@ filter_libfilter_a_SOURCES = \
 	filter/letters.c \
 	filter/loops.c filter/loops.h \
 	filter/notice.c filter/notice.h \
-	filter/plan.c filter/plan.h filter/plan_priv.h
+	filter/plan.c filter/plan.h filter/plan_priv.h \
+	filter/view.c filter/view.h

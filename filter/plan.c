@@ -15,6 +15,8 @@
 #define READ_STEP	65536u
 #define NOT_ASCII	"The recipient's mail rules refuse this message"
 
+static struct plan_body *add_body(struct plan *p, enum plan_body_kind kind,
+    const struct sieve_message *m);
 static void send_request(struct plan *p);
 static void on_end(void *arg);
 
@@ -25,6 +27,9 @@ plan_new(const struct plan_of *of)
 
 	p->of = *of;
 	p->end = loop_task_new(of->loop, on_end, p);
+	/* Body 0 of the request, without an item of its own. */
+	if (plan_is_event(p))
+		(void)add_body(p, BODY_AS_IT_CAME, NULL);
 	return p;
 }
 
@@ -53,11 +58,16 @@ plan_free(struct plan **pp)
 
 /* Bodies ---------------------------------------------------------------------- */
 
-/* Stages of the channel behind the one of the copy. */
+static struct store *
+store_of(const struct plan *p)
+{
+	return plan_is_event(p) ? p->of.store : copy_store(p->of.copy);
+}
+
 static uint32_t
 stage_of(const struct plan *p, const struct plan_body *b)
 {
-	return 2 + (uint32_t)(b - p->bodies);
+	return p->of.first_stage + (uint32_t)(b - p->bodies);
 }
 
 static void
@@ -91,7 +101,7 @@ add_body(struct plan *p, enum plan_body_kind kind, const struct sieve_message *m
 	if (kind == BODY_AS_IT_CAME)
 		return b;
 	b->packer = packer_new(0);
-	b->stager = stager_new(copy_store(p->of.copy), stage_of(p, b), &stager_ops, p);
+	b->stager = stager_new(store_of(p), stage_of(p, b), &stager_ops, p);
 	return b;
 }
 
@@ -249,17 +259,17 @@ add_keyword(struct plan *p, struct span name, struct flags *f)
 }
 
 static struct flags
-flags_of(struct plan *p, const struct sieve_store *s)
+flags_of(struct plan *p, const struct span *v, size_t n)
 {
 	struct flags f = flags_system(0);
 	unsigned bit;
 
-	for (size_t i = 0; i < s->n_flags; i++) {
-		bit = flag_system_parse(s->flags[i]);
+	for (size_t i = 0; i < n; i++) {
+		bit = flag_system_parse(v[i]);
 		if (bit != 0)
 			f = flags_or(f, flags_system(bit));
-		else if (keyword_valid(s->flags[i]))
-			add_keyword(p, s->flags[i], &f);
+		else if (keyword_valid(v[i]))
+			add_keyword(p, v[i], &f);
 	}
 	return f;
 }
@@ -295,7 +305,7 @@ static void
 plan_store(struct plan *p, const struct sieve_action *a)
 {
 	const struct sieve_store *s = &a->store;
-	struct store_deliver_place at = { .flags = flags_of(p, s),
+	struct store_deliver_place at = { .flags = flags_of(p, s->flags, s->n_flags),
 	    .create = s->create || p->of.conf->sieve.create_mailboxes };
 	enum mailbox_role role = MAILBOX_ROLE_NONE;
 	struct buf path = { 0 };
@@ -381,7 +391,10 @@ plan_redirect(struct plan *p, const struct sieve_action *a)
 	if (why != NULL) {
 		LOG(p->of.log, WARN, "sieve.no-redirect", KV_STR("user", p->of.user),
 		    KV_SPAN("to", r->address), KV_STR("why", why));
-		put_inbox(p, body_of(p, BODY_EDITED, a->message));
+		if (plan_is_event(p))
+			p->stays = true;
+		else
+			put_inbox(p, body_of(p, BODY_EDITED, a->message));
 		return;
 	}
 	set_parameters(r, p->env->now, &env);
@@ -419,6 +432,28 @@ plan_reject(struct plan *p, const struct sieve_action *a)
 	p->refusal = tell ? span_dup(text) : mem_strdup(NOT_ASCII);
 }
 
+/* The message of an event ----------------------------------------------------- */
+
+/* Its flags are changed against those that the run saw; what is not kept is marked as deleted
+ * (RFC 6785 2.2.4). */
+static void
+plan_original(struct plan *p, const struct sieve_result *r)
+{
+	const struct flags deleted = flags_system(FLAG_DELETED);
+	struct flags was, is;
+
+	if (r->flagged) {
+		was = flags_of(p, p->env->flags, p->env->n_flags);
+		is = flags_of(p, r->flags, r->n_flags);
+		p->flags_add = flags_without(is, was);
+		p->flags_remove = flags_without(was, is);
+	}
+	if (!sieve_result_keeps(r) && !p->stays) {
+		p->flags_add = flags_or(p->flags_add, deleted);
+		p->flags_remove = flags_without(p->flags_remove, deleted);
+	}
+}
+
 /* All of it ------------------------------------------------------------------- */
 
 static void
@@ -445,7 +480,8 @@ plan_result(struct plan *p, const struct sieve_result *r, const struct sieve_env
 
 		switch (a->kind) {
 		case SIEVE_STORE:
-			plan_store(p, a);
+			if (!plan_is_event(p) || !a->store.keep)
+				plan_store(p, a);
 			break;
 		case SIEVE_REDIRECT:
 			plan_redirect(p, a);
@@ -460,6 +496,8 @@ plan_result(struct plan *p, const struct sieve_result *r, const struct sieve_env
 	}
 	for (size_t i = 0; i < r->n_conditions; i++)
 		put_condition(p, &r->conditions[i]);
+	if (plan_is_event(p))
+		plan_original(p, r);
 	p->env = NULL;
 }
 
@@ -490,10 +528,36 @@ plan_refusal(const struct plan *p)
 	return p->refusal;
 }
 
+static bool
+changes_flags(const struct plan *p)
+{
+	return flags_any(p->flags_add) || flags_any(p->flags_remove);
+}
+
+/* There is nothing to ask the store for. */
+static bool
+is_idle(const struct plan *p)
+{
+	return (plan_is_event(p) || p->refusal != NULL) && !changes_flags(p) &&
+	    p->n_places + p->n_queue + p->n_keys == 0;
+}
+
+static const char *
+event_words(struct plan *p)
+{
+	if (p->n_places + p->n_queue > 0 || changes_flags(p))
+		buf_addf(&p->words, "store=%u redirect=%u send=%u%s%s", p->stores, p->redirects,
+		    p->n_queue - p->redirects, changes_flags(p) ? " flag" : "",
+		    flags_get_system(p->flags_add) & FLAG_DELETED ? " delete" : "");
+	return buf_cstr(&p->words);
+}
+
 const char *
 plan_words(struct plan *p)
 {
 	buf_clear(&p->words);
+	if (plan_is_event(p))
+		return event_words(p);
 	if (p->stores == 1 && p->n_queue == 0 && p->refusal == NULL && !p->filed)
 		return "";
 	buf_addf(&p->words, "store=%u redirect=%u send=%u%s", p->stores, p->redirects,
@@ -525,14 +589,15 @@ send_request(struct plan *p)
 {
 	struct store_deliver rq = { .keywords = buf_span(&p->keywords),
 	    .places = buf_span(&p->places), .keys = buf_span(&p->keys),
-	    .queue = buf_span(&p->queue) };
+	    .queue = buf_span(&p->queue), .of_mailbox = p->of.of_mailbox, .of_uid = p->of.of_uid,
+	    .flags_add = p->flags_add, .flags_remove = p->flags_remove };
 	struct buf bodies = { 0 };
 
-	if (p->st != ST_OK || (p->refusal != NULL && p->n_places + p->n_queue + p->n_keys == 0)) {
+	if (p->st != ST_OK || is_idle(p)) {
 		loop_task_post(p->end);
 		return;
 	}
-	for (size_t i = 0; i < p->n_bodies; i++) {
+	for (size_t i = plan_is_event(p) ? 1 : 0; i < p->n_bodies; i++) {
 		struct plan_body *b = &p->bodies[i];
 		struct store_append_item it = b->item;
 
@@ -543,7 +608,7 @@ send_request(struct plan *p)
 		put_store_append_item(&bodies, &it);
 	}
 	rq.bodies = buf_span(&bodies);
-	p->call = store_do_deliver(copy_store(p->of.copy), &rq, on_delivered, p);
+	p->call = store_do_deliver(store_of(p), &rq, on_delivered, p);
 	buf_fini(&bodies);
 }
 

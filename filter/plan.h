@@ -14,12 +14,21 @@
 
 struct plan;
 
+#define PLAN_STAGES	STORE_DELIVER_BODIES
+#define PLAN_COPY_STAGE	2u		/* behind the one of the copy */
+
 /* All of it stays until the plan is freed. */
 struct plan_of {
 	const struct mansio_conf	*conf;
 	struct loop			*loop;
 	const struct log_ctx		*log;
-	struct copy			*copy;		/* the message as it came, held */
+	/* The message as it came: a copy, held; or (copy NULL: an event, RFC 6785) one that is in the
+	 * store.  It stays where it is then, with other flags or as \Deleted. */
+	struct copy			*copy;
+	struct store			*store;		/* of an event */
+	uint64_t			of_mailbox;
+	uint32_t			of_uid;
+	uint32_t			first_stage;	/* of PLAN_STAGES that are the plan's */
 	struct sieve_message		*message;	/* the same, as scripts see it */
 	const struct kept		*kept;
 	size_t				prefix;		/* bytes of the message that came before kept */
@@ -32,7 +41,7 @@ struct plan_of {
 typedef void (*plan_done_fn)(void *arg, enum status st);
 
 struct plan *plan_new(const struct plan_of *of);
-/* The message as it came goes into INBOX. */
+/* The message as it came goes into INBOX.  Not of an event. */
 void plan_inbox(struct plan *p);
 /* All that the scripts of that run want; neither is needed afterwards. */
 void plan_result(struct plan *p, const struct sieve_result *r, const struct sieve_env *env);
@@ -46,7 +55,8 @@ void plan_send(struct plan *p, plan_done_fn done, void *arg);
 /* The message is refused with this text, whatever else was done: lines, "\n" between them; NULL: it
  * is not. */
 const char *plan_refusal(const struct plan *p);
-/* "store=1 redirect=2" of what was planned, for the log; "" when it is the INBOX alone. */
+/* "store=1 redirect=2" of what was planned, for the log; "" when it is the INBOX alone, or nothing at
+ * all of an event. */
 const char *plan_words(struct plan *p);
 void plan_free(struct plan **p);
 

@@ -37,6 +37,8 @@ struct plan {
 	struct buf		keywords, places, keys, queue, words;
 	unsigned		n_places, n_keys, n_queue, stores, redirects;
 	bool			filed;		/* something goes elsewhere than INBOX */
+	struct flags		flags_add, flags_remove;	/* of the message of an event */
+	bool			stays;		/* what could not be done leaves it there */
 	char			*refusal;
 	unsigned		waiting;	/* bodies that are being staged */
 	bool			sending;
@@ -47,6 +49,11 @@ struct plan {
 	enum status		st;
 };
 
+static inline bool
+plan_is_event(const struct plan *p)
+{
+	return p->of.copy == NULL;
+}
 /* A message that was made here, whole; which body it is.  UINT8_MAX: there is no room. */
 uint8_t plan_our_body(struct plan *p, struct span raw);
 /* What vacation, notify or reject sends; in the queue once, whoever asks for it.  false: there is nobody

@@ -7,6 +7,7 @@
 #include "common/util/clock.h"
 #include "common/util/mem.h"
 #include "filter/notice.h"
+#include "filter/view.h"
 
 #define TRIES_MAX	3u
 
@@ -14,9 +15,7 @@ struct judged {
 	struct judged_of	of;
 	judged_done_fn		done;
 	void			*arg;
-	struct buf		head;		/* prefix and header */
-	size_t			prefix;
-	struct sieve_message	*message;
+	struct filter_view	*view;
 	struct span		addresses[2];
 	struct sieve_item	items[8];
 	struct filter_run	*run;
@@ -31,42 +30,6 @@ struct judged {
 
 /* What scripts see -------------------------------------------------------------- */
 
-/* Behind what was kept of a long message they see empty lines. */
-static bool
-read_text(void *arg, uint64_t from, void *to, size_t len)
-{
-	struct judged *j = arg;
-	struct span kept = kept_text(j->of.kept);
-	char *at = to;
-
-	while (len > 0) {
-		uint64_t off = from < j->prefix ? from : from - j->prefix;
-		struct span src = from < j->prefix ? span(j->head.data, j->prefix) : kept;
-		size_t n = off < src.len ? src.len - (size_t)off : 0;
-
-		n = n < len ? n : len;
-		if (n == 0) {
-			memset(at, '\n', len);
-			return true;
-		}
-		memcpy(at, src.p + off, n);
-		at += n;
-		from += n;
-		len -= n;
-	}
-	return true;
-}
-
-static void
-make_view(struct judged *j)
-{
-	buf_add_span(&j->head, j->of.prefix);
-	j->prefix = j->of.prefix.len;
-	buf_add_span(&j->head, kept_header(j->of.kept));
-	j->message = sieve_message_new(buf_span(&j->head), j->prefix + kept_size(j->of.kept),
-	    read_text, j);
-}
-
 static void
 add_item(struct judged *j, size_t *n, const char *name, struct span value)
 {
@@ -78,7 +41,7 @@ static struct filter_job
 make_job(struct judged *j)
 {
 	struct filter_job job = { .store = copy_store(j->of.copy), .loop = j->of.loop,
-	    .account = j->of.account, .user = span_str(j->of.user), .message = j->message,
+	    .account = j->of.account, .user = span_str(j->of.user), .message = filter_view_message(j->view),
 	    .addresses = j->addresses, .items = j->items };
 	struct span host = span_str(j->of.conf(j->of.conf_arg)->global.hostname);
 	size_t dot = span_find(host, '.');
@@ -105,8 +68,9 @@ static void
 new_plan(struct judged *j)
 {
 	const struct plan_of of = { .conf = j->of.conf(j->of.conf_arg), .loop = j->of.loop,
-	    .log = j->of.log, .copy = j->of.copy, .message = j->message, .kept = j->of.kept,
-	    .prefix = j->prefix, .user = j->of.user, .from = j->of.from, .utf8 = j->of.utf8 };
+	    .log = j->of.log, .copy = j->of.copy, .message = filter_view_message(j->view), .kept = j->of.kept,
+	    .prefix = j->of.prefix.len, .user = j->of.user, .from = j->of.from, .utf8 = j->of.utf8,
+	    .first_stage = PLAN_COPY_STAGE };
 
 	plan_free(&j->plan);
 	j->plan = plan_new(&of);
@@ -268,7 +232,7 @@ judged_new(const struct judged_of *of, judged_done_fn done, void *arg)
 	j->done = done;
 	j->arg = arg;
 	j->waiting = 2;
-	make_view(j);
+	j->view = filter_view_new(of->kept, of->prefix);
 	start_run(j);
 	return j;
 }
@@ -284,8 +248,7 @@ judged_free(struct judged **jp)
 	store_cancel(&j->call);
 	plan_free(&j->plan);
 	filter_run_free(&j->run);
-	sieve_message_free(&j->message);
-	buf_fini(&j->head);
+	filter_view_free(&j->view);
 	mem_free(&j);
 }
 
