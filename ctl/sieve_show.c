@@ -201,6 +201,10 @@ sieve_show_result(struct buf *out, enum sieve_outcome outcome, const struct siev
 		    r->error_script != NULL ? r->error_script : "",
 		    r->error_script != NULL && r->error_script[0] != '\0' ? ": " : "",
 		    (unsigned)r->error_line, (unsigned)r->error_column, r->error);
+	for (size_t i = 0; i < r->n_warnings; i++)
+		buf_addf(out, "warning: %s%sline %u: %s\n", r->warnings[i].script,
+		    r->warnings[i].script[0] != '\0' ? ": " : "", (unsigned)r->warnings[i].line,
+		    r->warnings[i].text);
 	for (size_t i = 0; i < r->n_actions; i++)
 		if (!r->event || !r->actions[i]->store.keep || r->actions[i]->kind != SIEVE_STORE)
 			show_action(out, r->actions[i]);
@@ -292,6 +296,18 @@ sieve_json_result(struct json_writer *w, enum sieve_outcome outcome, const struc
 		json_kv_str(w, "script", r->error_script);
 		json_kv_uint(w, "line", r->error_line);
 		json_kv_uint(w, "column", r->error_column);
+	}
+	if (r->n_warnings > 0) {
+		json_key(w, "warnings");
+		json_begin_array(w);
+		for (size_t i = 0; i < r->n_warnings; i++) {
+			json_begin_object(w);
+			json_kv_str(w, "script", r->warnings[i].script);
+			json_kv_uint(w, "line", r->warnings[i].line);
+			json_kv_str(w, "text", r->warnings[i].text);
+			json_end_object(w);
+		}
+		json_end_array(w);
 	}
 	json_kv_uint(w, "steps", r->steps);
 	json_key(w, "actions");

@@ -88,8 +88,7 @@ same(const struct sieve_run *r, const struct sieve_action *a, const struct sieve
 	case SIEVE_STORE:
 		return same_place(r, &a->store, &b->store);
 	case SIEVE_REDIRECT:
-		return a->redirect.list == b->redirect.list &&
-		    span_eq(a->redirect.address, b->redirect.address);
+		return span_eq(a->redirect.address, b->redirect.address);
 	case SIEVE_REJECT:
 	case SIEVE_VACATION:
 	case SIEVE_NOTIFY:

@@ -21,8 +21,6 @@ upper(struct span in, struct buf *out)
 const struct sieve_comparator sieve_base_comparators[] = {
 	{ .name = "i;octet", .substrings = true },
 	{ .name = "i;ascii-casemap", .substrings = true, .fold = upper },
-	/* The one that users mean when they think of letters: it need not be required here. */
-	{ .name = "i;unicode-casemap", .substrings = true, .fold = mime_casemap },
 	{ 0 }
 };
 
@@ -61,12 +59,16 @@ static const struct sieve_comparator numeric_table[] = {
 	{ .name = "i;ascii-numeric", .compare = numeric },
 	{ 0 }
 };
-/* All but i;ascii-numeric may be required and need not be (RFC 5228 2.7.3 says so of two). */
+static const struct sieve_comparator unicode_table[] = {
+	{ .name = "i;unicode-casemap", .substrings = true, .fold = mime_casemap },
+	{ 0 }
+};
+/* The first two may be required and need not be (RFC 5228 2.7.3). */
 const struct sieve_ext sieve_ext_comparator_octet = { .name = "comparator-i;octet" };
 const struct sieve_ext sieve_ext_comparator_casemap = { .name = "comparator-i;ascii-casemap" };
 const struct sieve_ext sieve_ext_comparator_numeric = {
 	.name = "comparator-i;ascii-numeric", .comparators = numeric_table
 };
 const struct sieve_ext sieve_ext_comparator_unicode = {
-	.name = "comparator-i;unicode-casemap"
+	.name = "comparator-i;unicode-casemap", .comparators = unicode_table
 };

@@ -395,16 +395,23 @@ wrong_kind(struct sieve_compile *c, const struct sieve_node *n, const struct sie
 	    "a string list", n->n_args + 1u, name, arg_words(a));
 }
 
+static bool
+is_tag_of(struct sieve_compile *c, const struct sieve_word *w, struct span name)
+{
+	size_t ext;
+
+	return sieve_c_knows_tag(c, w, name) ||
+	    ((w->flags & SIEVE_WORD_MATCH) != 0 && span_caseeq_str(name, "comparator")) ||
+	    sieve_c_tag(c, w, name, &ext) != NULL;
+}
+
 /* A tag behind the other arguments. */
 static void
 late_tag(struct tags *t, const struct sieve_ast_arg *a)
 {
 	const struct sieve_word *w = t->n->word;
-	size_t ext;
 
-	if (sieve_c_knows_tag(t->c, w, a->text) ||
-	    ((w->flags & SIEVE_WORD_MATCH) != 0 && span_caseeq_str(a->text, "comparator")) ||
-	    sieve_c_tag(t->c, w, a->text, &ext) != NULL)
+	if (is_tag_of(t->c, w, a->text))
 		sieve_error_at(t->c, a->at.line, a->at.column, "unexpected tag ':%.*s' behind the "
 		    "arguments of the %s %s: tags stand before them", (int)a->text.len, a->text.p,
 		    w->name, word_kind(w));
@@ -468,6 +475,20 @@ extra_test(struct sieve_compile *c, const struct sieve_node *n, const struct sie
 		    "but '%.*s' is specified", n->word->name, word_kind(n->word), len, name.p);
 }
 
+/* What is missing behind a test with a tag that nobody knows may come of that. */
+static bool
+strange_tag(struct sieve_compile *c, const struct sieve_ast *test)
+{
+	size_t ext;
+	const struct sieve_word *w = test != NULL ? sieve_c_word(c, test->name, SIEVE_TEST, &ext) :
+	    NULL;
+
+	for (const struct sieve_ast_arg *a = w != NULL ? test->args : NULL; a != NULL; a = a->next)
+		if (a->kind == SIEVE_A_TAG && !is_tag_of(c, w, a->text))
+			return true;
+	return false;
+}
+
 static bool
 check_shape(struct sieve_compile *c, const struct sieve_node *n, const struct sieve_ast *ast)
 {
@@ -490,6 +511,8 @@ check_shape(struct sieve_compile *c, const struct sieve_node *n, const struct si
 		return false;
 	}
 	if (block != ast->has_block && n->word->kind == SIEVE_COMMAND) {
+		if (block && strange_tag(c, ast->tests))
+			return false;
 		sieve_error(c, n, block ? "expected a block in '{' and '}' behind '%s', found ';'" :
 		    "expected ';' behind '%s', found a block", n->word->name);
 		return false;

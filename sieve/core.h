@@ -214,7 +214,7 @@ bool sieve_glob(struct sieve_glob *g, struct span pattern, struct span value,
     struct arena *scratch);
 
 /* comparators.c, matching.c, fields.c */
-extern const struct sieve_comparator sieve_base_comparators[4];
+extern const struct sieve_comparator sieve_base_comparators[3];
 #define sieve_octet (sieve_base_comparators[0])
 #define sieve_ascii_casemap (sieve_base_comparators[1])
 extern const struct sieve_match_type sieve_base_match_types[];

@@ -334,6 +334,9 @@ const struct sieve_script *sieve_top_script(const struct sieve_run *r);
 /* The run ends with this error. */
 enum sieve_step sieve_fail(struct sieve_run *r, const struct sieve_node *n, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same of what does not end it. */
+void sieve_warn_run(struct sieve_run *r, const struct sieve_node *n, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Memory to the end of the result; NULL never: too much fails the run at its next step.  Sizes from
  * the message meet a limit before. */
 void *sieve_alloc(struct sieve_run *r, size_t n);

@@ -124,34 +124,17 @@ static const struct sieve_match_type match_types[] = {
 
 /* --- redirect :list --------------------------------------------------------------------------- */
 
+/* RFC 6134 2.3: an error where lists can be asked for a member and cannot be told off. */
 static void
 check_redirect(struct sieve_compile *c, struct sieve_node *n, struct sieve_tagged *t)
 {
-	(void)t;
-	if (n->n_args > 0)
-		check_names(c, &n->args[0].s);
-}
-
-static enum sieve_step
-act_list(struct sieve_run *r, const struct sieve_node *n, const struct sieve_tagged *t,
-    struct sieve_action *a)
-{
-	struct span name = sieve_string(r, &n->args[0].s.v[0]);
-	bool known;
-	enum sieve_step step = ask_list(r, n, name, &known);
-
-	(void)t;
-	if (step != SIEVE_NEXT)
-		return step;
-	if (!known)
-		return no_list(r, n, name);
-	a->redirect.address = whole(r, name);
-	a->redirect.list = true;
-	return SIEVE_NEXT;
+	(void)n;
+	sieve_error_at(c, t->line, t->column, "redirect cannot send to the members of a list here: "
+	    "lists can be asked for one member, not for all");
 }
 
 static const struct sieve_tag tags[] = {
-	{ .name = "list", .on = "redirect", .check = check_redirect, .act = act_list },
+	{ .name = "list", .on = "redirect", .check = check_redirect },
 	{ 0 }
 };
 

@@ -24,7 +24,7 @@ compile_key(struct sieve_compile *c, const struct sieve_string *s, bool fold)
 		    "the regular expressions of this script take too much memory");
 		return NULL;
 	}
-	re = sieve_regex_new(&c->script->arena, s->text, fold, why);
+	re = sieve_regex_new(&c->script->arena, s->text, fold, why, NULL);
 	if (re == NULL)
 		sieve_error_at(c, s->line, s->column, "\"%.*s\" is no regular expression: %s",
 		    (int)(s->text.len < 80 ? s->text.len : 80), s->text.p, why);
@@ -65,7 +65,20 @@ struct state {
 	struct made	*made;
 };
 
-/* Of this run, made once; NULL: it failed. */
+static void
+tell(struct sieve_matching *m, struct span key, const char *why, bool fails)
+{
+	int len = (int)(key.len < 80 ? key.len : 80);
+
+	if (fails)
+		sieve_fail(m->run, m->node, "\"%.*s\" is no regular expression: %s", len, key.p, why);
+	else
+		sieve_warn_run(m->run, m->node, "\"%.*s\" is no regular expression: %s", len, key.p,
+		    why);
+}
+
+/* Of this run, made once.  NULL: it is none, and nothing matches it: what stands in a message must
+ * not decide whether the rest of a script runs.  One that meets a limit fails the run. */
 static struct sieve_regex *
 runtime_key(struct sieve_matching *m, struct span key)
 {
@@ -73,6 +86,7 @@ runtime_key(struct sieve_matching *m, struct span key)
 	struct state *state = sieve_run_state(r, &sieve_ext_regex, sizeof(*state));
 	struct made *k;
 	char why[120];
+	bool limit;
 
 	for (k = state->made; k != NULL; k = k->next)
 		if (k->fold == folds(m->match) && span_eq(k->key, key))
@@ -82,12 +96,9 @@ runtime_key(struct sieve_matching *m, struct span key)
 	k = sieve_alloc(r, sizeof(*k));
 	k->key = sieve_span(r, key);
 	k->fold = folds(m->match);
-	k->re = sieve_regex_new(sieve_arena(r), k->key, k->fold, why);
-	if (k->re == NULL) {
-		sieve_fail(r, m->node, "\"%.*s\" is no regular expression: %s",
-		    (int)(key.len < 80 ? key.len : 80), key.p, why);
-		return NULL;
-	}
+	k->re = sieve_regex_new(sieve_arena(r), k->key, k->fold, why, &limit);
+	if (k->re == NULL)
+		tell(m, key, why, limit);
 	k->next = state->made;
 	return (state->made = k)->re;
 }
@@ -132,7 +143,10 @@ value(struct sieve_matching *m, struct span value)
 
 		if (re == NULL)
 			re = runtime_key(m, m->keys[i]);
-		step = re != NULL ? one_key(m, value, i, re) : SIEVE_ERROR;
+		if (re != NULL)
+			step = one_key(m, value, i, re);
+		else if (m->run->failed)
+			step = SIEVE_ERROR;
 	}
 	return step;
 }

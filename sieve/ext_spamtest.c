@@ -29,7 +29,7 @@ pick(struct sieve_run *r, struct span expression, struct span text, struct span 
 		*value = text;
 		return true;
 	}
-	re = sieve_regex_new(&a, expression, false, why);
+	re = sieve_regex_new(&a, expression, false, why, NULL);
 	found = re != NULL && sieve_regex_find(re, text, captures, 2, &work) == SIEVE_REGEX_YES;
 	if (found)
 		*value = sieve_span(r, span_trim(captures[captures[1].p != NULL]));

@@ -23,7 +23,7 @@ struct parser {
 	bool		fold;
 	uint32_t	groups, depth;
 	char		*error;		/* room for 120 */
-	bool		failed;
+	bool		failed, limit;
 };
 
 /* The first error stays.  NULL. */
@@ -309,9 +309,11 @@ group(struct parser *p)
 
 	if (next_is(p, '?'))
 		return error(p, "'(?' is not supported");
-	if (++p->depth > SIEVE_REGEX_NESTED)
+	if (++p->depth > SIEVE_REGEX_NESTED) {
+		p->limit = true;
 		return error(p, "groups are nested too deeply: at most %u are allowed",
 		    SIEVE_REGEX_NESTED);
+	}
 	if (p->groups < SIEVE_REGEX_GROUPS)
 		n->c = ++p->groups;
 	n->a = alternatives(p);
@@ -355,6 +357,7 @@ bound(struct parser *p, uint32_t *v)
 		*v = *v * 10 + (uint32_t)(p->in.p[p->at] - '0');
 		any = true;
 		if (*v > SIEVE_REGEX_REPEAT) {
+			p->limit = true;
 			error(p, "'{...}' repeats too often: at most %u times is allowed",
 			    SIEVE_REGEX_REPEAT);
 			return false;
@@ -648,7 +651,8 @@ first_bytes(struct sieve_regex *re, struct arena *a)
 }
 
 struct sieve_regex *
-sieve_regex_new(struct arena *a, struct span pattern, bool fold, char why[static 120])
+sieve_regex_new(struct arena *a, struct span pattern, bool fold, char why[static 120],
+    bool *limit)
 {
 	struct sieve_regex *re = arena_zalloc(a, sizeof(*re));
 	struct parser p = { .arena = a, .in = pattern, .fold = fold, .error = why };
@@ -660,6 +664,7 @@ sieve_regex_new(struct arena *a, struct span pattern, bool fold, char why[static
 		re->groups = p.groups;
 		write_node(&w, n);
 		emit(&w, (struct regex_inst){ .op = RE_MATCH });
+		p.limit = w.full;
 		if (w.full)
 			error(&p, "it is too long: at most %u characters are allowed, repeats "
 			    "written out", SIEVE_REGEX_MAX);
@@ -669,6 +674,8 @@ sieve_regex_new(struct arena *a, struct span pattern, bool fold, char why[static
 		first_bytes(re, &p.tree);
 	}
 	arena_fini(&p.tree);
+	if (limit != NULL)
+		*limit = p.limit;
 	return p.failed ? NULL : re;
 }
 

@@ -23,9 +23,9 @@
 
 struct sieve_regex;
 /* fold: ASCII letters without case.  All memory is the arena's.  NULL: why tells it, as the end
- * of a sentence. */
+ * of a sentence; *limit: it meets one of the limits above.  limit may be NULL. */
 struct sieve_regex *sieve_regex_new(struct arena *a, struct span pattern, bool fold,
-    char why[static 120]);
+    char why[static 120], bool *limit);
 /* Groups in it that are remembered. */
 size_t sieve_regex_groups(const struct sieve_regex *re);
 

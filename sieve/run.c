@@ -9,6 +9,31 @@
 
 /* --- errors ---------------------------------------------------------------------------------- */
 
+static const char *words(struct sieve_run *r, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
+/* On one line. */
+static const char *
+words(struct sieve_run *r, const char *fmt, va_list ap)
+{
+	struct buf b = { 0 };
+	const char *text;
+
+	buf_vaddf(&b, fmt, ap);
+	for (size_t i = 0; i < b.len; i++)
+		if ((unsigned char)b.data[i] < 32)
+			b.data[i] = ' ';
+	text = arena_strndup(r->arena, b.data, b.len);
+	buf_fini(&b);
+	return text;
+}
+
+static const char *
+running(const struct sieve_run *r)
+{
+	return r->frame != NULL ? r->frame->script->name : "";
+}
+
 static void set_error(struct sieve_run *r, const struct sieve_node *n, const char *fmt, va_list ap)
     __attribute__((format(printf, 3, 0)));
 
@@ -16,20 +41,14 @@ static void
 set_error(struct sieve_run *r, const struct sieve_node *n, const char *fmt, va_list ap)
 {
 	struct sieve_result *res = r->result;
-	struct buf b = { 0 };
 
 	if (r->failed)
 		return;
 	r->failed = true;
-	buf_vaddf(&b, fmt, ap);
-	for (size_t i = 0; i < b.len; i++)
-		if ((unsigned char)b.data[i] < 32)
-			b.data[i] = ' ';
-	res->error = arena_strndup(r->arena, b.data, b.len);
-	res->error_script = r->frame != NULL ? r->frame->script->name : "";
+	res->error = words(r, fmt, ap);
+	res->error_script = running(r);
 	res->error_line = n != NULL ? n->line : 0;
 	res->error_column = n != NULL ? n->column : 0;
-	buf_fini(&b);
 }
 
 enum sieve_step
@@ -41,6 +60,22 @@ sieve_fail(struct sieve_run *r, const struct sieve_node *n, const char *fmt, ...
 	set_error(r, n, fmt, ap);
 	va_end(ap);
 	return SIEVE_ERROR;
+}
+
+void
+sieve_warn_run(struct sieve_run *r, const struct sieve_node *n, const char *fmt, ...)
+{
+	struct sieve_result *res = r->result;
+	va_list ap;
+
+	if (res->n_warnings == SIEVE_WARNINGS_MAX)
+		return;
+	if (res->warnings == NULL)
+		res->warnings = arena_array(r->arena, SIEVE_WARNINGS_MAX, sizeof(*res->warnings));
+	va_start(ap, fmt);
+	res->warnings[res->n_warnings++] = (struct sieve_warning){ running(r), words(r, fmt, ap),
+	    n->line };
+	va_end(ap);
 }
 
 const char *

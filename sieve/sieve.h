@@ -231,7 +231,6 @@ struct sieve_action {
 			struct span		by_mode;	/* p NULL: no deliverby */
 			int64_t			by_time;	/* seconds since 1970 */
 			bool			by_trace;
-			bool			list;		/* address came from a list */
 		} redirect;
 		struct sieve_reject {
 			struct span		reason;
@@ -267,6 +266,13 @@ struct sieve_condition {
 	uint32_t	remember_s;		/* to be noted for so long from now; 0: not */
 };
 
+/* What went wrong while a script ran, and did not end it. */
+struct sieve_warning {
+	const char	*script, *text;
+	uint32_t	line;
+};
+#define SIEVE_WARNINGS_MAX 10u			/* further ones are not told */
+
 /* Zeroed: empty.  May serve many runs, one after another: the memory is kept. */
 struct sieve_result {
 	/* In order, implicit keep settled.  None at all: discarded. */
@@ -285,6 +291,8 @@ struct sieve_result {
 	const char			*error;
 	const char			*error_script;
 	uint32_t			error_line, error_column;
+	struct sieve_warning		*warnings;
+	size_t				n_warnings;
 	uint32_t			steps;		/* used */
 	struct arena			arena;		/* all of it */
 };

@@ -81,6 +81,7 @@ struct binary {
 	struct binary			*next;
 };
 #define SUITE_ACTIONS 256u
+#define SUITE_ITEMS 20u
 
 struct suite {
 	struct arena		arena;
@@ -91,6 +92,7 @@ struct suite {
 	struct sieve_limits	limits;
 	struct sieve_settings	settings;
 	struct sieve_env	env;
+	struct sieve_item	items[SUITE_ITEMS];	/* env's */
 	/* Of the script that tests: the same with wider limits. */
 	struct sieve_limits	outer_limits;
 	struct sieve_env	outer;
@@ -117,7 +119,7 @@ struct suite {
 };
 
 /* suite_words.c */
-extern const struct sieve_ext suite_ext, suite_ext_debug;
+extern const struct sieve_ext suite_ext, suite_ext_debug, suite_ext_environment;
 extern struct suite suite;
 
 /* suite_run.c */
@@ -142,6 +144,8 @@ const char *suite_action_name(const struct sieve_action *a);
 
 /* suite_settings.c */
 void suite_settings_init(void);
+/* One more item of the environment; name lives as long. */
+void suite_item(const char *name, struct span value);
 void suite_set(struct span name, struct span value);
 void suite_unset(struct span name);
 void suite_reload(struct sieve_run *r);

@@ -9,13 +9,16 @@
 #include "common/util/mem.h"
 #include "t/sieve/suite.h"
 
-static const struct sieve_ext *const more[] = { &suite_ext, &suite_ext_debug, NULL };
+static const struct sieve_ext *const more[] = { &suite_ext, &suite_ext_debug,
+    &suite_ext_environment, NULL };
 
 static const struct sieve_item items[] = {
 	{ "domain", { "example.com", 11 } },
 	{ "host", { "mail.example.com", 16 } },
 	{ "location", { "MS", 2 } },
 	{ "phase", { "post", 4 } },
+	{ "vnd.dovecot.default-mailbox", { "INBOX", 5 } },
+	{ "vnd.dovecot.username", { "test@example.com", 16 } },
 };
 
 static void
@@ -45,8 +48,8 @@ init(const char *path)
 	suite.env.settings = &suite.settings;
 	suite.env.user = SPAN_LIT("test@example.com");
 	suite.env.now = clock_wall_s();
-	suite.env.items = items;
-	suite.env.n_items = ARRAY_LEN(items);
+	for (size_t i = 0; i < ARRAY_LEN(items); i++)
+		suite_item(items[i].name, items[i].value);
 	suite.env.ask = suite_ask;
 	world_mailbox(&suite.world, SPAN_LIT("INBOX"), true);
 	suite_reload(NULL);

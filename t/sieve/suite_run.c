@@ -8,6 +8,7 @@
 #include "common/util/mem.h"
 #include "sieve/extensions.h"
 #include "sieve/mailto.h"
+#include "sieve/syntax.h"
 #include "t/sieve/suite.h"
 
 bool
@@ -194,6 +195,43 @@ walk(const struct compiled *c, const char **stack, unsigned depth, unsigned *cou
 	return good && !missing;
 }
 
+/* Of a script with errors: those that it names and that are not there. */
+static void
+missing(const struct sieve_ast *ast)
+{
+	for (; ast != NULL; ast = ast->next) {
+		struct sieve_included inc = { 0 };
+
+		missing(ast->block);
+		for (const struct sieve_ast_arg *a = ast->args; a != NULL; a = a->next) {
+			if (a->kind == SIEVE_A_TAG)
+				inc.global = inc.global || span_caseeq_str(a->text, "global");
+			if (a->kind == SIEVE_A_STRINGS && a->n == 1)
+				inc.name = a->strings[0].text;
+		}
+		/* What has variables in it was told, or is not known. */
+		if (span_caseeq_str(ast->name, "include") && sieve_script_name_ok(inc.name) &&
+		    span_find(inc.name, '$') == inc.name.len &&
+		    span_find(inc.name, '/') == inc.name.len &&
+		    access(suite_include_path(&inc), R_OK) != 0)
+			include_error("there is no script", inc.name);
+	}
+}
+
+static void
+tell_missing(const char *path)
+{
+	struct sieve_problems problems = { 0 };
+	struct arena a = { 0 };
+	struct buf text = { 0 };
+
+	if (suite_read(path, &text))
+		missing(sieve_parse(buf_span(&text), &a, &a, &problems, &suite.limits));
+	sieve_problems_fini(&problems);
+	arena_fini(&a);
+	buf_fini(&text);
+}
+
 struct sieve_script *
 suite_compile_all(const char *path)
 {
@@ -202,6 +240,8 @@ suite_compile_all(const char *path)
 	const char *stack[STACK_MAX] = { path };
 	unsigned count = 0;
 
+	if (s == NULL)
+		tell_missing(path);
 	if (s == NULL || walk(c, stack, 1, &count))
 		return s;
 	suite_error("the script has errors");
@@ -368,6 +408,12 @@ run(struct sieve_run *r, const struct sieve_script *const *scripts, size_t n)
 			printf("    %s: line %u: %s\n", k->result.error_script,
 			    k->result.error_line, k->result.error);
 	}
+	for (size_t i = 0; i < k->result.n_warnings; i++) {
+		suite_error(k->result.warnings[i].text);
+		if (suite.verbose)
+			printf("    %s: line %u: warning: %s\n", k->result.warnings[i].script,
+			    k->result.warnings[i].line, k->result.warnings[i].text);
+	}
 	for (size_t i = 0; i < k->result.n_actions; i++)
 		append(k->result.actions[i]);
 	if (outcome == SIEVE_DONE)
@@ -469,8 +515,9 @@ do_store(const struct sieve_action *a)
 		name = reply.text;
 	m = world_mailbox(&suite.world, name, s->create || is_inbox(a));
 	good = m != NULL;
-	if (!good) {	/* as in a delivery: nothing is lost */
+	if (!good) {	/* nothing is lost; after an error, as it came (RFC 5293 7) */
 		cannot_store(name);
+		text = bytes_of(sieve_message_root(a->message));
 		m = world_mailbox(&suite.world, SPAN_LIT("INBOX"), true);
 	}
 	if (s->create && m->use.len == 0 && s->special_use.p != NULL)

@@ -48,6 +48,26 @@ suite_settings_init(void)
 	suite.settings.notify_sender = SIEVE_NOTIFY_FROM_POSTMASTER;
 }
 
+void
+suite_item(const char *name, struct span value)
+{
+	suite.env.items = suite.items;
+	if (suite.env.n_items < SUITE_ITEMS)
+		suite.items[suite.env.n_items++] = (struct sieve_item){ name, value };
+}
+
+/* "sieve_environment/NAME" */
+static void
+set_item(struct span name, struct span value)
+{
+	struct buf b = { 0 };
+
+	buf_add_str(&b, "vnd.dovecot.config.");
+	buf_add_span(&b, span_sub(name, strlen("sieve_environment/"), name.len));
+	suite_item(arena_strndup(&suite.arena, b.data, b.len), arena_span(&suite.arena, value));
+	buf_fini(&b);
+}
+
 static uint32_t
 number(struct span s, bool seconds)
 {
@@ -226,6 +246,8 @@ suite_set(struct span name, struct span value)
 		set_notify_sender(value);
 	} else if (span_has_prefix(name, "sieve_extlists_list/")) {
 		set_list(name, value);
+	} else if (span_has_prefix(name, "sieve_environment/")) {
+		set_item(name, value);
 	} else if (span_eq_str(name, "sieve_editheader_header")) {
 		set_protected(value);
 	} else if (span_eq_str(name, "marks")) {

@@ -433,7 +433,43 @@ static const struct sieve_word words[] = {
 };
 
 const struct sieve_ext suite_ext = {
-	.name = "vnd.dovecot.testsuite", .implies = "comparator-i;unicode-casemap", .words = words, .tags = tags, .namespaces = namespaces
+	.name = "vnd.dovecot.testsuite", .implies = "comparator-i;unicode-casemap", .words = words,
+	.tags = tags, .namespaces = namespaces
+};
+
+/* --- "vnd.dovecot.environment": items as variables, ${env.NAME} -------------------------------- */
+
+static bool
+check_env(struct sieve_compile *c, struct span rest)
+{
+	(void)c;
+	return rest.len > 0;
+}
+
+/* A name with "-" is written with "_". */
+static enum sieve_step
+get_env(struct sieve_run *r, struct span rest, struct span *value)
+{
+	char *name = arena_strndup(&suite.arena, rest.p, rest.len);
+	const struct sieve_env *env = sieve_env(r);
+
+	for (char *p = name; *p != '\0'; p++)
+		if (*p == '_')
+			*p = '-';
+	*value = SPAN_LIT("");
+	for (size_t i = 0; i < env->n_items; i++)
+		if (span_caseeq_str(span_str(name), env->items[i].name))
+			*value = env->items[i].value;
+	return SIEVE_NEXT;
+}
+
+static const struct sieve_namespace env_namespaces[] = {
+	{ .name = "env", .check = check_env, .get = get_env },
+	{ 0 }
+};
+
+const struct sieve_ext suite_ext_environment = {
+	.name = "vnd.dovecot.environment", .implies = "environment", .namespaces = env_namespaces
 };
 
 /* --- what only speaks to who runs the test ---------------------------------------------------- */

@@ -13,7 +13,7 @@ try_one(struct span pattern, struct span text, bool fold)
 	struct arena a = { 0 };
 	struct span captures[6];
 	char why[120] = "";
-	struct sieve_regex *re = sieve_regex_new(&a, pattern, fold, why);
+	struct sieve_regex *re = sieve_regex_new(&a, pattern, fold, why, NULL);
 	uint64_t work = 2000000, left = work;
 	enum sieve_regex_found with, without;
 

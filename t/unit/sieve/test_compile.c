@@ -81,6 +81,11 @@ unknown_names_have_a_guess(void **state)
 	TOLD("if header :comparator \"i;ascii-numeric\" \"a\" \"b\" { keep; }",
 	    "line 1, column 23: error: the comparator \"i;ascii-numeric\" needs require "
 	    "\"comparator-i;ascii-numeric\"\n");
+	TOLD("if header :comparator \"i;unicode-casemap\" \"a\" \"b\" { keep; }",
+	    "line 1, column 23: error: the comparator \"i;unicode-casemap\" needs require "
+	    "\"comparator-i;unicode-casemap\"\n");
+	TOLD("if header :comparator \"i;octet\" \"a\" \"b\" { keep; }", "");
+	TOLD("if header :comparator \"i;ascii-casemap\" \"a\" \"b\" { keep; }", "");
 	TOLD("if header :comparator \"i;octets\" \"a\" \"b\" { keep; }",
 	    "line 1, column 23: error: unknown comparator \"i;octets\": did you mean \"i;octet\"?\n");
 	TOLD("header \"a\" \"b\";", "line 1, column 1: error: cannot use test 'header' as a "
@@ -112,6 +117,8 @@ arguments_are_checked(void **state)
 	    "line 1, column 23: error: unknown comparator \"a\"\n");
 	TOLD("if header \"a\" \"b\";", "line 1, column 1: error: expected a block in '{' and '}' "
 	    "behind 'if', found ';'\n");
+	TOLD("if header :strange \"a\" \"b\";", "line 1, column 11: error: unknown tagged argument "
+	    "':strange' for the header test here\n");
 	TOLD("keep { stop; }", "line 1, column 1: error: expected ';' behind 'keep', found a block\n");
 	TOLD("if { keep; }", "line 1, column 1: error: expected a test behind 'if'\n");
 	TOLD("if (true, false) { keep; }", "line 1, column 1: error: 'if' takes one test: use "

@@ -20,7 +20,7 @@ find(const char *pattern, const char *text, size_t len, bool fold)
 	static char out[400];
 	struct arena a = { 0 };
 	struct span captures[10];
-	struct sieve_regex *re = sieve_regex_new(&a, span_str(pattern), fold, out);
+	struct sieve_regex *re = sieve_regex_new(&a, span_str(pattern), fold, out, NULL);
 	uint64_t work = 1000000;
 
 	if (re != NULL) {
@@ -136,14 +136,16 @@ nesting_and_work_are_limited(void **state)
 	struct sieve_regex *re;
 	uint64_t work = 100000;
 	char why[120];
+	bool limit;
 
 	memset(deep, '(', 100);
 	memset(deep + 100, ')', 100);
-	assert_null(sieve_regex_new(&a, span(deep, 200), false, why));
+	assert_null(sieve_regex_new(&a, span(deep, 200), false, why, &limit));
 	assert_string_equal(why, "groups are nested too deeply: at most 50 are allowed");
+	assert_true(limit);
 	/* What others need exponential time for. */
 	memset(text, 'a', sizeof(text));
-	re = sieve_regex_new(&a, SPAN_LIT("(.*)*(.*)*(a|aa|aaa)*$x"), false, why);
+	re = sieve_regex_new(&a, SPAN_LIT("(.*)*(.*)*(a|aa|aaa)*$x"), false, why, NULL);
 	assert_non_null(re);
 	assert_int_equal(sieve_regex_find(re, span(text, 1000), NULL, 0, &work), SIEVE_REGEX_NO);
 	assert_true(work > 0);
@@ -260,8 +262,27 @@ scripts_are_told_what_is_wrong(void **state)
 	TOLD("if header :regex \"from\" \"a(+b)\" { keep; }",
 	    "\"a(+b)\" is no regular expression: '+' has nothing before it to repeat");
 	TOLD("if header :regex :comparator \"i;ascii-numeric\" \"from\" \"a\" { keep; }", "':regex'");
-	RUN("set \"r\" \"[\"; if header :regex \"from\" \"${r}\" { discard; }",
-	    "error 1: \"[\" is no regular expression: '[' has no ']': keep");
+}
+
+static void
+an_expression_from_a_message_does_not_end_the_script(void **state)
+{
+	struct sieve_case c;
+
+	sieve_case_init(&c);
+	assert_true(sieve_case_add(&c, REQUIRE "set \"r\" \"[\";\n"
+	    "if header :regex \"from\" [\"${r}\", \"${r}\"] { discard; }\n"
+	    "if header :regex \"from\" [\"${r}\", \"a\"] { redirect \"a@example.net\"; }"));
+	assert_string_equal(sieve_case_run(&c, mail), "redirect a@example.net");
+	assert_int_equal(c.result.n_warnings, 1);
+	assert_int_equal(c.result.warnings[0].line, 2);
+	assert_string_equal(c.result.warnings[0].text,
+	    "\"[\" is no regular expression: '[' has no ']'");
+	sieve_case_fini(&c);
+	RUN("set \"r\" \"a{256}\"; if header :regex \"from\" \"${r}\" { discard; }",
+	    "error 1: \"a{256}\" is no regular expression: '{...}' repeats too often: at most 255 "
+	    "times is allowed: keep");
+	(void)state;
 }
 
 static void
@@ -293,6 +314,7 @@ main(void)
 		cmocka_unit_test(matches_are_those_of_the_c_library),
 		cmocka_unit_test(scripts_match_and_remember_groups),
 		cmocka_unit_test(scripts_are_told_what_is_wrong),
+		cmocka_unit_test(an_expression_from_a_message_does_not_end_the_script),
 		cmocka_unit_test(a_script_cannot_match_without_end),
 	};
 
