@@ -525,7 +525,7 @@ annotations_copy(struct apply *ap, struct mbox *from, uint32_t uid, struct mbox 
 
 enum status
 annotations_judge_copy(struct apply *ap, struct mbox *from, const struct uidset *uids,
-    uint32_t rights)
+    uint32_t copies, uint32_t rights)
 {
 	struct totals t = { { 0 }, { 0 } };
 	struct buf rows = { 0 };
@@ -543,7 +543,8 @@ annotations_judge_copy(struct apply *ap, struct mbox *from, const struct uidset 
 			key = get_span(&r);
 			value = get_span(&r);
 			if (goes_along(ap, key, rights))
-				t.more[get_be64(key.p + UID_KEY) != 0] += key.len - NAME_KEY + value.len;
+				t.more[get_be64(key.p + UID_KEY) != 0] +=
+				    copies * (key.len - NAME_KEY + value.len);
 		}
 	}
 	buf_fini(&rows);

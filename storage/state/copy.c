@@ -88,7 +88,7 @@ judge_annotations(struct apply *ap, struct mbox *from, struct mbox *to, const st
 	uint32_t rights;
 
 	TRY(ap_rights(ap, to->id, &rights));
-	return annotations_judge_copy(ap, from, uids, rights);
+	return annotations_judge_copy(ap, from, uids, 1, rights);
 }
 
 static enum status

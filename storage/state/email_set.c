@@ -171,7 +171,7 @@ annotations_fit(struct apply *ap, const struct place *from, bool *fit)
 	enum status st;
 
 	uidset_add(&one, from->uid);
-	st = annotations_judge_copy(ap, from->m, &one, RIGHT_ALL);
+	st = annotations_judge_copy(ap, from->m, &one, 1, RIGHT_ALL);
 	*fit = ap->r->status == ST_OK;
 	ap->r->status = ST_OK;
 	uidset_fini(&one);
@@ -233,18 +233,7 @@ add_places(struct apply *ap, struct email *e)
 static enum status
 change_place(struct apply *ap, const struct email *e, struct place *p)
 {
-	struct rec_change log = { .kind = CHANGE_UPDATED, .message = p->x.message,
-		.thread = p->x.thread, .old_modseq = p->x.modseq, .old_flags = p->x.flags,
-		.flags = changed(e, p->x.flags) };
-
-	if (!p->visible || flags_eq(log.flags, log.old_flags))
-		return ST_OK;
-	p->x.flags = log.flags;
-	p->x.modseq = ap_modseq(ap);
-	TRY(index_save(ap->s, ap->a, p->m, p->uid, &p->x));
-	if ((flags_get_system(log.flags) ^ flags_get_system(log.old_flags)) & FLAG_SEEN)
-		TRY(uidmap_set(ap->s, ap->a, p->m, p->uid, &p->x.flags));
-	return change_add(ap, p->m, p->uid, &log);
+	return p->visible ? member_flags(ap, p->m, p->uid, &p->x, changed(e, p->x.flags)) : ST_OK;
 }
 
 static enum status

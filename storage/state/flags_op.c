@@ -85,9 +85,8 @@ static enum status
 change_one(struct apply *ap, struct mbox *m, uint32_t uid, struct change *c)
 {
 	struct rec_index x;
-	struct rec_change log;
 	struct store_row row;
-	struct flags old, shown;
+	struct flags flags, shown;
 	uint64_t own = 0;
 	bool seen = false;
 
@@ -98,26 +97,16 @@ change_one(struct apply *ap, struct mbox *m, uint32_t uid, struct change *c)
 		uidset_add(&c->modified, uid);
 		return ST_OK;
 	}
-	old = x.flags;
 	if (c->foreign) {
-		shown = change_shown(c, with_seen(old, seen));
+		shown = change_shown(c, with_seen(x.flags, seen));
 		seen = (flags_get_system(shown) & FLAG_SEEN) != 0;
-		x.flags = with_seen(shown, (flags_get_system(old) & FLAG_SEEN) != 0);
+		flags = with_seen(shown, (flags_get_system(x.flags) & FLAG_SEEN) != 0);
 		TRY(reader_set(ap, m->id, uid, seen));
 		TRY(reader_get(ap, m->id, uid, &seen, &own));
 	} else {
-		shown = x.flags = changed_flags(c, old);
+		flags = shown = changed_flags(c, x.flags);
 	}
-	if (!flags_eq(old, x.flags)) {
-		log = (struct rec_change){ .kind = CHANGE_UPDATED, .message = x.message,
-			.thread = x.thread, .old_modseq = x.modseq, .old_flags = old,
-			.flags = x.flags };
-		x.modseq = ap_modseq(ap);
-		TRY(index_save(ap->s, ap->a, m, uid, &x));
-		if (((old.w[0] ^ x.flags.w[0]) & (FLAG_SEEN | FLAG_DELETED)) != 0)
-			TRY(uidmap_set(ap->s, ap->a, m, uid, &x.flags));
-		TRY(change_add(ap, m, uid, &log));
-	}
+	TRY(member_flags(ap, m, uid, &x, flags));
 	row = (struct store_row){ .uid = uid, .flags = shown,
 		.modseq = own > x.modseq ? own : x.modseq };
 	put_store_row(&c->rows, &row, ROW_FLAGS);

@@ -97,6 +97,24 @@ member_add(struct apply *ap, struct mbox *m, struct message *msg, struct rec_ind
 	return alone ? change_add_alone(ap, m, *uid, &c) : change_add(ap, m, *uid, &c);
 }
 
+enum status
+member_flags(struct apply *ap, struct mbox *m, uint32_t uid, struct rec_index *x,
+    struct flags flags)
+{
+	const struct rec_change log = { .kind = CHANGE_UPDATED, .message = x->message,
+		.thread = x->thread, .old_modseq = x->modseq, .old_flags = x->flags,
+		.flags = flags };
+
+	if (flags_eq(flags, log.old_flags))
+		return ST_OK;
+	x->flags = flags;
+	x->modseq = ap_modseq(ap);
+	TRY(index_save(ap->s, ap->a, m, uid, x));
+	if (((flags.w[0] ^ log.old_flags.w[0]) & (FLAG_SEEN | FLAG_DELETED)) != 0)
+		TRY(uidmap_set(ap->s, ap->a, m, uid, &x->flags));
+	return change_add(ap, m, uid, &log);
+}
+
 bool
 message_drop_member(struct message *m, uint64_t mailbox, uint32_t uid)
 {
@@ -159,26 +177,62 @@ expunge_one(struct apply *ap, struct mbox *m, uint32_t uid)
 	return message_save(ap->s, ap->a, msg);
 }
 
+/* locs: e's, once they are no longer in the shared buffer. */
+static enum status
+extent_load(struct state *s, uint64_t extent, struct rec_extent *e, struct buf *locs)
+{
+	struct span payload;
+	struct key k;
+
+	key_1(&k, extent);
+	TRY(st_get(s, s->txn, TAB_EXTENT, &k, &s->value, &payload));
+	if (!rec_extent_get(payload, e) || e->refs == 0)
+		return st_damaged(s, TAB_EXTENT, key_span(&k));
+	buf_add_span(locs, e->locs);
+	e->locs = buf_span(locs);
+	return ST_OK;
+}
+
+static enum status
+extent_save(struct state *s, uint64_t extent, const struct rec_extent *e)
+{
+	struct key k;
+
+	key_1(&k, extent);
+	if (e->refs == 0)
+		return st_del(s, TAB_EXTENT, &k);
+	rec_extent_put(st_put_start(s), e);
+	return st_put(s, TAB_EXTENT, &k);
+}
+
 enum status
 extent_unref(struct state *s, uint64_t extent)
 {
 	struct rec_extent e;
-	struct buf copy = { 0 };
-	struct span payload;
-	struct key k;
-	enum status st;
+	struct buf locs = { 0 };
+	enum status st = extent_load(s, extent, &e, &locs);
 
-	key_1(&k, extent);
-	TRY(st_get(s, s->txn, TAB_EXTENT, &k, &s->value, &payload));
-	if (!rec_extent_get(payload, &e) || e.refs == 0)
-		return st_damaged(s, TAB_EXTENT, key_span(&k));
-	if (--e.refs == 0)
-		return st_del(s, TAB_EXTENT, &k);
-	buf_add_span(&copy, e.locs);
-	e.locs = buf_span(&copy);
-	rec_extent_put(st_put_start(s), &e);
-	st = st_put(s, TAB_EXTENT, &k);
-	buf_fini(&copy);
+	if (st == ST_OK) {
+		e.refs--;
+		st = extent_save(s, extent, &e);
+	}
+	buf_fini(&locs);
+	return st;
+}
+
+enum status
+extent_ref(struct state *s, uint64_t extent, uint32_t more, uint32_t *pieces)
+{
+	struct rec_extent e;
+	struct buf locs = { 0 };
+	enum status st = extent_load(s, extent, &e, &locs);
+
+	if (st == ST_OK) {
+		e.refs += more;
+		*pieces = (uint32_t)(locs.len / LOC_BYTES);
+		st = extent_save(s, extent, &e);
+	}
+	buf_fini(&locs);
 	return st;
 }
 
@@ -245,7 +299,7 @@ append_flags(struct flags f, const unsigned *bits, size_t n)
 	struct flags out = flags_system(flags_get_system(f));
 
 	for (size_t i = 0; i < n; i++)
-		if (flags_has_keyword(f, (unsigned)i))
+		if (flags_has_keyword(f, (unsigned)i) && bits[i] < KEYWORD_MAX)
 			flags_set_keyword(&out, bits[i]);
 	return out;
 }

@@ -131,20 +131,10 @@ move_all(struct apply *ap, const struct removal *rm)
 static enum status
 flag_one(struct apply *ap, struct mbox *m, uint32_t uid, struct flags add)
 {
-	struct rec_change log;
 	struct rec_index x;
 
 	TRY(index_load(ap->s, ap->a, m, uid, &x));
-	if (flags_eq(flags_or(x.flags, add), x.flags))
-		return ST_OK;
-	log = (struct rec_change){ .kind = CHANGE_UPDATED, .message = x.message,
-		.thread = x.thread, .old_modseq = x.modseq, .old_flags = x.flags,
-		.flags = flags_or(x.flags, add) };
-	x.flags = log.flags;
-	x.modseq = ap_modseq(ap);
-	TRY(index_save(ap->s, ap->a, m, uid, &x));
-	TRY(uidmap_set(ap->s, ap->a, m, uid, &x.flags));
-	return change_add(ap, m, uid, &log);
+	return member_flags(ap, m, uid, &x, flags_or(x.flags, add));
 }
 
 static enum status

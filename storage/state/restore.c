@@ -74,7 +74,7 @@ add(struct apply *ap, struct mbox *m, const struct op_restore_step *s, bool *don
 static enum status
 set_flags(struct apply *ap, struct mbox *m, const struct op_restore_step *s, bool *done)
 {
-	struct rec_change c, log;
+	struct rec_change c;
 	struct rec_index x;
 	bool here;
 	enum status st;
@@ -87,16 +87,7 @@ set_flags(struct apply *ap, struct mbox *m, const struct op_restore_step *s, boo
 		return ST_OK;
 	TRY(st);
 	*done = true;
-	if (flags_eq(x.flags, c.old_flags))
-		return ST_OK;
-	log = (struct rec_change){ .kind = CHANGE_UPDATED, .message = x.message,
-		.thread = x.thread, .old_modseq = x.modseq, .old_flags = x.flags,
-		.flags = c.old_flags };
-	x.flags = c.old_flags;
-	x.modseq = ap_modseq(ap);
-	TRY(index_save(ap->s, ap->a, m, s->uid, &x));
-	TRY(uidmap_set(ap->s, ap->a, m, s->uid, &x.flags));
-	return change_add(ap, m, s->uid, &log);
+	return member_flags(ap, m, s->uid, &x, c.old_flags);
 }
 
 static enum status

@@ -163,7 +163,7 @@ judge_copy(struct apply *ap, const struct stage *g, const struct uidset *uids)
 	if (g->rec.move)
 		return ST_OK;
 	TRY(ap_rights(ap, g->to->id, &rights));
-	return annotations_judge_copy(ap, g->from, uids, rights);
+	return annotations_judge_copy(ap, g->from, uids, 1, rights);
 }
 
 /* That the old places go, with what they were. */

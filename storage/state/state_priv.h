@@ -237,6 +237,9 @@ enum status index_save(struct state *s, struct acct *a, struct mbox *m, uint32_t
 /* New membership: gives the uid, writes all but the message.  x: modseq is set. */
 enum status member_add(struct apply *ap, struct mbox *m, struct message *msg,
     struct rec_index *x, uint32_t *uid);
+/* Other flags for one that is there: its row x, and what tells of it.  The same ones: nothing. */
+enum status member_flags(struct apply *ap, struct mbox *m, uint32_t uid, struct rec_index *x,
+    struct flags flags);
 /* Takes the membership away from everything but the message's record. */
 enum status member_remove(struct apply *ap, struct mbox *m, uint32_t uid,
     const struct rec_index *x, struct message *msg);
@@ -244,6 +247,8 @@ enum status member_remove(struct apply *ap, struct mbox *m, uint32_t uid,
 enum status extent_put(struct apply *ap, uint64_t id, const struct journal_loc *locs, uint32_t n,
     uint32_t refs);
 enum status extent_unref(struct state *s, uint64_t extent);
+/* So many more; *pieces: how many it has. */
+enum status extent_ref(struct state *s, uint64_t extent, uint32_t more, uint32_t *pieces);
 /* blob.c: where it lies, as state_bodies_next() tells it, with uid 1. */
 enum status extent_body(struct state *s, uint64_t extent, struct state_body *body,
     struct buf *locs);
@@ -267,7 +272,7 @@ struct append_totals append_totals(struct span items);
 /* A message that was not here, whose body is there; id 0: a new one. */
 enum status message_make(struct apply *ap, struct mbox *m, const struct op_append_item *it,
     uint64_t extent, uint64_t id, struct flags flags, uint32_t *uid);
-/* The request's keyword bits as the account's. */
+/* The request's keyword bits as the account's; those that have none (UINT32_MAX) are left out. */
 struct flags append_flags(struct flags f, const unsigned *bits, size_t n);
 enum status append_rows(struct apply *ap, struct mbox *m, const unsigned *bits, size_t n_bits,
     const struct uidset *at, struct uidset *uids);
@@ -384,9 +389,9 @@ enum status annotations_append(struct apply *ap, struct mbox *m, struct reader *
 /* To a new membership, with the rights of who asks in its mailbox. */
 enum status annotations_copy(struct apply *ap, struct mbox *from, uint32_t uid, struct mbox *to,
     uint32_t made, uint32_t rights);
-/* Refuses what would be too much. */
+/* Refuses what would be too much, of so many copies of each. */
 enum status annotations_judge_copy(struct apply *ap, struct mbox *from,
-    const struct uidset *uids, uint32_t rights);
+    const struct uidset *uids, uint32_t copies, uint32_t rights);
 /* A membership goes, with this modseq; 0: nobody saw it, nothing is logged. */
 enum status annotations_drop(struct apply *ap, struct mbox *m, uint32_t uid, uint64_t modseq);
 /* History of them, as forget_changes() in changes.c. */
