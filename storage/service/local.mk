@@ -2,6 +2,7 @@ noinst_LIBRARIES += storage/service/libservice.a
 storage_service_libservice_a_SOURCES = \
 	storage/service/background.c storage/service/background.h \
 	storage/service/chores.c storage/service/compact.c \
+	storage/service/events.c \
 	storage/service/fsck.c \
 	storage/service/fsck_texts.c storage/service/fsck_texts.h \
 	storage/service/index.c storage/service/index.h \

@@ -658,9 +658,10 @@ prepare_deliver(struct request *rq, const struct store_deliver *msg)
 		return ST_OK;
 	}
 	rq->rows = STORE_DELIVER_BODIES;
-	rq->op.kind = OP_DELIVER;
+	rq->op.kind = msg->of_uid != 0 ? OP_DELIVER_OF : OP_DELIVER;
 	rq->op.u.deliver = (struct op_deliver){ msg->keywords, buf_span(&rq->items), msg->places,
-	    msg->keys, msg->queue, cf->sieve_keys, cf->queue_max, cf->queue_bytes };
+	    msg->keys, msg->queue, cf->sieve_keys, cf->queue_max, cf->queue_bytes,
+	    msg->of_mailbox, msg->of_uid, msg->flags_add, msg->flags_remove };
 	return st;
 }
 

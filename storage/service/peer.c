@@ -317,6 +317,8 @@ attached(struct channel *c, const struct ipc_head *h, bool idly)
 
 	if (st == ST_OK && sa.deleted_ms != 0)
 		st = ST_NOT_FOUND;
+	if (st == ST_OK)
+		st = events_judge(c, &is.events);
 	st = service_judge(c->peer->svc, st, "attach");
 	if (c->revoked)
 		st = ST_DENIED;
@@ -600,6 +602,20 @@ mailbox_set_rights(const struct store_mailbox_set *msg)
 	return need;
 }
 
+static uint32_t
+deliver_rights(const struct store_deliver *msg)
+{
+	uint32_t need = msg->queue.len > 0 ? RIGHT_POST : 0;
+
+	if (msg->of_uid == 0)
+		return need | RIGHT_INSERT;
+	if (msg->places.len > 0)
+		need |= RIGHT_INSERT;
+	if (flags_any(msg->flags_add) || flags_any(msg->flags_remove))
+		need |= RIGHT_WRITE;
+	return need | RIGHT_READ;
+}
+
 /* The rights that a request needs of an access ticket. */
 static uint32_t
 rights_needed(const struct ipc_message *m, const void *msg)
@@ -628,9 +644,8 @@ rights_needed(const struct ipc_message *m, const void *msg)
 	case STORE_SCRIPTS: case STORE_SCRIPT: case STORE_SCRIPT_ROOM: case STORE_SIEVE_KEYS:
 		return RIGHT_LOOKUP | RIGHT_READ;
 	case STORE_SCRIPT_SET: return RIGHT_ADMIN;
-	case STORE_DELIVER:
-		return RIGHT_INSERT | (((const struct store_deliver *)msg)->queue.len > 0 ?
-		    RIGHT_POST : 0);
+	case STORE_EVENT: return RIGHT_READ;
+	case STORE_DELIVER: return deliver_rights(msg);
 	case STORE_PLACE: case STORE_UIDVALIDITY: return RIGHT_INSERT | RIGHT_ADMIN;
 	case STORE_QUOTA_SET: return RIGHT_QUOTA;
 	case STORE_STATES: case STORE_MAILBOX_CHANGES: return RIGHT_LOOKUP;
@@ -680,6 +695,9 @@ judge(struct channel *c, const struct ipc_message *m, const void *msg)
 		return st;
 	if ((m->no == STORE_PLACE || m->no == STORE_UIDVALIDITY) &&
 	    !(c->peer->roles & STORE_ROLE_ADMIN))
+		return ST_DENIED;
+	if (m->no == STORE_DELIVER && ((const struct store_deliver *)msg)->of_uid != 0 &&
+	    c->ticket.role != STORE_ROLE_ACCESS)
 		return ST_DENIED;
 	if ((m->allowed & c->ticket.role) == 0) {
 		LOG(NULL, WARN, "ticket.role", KV_STR("peer", c->peer->name),

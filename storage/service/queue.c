@@ -343,7 +343,8 @@ service_outd_submit(struct service *svc, int fd)
 void
 queue_note(struct service *svc, const struct op *op)
 {
-	if (svc->queueing != NULL && (op->kind == OP_DELIVER || op->kind == OP_QUEUE))
+	if (svc->queueing != NULL && (op->kind == OP_DELIVER ||
+	    op->kind == OP_DELIVER_OF || op->kind == OP_QUEUE))
 		arm(svc->queueing, 0);
 }
 

@@ -65,6 +65,7 @@ read_is(uint16_t no)
 	case STORE_STATES: case STORE_EMAILS: case STORE_EMAIL_CHANGES:
 	case STORE_MAILBOX_CHANGES: case STORE_BLOB_READ: case STORE_BLOBS: case STORE_PUSHES:
 	case STORE_SCRIPTS: case STORE_SCRIPT: case STORE_SCRIPT_ROOM: case STORE_SIEVE_KEYS:
+	case STORE_EVENT:
 		return true;
 	default:
 		return false;
@@ -110,8 +111,8 @@ read_part(struct request *rq, bool more, uint16_t no, const void *msg)
 	return more ? READ_MORE : READ_DONE;
 }
 
-static bool
-take_uids(struct request *rq, struct span uids)
+bool
+read_uids(struct request *rq, struct span uids)
 {
 	struct reader r;
 
@@ -290,7 +291,7 @@ read_rows(struct request *rq, const struct store_rows *msg)
 	enum status st;
 	enum read_step step;
 
-	if (!take_uids(rq, msg->uids))
+	if (!read_uids(rq, msg->uids))
 		return read_fail(rq, ST_SYNTAX);
 	st = state_rows(rq->svc->state, rq->account->id, msg->mailbox, &rq->set, msg->fields,
 	    PART_BYTES, &rq->resume, &out);
@@ -314,7 +315,7 @@ read_cache(struct request *rq, const struct store_cache_get *msg)
 	enum status st;
 	enum read_step step;
 
-	if (!take_uids(rq, msg->uids))
+	if (!read_uids(rq, msg->uids))
 		return read_fail(rq, ST_SYNTAX);
 	st = state_caches(rq->svc->state, rq->account->id, msg->mailbox, &rq->set, msg->want,
 	    PART_BYTES, &rq->resume, &out);
@@ -337,7 +338,7 @@ read_columns(struct request *rq, const struct store_columns *msg)
 	enum read_step step;
 	bool more;
 
-	if (!take_uids(rq, msg->uids))
+	if (!read_uids(rq, msg->uids))
 		return read_fail(rq, ST_SYNTAX);
 	if (first)
 		st = state_columns_open(rq->svc->state, rq->account->id, msg->mailbox, &rq->set,
@@ -741,7 +742,7 @@ read_body(struct request *rq, const struct store_body *msg)
 	struct reader_job *job;
 	size_t bytes = 0;
 
-	if (!take_uids(rq, msg->uids))
+	if (!read_uids(rq, msg->uids))
 		return read_fail(rq, ST_SYNTAX);
 	job = job_new();
 	return run_job(rq, job, plan(rq, msg, job, &bytes));
@@ -900,7 +901,7 @@ read_sums(struct request *rq, const struct store_sums *msg)
 	enum status st;
 	enum read_step step;
 
-	if (!take_uids(rq, msg->uids))
+	if (!read_uids(rq, msg->uids))
 		return read_fail(rq, ST_SYNTAX);
 	st = state_sums(rq->svc->state, rq->account->id, msg->mailbox, &rq->set, SUMS_PART,
 	    &rq->resume, &out);
@@ -940,7 +941,7 @@ read_annotations(struct request *rq, const struct store_annotations *msg)
 	enum read_step step;
 	bool more;
 
-	if (!take_uids(rq, msg->uids))
+	if (!read_uids(rq, msg->uids))
 		return read_fail(rq, ST_SYNTAX);
 	st = state_annotations(rq->svc->state, rq->account->id, &q, &out);
 	rq->sent += out.len;
@@ -965,7 +966,7 @@ read_annotated(struct request *rq, const struct store_annotated_get *msg)
 	enum status st;
 	enum read_step step;
 
-	if (!take_uids(rq, msg->uids))
+	if (!read_uids(rq, msg->uids))
 		return read_fail(rq, ST_SYNTAX);
 	st = state_annotated(rq->svc->state, rq->account->id, rq->chan->ticket.account, msg,
 	    &rq->set, PART_BYTES - 1024, &rq->items, &out);
@@ -1085,6 +1086,7 @@ read_step(struct request *rq)
 	case STORE_TEXT_FIND: return read_texts(rq, &msg.text_find);
 	case STORE_PUSHES: return push_read(rq);
 	case STORE_SCRIPTS: case STORE_SCRIPT: case STORE_SCRIPT_ROOM: case STORE_SIEVE_KEYS:
+	case STORE_EVENT:
 		return read_sieve(rq, &msg);
 	default: return read_jmap(rq, &msg);
 	}

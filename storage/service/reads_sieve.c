@@ -1,8 +1,10 @@
-/* Scripts, and what deliveries remember. */
+/* Scripts, what deliveries remember, and what events of IMAP ask. */
 #include "storage/service/service_priv.h"
 
 #include "common/util/clock.h"
 #include "storage/state/sieve.h"
+
+#define EVENT_PART	8192u		/* bytes of rows: some hundreds, each with its changes */
 
 void
 script_limits(const struct service_conf *cf, struct op_script_set *to)
@@ -72,6 +74,36 @@ read_keys(struct request *rq, const struct store_sieve_keys *msg)
 	return step;
 }
 
+/* Every part says all of the mailbox. */
+static enum read_step
+read_event(struct request *rq, const struct store_event_get *msg)
+{
+	struct state *s = rq->svc->state;
+	uint64_t account = rq->account->id;
+	struct store_event_are are = { .entry = false };
+	struct buf script = { 0 }, rows = { 0 }, keywords = { 0 };
+	enum read_step step;
+	enum status st;
+
+	if (!read_uids(rq, msg->uids))
+		return read_fail(rq, ST_SYNTAX);
+	st = state_event_script(s, account, msg->mailbox, &are.entry, &script);
+	if (st == ST_OK)
+		st = state_event_rows(s, account, msg->mailbox, &rq->set, msg->modseq, EVENT_PART,
+		    &rq->resume, &rows);
+	if (st == ST_OK)
+		st = state_keywords(s, account, 0, &keywords);
+	are.script = buf_span(&script);
+	are.rows = buf_span(&rows);
+	are.keywords = buf_span(&keywords);
+	step = st != ST_OK ? read_fail(rq, st) :
+	    read_part(rq, rq->resume != 0, STORE_EVENT_ARE, &are);
+	buf_fini(&script);
+	buf_fini(&rows);
+	buf_fini(&keywords);
+	return step;
+}
+
 enum read_step
 read_sieve(struct request *rq, const void *msg)
 {
@@ -79,6 +111,7 @@ read_sieve(struct request *rq, const void *msg)
 	case STORE_SCRIPTS: return read_scripts(rq);
 	case STORE_SCRIPT: return read_script(rq, msg);
 	case STORE_SCRIPT_ROOM: return read_room(rq, msg);
+	case STORE_EVENT: return read_event(rq, msg);
 	default: return read_keys(rq, msg);
 	}
 }

@@ -28,6 +28,7 @@ struct account {
 	struct list	ready;		/* of service->ready while the queue is not empty */
 	bool		blocked;	/* a part of a chain is under way */
 	bool		staging;	/* somebody sees to what is staged */
+	bool		events, events_known;	/* events.c */
 	unsigned	refs;		/* channels and requests */
 	uint64_t	staged[2];	/* bytes of bodies that no operation has adopted; 1: of uploads */
 };
@@ -247,6 +248,11 @@ void backup_read(struct request *rq, const struct store_backup_read *msg);
 /* copy 0: all that the socket holds. */
 void backup_end(struct peer *p, uint32_t copy);
 
+/* events.c: what attached tells; ST_OK or the state's failure. */
+enum status events_judge(const struct channel *c, bool *any);
+/* Before the operation is answered. */
+void events_note(const struct request *rq);
+
 /* lease.c */
 enum status lease_judge(struct channel *c, const struct store_lease *msg);
 void leases_fini(struct service *svc);
@@ -292,6 +298,8 @@ bool read_is(uint16_t no);
 /* Ends it; or tells a part, the last one without `more`. */
 enum read_step read_fail(struct request *rq, enum status st);
 enum read_step read_part(struct request *rq, bool more, uint16_t no, const void *msg);
+/* Fills rq->set, once; false: malformed. */
+bool read_uids(struct request *rq, struct span uids);
 void read_begin(struct request *rq);
 /* The request is over without its answer. */
 void read_drop(struct request *rq);

@@ -671,6 +671,7 @@ tell(struct request *rq)
 		note_dirty(svc, rq);
 	push_note(svc, &rq->op, &rq->res);
 	queue_note(svc, &rq->op);
+	events_note(rq);
 	if (rq->op.kind == OP_DIR_WRITE && rq->res.status == ST_OK)
 		note_dir(svc, &rq->res);
 	if (rq->op.kind == OP_MAILBOX_DELETE || rq->op.kind == OP_ACCOUNT_DELETE ||

@@ -1,54 +1,11 @@
 /* A delivery: what becomes of a message for one recipient, whole or not at all.  First all is read
  * and judged (conditions, where everything goes, quota), then written: mailboxes that are made, each
  * body once with all its memberships and queue entries, keys that are remembered.  Nothing is lost
- * for want of a place: what cannot be where it was asked for is in INBOX. */
-#include "storage/state/state_priv.h"
+ * for want of a place: what cannot be where it was asked for is in INBOX.  deliver_of.c has what is
+ * different for a message that is there already. */
+#include "storage/state/deliver.h"
 
 #include "common/util/mem.h"
-
-#define PLACES_ALL (STORE_DELIVER_PLACES + STORE_DELIVER_QUEUE)
-
-/* A mailbox that something goes into; id 0: it is made, at this part of `paths`. */
-struct target {
-	uint64_t	id;
-	size_t		path, path_len;
-	uint8_t		role;
-	bool		subscribe;
-};
-
-/* A body in a target. */
-struct drop {
-	unsigned	body, target;
-	struct flags	flags;		/* of the request */
-	uint32_t	uid;
-};
-
-struct placed {
-	uint8_t		how;
-	unsigned	drop;
-};
-
-struct body {
-	struct op_append_item	 it;
-	const struct journal_loc *locs;
-	uint32_t		 uses;	/* queue entries and, once for all of them, memberships */
-	bool			 dropped;
-	uint64_t		 extent, message, thread;
-};
-
-struct delivery {
-	struct apply		*ap;
-	struct body		 bodies[STORE_DELIVER_BODIES];
-	struct target		 targets[PLACES_ALL];
-	struct drop		 drops[PLACES_ALL];
-	struct placed		 places[PLACES_ALL];
-	struct store_queue_new	 queue[STORE_DELIVER_QUEUE];
-	bool			 left_out[STORE_DELIVER_QUEUE];
-	uint64_t		 queued[STORE_DELIVER_QUEUE];
-	unsigned		 n_bodies, n_targets, n_drops, n_places, n_queue;
-	uint64_t		 made;		/* mailboxes that are to be made */
-	struct buf		 paths;
-};
 
 /* ---- reading it ---- */
 
@@ -277,6 +234,9 @@ judge_queue(struct delivery *d)
 		b->uses--;
 		if (queue_once(d->queue[i].kind))
 			continue;
+		d->stays = d->of;
+		if (d->stays)
+			continue;
 		target = UINT32_MAX;
 		TRY(find_inbox(d, &target));
 		if (d->ap->r->status != ST_OK)
@@ -304,7 +264,7 @@ judge(struct delivery *d)
 		if (m->rec.uidnext >= UINT32_MAX - 1 - STORE_DELIVER_BODIES)
 			return refuse(ap, ST_LIMIT);
 	}
-	return ST_OK;
+	return d->of ? deliver_of_judge(d) : ST_OK;
 }
 
 /* All verdicts. */
@@ -313,7 +273,10 @@ prepare(struct delivery *d)
 {
 	struct apply *ap = d->ap;
 
-	ap->r->status = read_bodies(d);
+	if (d->of)
+		TRY(deliver_of_find(d));
+	if (ap->r->status == ST_OK)
+		ap->r->status = read_bodies(d);
 	if (ap->r->status == ST_OK)
 		ap->r->status = read_queue(d);
 	if (ap->r->status == ST_OK)
@@ -321,7 +284,7 @@ prepare(struct delivery *d)
 	if (ap->r->status == ST_OK)
 		TRY(find_places(d));
 	for (unsigned i = 0; ap->r->status == ST_OK && i < d->n_bodies; i++)
-		if (d->bodies[i].uses == 0)
+		if (d->bodies[i].uses == 0 && !d->bodies[i].there)
 			return refuse(ap, ST_SYNTAX);
 	if (ap->r->status == ST_OK)
 		TRY(judge_queue(d));
@@ -399,6 +362,10 @@ write_bodies(struct delivery *d, const unsigned *bits, size_t n_bits)
 	for (unsigned i = 0; i < d->n_bodies; i++) {
 		struct body *b = &d->bodies[i];
 
+		if (b->there) {
+			TRY(deliver_of_write(d, bits, n_bits));
+			continue;
+		}
 		if (b->uses > 0) {
 			b->extent = st_new_id(ap->s);
 			TRY(extent_put(ap, b->extent, b->locs, b->it.pieces, b->uses));
@@ -449,21 +416,35 @@ answer(struct delivery *d)
 	return st;
 }
 
+/* Names for which there is no room are no reason to lose a message. */
+static enum status
+keywords(struct delivery *d, unsigned *bits, size_t *n)
+{
+	const struct op_deliver *p = &d->ap->op->u.deliver;
+	enum status verdict;
+
+	*n = 0;
+	if (d->of)
+		return deliver_of_keywords(d, bits, n);
+	if (d->n_drops == 0 || p->keywords.len == 0)
+		return ST_OK;
+	TRY(keywords_bits(d->ap, p->keywords, true, bits, n, &verdict));
+	if (verdict != ST_OK)
+		*n = 0;
+	return ST_OK;
+}
+
 static enum status
 write(struct delivery *d)
 {
 	struct apply *ap = d->ap;
 	const struct op_deliver *p = &ap->op->u.deliver;
 	unsigned bits[KEYWORD_MAX + 1];
-	enum status verdict;
-	size_t n = 0;
+	size_t n;
 
-	/* Names for which there is no room are no reason to lose a message. */
-	if (d->n_drops > 0 && p->keywords.len > 0) {
-		TRY(keywords_bits(ap, p->keywords, true, bits, &n, &verdict));
-		if (verdict != ST_OK)
-			n = 0;
-	}
+	TRY(keywords(d, bits, &n));
+	if (ap->r->status != ST_OK)
+		return ST_OK;
 	TRY(make_mailboxes(d));
 	TRY(write_bodies(d, bits, n));
 	TRY(sieve_keys_remember(ap, p->keys, p->keys_max));
@@ -477,10 +458,12 @@ apply_deliver(struct apply *ap)
 	enum status st;
 
 	d->ap = ap;
+	d->of = ap->op->kind == OP_DELIVER_OF;
 	st = prepare(d);
 	if (st == ST_OK && ap->r->status == ST_OK)
 		st = write(d);
 	buf_fini(&d->paths);
+	buf_fini(&d->of_keys);
 	mem_free(&d);
 	return st;
 }

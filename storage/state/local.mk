@@ -31,7 +31,7 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/remove.c \
 	storage/state/repair.c \
 	storage/state/read.c storage/state/emails.h \
-	storage/state/read_emails.c storage/state/read_mailbox_changes.c \
+	storage/state/read_emails.c storage/state/read_events.c storage/state/read_mailbox_changes.c \
 	storage/state/open.c storage/state/read_mailboxes.c storage/state/read_touched.c \
 	storage/state/schema.c storage/state/schema.h \
 	storage/state/since.c \
@@ -44,6 +44,6 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/upgrade.c storage/state/upgrade.h \
 	storage/state/urlkey.c \
 	storage/state/push.c storage/state/push.h \
-	storage/state/deliver.c storage/state/queue.c storage/state/queue.h \
+	storage/state/deliver.c storage/state/deliver_of.c storage/state/deliver.h storage/state/queue.c storage/state/queue.h \
 	storage/state/script.c storage/state/sieve_key.c storage/state/sieve.h \
 	storage/state/uidmap.c

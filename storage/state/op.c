@@ -109,6 +109,12 @@ static const struct field deliver[] = { F(SPAN, deliver, keywords), F(SPAN, deli
 	F(SPAN, deliver, places), F(SPAN, deliver, keys), F(SPAN, deliver, queue),
 	F(VARINT, deliver, keys_max), F(VARINT, deliver, queue_max),
 	F(VARINT, deliver, queue_bytes), { 0 } };
+static const struct field deliver_of[] = { F(SPAN, deliver, keywords), F(SPAN, deliver, bodies),
+	F(SPAN, deliver, places), F(SPAN, deliver, keys), F(SPAN, deliver, queue),
+	F(VARINT, deliver, keys_max), F(VARINT, deliver, queue_max),
+	F(VARINT, deliver, queue_bytes), F(VARINT, deliver, of_mailbox), F(U32, deliver, of_uid),
+	F(VARINT, deliver, flags_add.w[0]), F(VARINT, deliver, flags_add.w[1]),
+	F(VARINT, deliver, flags_remove.w[0]), F(VARINT, deliver, flags_remove.w[1]), { 0 } };
 static const struct field sieve_keys_purge[] = { F(U32, sieve_keys_purge, rows), { 0 } };
 static const struct field queue[] = { F(U8, queue, how), F(VARINT, queue, id),
 	F(U32, queue, attempt), F(I64, queue, next_ms), F(SPAN, queue, rcpts),
@@ -171,6 +177,7 @@ static const struct {
 	[OP_DELIVER] = { "deliver", deliver },
 	[OP_SIEVE_KEYS_PURGE] = { "sieve-keys-purge", sieve_keys_purge },
 	[OP_QUEUE] = { "queue", queue },
+	[OP_DELIVER_OF] = { "deliver-of", deliver_of },
 };
 
 static const struct field *
@@ -507,9 +514,10 @@ op_pieces(const struct op *op, uint64_t *pieces)
 	}
 	if (op->kind != OP_APPEND && op->kind != OP_STAGE_APPEND &&
 	    op->kind != OP_APPEND_ANNOTATED && op->kind != OP_STAGE_APPEND_ANNOTATED &&
-	    op->kind != OP_APPEND_PLACED && op->kind != OP_APPEND_INTO && op->kind != OP_DELIVER)
+	    op->kind != OP_APPEND_PLACED && op->kind != OP_APPEND_INTO &&
+	    op->kind != OP_DELIVER && op->kind != OP_DELIVER_OF)
 		return true;
-	if (op->kind == OP_DELIVER)
+	if (op->kind == OP_DELIVER || op->kind == OP_DELIVER_OF)
 		reader_init(&r, op->u.deliver.bodies.p, op->u.deliver.bodies.len);
 	else
 		reader_init(&r, op->u.append.items.p, op->u.append.items.len);

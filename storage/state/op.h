@@ -51,7 +51,8 @@ enum op_kind {
 	OP_EMAIL_SET = 190, OP_APPEND_INTO = 191, OP_MAILBOX_SET = 192,
 	OP_BLOB_PUT = 193, OP_BLOB_PURGE = 194,
 	OP_PUSH = 200,
-	OP_SCRIPT_SET = 210, OP_DELIVER = 211, OP_SIEVE_KEYS_PURGE = 212, OP_QUEUE = 213
+	OP_SCRIPT_SET = 210, OP_DELIVER = 211, OP_SIEVE_KEYS_PURGE = 212, OP_QUEUE = 213,
+	OP_DELIVER_OF = 214
 };
 
 struct op_head {
@@ -271,10 +272,14 @@ struct op_script_set {
 	uint64_t	count_max, size_max, bytes_max;
 };
 /* See store_deliver.  bodies: op_append_item...; the others as they came.  keys_max: kept of the
- * account, the oldest go; queue_max, queue_bytes: entries that it may have, and octets in them. */
+ * account, the oldest go; queue_max, queue_bytes: entries that it may have, and octets in them.
+ * Of deliver-of alone: the message that is body 0, and what becomes of its flags there. */
 struct op_deliver {
 	struct span	keywords, bodies, places, keys, queue;
 	uint64_t	keys_max, queue_max, queue_bytes;
+	uint64_t	of_mailbox;
+	uint32_t	of_uid;
+	struct flags	flags_add, flags_remove;
 };
 /* Keys whose time is over go; at most `rows`. */
 struct op_sieve_keys_purge { uint32_t rows; };

@@ -19,6 +19,14 @@ enum status state_script_room(struct state *s, uint64_t account, struct span nam
 /* A byte for each of store_sieve_key...: 1: it is known. */
 enum status state_sieve_keys(struct state *s, uint64_t account, struct span keys, int64_t now_ms,
     struct buf *out);
+/* Of events: may a mailbox of the account have the entry (STORE_EVENT_ENTRY)?  Which script it names,
+ * appended.  Rows of the uids that are there: store_event_row..., see state_rows(). */
+enum status state_event_any(struct state *s, uint64_t account, bool *any);
+enum status state_event_script(struct state *s, uint64_t account, uint64_t mailbox, bool *entry,
+    struct buf *script);
+enum status state_event_rows(struct state *s, uint64_t account, uint64_t mailbox,
+    const struct uidset *uids, uint64_t modseq, size_t budget, uint32_t *resume_uid,
+    struct buf *out);
 /* Has the account keys whose time is over? */
 enum status state_sieve_keys_expired(struct state *s, uint64_t account, int64_t now_ms, bool *yes);
 

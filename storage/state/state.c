@@ -610,6 +610,7 @@ static const struct {
 	[OP_DELIVER] = { apply_deliver, 0 },
 	[OP_SIEVE_KEYS_PURGE] = { apply_sieve_keys_purge, STAGES },
 	[OP_QUEUE] = { apply_queue, DELETED_TOO | STAGES },
+	[OP_DELIVER_OF] = { apply_deliver, 0 },
 };
 
 static enum status

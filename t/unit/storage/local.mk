@@ -135,3 +135,6 @@ UNIT_TESTS += t/unit/storage/test_outgoing
 t_unit_storage_test_outgoing_SOURCES = t/unit/storage/test_outgoing.c \
 	t/unit/storage/rig.c t/unit/storage/rig.h
 t_unit_storage_test_outgoing_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/unit/storage/test_deliver_of
+t_unit_storage_test_deliver_of_SOURCES = t/unit/storage/test_deliver_of.c $(SIEVEKIT)
+t_unit_storage_test_deliver_of_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)

@@ -58,12 +58,15 @@ delivery_queue(struct delivery *d, uint8_t kind, const char *to)
 enum status
 delivery_run(struct kit *k, struct delivery *d)
 {
-	struct op op = kit_op(k, OP_DELIVER);
+	struct op op = kit_op(k, d->of_uid != 0 ? OP_DELIVER_OF : OP_DELIVER);
 	enum status st;
 
+	if (d->who != 0)
+		op.head.who = d->who;
 	op.u.deliver = (struct op_deliver){ buf_span(&d->keywords), buf_span(&d->bodies),
 		buf_span(&d->places), buf_span(&d->keys), buf_span(&d->queue), d->keys_max,
-		d->queue_max, d->queue_bytes };
+		d->queue_max, d->queue_bytes, d->of_mailbox, d->of_uid, d->flags_add,
+		d->flags_remove };
 	st = kit_apply(k, &op);
 	buf_fini(&d->keywords);
 	buf_fini(&d->bodies);

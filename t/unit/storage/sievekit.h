@@ -12,6 +12,11 @@ struct delivery {
 	struct buf	keywords, bodies, places, keys, queue;
 	uint64_t	keys_max, queue_max, queue_bytes;
 	unsigned	n_bodies;
+	/* Of a message that is there; uid 0: of none. */
+	uint64_t	of_mailbox;
+	uint32_t	of_uid;
+	struct flags	flags_add, flags_remove;
+	uint64_t	who;		/* asks for it; 0: the owner */
 };
 /* A body of so many octets, in one piece, whose digest is all `letter`. */
 void delivery_body(struct delivery *d, uint64_t size, char letter);
