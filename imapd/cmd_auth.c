@@ -1,11 +1,6 @@
 /* STARTTLS, AUTHENTICATE, LOGIN: how a session comes to its account. */
 #include "imapd/names.h"
-
 #include "imapd/notify.h"
-
-#include <string.h>
-
-#include "common/util/mem.h"
 
 static void
 cmd_starttls(struct imap_cmd *cmd)
@@ -24,10 +19,7 @@ cmd_starttls(struct imap_cmd *cmd)
 	imap_cmd_end(cmd, "OK Begin TLS negotiation now");
 	if (s->ending)
 		return;
-	/* What came in clear behind the command is nobody's (RFC 9051 §6.2.1). */
-	buf_clear(conn_in(s->conn));
-	if (!conn_start_tls(s->conn, s->srv->tls))
-		imap_session_cut(s);
+	front_start_tls(&s->base);
 }
 
 /* compress = "COMPRESS" SP "DEFLATE"  (RFC 4978) */
@@ -109,51 +101,21 @@ on_store_event(void *arg, enum store_event ev, uint64_t modseq)
 }
 
 static void
-on_renewed(void *arg, struct span ticket)
-{
-	struct imap_session *s = arg;
-
-	if (ticket.len == 0) {
-		imap_session_bye(s, "[EXPIRED] The login has expired");
-		return;
-	}
-	store_renew(s->home, ticket);
-	imap_names_renew(s, ticket);
-}
-
-void
-imap_server_renew(struct imap_server *srv)
-{
-	struct list *node, *tmp;
-	uint64_t n = 0;
-
-	list_each(node, tmp, &srv->sessions)
-		login_renew(&list_entry(node, struct imap_session, node)->login, n++);
-}
-
-static void
 on_granted(void *arg, const struct auth_granted *g)
 {
 	struct imap_session *s = arg;
 	struct imap_cmd *cmd = s->cmd;
 
-	if (!counts_enter_account(&s->srv->counts, g->account, s->srv->conf->max_user_connections)) {
-		auth_logout(s->srv->auth, g->ticket);
-		LOG(&s->log, WARN, "imap.too-many-connections", KV_SPAN("user", g->user));
+	if (!front_enter(&s->base, g, s->srv->conf->max_user_connections)) {
 		imap_cmd_end(cmd, "NO [LIMIT] Too many connections of this user");
 		return;
 	}
-	s->user = span_dup(g->user);
-	s->log.user = s->user;
-	s->account = g->account;
 	s->watching = false;
 	s->shard = g->shard;
 	s->home = s->store = store_open_channel(s->srv->stores, g->shard, g->ticket,
 	    on_store_event, s);
-	login_begin(&s->login, s->srv->loop, s->srv->auth, g, on_renewed, s);
 	imap_session_set_state(s, IMAP_IN_AUTH);
-	LOG(&s->log, INFO, "imap.login", KV_STR("tls", conn_tls(s->conn) != NULL ?
-	    tls_version_name(conn_tls(s->conn)) : "no"));
+	LOG(&s->log, INFO, "imap.login", KV_STR("tls", front_tls_name(&s->base)));
 	buf_clear(&cmd->result);
 	if (g->referral.len > 0 && imap_cap_on(s, CAP_LOGIN_REFERRALS)) {
 		buf_add_str(&cmd->result, "OK [REFERRAL ");

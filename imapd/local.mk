@@ -18,4 +18,4 @@ imapd_libimapd_a_SOURCES = \
 
 mansiolibexec_PROGRAMS += imapd/imapd
 imapd_imapd_SOURCES = imapd/main.c
-imapd_imapd_LDADD = imapd/libimapd.a $(LIBS_STORE_CLIENT) $(LIBS_COMMON) $(OUTSIDE_LIBS)
+imapd_imapd_LDADD = imapd/libimapd.a $(LIBS_FRONT) $(LIBS_COMMON) $(OUTSIDE_LIBS)

@@ -3,9 +3,9 @@
 #include "imapd/session.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #include "common/mail/mailbox_name.h"
+#include "common/mime/charset.h"
 #include "common/proto/imap_print.h"
 #include "common/util/mem.h"
 #include "imapd/limits.h"
@@ -83,25 +83,19 @@ leave_account(struct imap_session *s)
 	imap_names_free(s);
 	store_close(&s->home);
 	s->store = NULL;
-	login_end(&s->login);
-	if (s->user != NULL) {
-		counts_leave_account(&s->srv->counts, s->account);
+	if (s->user != NULL)
 		LOG(&s->log, INFO, "imap.logout", KV_UINT("commands", s->n_commands),
 		    KV_UINT("fetched", s->n_fetched), KV_UINT("appended", s->n_appended),
 		    KV_UINT("in", conn_bytes_in(s->conn)), KV_UINT("out", conn_bytes_out(s->conn)));
-	}
 }
 
 static void
-end_session(struct imap_session *s)
+on_ended(struct front_session *base)
 {
-	if (s->ending)
-		return;
-	s->ending = true;
+	struct imap_session *s = list_entry(base, struct imap_session, base);
+
 	drop_cmd(s);
 	imap_together_free(s);
-	sasl_session_end(&s->sasl);
-	loop_timer_free(&s->timer);
 	leave_account(s);
 	imap_reader_fini(&s->reader);
 }
@@ -110,8 +104,7 @@ void
 imap_session_leave(struct imap_session *s)
 {
 	leave_account(s);
-	mem_free(&s->user);
-	s->log.user = NULL;
+	front_leave(&s->base);
 	s->state = IMAP_IN_START;
 	s->account = s->dirty_modseq = s->quota_near = 0;
 	s->shard = 0;
@@ -124,26 +117,6 @@ imap_session_leave(struct imap_session *s)
 }
 
 void
-imap_session_free(struct imap_session **sp)
-{
-	struct imap_session *s = *sp;
-	struct imap_server *srv;
-	struct net_ip peer;
-
-	if (s == NULL)
-		return;
-	srv = s->srv;
-	peer = *conn_peer(s->conn);
-	end_session(s);
-	list_remove(&s->node);
-	conn_free(&s->conn);
-	mem_free(&s->user);
-	mem_free(sp);
-	if (srv->closed != NULL)
-		srv->closed(srv->arg, &peer);
-}
-
-void
 imap_session_bye(struct imap_session *s, const char *text)
 {
 	if (s->ending)
@@ -151,24 +124,7 @@ imap_session_bye(struct imap_session *s, const char *text)
 	buf_add_str(imap_out(s), "* BYE ");
 	buf_add_str(imap_out(s), text);
 	buf_add_str(imap_out(s), "\r\n");
-	conn_finish(s->conn);
-	end_session(s);
-}
-
-void
-imap_session_cut(struct imap_session *s)
-{
-	conn_finish(s->conn);
-	end_session(s);
-}
-
-void
-imap_session_kick(struct imap_session *s)
-{
-	if (conn_in(s->conn)->len > 0 || conn_paused(s->conn)) {
-		conn_pause(s->conn);
-		conn_resume(s->conn);
-	}
+	imap_session_cut(s);
 }
 
 static void
@@ -220,8 +176,7 @@ write_tagged(struct imap_cmd *cmd)
 		return;
 	}
 	if (logout || (s->eof && conn_in(s->conn)->len == 0 && s->held == IMAP_READ_MORE)) {
-		conn_finish(s->conn);
-		end_session(s);
+		imap_session_cut(s);
 		return;
 	}
 	if (s->srv->draining) {
@@ -448,8 +403,7 @@ imap_session_background_end(struct imap_cmd *cmd)
 
 	drop_cmd(s);
 	if (s->eof && conn_in(s->conn)->len == 0) {
-		conn_finish(s->conn);
-		end_session(s);
+		imap_session_cut(s);
 		return;
 	}
 	if (s->srv->draining) {
@@ -682,8 +636,7 @@ run_held(struct imap_session *s)
 	/* The client that went sends no more of it. */
 	if (!s->ending && s->eof && conn_in(s->conn)->len == 0 &&
 	    (s->cmd == NULL || s->cmd->input != NULL)) {
-		conn_finish(s->conn);
-		end_session(s);
+		imap_session_cut(s);
 	}
 }
 
@@ -709,8 +662,7 @@ on_data(struct conn *c, void *arg)
 	}
 	/* What is left of a client that went is no command. */
 	if (!s->ending && s->eof && s->cmd == NULL && !conn_full(c)) {
-		conn_finish(c);
-		end_session(s);
+		imap_session_cut(s);
 		return;
 	}
 	/* A command is under way, or the client does not read: no more until that is over. */
@@ -748,34 +700,12 @@ on_eof(struct conn *c, void *arg)
 	s->eof = true;
 	if (s->cmd != NULL && s->cmd->input == NULL)
 		return;
-	conn_finish(c);
-	end_session(s);
-}
-
-static void
-on_secured(struct conn *c, void *arg)
-{
-	struct imap_session *s = arg;
-
-	LOG(&s->log, DEBUG, "imap.tls", KV_STR("version", tls_version_name(conn_tls(c))),
-	    KV_STR("cipher", tls_cipher_name(conn_tls(c))));
-}
-
-static void
-on_closed(struct conn *c, enum conn_end why, void *arg)
-{
-	struct imap_session *s = arg;
-
-	if (why == CONN_TLS_FAILED)
-		LOG(&s->log, INFO, "imap.tls-failed", KV_STR("error", conn_tls_error(c)));
-	else if (why == CONN_GARBLED)
-		LOG(&s->log, INFO, "imap.compress-failed");
-	imap_session_free(&s);
+	imap_session_cut(s);
 }
 
 static const struct conn_ops conn_ops = {
-	.data = on_data, .eof = on_eof, .drained = on_drained, .secured = on_secured,
-	.closed = on_closed
+	.data = on_data, .eof = on_eof, .drained = on_drained, .secured = front_on_secured,
+	.closed = front_on_closed
 };
 
 /* ---- beginning ---- */
@@ -800,7 +730,6 @@ greet(struct imap_session *s)
 {
 	struct buf *out = imap_out(s);
 
-	s->started = true;
 	buf_add_str(out, "* OK [CAPABILITY ");
 	imap_capabilities(s, out);
 	buf_add_str(out, "] Mansio ready\r\n");
@@ -811,46 +740,29 @@ imap_session_new(struct imap_server *srv, int fd, const char *id, const char *pe
     const struct conf_listener *listener)
 {
 	struct imap_session *s = mem_zalloc(sizeof(*s));
-	bool implicit = listener->tls == CONF_TLS_IMPLICIT;
 
 	list_init(&s->owners);
 	list_init(&s->behind);
 	s->srv = srv;
-	snprintf(s->id, sizeof(s->id), "%s", id);
-	snprintf(s->peer, sizeof(s->peer), "%s", peer);
-	s->log = (struct log_ctx){ .conn = s->id, .peer = s->peer };
 	s->state = IMAP_IN_START;
 	imap_caps_init(&s->caps, srv->conf, srv->jmap_url);
-	s->clear_ok = listener->cleartext_login;
-	s->starttls = listener->tls == CONF_TLS_STARTTLS && srv->tls != NULL;
-	list_push_back(&srv->sessions, &s->node);
 	imap_reader_init(&s->reader, srv->conf->max_line_bytes);
-	s->conn = conn_new(srv->loop, fd, implicit ? srv->tls : NULL, &conn_ops, s);
+	front_session_open(&s->base, &srv->front, fd, id, peer, listener, &conn_ops, &imap_sasl,
+	    on_timer);
 	conn_set_water(s->conn, srv->conf->max_output_bytes / 4, srv->conf->max_output_bytes);
 	/* Room for a line that is too long, so that it can be refused. */
 	if (srv->conf->max_line_bytes + 4096 > IN_MAX)
 		conn_set_in_max(s->conn, srv->conf->max_line_bytes + 4096);
 	conn_set_idle(s->conn, ((uint64_t)srv->conf->idle_timeout_s + 60) * 1000);
-	sasl_session_init(&s->sasl, &imap_sasl, s, &(struct sasl_client){ .auth = srv->auth,
-	    .conn = s->conn, .id = s->id, .peer = s->peer, .clear_ok = s->clear_ok });
-	s->timer = loop_timer_new(srv->loop, on_timer, s);
 	loop_timer_set(s->timer, (uint64_t)srv->conf->login_timeout_s * 1000);
-	LOG(&s->log, DEBUG, "imap.connect", KV_STR("listener", listener->head.name));
-	login_mechanisms_ask(&srv->mechanisms, srv->auth);
 	greet(s);
 	return s;
 }
 
 bool
-imap_session_may_login(const struct imap_session *s)
-{
-	return conn_tls(s->conn) != NULL || s->clear_ok;
-}
-
-bool
 imap_session_may_starttls(const struct imap_session *s)
 {
-	return s->starttls && conn_tls(s->conn) == NULL && imap_cap_on(s, CAP_STARTTLS);
+	return front_may_starttls(&s->base) && imap_cap_on(s, CAP_STARTTLS);
 }
 
 void
@@ -863,45 +775,63 @@ imap_session_set_state(struct imap_session *s, unsigned state)
 	s->state = state;
 }
 
-void
-imap_server_drain(struct imap_server *srv)
+/* ---- what the worker asks for ---- */
+
+static void
+on_configured(struct front *f, const struct mansio_conf *conf)
 {
-	struct list *node, *tmp;
+	struct imap_server *srv = list_entry(f, struct imap_server, front);
 
-	srv->draining = true;
-	list_each(node, tmp, &srv->sessions) {
-		struct imap_session *s = list_entry(node, struct imap_session, node);
-
-		if (s->cmd == NULL || imap_cmd_is_idle(s->cmd))
-			imap_session_bye(s, "[UNAVAILABLE] The server is going down, connect again");
-	}
+	srv->conf = &conf->imap;
+	srv->jmap_url = conf->jmap.url;
+	imap_caps_check(srv->conf);
+	imap_notify_configured(srv);
 }
 
-/* The id of a ticket is opaque here: the store tells the one channel.  Without an id all
- * of the account's are meant. */
-void
-imap_server_revoked(struct imap_server *srv, const struct auth_revoked *r)
+static void
+on_accept(struct front *f, int fd, const char *id, const char *peer,
+    const struct conf_listener *listener)
 {
-	struct list *node, *tmp;
-
-	list_each(node, tmp, &srv->sessions) {
-		struct imap_session *s = list_entry(node, struct imap_session, node);
-
-		if (r->id.len == 0 && s->user != NULL && s->account == r->account)
-			imap_session_bye(s, "[UNAVAILABLE] The login was ended by the server");
-	}
+	imap_session_new(list_entry(f, struct imap_server, front), fd, id, peer, listener);
 }
 
-void
-imap_server_fini(struct imap_server *srv)
+static void
+on_fini(struct front *f)
 {
-	while (srv->sessions.next != NULL && !list_empty(&srv->sessions)) {
-		struct imap_session *s = list_entry(srv->sessions.next, struct imap_session, node);
+	struct imap_server *srv = list_entry(f, struct imap_server, front);
 
-		imap_session_free(&s);
-	}
 	loop_timer_free(&srv->progress);
-	login_mechanisms_fini(&srv->mechanisms);
-	counts_fini(&srv->counts);
 	buf_fini(&srv->server_entries);
 }
+
+static void
+on_bye(struct front_session *base, enum front_why why)
+{
+	struct imap_session *s = list_entry(base, struct imap_session, base);
+
+	if (why == FRONT_EXPIRED)
+		imap_session_bye(s, "[EXPIRED] The login has expired");
+	else if (why == FRONT_REVOKED)
+		imap_session_bye(s, "[UNAVAILABLE] The login was ended by the server");
+	else if (s->cmd == NULL || imap_cmd_is_idle(s->cmd))
+		imap_session_bye(s, "[UNAVAILABLE] The server is going down, connect again");
+}
+
+static void
+on_renewed(struct front_session *base, struct span ticket)
+{
+	struct imap_session *s = list_entry(base, struct imap_session, base);
+
+	store_renew(s->home, ticket);
+	imap_names_renew(s, ticket);
+}
+
+const struct front_ops imap_front = {
+	.program = "imapd",
+	.too_many = "* BYE [LIMIT] Too many connections from your address\r\n",
+	.ev_connect = "imap.connect", .ev_tls = "imap.tls", .ev_tls_failed = "imap.tls-failed",
+	.ev_garbled = "imap.compress-failed",
+	.ev_too_many_connections = "imap.too-many-connections",
+	.prepare = mime_charset_preload, .configured = on_configured, .accept = on_accept,
+	.fini = on_fini, .renewed = on_renewed, .bye = on_bye, .ended = on_ended
+};

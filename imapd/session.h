@@ -10,36 +10,20 @@
 #ifndef IMAPD_SESSION_H
 #define IMAPD_SESSION_H
 
-#include "common/auth/sasl_session.h"
-#include "common/conf/settings.h"
 #include "common/mail/search.h"
-#include "common/net/conn.h"
 #include "common/proto/imap_args.h"
 #include "common/proto/imap_reader.h"
-#include "common/util/list.h"
-#include "common/util/log.h"
-#include "common/worker/counts.h"
+#include "front/front.h"
 #include "imapd/capability.h"
 #include "imapd/view.h"
-#include "storage/client/store.h"
 
 /* What all sessions of this worker share. */
 struct imap_server {
-	struct loop		*loop;
+	FRONT(front);
 	const struct conf_imap	*conf;		/* replaced on reload */
 	const char		*jmap_url;	/* likewise; "": JMAP is not to be told of */
-	const char		*hostname;
-	struct auth_client	*auth;
-	struct tls_ctx		*tls;		/* NULL: no certificate */
-	struct store_pool	*stores;
-	struct list		sessions;
-	struct counts		counts;
-	bool			draining;
-	struct login_mechanisms	mechanisms;
 	struct loop_timer	*progress;	/* progress.c */
 	struct buf		server_entries;	/* cmd_notify.c: values of the server's own annotations */
-	void			(*closed)(void *arg, const struct net_ip *peer);	/* a session is gone; may be NULL */
-	void			*arg;
 };
 
 /* States as bits, for the tables. */
@@ -104,20 +88,10 @@ struct imap_cmd {
 	struct list			node;		/* of session->behind */
 };
 
-enum imap_bye { IMAP_BYE_LOGOUT, IMAP_BYE_SERVER, IMAP_BYE_LOST };
-
 struct imap_session {
-	struct list		node;
+	FRONT_SESSION(base);
 	struct imap_server	*srv;
-	struct conn		*conn;
-	struct log_ctx		log;
-	char			id[24];
-	char			peer[NET_IP_STR];
-	char			*user;
 	unsigned		state;
-	bool			clear_ok;	/* passwords may travel in clear text */
-	bool			starttls;	/* offered on this listener */
-	bool			started, eof, ending;
 	struct imap_caps	caps;		/* whose code is switched on */
 	bool			rev2;		/* IMAP4rev2 was enabled (RFC 9051) */
 	bool			utf8;		/* names and strings are UTF-8: rev2, or UTF8=ACCEPT */
@@ -133,9 +107,6 @@ struct imap_session {
 	struct list		behind;		/* together.h: under way behind cmd */
 	unsigned		n_behind, n_together;
 	enum imap_read		held;		/* read, and waits for those; IMAP_READ_MORE: nothing */
-	struct sasl_session	sasl;
-	struct login		login;
-	struct loop_timer	*timer;		/* login time, autologout, or "still here" */
 	struct store		*store;		/* of the mailbox selected; else home */
 	struct store		*home;		/* the account's own */
 	uint32_t		shard;
@@ -147,12 +118,11 @@ struct imap_session {
 	struct buf		list_prefix, list_subscribed;
 	bool			undelete_named;	/* the command names what was deleted */
 	bool			undelete_own;	/* the account has a mailbox of that name */
-	uint64_t		account;
 	uint64_t		dirty_modseq;	/* of the store's last note */
 	struct imap_view	*view;		/* NULL: nothing selected */
 	struct imap_notify	*notify;	/* NULL: NOTIFY was not used */
 	struct imap_beside	*beside;	/* beside.h; NULL: none under way */
-	uint32_t		bad_commands, failed_logins, bad_urls;
+	uint32_t		bad_urls;
 	uint64_t		quota_near;	/* per cent to tell of; 0: nothing */
 	uint32_t		next_stage;
 	uint64_t		n_commands, n_fetched, n_appended;
@@ -161,12 +131,14 @@ struct imap_session {
 /* Takes fd over.  id, peer: copied. */
 struct imap_session *imap_session_new(struct imap_server *srv, int fd, const char *id,
     const char *peer, const struct conf_listener *listener);
-/* At once, without a word. */
-void imap_session_free(struct imap_session **s);
 /* "* BYE text", then the end. */
 void imap_session_bye(struct imap_session *s, const char *text);
 /* The end without BYE: where it would stand inside a literal. */
-void imap_session_cut(struct imap_session *s);
+static inline void
+imap_session_cut(struct imap_session *s)
+{
+	front_session_end(&s->base);
+}
 static inline struct buf *
 imap_out(struct imap_session *s)
 {
@@ -175,9 +147,17 @@ imap_out(struct imap_session *s)
 /* That the account is near its limit, when it is and may be told now. */
 void imap_tell_quota(struct imap_session *s);
 /* Something may have been left in the connection: look again in the next round. */
-void imap_session_kick(struct imap_session *s);
+static inline void
+imap_session_kick(struct imap_session *s)
+{
+	front_session_kick(&s->base);
+}
 /* The password may be asked for. */
-bool imap_session_may_login(const struct imap_session *s);
+static inline bool
+imap_session_may_login(const struct imap_session *s)
+{
+	return front_may_login(&s->base);
+}
 /* A command that nobody sent, for what is told between commands; what the client sends
  * meanwhile waits.  Only when none is under way. */
 struct imap_cmd *imap_session_background(struct imap_session *s);
@@ -195,14 +175,7 @@ imap_cap_on(const struct imap_session *s, enum imap_cap cap)
 {
 	return cap == CAP_NONE || imap_caps_has(&s->caps, cap);
 }
-/* Says goodbye to those between two commands; others follow at the end of theirs. */
-void imap_server_drain(struct imap_server *srv);
-/* Ends the sessions that used a ticket taken back. */
-void imap_server_revoked(struct imap_server *srv, const struct auth_revoked *r);
-/* Frees all sessions and what was asked. */
-void imap_server_fini(struct imap_server *srv);
-/* Renews all tickets, soon. */
-void imap_server_renew(struct imap_server *srv);
+extern const struct front_ops imap_front;
 
 /* ---- endings of a command: exactly one of them ---- */
 /* By the table from status to response codes; ST_OK gives "OK name completed". */

@@ -1,35 +1,7 @@
 /* USER, PASS, APOP, AUTH, STLS, UTF8: how a session comes to its maildrop. */
 #include "pop3d/session.h"
 
-#include <string.h>
-
 #include "common/proto/sasl.h"
-#include "common/util/mem.h"
-
-/* ---- the ticket ---- */
-
-static void
-on_renewed(void *arg, struct span ticket)
-{
-	struct pop3_session *s = arg;
-
-	if (ticket.len == 0)
-		pop3_session_end(s);
-	else
-		store_renew(s->store, ticket);
-}
-
-void
-pop3_server_renew(struct pop3_server *srv)
-{
-	struct list *node, *tmp;
-	uint64_t n = 0;
-
-	list_each(node, tmp, &srv->sessions)
-		login_renew(&list_entry(node, struct pop3_session, node)->login, n++);
-}
-
-/* ---- into the maildrop ---- */
 
 /* Back to AUTHORIZATION: nothing of the login is left. */
 static void
@@ -40,11 +12,7 @@ log_out(struct pop3_session *s)
 	s->uidls = (struct uidls){ 0 };
 	store_close(&s->store);
 	drop_load_fini(&s->load);
-	login_end(&s->login);
-	counts_leave_account(&s->srv->counts, s->account);
-	s->counted = false;
-	s->log.user = NULL;
-	mem_free(&s->user);
+	front_leave(&s->base);
 	buf_clear(&s->name);
 }
 
@@ -76,9 +44,8 @@ on_loaded(void *arg, enum status st)
 	uidls_init(&s->uidls, &s->drop, s->store, s->srv->conf->uidl_format);
 	s->ahead.drop = &s->drop;
 	s->ahead.store = s->store;
-	LOG(&s->log, INFO, "pop3.login", KV_STR("tls", conn_tls(s->conn) != NULL ?
-	    tls_version_name(conn_tls(s->conn)) : "no"), KV_UINT("messages", s->drop.n),
-	    KV_UINT("bytes", s->drop.bytes));
+	LOG(&s->log, INFO, "pop3.login", KV_STR("tls", front_tls_name(&s->base)),
+	    KV_UINT("messages", s->drop.n), KV_UINT("bytes", s->drop.bytes));
 	pop3_ok(s, "Logged in, %u messages", (unsigned)s->drop.n);
 }
 
@@ -122,18 +89,11 @@ on_granted(void *arg, const struct auth_granted *g)
 {
 	struct pop3_session *s = arg;
 
-	if (!counts_enter_account(&s->srv->counts, g->account, s->srv->conf->max_user_connections)) {
-		auth_logout(s->srv->auth, g->ticket);
-		LOG(&s->log, WARN, "pop3.too-many-connections", KV_SPAN("user", g->user));
+	if (!front_enter(&s->base, g, s->srv->conf->max_user_connections)) {
 		pop3_err(s, "[SYS/TEMP] Too many connections of this user");
 		return;
 	}
-	s->counted = true;
-	s->account = g->account;
-	s->user = span_dup(g->user);
-	s->log.user = s->user;
 	s->store = store_open_channel(s->srv->stores, g->shard, g->ticket, on_store_event, s);
-	login_begin(&s->login, s->srv->loop, s->srv->auth, g, on_renewed, s);
 	s->busy = true;
 	s->load = (struct drop_load){ .drop = &s->drop, .store = s->store, .done = on_loaded,
 		.arg = s };
@@ -313,7 +273,7 @@ cmd_user(struct pop3_session *s, struct span rest)
 		pop3_bad(s, "Malformed name");
 		return;
 	}
-	if (!pop3_session_may_login(s)) {
+	if (!front_may_login(&s->base)) {
 		refuse(s, SASL_CLEARTEXT);
 		return;
 	}
@@ -347,19 +307,15 @@ cmd_stls(struct pop3_session *s, struct span rest)
 		pop3_bad(s, "Malformed arguments");
 		return;
 	}
-	if (conn_tls(s->conn) != NULL || !s->stls || s->utf8) {
+	if (!front_may_starttls(&s->base) || s->utf8) {
 		pop3_err(s, s->utf8 ? "Not after UTF8" : "STLS is not offered here");
 		return;
 	}
 	pop3_ok(s, "Begin TLS negotiation now");
 	if (s->ending)
 		return;
-	/* What came in clear behind the command is nobody's, and nothing is known from before
-	 * (RFC 2595 §4, RFC 9051 §6.2.1). */
-	buf_clear(conn_in(s->conn));
-	buf_clear(&s->name);
-	if (!conn_start_tls(s->conn, s->srv->tls))
-		pop3_session_end(s);
+	buf_clear(&s->name);	/* nothing is known from before */
+	front_start_tls(&s->base);
 }
 
 static void

@@ -42,14 +42,14 @@ cmd_capa(struct pop3_session *s, struct span rest)
 	put(s, "RESP-CODES");
 	put(s, "AUTH-RESP-CODE");
 	put(s, "PIPELINING");
-	if (pop3_session_may_login(s))
+	if (front_may_login(&s->base))
 		put(s, "USER");
 	if (sasl.len > 0) {
 		buf_add_str(out, "SASL ");
 		buf_add_span(out, sasl);
 		buf_add_str(out, "\r\n");
 	}
-	if (s->state == POP3_IN_AUTH && s->stls && conn_tls(s->conn) == NULL && !s->utf8)
+	if (s->state == POP3_IN_AUTH && front_may_starttls(&s->base) && !s->utf8)
 		put(s, "STLS");
 	if (conf->login_delay_s > 0)
 		buf_addf(out, "LOGIN-DELAY %u\r\n", (unsigned)conf->login_delay_s);

@@ -6,4 +6,4 @@ pop3d_libpop3d_a_SOURCES = \
 
 mansiolibexec_PROGRAMS += pop3d/pop3d
 pop3d_pop3d_SOURCES = pop3d/main.c
-pop3d_pop3d_LDADD = pop3d/libpop3d.a $(LIBS_STORE_CLIENT) $(LIBS_COMMON) $(OUTSIDE_LIBS)
+pop3d_pop3d_LDADD = pop3d/libpop3d.a $(LIBS_FRONT) $(LIBS_COMMON) $(OUTSIDE_LIBS)

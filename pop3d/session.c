@@ -2,10 +2,7 @@
 #include "pop3d/session.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/util/mem.h"
 
@@ -13,22 +10,16 @@
 #define AUTH_LINE_MAX	(AUTH_DATA_MAX / 3 * 4 + 256)
 
 static void
-end_session(struct pop3_session *s)
+on_ended(struct front_session *base)
 {
-	if (s->ending)
-		return;
-	s->ending = true;
-	s->busy = s->answering = false;
+	struct pop3_session *s = list_entry(base, struct pop3_session, base);
+
+	s->answering = false;
 	s->drained = NULL;
-	sasl_session_end(&s->sasl);
 	pop3_retr_end(s);
 	uidls_fini(&s->uidls);
 	store_close(&s->store);
 	drop_load_fini(&s->load);
-	loop_timer_free(&s->timer);
-	login_end(&s->login);
-	if (s->counted)
-		counts_leave_account(&s->srv->counts, s->account);
 	if (s->user != NULL)
 		LOG(&s->log, INFO, "pop3.logout", KV_UINT("retrieved", s->n_retrieved),
 		    KV_UINT("topped", s->n_topped),
@@ -37,42 +28,6 @@ end_session(struct pop3_session *s)
 	maildrop_fini(&s->drop);
 	buf_fini(&s->name);
 	buf_fini(&s->folder);
-}
-
-void
-pop3_session_free(struct pop3_session **sp)
-{
-	struct pop3_session *s = *sp;
-	struct pop3_server *srv;
-	struct net_ip peer;
-
-	if (s == NULL)
-		return;
-	srv = s->srv;
-	peer = *conn_peer(s->conn);
-	end_session(s);
-	list_remove(&s->node);
-	conn_free(&s->conn);
-	mem_free(&s->user);
-	mem_free(sp);
-	if (srv->closed != NULL)
-		srv->closed(srv->arg, &peer);
-}
-
-void
-pop3_session_end(struct pop3_session *s)
-{
-	conn_finish(s->conn);
-	end_session(s);
-}
-
-void
-pop3_session_kick(struct pop3_session *s)
-{
-	if (conn_in(s->conn)->len > 0 || conn_paused(s->conn)) {
-		conn_pause(s->conn);
-		conn_resume(s->conn);
-	}
 }
 
 /* ---- answers ---- */
@@ -88,7 +43,7 @@ pop3_done(struct pop3_session *s)
 	if (s->eof && conn_in(s->conn)->len == 0)
 		pop3_session_end(s);
 	else if (waited)
-		pop3_session_kick(s);
+		front_session_kick(&s->base);
 }
 
 void
@@ -197,8 +152,9 @@ is_too_long(const struct pop3_session *s, struct span line)
 
 /* false: no line is there. */
 static bool
-take_line(struct pop3_session *s)
+take_line(struct front_session *base)
 {
+	struct pop3_session *s = list_entry(base, struct pop3_session, base);
 	struct buf *in = conn_in(s->conn);
 	char *nl = memchr(in->data, '\n', in->len);
 	struct span line = span(in->data, nl != NULL ? (size_t)(nl - in->data) : in->len);
@@ -226,23 +182,6 @@ take_line(struct pop3_session *s)
 }
 
 static void
-on_data(struct conn *c, void *arg)
-{
-	struct pop3_session *s = arg;
-
-	while (!s->ending && !s->busy && conn_in(c)->len > 0 && !conn_full(c))
-		if (!take_line(s))
-			break;
-	if (s->ending)
-		return;
-	/* What is left of a client that went is no command. */
-	if (s->eof && !s->busy && !conn_full(c))
-		pop3_session_end(s);
-	else if (conn_in(c)->len > 0 && (s->busy || conn_full(c)))
-		conn_pause(c);
-}
-
-static void
 on_drained(struct conn *c, void *arg)
 {
 	struct pop3_session *s = arg;
@@ -252,43 +191,12 @@ on_drained(struct conn *c, void *arg)
 	if (!s->ending && fn != NULL)
 		fn(s);
 	if (!s->ending)
-		pop3_session_kick(s);
-}
-
-static void
-on_eof(struct conn *c, void *arg)
-{
-	struct pop3_session *s = arg;
-
-	s->eof = true;
-	if (!s->busy)
-		pop3_session_end(s);
-}
-
-static void
-on_secured(struct conn *c, void *arg)
-{
-	struct pop3_session *s = arg;
-
-	LOG(&s->log, DEBUG, "pop3.tls", KV_STR("version", tls_version_name(conn_tls(c))),
-	    KV_STR("cipher", tls_cipher_name(conn_tls(c))));
-}
-
-static void
-on_closed(struct conn *c, enum conn_end why, void *arg)
-{
-	struct pop3_session *s = arg;
-
-	if (why == CONN_TLS_FAILED)
-		LOG(&s->log, INFO, "pop3.tls-failed", KV_STR("error", conn_tls_error(c)));
-	else if (why == CONN_IDLE)
-		LOG(&s->log, INFO, "pop3.idle");
-	pop3_session_free(&s);
+		front_session_kick(&s->base);
 }
 
 static const struct conn_ops conn_ops = {
-	.data = on_data, .eof = on_eof, .drained = on_drained, .secured = on_secured,
-	.closed = on_closed
+	.data = front_on_data, .eof = front_on_eof, .drained = on_drained,
+	.secured = front_on_secured, .closed = front_on_closed
 };
 
 /* ---- beginning ---- */
@@ -307,38 +215,21 @@ struct pop3_session *
 pop3_session_new(struct pop3_server *srv, int fd, const char *id, const char *peer,
     const struct conf_listener *listener)
 {
-	bool implicit = listener->tls == CONF_TLS_IMPLICIT;
 	struct pop3_session *s = mem_zalloc(sizeof(*s));
 
 	s->srv = srv;
-	snprintf(s->id, sizeof(s->id), "%s", id);
-	snprintf(s->peer, sizeof(s->peer), "%s", peer);
-	s->log = (struct log_ctx){ .conn = s->id, .peer = s->peer };
 	s->state = POP3_IN_AUTH;
-	s->clear_ok = listener->cleartext_login;
-	s->stls = listener->tls == CONF_TLS_STARTTLS && srv->tls != NULL;
 	s->ahead.total = &srv->ahead_bytes;
-	list_push_back(&srv->sessions, &s->node);
-	s->conn = conn_new(srv->loop, fd, implicit ? srv->tls : NULL, &conn_ops, s);
+	front_session_open(&s->base, &srv->front, fd, id, peer, listener, &conn_ops, &pop3_sasl,
+	    on_login_time);
 	conn_set_water(s->conn, srv->conf->max_output_bytes / 4, srv->conf->max_output_bytes);
 	conn_set_in_max(s->conn, IN_MAX + (srv->conf->max_line_bytes > 4096 ?
 	    srv->conf->max_line_bytes : 4096));
 	conn_set_idle(s->conn, (uint64_t)srv->conf->idle_timeout_s * 1000);
-	sasl_session_init(&s->sasl, &pop3_sasl, s, &(struct sasl_client){ .auth = srv->auth,
-	    .conn = s->conn, .id = s->id, .peer = s->peer, .clear_ok = s->clear_ok });
-	s->timer = loop_timer_new(srv->loop, on_login_time, s);
 	loop_timer_set(s->timer, (uint64_t)srv->conf->login_timeout_s * 1000);
-	LOG(&s->log, DEBUG, "pop3.connect", KV_STR("listener", listener->head.name));
-	login_mechanisms_ask(&srv->mechanisms, srv->auth);
 	/* No timestamp in it: there is no shared secret for APOP (RFC 1939 §7). */
 	buf_add_str(pop3_out(s), "+OK Mansio ready\r\n");
 	return s;
-}
-
-bool
-pop3_session_may_login(const struct pop3_session *s)
-{
-	return conn_tls(s->conn) != NULL || s->clear_ok;
 }
 
 struct span
@@ -347,43 +238,39 @@ pop3_mechanisms(const struct pop3_session *s)
 	return login_mechanisms_for(&s->srv->mechanisms, s->conn, s->clear_ok);
 }
 
-void
-pop3_server_drain(struct pop3_server *srv)
+static void
+on_bye(struct front_session *base, enum front_why why)
 {
-	struct list *node, *tmp;
+	struct pop3_session *s = list_entry(base, struct pop3_session, base);
 
-	srv->draining = true;
-	list_each(node, tmp, &srv->sessions) {
-		struct pop3_session *s = list_entry(node, struct pop3_session, node);
-
-		if (s->state == POP3_IN_AUTH && !s->busy)
-			pop3_session_end(s);
-	}
+	if (why != FRONT_DRAIN || (s->state == POP3_IN_AUTH && !s->busy))
+		pop3_session_end(s);
 }
 
-/* The id of a ticket is opaque here: the store tells the one channel.  Without an id all
- * of the account's are meant. */
-void
-pop3_server_revoked(struct pop3_server *srv, const struct auth_revoked *r)
+static void
+on_renewed(struct front_session *base, struct span ticket)
 {
-	struct list *node, *tmp;
-
-	list_each(node, tmp, &srv->sessions) {
-		struct pop3_session *s = list_entry(node, struct pop3_session, node);
-
-		if (r->id.len == 0 && s->user != NULL && s->account == r->account)
-			pop3_session_end(s);
-	}
+	store_renew(list_entry(base, struct pop3_session, base)->store, ticket);
 }
 
-void
-pop3_server_fini(struct pop3_server *srv)
+static void
+on_configured(struct front *f, const struct mansio_conf *conf)
 {
-	while (srv->sessions.next != NULL && !list_empty(&srv->sessions)) {
-		struct pop3_session *s = list_entry(srv->sessions.next, struct pop3_session, node);
-
-		pop3_session_free(&s);
-	}
-	login_mechanisms_fini(&srv->mechanisms);
-	counts_fini(&srv->counts);
+	list_entry(f, struct pop3_server, front)->conf = &conf->pop3;
 }
+
+static void
+on_accept(struct front *f, int fd, const char *id, const char *peer,
+    const struct conf_listener *listener)
+{
+	pop3_session_new(list_entry(f, struct pop3_server, front), fd, id, peer, listener);
+}
+
+const struct front_ops pop3_front = {
+	.program = "pop3d",
+	.too_many = "-ERR [SYS/TEMP] Too many connections from your address\r\n",
+	.ev_connect = "pop3.connect", .ev_tls = "pop3.tls", .ev_tls_failed = "pop3.tls-failed",
+	.ev_idle = "pop3.idle", .ev_too_many_connections = "pop3.too-many-connections",
+	.configured = on_configured, .accept = on_accept, .take = take_line,
+	.renewed = on_renewed, .bye = on_bye, .ended = on_ended
+};

@@ -9,30 +9,17 @@
 #ifndef POP3D_SESSION_H
 #define POP3D_SESSION_H
 
-#include "common/auth/sasl_session.h"
-#include "common/net/conn.h"
 #include "common/proto/pop3.h"
-#include "common/util/list.h"
-#include "common/util/log.h"
-#include "common/worker/counts.h"
+#include "front/front.h"
 #include "pop3d/ahead.h"
 #include "pop3d/maildrop.h"
 #include "pop3d/uidl.h"
 
 /* What all sessions of this worker share. */
 struct pop3_server {
-	struct loop		*loop;
+	FRONT(front);
 	const struct conf_pop3	*conf;		/* replaced on reload */
-	struct auth_client	*auth;
-	struct tls_ctx		*tls;		/* NULL: no certificate */
-	struct store_pool	*stores;
-	struct list		sessions;
-	struct counts		counts;
-	uint64_t		ahead_bytes;	/* held by all of them */
-	bool			draining;
-	struct login_mechanisms	mechanisms;
-	void			(*closed)(void *arg, const struct net_ip *peer);	/* a session is gone; may be NULL */
-	void			*arg;
+	uint64_t		ahead_bytes;	/* held by all sessions */
 };
 
 /* States as bits, for the tables. */
@@ -74,28 +61,16 @@ struct pop3_ready {
 };
 
 struct pop3_session {
-	struct list		node;
+	FRONT_SESSION(base);
 	struct pop3_server	*srv;
-	struct conn		*conn;
-	struct log_ctx		log;
-	char			id[24];
-	char			peer[NET_IP_STR];
-	char			*user;
 	unsigned		state;
-	bool			clear_ok;	/* passwords may travel in clear text */
-	bool			stls;		/* offered on this listener */
-	bool			eof, ending, utf8, counted, lease_lost;
-	bool			busy;		/* a command has not answered yet */
+	bool			utf8, lease_lost;
 	bool			answering;	/* the next line answers a challenge */
 	/* The client took output after conn_full(); cleared before it runs. */
 	void			(*drained)(struct pop3_session *s);
-	struct loop_timer	*timer;		/* login time */
-	struct sasl_session	sasl;
-	struct login		login;
 	struct buf		name;		/* of USER, without folder */
 	struct buf		folder;
 	struct store		*store;
-	uint64_t		account;
 	struct maildrop		drop;
 	struct drop_load	load;
 	struct uidls		uidls;
@@ -108,36 +83,26 @@ struct pop3_session {
 	bool			top;
 	bool			tried;		/* once again, after the store was away */
 	bool			fetching;	/* waits for a batch */
-	uint32_t		bad_commands, failed_logins;
 	uint64_t		n_retrieved, n_topped;
 };
 
 /* Takes fd over.  id, peer: copied. */
 struct pop3_session *pop3_session_new(struct pop3_server *srv, int fd, const char *id,
     const char *peer, const struct conf_listener *listener);
-/* At once, without a word. */
-void pop3_session_free(struct pop3_session **s);
 /* Sends what was said, then closes; deletes nothing. */
-void pop3_session_end(struct pop3_session *s);
+static inline void
+pop3_session_end(struct pop3_session *s)
+{
+	front_session_end(&s->base);
+}
 static inline struct buf *
 pop3_out(struct pop3_session *s)
 {
 	return conn_out(s->conn);
 }
-/* Something may have been left in the connection: look again in the next round. */
-void pop3_session_kick(struct pop3_session *s);
-/* Passwords may be asked for. */
-bool pop3_session_may_login(const struct pop3_session *s);
 /* Those that this client may use, with blanks between. */
 struct span pop3_mechanisms(const struct pop3_session *s);
-/* Renews all tickets, soon. */
-void pop3_server_renew(struct pop3_server *srv);
-/* Ends those that are not logged in; others may finish. */
-void pop3_server_drain(struct pop3_server *srv);
-/* Ends the sessions that used a ticket taken back. */
-void pop3_server_revoked(struct pop3_server *srv, const struct auth_revoked *r);
-/* Frees all sessions and what was asked. */
-void pop3_server_fini(struct pop3_server *srv);
+extern const struct front_ops pop3_front;
 
 /* ---- answers ---- */
 

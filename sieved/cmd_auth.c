@@ -4,44 +4,15 @@
 #include "common/crypto/encode.h"
 #include "common/util/mem.h"
 
-/* ---- the ticket ---- */
-
-static void
-on_renewed(void *arg, struct span ticket)
-{
-	struct sieved_session *s = arg;
-
-	if (ticket.len == 0)
-		sieved_bye(s, NULL, "The login has expired");
-	else
-		store_renew(s->store, ticket);
-}
-
-void
-sieved_server_renew(struct sieved_server *srv)
-{
-	struct list *node, *tmp;
-	uint64_t n = 0;
-
-	list_each(node, tmp, &srv->sessions)
-		login_renew(&list_entry(node, struct sieved_session, node)->login, n++);
-}
-
 void
 sieved_log_out(struct sieved_session *s)
 {
-	sasl_session_end(&s->sasl);
 	store_close(&s->store);
-	login_end(&s->login);
-	if (s->counted)
-		counts_leave_account(&s->srv->counts, s->account);
-	s->counted = false;
 	if (s->user != NULL)
 		LOG(&s->log, INFO, "sieve.logout", KV_UINT("put", s->n_put), KV_UINT("got", s->n_got),
 		    KV_UINT("in", conn_bytes_in(s->conn)), KV_UINT("out", conn_bytes_out(s->conn)));
 	s->n_put = s->n_got = 0;
-	s->log.user = NULL;
-	mem_free(&s->user);
+	front_leave(&s->base);
 	s->state = SIEVED_IN_START;
 }
 
@@ -74,21 +45,13 @@ on_granted(void *arg, const struct auth_granted *g)
 	struct sieved_session *s = arg;
 	uint32_t most = s->srv->conf->managesieve.max_user_connections;
 
-	if (!counts_enter_account(&s->srv->counts, g->account, most)) {
-		auth_logout(s->srv->auth, g->ticket);
-		LOG(&s->log, WARN, "sieve.too-many-connections", KV_SPAN("user", g->user));
+	if (!front_enter(&s->base, g, most)) {
 		sieved_no(s, "TRYLATER", "Too many connections of this user");
 		return;
 	}
-	s->counted = true;
-	s->account = g->account;
-	s->user = span_dup(g->user);
-	s->log.user = s->user;
 	s->store = store_open_channel(s->srv->stores, g->shard, g->ticket, on_store_event, s);
-	login_begin(&s->login, s->srv->loop, s->srv->auth, g, on_renewed, s);
 	s->state = SIEVED_IN_AUTH;
-	LOG(&s->log, INFO, "sieve.login", KV_STR("tls", conn_tls(s->conn) != NULL ?
-	    tls_version_name(conn_tls(s->conn)) : "no"));
+	LOG(&s->log, INFO, "sieve.login", KV_STR("tls", front_tls_name(&s->base)));
 	welcome(s, g->data);
 }
 
@@ -159,7 +122,7 @@ refuse_mechanism(struct sieved_session *s, struct span name)
 		"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "ANONYMOUS"
 	};
 
-	if (!sieved_session_may_login(s) &&
+	if (!front_may_login(&s->base) &&
 	    login_mechanisms_has(&s->srv->mechanisms, true, s->clear_ok, name)) {
 		refuse(s, SASL_CLEARTEXT);
 		return;
@@ -200,20 +163,17 @@ cmd_authenticate(struct sieved_session *s, const struct managesieve_arg *args, s
 static void
 cmd_starttls(struct sieved_session *s, const struct managesieve_arg *args, size_t n)
 {
-	if (!sieved_session_may_starttls(s)) {
+	if (!front_may_starttls(&s->base)) {
 		sieved_no(s, NULL, "STARTTLS is not offered here");
 		return;
 	}
 	sieved_ok(s, NULL, "Begin TLS negotiation now");
 	if (s->ending)
 		return;
-	/* What came in clear behind the command is nobody's. */
-	buf_clear(conn_in(s->conn));
 	/* until the capabilities were told again */
 	s->busy = true;
 	s->greeted = false;
-	if (!conn_start_tls(s->conn, s->srv->tls))
-		sieved_session_end(s);
+	front_start_tls(&s->base);
 }
 
 static void

@@ -44,7 +44,7 @@ sieved_put_capabilities(struct sieved_session *s)
 	put(s, "IMPLEMENTATION", SPAN_LIT("Mansio"));
 	put(s, "VERSION", SPAN_LIT("1.0"));
 	put(s, "SASL", login_mechanisms_for(&srv->mechanisms, s->conn, s->clear_ok));
-	if (s->state == SIEVED_IN_START && sieved_session_may_starttls(s))
+	if (s->state == SIEVED_IN_START && front_may_starttls(&s->base))
 		put_flag(s, "STARTTLS");
 	put(s, "SIEVE", buf_span(&srv->language.sieve));
 	put(s, "MAXREDIRECTS", buf_span(&srv->language.redirects));

@@ -5,4 +5,4 @@ sieved_libsieved_a_SOURCES = \
 
 mansiolibexec_PROGRAMS += sieved/sieved
 sieved_sieved_SOURCES = sieved/main.c
-sieved_sieved_LDADD = sieved/libsieved.a $(LIBS_SIEVE) $(LIBS_STORE_CLIENT) $(LIBS_COMMON) $(OUTSIDE_LIBS)
+sieved_sieved_LDADD = sieved/libsieved.a $(LIBS_SIEVE) $(LIBS_FRONT) $(LIBS_COMMON) $(OUTSIDE_LIBS)

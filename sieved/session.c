@@ -1,9 +1,6 @@
 /* The life of a session: bytes become commands, commands become answers. */
 #include "sieved/session.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "common/util/mem.h"
 #include "storage/api/store_sieve.h"
 
@@ -15,52 +12,14 @@
 #define IDLE_MORE_S	60		/* what closes a connection on which we can say nothing */
 
 static void
-end_session(struct sieved_session *s)
+on_ended(struct front_session *base)
 {
-	if (s->ending)
-		return;
-	s->ending = true;
-	s->busy = s->answering = false;
-	loop_timer_free(&s->timer);
+	struct sieved_session *s = list_entry(base, struct sieved_session, base);
+
+	s->answering = false;
 	sieved_log_out(s);
 	imap_reader_fini(&s->reader);
 	buf_fini(&s->warnings);
-}
-
-void
-sieved_session_free(struct sieved_session **sp)
-{
-	struct sieved_session *s = *sp;
-	struct sieved_server *srv;
-	struct net_ip peer;
-
-	if (s == NULL)
-		return;
-	srv = s->srv;
-	peer = *conn_peer(s->conn);
-	end_session(s);
-	list_remove(&s->node);
-	conn_free(&s->conn);
-	mem_free(sp);
-	if (srv->closed != NULL)
-		srv->closed(srv->arg, &peer);
-}
-
-void
-sieved_session_end(struct sieved_session *s)
-{
-	conn_finish(s->conn);
-	end_session(s);
-}
-
-/* Something may have been left in the connection: look again in the next round. */
-static void
-kick(struct sieved_session *s)
-{
-	if (conn_in(s->conn)->len > 0 || conn_paused(s->conn)) {
-		conn_pause(s->conn);
-		conn_resume(s->conn);
-	}
 }
 
 void
@@ -91,7 +50,7 @@ sieved_done(struct sieved_session *s)
 	else if (s->srv->draining)
 		sieved_bye(s, "TRYLATER", "The server is going down, connect again");
 	else if (waited)
-		kick(s);
+		front_session_kick(&s->base);
 }
 
 static void
@@ -280,8 +239,10 @@ is_nothing(const struct sieved_session *s)
 
 /* false: more bytes are needed. */
 static bool
-take(struct sieved_session *s)
+take(struct front_session *base)
 {
+	struct sieved_session *s = list_entry(base, struct sieved_session, base);
+
 	switch (imap_reader_read(&s->reader, conn_in(s->conn))) {
 	case IMAP_READ_MORE:
 		return false;
@@ -305,36 +266,9 @@ take(struct sieved_session *s)
 }
 
 static void
-on_data(struct conn *c, void *arg)
-{
-	struct sieved_session *s = arg;
-
-	while (!s->ending && !s->busy && conn_in(c)->len > 0 && !conn_full(c))
-		if (!take(s))
-			break;
-	if (s->ending)
-		return;
-	/* What is left of a client that went is no command. */
-	if (s->eof && !s->busy && !conn_full(c))
-		sieved_session_end(s);
-	else if (conn_in(c)->len > 0 && (s->busy || conn_full(c)))
-		conn_pause(c);
-}
-
-static void
 on_drained(struct conn *c, void *arg)
 {
-	kick(arg);
-}
-
-static void
-on_eof(struct conn *c, void *arg)
-{
-	struct sieved_session *s = arg;
-
-	s->eof = true;
-	if (!s->busy)
-		sieved_session_end(s);
+	front_session_kick(arg);
 }
 
 /* ---- beginning ---- */
@@ -342,8 +276,10 @@ on_eof(struct conn *c, void *arg)
 /* Not before it is known what can be offered: capabilities must not change by themselves
  * (RFC 5804 §1.7). */
 static void
-greet(struct sieved_session *s)
+greet(struct front_session *base)
 {
+	struct sieved_session *s = list_entry(base, struct sieved_session, base);
+
 	if (s->greeted || s->ending ||
 	    login_mechanisms_pending(&s->srv->mechanisms, s->conn, s->clear_ok) ||
 	    (conn_tls(s->conn) != NULL && !conn_is_secure(s->conn)))
@@ -352,43 +288,9 @@ greet(struct sieved_session *s)
 	sieved_put_capabilities(s);
 }
 
-static void
-on_mechanisms(void *arg)
-{
-	struct sieved_server *srv = arg;
-	struct list *node, *tmp;
-
-	list_each(node, tmp, &srv->sessions)
-		greet(list_entry(node, struct sieved_session, node));
-}
-
-/* Behind STARTTLS the capabilities come again, behind TLS from the start for the first
- * time. */
-static void
-on_secured(struct conn *c, void *arg)
-{
-	struct sieved_session *s = arg;
-
-	LOG(&s->log, DEBUG, "sieve.tls", KV_STR("version", tls_version_name(conn_tls(c))),
-	    KV_STR("cipher", tls_cipher_name(conn_tls(c))));
-	greet(s);
-}
-
-static void
-on_closed(struct conn *c, enum conn_end why, void *arg)
-{
-	struct sieved_session *s = arg;
-
-	if (why == CONN_TLS_FAILED)
-		LOG(&s->log, INFO, "sieve.tls-failed", KV_STR("error", conn_tls_error(c)));
-	else if (why == CONN_IDLE)
-		LOG(&s->log, INFO, "sieve.idle");
-	sieved_session_free(&s);
-}
-
 static const struct conn_ops conn_ops = {
-	.data = on_data, .eof = on_eof, .drained = on_drained, .secured = on_secured,
-	.closed = on_closed
+	.data = front_on_data, .eof = front_on_eof, .drained = on_drained,
+	.secured = front_on_secured, .closed = front_on_closed
 };
 
 static void
@@ -410,104 +312,72 @@ sieved_session_new(struct sieved_server *srv, int fd, const char *id, const char
 {
 	const struct conf_managesieve *conf = &srv->conf->managesieve;
 	struct sieved_session *s = mem_zalloc(sizeof(*s));
-	bool implicit = listener->tls == CONF_TLS_IMPLICIT;
 
 	s->srv = srv;
-	snprintf(s->id, sizeof(s->id), "%s", id);
-	snprintf(s->peer, sizeof(s->peer), "%s", peer);
-	s->log = (struct log_ctx){ .conn = s->id, .peer = s->peer };
 	s->state = SIEVED_IN_START;
-	s->clear_ok = listener->cleartext_login;
-	s->starttls = listener->tls == CONF_TLS_STARTTLS && srv->tls != NULL;
 	s->busy = true;		/* until it is greeted */
-	list_push_back(&srv->sessions, &s->node);
 	imap_reader_init(&s->reader, conf->max_line_bytes);
-	s->conn = conn_new(srv->loop, fd, implicit ? srv->tls : NULL, &conn_ops, s);
+	front_session_open(&s->base, &srv->front, fd, id, peer, listener, &conn_ops, &sieved_sasl,
+	    on_timer);
 	conn_set_water(s->conn, OUT_HIGH / 4, OUT_HIGH);
 	conn_set_in_max(s->conn, IN_MAX);
 	conn_set_idle(s->conn, ((uint64_t)conf->idle_timeout_s + IDLE_MORE_S) * 1000);
-	sasl_session_init(&s->sasl, &sieved_sasl, s, &(struct sasl_client){ .auth = srv->auth,
-	    .conn = s->conn, .id = s->id, .peer = s->peer, .clear_ok = s->clear_ok });
-	s->timer = loop_timer_new(srv->loop, on_timer, s);
 	sieved_session_restart_timer(s);
-	LOG(&s->log, DEBUG, "sieve.connect", KV_STR("listener", listener->head.name));
-	login_mechanisms_ask(&srv->mechanisms, srv->auth);
-	greet(s);
+	greet(&s->base);
 	return s;
 }
 
-bool
-sieved_session_may_login(const struct sieved_session *s)
-{
-	return conn_tls(s->conn) != NULL || s->clear_ok;
-}
+/* ---- what the worker asks for ---- */
 
-bool
-sieved_session_may_starttls(const struct sieved_session *s)
+static void
+on_configured(struct front *f, const struct mansio_conf *conf)
 {
-	return s->starttls && conn_tls(s->conn) == NULL;
-}
+	struct sieved_server *srv = list_entry(f, struct sieved_server, front);
 
-/* ---- all of them ---- */
-
-void
-sieved_server_configured(struct sieved_server *srv, const struct mansio_conf *conf,
-    struct tls_ctx *tls)
-{
 	srv->conf = conf;
-	srv->tls = tls;
 	sieved_language_set(&srv->language, conf);
-	login_mechanisms_renew(&srv->mechanisms, srv->auth);
 }
 
-void
-sieved_server_init(struct sieved_server *srv)
+static void
+on_accept(struct front *f, int fd, const char *id, const char *peer,
+    const struct conf_listener *listener)
 {
-	list_init(&srv->sessions);
-	srv->stores = store_pool_new(srv->loop);
-	srv->mechanisms.came = on_mechanisms;
-	srv->mechanisms.arg = srv;
+	sieved_session_new(list_entry(f, struct sieved_server, front), fd, id, peer, listener);
 }
 
-void
-sieved_server_drain(struct sieved_server *srv)
+static void
+on_fini(struct front *f)
 {
-	struct list *node, *tmp;
-
-	srv->draining = true;
-	list_each(node, tmp, &srv->sessions) {
-		struct sieved_session *s = list_entry(node, struct sieved_session, node);
-
-		if (!s->busy || !s->greeted)
-			sieved_bye(s, "TRYLATER", "The server is going down, connect again");
-	}
+	sieved_language_fini(&list_entry(f, struct sieved_server, front)->language);
 }
 
-/* The id of a ticket is opaque here: the store tells the one channel.  Without an id all
- * of the account's are meant. */
-void
-sieved_server_revoked(struct sieved_server *srv, const struct auth_revoked *r)
+static void
+on_bye(struct front_session *base, enum front_why why)
 {
-	struct list *node, *tmp;
+	struct sieved_session *s = list_entry(base, struct sieved_session, base);
 
-	list_each(node, tmp, &srv->sessions) {
-		struct sieved_session *s = list_entry(node, struct sieved_session, node);
-
-		if (r->id.len == 0 && s->user != NULL && s->account == r->account)
-			sieved_bye(s, NULL, "The login was ended by the server");
-	}
+	if (why == FRONT_EXPIRED)
+		sieved_bye(s, NULL, "The login has expired");
+	else if (why == FRONT_REVOKED)
+		sieved_bye(s, NULL, "The login was ended by the server");
+	else if (!s->busy || !s->greeted)
+		sieved_bye(s, "TRYLATER", "The server is going down, connect again");
 }
 
-void
-sieved_server_fini(struct sieved_server *srv)
+static void
+on_renewed(struct front_session *base, struct span ticket)
 {
-	while (srv->sessions.next != NULL && !list_empty(&srv->sessions)) {
-		struct sieved_session *s = list_entry(srv->sessions.next, struct sieved_session, node);
-
-		sieved_session_free(&s);
-	}
-	login_mechanisms_fini(&srv->mechanisms);
-	counts_fini(&srv->counts);
-	sieved_language_fini(&srv->language);
-	store_pool_free(&srv->stores);
+	store_renew(list_entry(base, struct sieved_session, base)->store, ticket);
 }
+
+/* Behind STARTTLS the capabilities come again, behind TLS from the start for the first
+ * time. */
+const struct front_ops sieved_front = {
+	.program = "sieved",
+	.too_many = "BYE (TRYLATER) \"Too many connections from your address\"\r\n",
+	.ev_connect = "sieve.connect", .ev_tls = "sieve.tls", .ev_tls_failed = "sieve.tls-failed",
+	.ev_idle = "sieve.idle", .ev_too_many_connections = "sieve.too-many-connections",
+	.configured = on_configured, .accept = on_accept, .fini = on_fini, .take = take,
+	.mechanisms = greet, .secured = greet, .renewed = on_renewed, .bye = on_bye,
+	.ended = on_ended
+};

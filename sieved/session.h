@@ -9,32 +9,17 @@
 #ifndef SIEVED_SESSION_H
 #define SIEVED_SESSION_H
 
-#include "common/auth/sasl_session.h"
-#include "common/conf/settings.h"
-#include "common/net/conn.h"
 #include "common/proto/imap_reader.h"
 #include "common/proto/managesieve.h"
-#include "common/util/list.h"
-#include "common/util/log.h"
-#include "common/worker/counts.h"
-#include "storage/client/store.h"
+#include "front/front.h"
 
 /* What all sessions of this worker share. */
 struct sieved_server {
-	struct loop			*loop;
+	FRONT(front);
 	const struct mansio_conf	*conf;		/* replaced on reload */
-	struct auth_client		*auth;
-	struct tls_ctx			*tls;		/* NULL: no certificate */
-	struct store_pool		*stores;
-	struct list			sessions;
-	struct counts			counts;
 	struct sieved_language {	/* values of capabilities; empty: not told */
 		struct buf	sieve, redirects, notify, lists;
 	} language;
-	bool				draining;
-	struct login_mechanisms		mechanisms;
-	void				(*closed)(void *arg, const struct net_ip *peer);	/* a session is gone; may be NULL */
-	void				*arg;
 };
 
 /* States as bits, for the tables. */
@@ -54,65 +39,38 @@ struct sieved_command {
 };
 
 struct sieved_session {
-	struct list		node;
+	FRONT_SESSION(base);
 	struct sieved_server	*srv;
-	struct conn		*conn;
-	struct log_ctx		log;
-	char			id[24];
-	char			peer[NET_IP_STR];
-	char			*user;
 	unsigned		state;
-	bool			clear_ok;	/* passwords may travel in clear text */
-	bool			starttls;	/* offered on this listener */
 	bool			greeted;
-	bool			eof, ending, counted;
-	bool			busy;		/* a command has not answered yet */
 	bool			answering;	/* what comes next answers a challenge */
 	struct imap_reader	reader;
 	uint64_t		kept;		/* bytes of this command's literals */
-	struct loop_timer	*timer;		/* of the login, then of silence */
-	struct sasl_session	sasl;
-	struct login		login;
 	struct store		*store;
-	uint64_t		account;
 	uint8_t			change;		/* SCRIPT_...: what the store is asked for */
 	struct span		changed;	/* the script's name, as long as the command's text */
 	struct buf		warnings;	/* of the script that is being put */
-	uint32_t		bad_commands, failed_logins;
 	uint64_t		n_put, n_got;
 };
 
 /* Takes fd over.  id, peer: copied. */
 struct sieved_session *sieved_session_new(struct sieved_server *srv, int fd, const char *id,
     const char *peer, const struct conf_listener *listener);
-/* At once, without a word. */
-void sieved_session_free(struct sieved_session **s);
 /* Sends what was said, then closes. */
-void sieved_session_end(struct sieved_session *s);
+static inline void
+sieved_session_end(struct sieved_session *s)
+{
+	front_session_end(&s->base);
+}
 static inline struct buf *
 sieved_out(struct sieved_session *s)
 {
 	return conn_out(s->conn);
 }
-/* Passwords may be asked for. */
-bool sieved_session_may_login(const struct sieved_session *s);
-bool sieved_session_may_starttls(const struct sieved_session *s);
 /* The time for a login begins, or that of silence. */
 void sieved_session_restart_timer(struct sieved_session *s);
 
-/* Zeroed but for loop, auth, closed and arg. */
-void sieved_server_init(struct sieved_server *srv);
-/* Another configuration, or certificates. */
-void sieved_server_configured(struct sieved_server *srv, const struct mansio_conf *conf,
-    struct tls_ctx *tls);
-/* Renews all tickets, soon. */
-void sieved_server_renew(struct sieved_server *srv);
-/* Ends those that do nothing; others may finish their command. */
-void sieved_server_drain(struct sieved_server *srv);
-/* Ends the sessions that used a ticket taken back. */
-void sieved_server_revoked(struct sieved_server *srv, const struct auth_revoked *r);
-/* Frees all sessions and what was asked. */
-void sieved_server_fini(struct sieved_server *srv);
+extern const struct front_ops sieved_front;
 
 /* ---- the language ---- */
 

@@ -1,5 +1,5 @@
 # Tests: a program per file, all linked with everything they may need.
-TEST_LIBS = $(LIBS_SIEVE) $(LIBS_STORE) $(LIBS_STORE_CLIENT) $(LIBS_COMMON)
+TEST_LIBS = $(LIBS_SIEVE) $(LIBS_STORE) $(LIBS_FRONT) $(LIBS_COMMON)
 include t/unit/util/local.mk
 include t/unit/net/local.mk
 include t/unit/ipc/local.mk

@@ -85,7 +85,8 @@ world_end(void)
 	if (!w.started)
 		return;
 	w.started = false;
-	imap_server_fini(&w.srv);
+	front_fini(&w.srv.front);	/* the pool, too */
+	w.rig.pool = NULL;
 	auth_client_free(&w.srv.auth);
 	ipc_free(&w.authd);
 	conf_free(&w.conf);
@@ -111,11 +112,12 @@ world_begin(void)
 		abort();
 	cf.loop = w.rig.loop;
 	w.authd = ipc_new(&cf, sv[0]);
-	w.srv = (struct imap_server){ .loop = w.rig.loop, .conf = &w.conf->imap, .jmap_url = w.conf->jmap.url,
-		.hostname = "fuzz.example.org", .stores = w.rig.pool, .closed = on_session_closed };
-	w.srv.auth = auth_client_new(w.rig.loop, NULL, NULL);
+	w.srv = (struct imap_server){ .conf = &w.conf->imap, .jmap_url = w.conf->jmap.url,
+	    .closed = on_session_closed };
+	front_init(&w.srv.front, &imap_front, w.rig.loop, auth_client_new(w.rig.loop, NULL, NULL));
+	store_pool_free(&w.srv.stores);
+	w.srv.stores = w.rig.pool;
 	auth_client_set(w.srv.auth, sv[1]);
-	list_init(&w.srv.sessions);
 	w.started = true;
 }
 

@@ -38,9 +38,8 @@ setup(void **state)
 		.max_line_bytes = 255, .max_bad_commands = 10, .max_output_bytes = OUTPUT,
 		.read_ahead_bytes = READ_AHEAD, .read_ahead_total_bytes = 1u << 20,
 		.uidl_format = "%v.%u", .utf8_headers = CONF_POP3_UTF8_SURROGATE };
-	srv = (struct pop3_server){ .loop = rig.loop, .conf = &conf };
-	list_init(&srv.sessions);
-	srv.auth = auth_client_new(rig.loop, NULL, NULL);
+	srv = (struct pop3_server){ .conf = &conf };
+	front_init(&srv.front, &pop3_front, rig.loop, auth_client_new(rig.loop, NULL, NULL));
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
 	client = fds[1];
 	s = pop3_session_new(&srv, fds[0], "1", "test", &listener);
@@ -50,7 +49,7 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	pop3_server_fini(&srv);
+	front_fini(&srv.front);
 	assert_true(srv.ahead_bytes == 0);
 	auth_client_free(&srv.auth);
 	fd_close(&client);

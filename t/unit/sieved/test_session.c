@@ -33,10 +33,9 @@ setup(void **state)
 
 	loop = loop_new();
 	conf = conf_new_default();
-	srv = (struct sieved_server){ .loop = loop, .closed = on_session_closed };
-	srv.auth = auth_client_new(loop, NULL, NULL);
-	sieved_server_init(&srv);
-	sieved_server_configured(&srv, conf, NULL);
+	srv = (struct sieved_server){ .closed = on_session_closed };
+	front_init(&srv.front, &sieved_front, loop, auth_client_new(loop, NULL, NULL));
+	front_configured(&srv.front, conf, NULL);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
 	client = fds[1];
 	s = sieved_session_new(&srv, fds[0], "1", "test", &listener);
@@ -46,7 +45,7 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	sieved_server_fini(&srv);
+	front_fini(&srv.front);
 	assert_null(s);
 	auth_client_free(&srv.auth);
 	conf_free(&conf);
@@ -139,7 +138,7 @@ static void
 what_a_server_says_that_goes_down(void **state)
 {
 	hear("OK \"Mansio ready\"\r\n");
-	sieved_server_drain(&srv);
+	front_drain(&srv.front);
 	hear("BYE (TRYLATER) \"The server is going down, connect again\"\r\n");
 }
 
