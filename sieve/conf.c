@@ -39,6 +39,13 @@ sieve_conf_init(struct sieve_conf *c, const struct mansio_conf *conf, unsigned o
 	c->settings.vacation_min_s = conf->sieve.vacation_min_time_s;
 	c->settings.vacation_default_s = conf->sieve.vacation_default_time_s;
 	c->settings.vacation_max_s = conf->sieve.vacation_max_time_s;
+	c->settings.vacation_subject = conf->sieve.vacation_subject;
+	c->settings.vacation_template = conf->sieve.vacation_template;
+	c->settings.vacation_any_recipient = !conf->sieve.vacation_check_recipient;
+	c->settings.vacation_from_recipient = conf->sieve.vacation_from_recipient;
+	c->settings.vacation_to_header = conf->sieve.vacation_to_header;
+	_Static_assert((int)SIEVE_NOTIFY_FROM_USER == 4, "in the order of the setting's words");
+	c->settings.notify_sender = (enum sieve_notify_sender)conf->sieve.notify_sender;
 	c->settings.duplicate_default_s = conf->sieve.duplicate_default_time_s;
 	c->settings.duplicate_max_s = conf->sieve.duplicate_max_time_s;
 	c->protected_headers = names(&conf->sieve.protected_headers);

@@ -358,7 +358,8 @@ period(struct sieve_run *r, const struct sieve_node *n)
 static void
 from_template(const char *template, struct span subject, struct buf *out)
 {
-	struct span rest = span_str(template != NULL ? template : "Auto: %{subject}");
+	struct span rest = span_str(template != NULL && *template != '\0' ? template :
+	    "Auto: %{subject}");
 
 	while (rest.len > 0) {
 		if (span_has_prefix(rest, "%{subject}")) {
@@ -383,7 +384,7 @@ subject(struct sieve_run *r, const struct sieve_node *n, struct sieve_header *h)
 	if (f == NULL || sieve_field_text(h, f).len == 0) {
 		const char *fixed = sieve_settings(r)->vacation_subject;
 
-		return span_str(fixed != NULL ? fixed : "Automated reply");
+		return span_str(fixed != NULL && *fixed != '\0' ? fixed : "Automated reply");
 	}
 	from_template(sieve_settings(r)->vacation_template, sieve_field_text(h, f), &b);
 	given = sieve_span(r, buf_span(&b));

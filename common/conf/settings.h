@@ -168,7 +168,11 @@ struct conf_sieve {
 	uint64_t		max_body_bytes, body_memory_bytes;
 	bool			create_mailboxes;
 	uint32_t		vacation_min_time_s, vacation_default_time_s, vacation_max_time_s;
+	const char		*vacation_subject, *vacation_template;
+	bool			vacation_check_recipient, vacation_from_recipient;
+	bool			vacation_to_header;
 	uint32_t		duplicate_default_time_s, duplicate_max_time_s;
+	uint8_t			notify_sender;		/* enum sieve_notify_sender */
 	uint8_t			reject_mode;		/* enum conf_reject_mode */
 	uint32_t		max_hops;
 	bool			imap_events;

@@ -5,6 +5,9 @@
 
 static const char *const spam_kinds[] = { "score", "length", "text", NULL };
 static const char *const reject_modes[] = { "refuse", "message", NULL };
+/* In the order of enum sieve_notify_sender. */
+static const char *const notify_senders[] = { "user", "postmaster", "sender", "recipient", "owner",
+    NULL };
 
 const struct conf_field conf_sieve_fields[] = {
 	CONF_BOOL(conf_sieve, enabled, "yes", CONF_RELOAD,
@@ -65,6 +68,18 @@ const struct conf_field conf_sieve_fields[] = {
 	    "The time of scripts that ask for none."),
 	CONF_TIME(conf_sieve, vacation_max_time, "90d", "7d", "365d", CONF_RELOAD,
 	    "The longest; longer ones become this."),
+	CONF_STRING(conf_sieve, vacation_subject, "Automated reply", CONF_RELOAD,
+	    "Subject of answers to messages without one."),
+	CONF_STRING(conf_sieve, vacation_template, "Auto: %{subject}", CONF_RELOAD,
+	    "Subject of answers when the script says none; %{subject} is that of the message."),
+	CONF_BOOL(conf_sieve, vacation_check_recipient, "yes", CONF_RELOAD,
+	    "Only mail with an address of the user in To or Cc is answered (RFC 5230 wants it).  no: "
+	    "also what came another way, such as by an alias."),
+	CONF_BOOL(conf_sieve, vacation_from_recipient, "no", CONF_RELOAD,
+	    "The envelope sender of answers is the recipient's address, and not <>."),
+	CONF_BOOL(conf_sieve, vacation_to_header, "no", CONF_RELOAD,
+	    "The field To of answers has the address in Sender or From, and not that of the envelope; "
+	    "for a server that rewrites senders.  The answer goes to that of the envelope."),
 	CONF_TIME(conf_sieve, duplicate_default_time, "7d", "1s", "365d", CONF_RELOAD,
 	    "How long the test duplicate remembers a message when the script does not say."),
 	CONF_TIME(conf_sieve, duplicate_max_time, "90d", "1d", "365d", CONF_RELOAD,
@@ -73,6 +88,11 @@ const struct conf_field conf_sieve_fields[] = {
 	    "What reject does.  refuse: the MTA is told 550 with the script's text, and tells the "
 	    "sender.  message: the mail is taken, and the answer sent by us.  ereject is always "
 	    "told to the MTA; what LMTP cannot carry is a message in either case."),
+	CONF_ENUM(conf_sieve, notify_sender, notify_senders, "user", CONF_RELOAD,
+	    "Envelope sender of notifications.  user: what the script says by :from, or else the "
+	    "user's address; postmaster: the same, or else the postmaster of the user's domain; sender, "
+	    "recipient: that of the message, whatever the script says; owner: always the user's "
+	    "address."),
 	CONF_INT(conf_sieve, max_hops, "50", "10", "200", CONF_RELOAD,
 	    "A message with more Received fields is not redirected any more."),
 	CONF_BOOL(conf_sieve, imap_events, "yes", CONF_RELOAD,
