@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -15,6 +14,7 @@
 
 #include "authd/pool.h"
 #include "common/util/fd.h"
+#include "common/util/fd_pass.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
 
@@ -107,20 +107,12 @@ obey(const struct order *o, int fd, int orders)
 static bool
 take_order(int orders)
 {
-	union { struct cmsghdr h; char room[CMSG_SPACE(sizeof(int))]; } u;
 	struct order o;
-	struct iovec iov = { &o, sizeof(o) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.room,
-	    .msg_controllen = sizeof(u.room) };
-	struct cmsghdr *c;
-	int fd = -1;
-	ssize_t n = recvmsg(orders, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	int fd;
+	ssize_t n = fd_receive(orders, &o, sizeof(o), &fd, 1, MSG_DONTWAIT);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
-	for (c = CMSG_FIRSTHDR(&m); c != NULL; c = CMSG_NXTHDR(&m, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && fd < 0)
-			memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 	if (n == sizeof(o))
 		obey(&o, fd, orders);
 	fd_close(&fd);
@@ -217,24 +209,10 @@ spawner_free(struct spawner **sp)
 static bool
 send_order(struct spawner *s, uint32_t what, uint32_t no, int fd)
 {
-	union { struct cmsghdr h; char room[CMSG_SPACE(sizeof(int))]; } u = { .room = { 0 } };
 	struct order o = { what, no };
-	struct iovec iov = { &o, sizeof(o) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n;
+	const struct iovec iov = { &o, sizeof(o) };
 
-	if (fd >= 0) {
-		m.msg_control = u.room;
-		m.msg_controllen = sizeof(u.room);
-		u.h.cmsg_level = SOL_SOCKET;
-		u.h.cmsg_type = SCM_RIGHTS;
-		u.h.cmsg_len = CMSG_LEN(sizeof(fd));
-		memcpy(CMSG_DATA(&u.h), &fd, sizeof(fd));
-	}
-	do {
-		n = sendmsg(s->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-	} while (n < 0 && errno == EINTR);
-	if (n == sizeof(o))
+	if (fd_send(s->fd, &iov, 1, &fd, fd >= 0 ? 1 : 0, MSG_DONTWAIT))
 		return true;
 	if (errno == EAGAIN && what == ORDER_START)
 		return false;

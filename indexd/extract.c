@@ -14,6 +14,7 @@
 #include "common/util/arena.h"
 #include "common/util/clock.h"
 #include "common/util/fd.h"
+#include "common/util/fd_pass.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
 #include "indexd/runner.h"
@@ -92,25 +93,11 @@ runner_lost(void)
 static void
 send_order(struct extract *x, uint32_t what, size_t index, int in, int out)
 {
-	union { struct cmsghdr h; char room[CMSG_SPACE(2 * sizeof(int))]; } u = { .room = { 0 } };
 	struct runner_order o = { what, (uint32_t)index };
-	struct iovec iov = { &o, sizeof(o) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	const struct iovec iov = { &o, sizeof(o) };
 	const int fds[2] = { in, out };
-	ssize_t n;
 
-	if (in >= 0) {
-		m.msg_control = u.room;
-		m.msg_controllen = sizeof(u.room);
-		u.h.cmsg_level = SOL_SOCKET;
-		u.h.cmsg_type = SCM_RIGHTS;
-		u.h.cmsg_len = CMSG_LEN(sizeof(fds));
-		memcpy(CMSG_DATA(&u.h), fds, sizeof(fds));
-	}
-	do {
-		n = sendmsg(x->runner, &m, MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	if (n != sizeof(o))
+	if (!fd_send(x->runner, &iov, 1, fds, in >= 0 ? 2 : 0, 0))
 		runner_lost();
 }
 

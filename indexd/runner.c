@@ -4,18 +4,16 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/util/clock.h"
-#include "common/util/fd.h"
+#include "common/util/fd_pass.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "common/worker/launch.h"
 #include "common/worker/sandbox.h"
 
 #define PROGRAM_FDS 32u
@@ -31,7 +29,7 @@ struct runner {
 	const struct conf_extractor	*v;
 	size_t				n;
 	struct runner_limits		limits;
-	sigset_t			open;	/* signals while it waits */
+	const sigset_t			*waiting;
 };
 
 /* The program -------------------------------------------------------------------- */
@@ -52,16 +50,9 @@ become(const struct runner *r, const struct conf_extractor *e, const int fds[2],
 	static char *const env[] = { "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "LC_ALL=C.UTF-8",
 	    "HOME=/nonexistent", NULL };
 	int null = open("/dev/null", O_WRONLY);
-	sigset_t none;
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent || null < 0 ||
-	    dup2(fds[0], STDIN_FILENO) < 0 || dup2(fds[1], STDOUT_FILENO) < 0 ||
-	    dup2(null, STDERR_FILENO) < 0 || close_range(3, ~0u, 0) != 0)
+	if (null < 0 || !launch_become(parent, fds[0], fds[1], null))
 		_exit(126);
-	for (int sig = 1; sig < NSIG; sig++)
-		(void)signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	/* before the limits: the filter is made in memory of ours */
 	if (!sandbox_filter_program())
 		_exit(126);
@@ -96,11 +87,11 @@ wait_for(const struct runner *r, pid_t pid)
 			how = RUN_LATE;
 		}
 		if (!killed && (now >= end ||
-		    ppoll(&p, 1, &left, &r->open) > 0)) {	/* an order, or nobody is there */
+		    ppoll(&p, 1, &left, r->waiting) > 0)) {	/* an order, or nobody is there */
 			(void)kill(pid, SIGKILL);
 			killed = true;
 		} else if (killed) {
-			(void)ppoll(NULL, 0, &left, &r->open);
+			(void)ppoll(NULL, 0, &left, r->waiting);
 		}
 	}
 	if (!killed && WIFEXITED(ws) && WEXITSTATUS(ws) == 0)
@@ -126,21 +117,11 @@ run(const struct runner *r, uint32_t index, const int fds[2])
 static bool
 take_order(const struct runner *r, struct runner_order *o, int fds[2])
 {
-	union { struct cmsghdr h; char room[CMSG_SPACE(2 * sizeof(int))]; } u;
-	struct iovec iov = { o, sizeof(*o) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.room,
-	    .msg_controllen = sizeof(u.room) };
-	struct cmsghdr *c;
 	ssize_t n;
 
-	fds[0] = fds[1] = -1;
 	do {
-		n = recvmsg(r->fd, &m, MSG_CMSG_CLOEXEC);
+		n = fd_receive(r->fd, o, sizeof(*o), fds, 2, 0);
 	} while (n < 0 && errno == EINTR);
-	c = n == sizeof(*o) ? CMSG_FIRSTHDR(&m) : NULL;
-	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(2 * sizeof(int)))
-		memcpy(fds, CMSG_DATA(c), 2 * sizeof(int));
 	return n == sizeof(*o);
 }
 
@@ -166,30 +147,15 @@ confine(const struct runner *r)
 }
 
 static void
-on_child(int sig)
+serve(void *arg, int orders, const sigset_t *waiting)
 {
-}
-
-static void
-serve(struct runner *r, pid_t parent)
-{
-	struct sigaction sa = { .sa_handler = on_child };
+	struct runner *r = arg;
 	struct runner_order o;
-	sigset_t chld;
 	int fds[2];
 
-	/* only indexd's socket: its other ends are not ours to keep open */
-	if (dup2(r->fd, 3) < 0 || close_range(4, ~0u, 0) != 0)
-		return;
-	r->fd = 3;
-	(void)fd_cloexec(3, true);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	sigemptyset(&chld);
-	sigaddset(&chld, SIGCHLD);
-	(void)sigprocmask(SIG_BLOCK, &chld, &r->open);
-	sigdelset(&r->open, SIGCHLD);
-	(void)sigaction(SIGCHLD, &sa, NULL);
-	if (getppid() != parent || !confine(r) || !answer(r, RUN_WELL))
+	r->fd = orders;
+	r->waiting = waiting;
+	if (!confine(r) || !launch_up(orders))
 		return;
 	while (take_order(r, &o, fds)) {
 		if (o.what != RUNNER_RUN || fds[0] < 0)
@@ -202,21 +168,7 @@ serve(struct runner *r, pid_t parent)
 int
 runner_start(const struct conf_extractor *v, size_t n, const struct runner_limits *limits)
 {
-	struct runner r = { -1, v, n, *limits, { { 0 } } };
-	struct runner_answer a = { 0 };
-	pid_t parent = getpid(), pid;
-	int sv[2];
+	struct runner r = { -1, v, n, *limits, NULL };
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) != 0)
-		return -1;
-	pid = fork();
-	if (pid == 0) {
-		r.fd = sv[1];
-		serve(&r, parent);
-		_exit(0);
-	}
-	close(sv[1]);
-	if (pid < 0 || recv(sv[0], &a, sizeof(a), 0) != sizeof(a) || a.how != RUN_WELL)
-		fd_close(&sv[0]);
-	return sv[0];
+	return launch_start(serve, &r);
 }

@@ -13,7 +13,7 @@
 
 enum { RUNNER_RUN = 1, RUNNER_STOP = 2 };
 struct runner_order { uint32_t what, index; };	/* run: with its input and its output, in this order */
-/* Each run is answered once; so is the start of the runner itself, with RUN_WELL or not at all. */
+/* Each run is answered once. */
 enum { RUN_WELL = 1, RUN_FAILED = 2, RUN_LATE = 3 };
 struct runner_answer { uint32_t how; };
 

@@ -17,6 +17,7 @@
 #include "common/util/fd.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "common/worker/launch.h"
 
 struct child {
 	struct loop		*loop;
@@ -37,13 +38,9 @@ struct child {
 static void
 become(const struct child_spec *s, char *const argv[], int control, int parent)
 {
-	sigset_t none;
 	int null;
 
-	sigemptyset(&none);
-	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	launch_signals();
 	if (s->user.drop) {
 		gid_t groups[2] = { s->user.gid, s->user.extra };
 

@@ -1,10 +1,8 @@
 #include "outd/launcher.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -14,6 +12,8 @@
 
 #include "common/util/clock.h"
 #include "common/util/fd.h"
+#include "common/util/fd_pass.h"
+#include "common/worker/launch.h"
 
 struct run {
 	pid_t		pid;		/* 0: free */
@@ -27,7 +27,6 @@ struct launcher {
 	int		fd;
 	const char	*program;
 	struct run	runs[LAUNCH_RUNS_MAX];
-	sigset_t	open;		/* signals while it waits */
 };
 
 /* The program -------------------------------------------------------------------- */
@@ -39,17 +38,10 @@ become(const struct launcher *x, char *const argv[], const int fds[3], pid_t par
 	static char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C", "LC_ALL=C",
 	    "HOME=/", NULL };
 	const struct rlimit no_core = { 0, 0 };
-	sigset_t none;
 
 	/* a group of its own, to be killed with all that it starts */
-	if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent ||
-	    dup2(fds[0], STDIN_FILENO) < 0 || dup2(fds[2], STDOUT_FILENO) < 0 ||
-	    dup2(fds[2], STDERR_FILENO) < 0 || close_range(3, ~0u, 0) != 0 || chdir("/") != 0)
+	if (setsid() < 0 || !launch_become(parent, fds[0], fds[2], fds[2]) || chdir("/") != 0)
 		_exit(126);
-	for (int sig = 1; sig < NSIG; sig++)
-		(void)signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)setrlimit(RLIMIT_CORE, &no_core);
 	execve(x->program, argv, env);
 	_exit(127);
@@ -126,22 +118,14 @@ static bool
 take_order(struct launcher *x)
 {
 	static union { struct launch_order o; char room[sizeof(struct launch_order) + LAUNCH_BYTES]; } u;
-	union { struct cmsghdr h; char room[CMSG_SPACE(3 * sizeof(int))]; } ctl;
-	struct iovec iov = { &u, sizeof(u) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.room,
-	    .msg_controllen = sizeof(ctl.room) };
-	ssize_t n = recvmsg(x->fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-	int fds[3] = { -1, -1, -1 };
+	int fds[3];
+	ssize_t n = fd_receive(x->fd, &u, sizeof(u), fds, 3, MSG_DONTWAIT);
 	struct run *r;
 
 	if (n < 0)
 		return errno == EINTR || errno == EAGAIN;
 	if (n < (ssize_t)sizeof(u.o))
 		return false;
-	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(fds)))
-		memcpy(fds, CMSG_DATA(c), sizeof(fds));
 	r = find(x, u.o.id);
 	if (u.o.what == LAUNCH_RUN && fds[2] >= 0 && r == NULL)
 		start(x, &u.o, u.room + sizeof(u.o), (size_t)n - sizeof(u.o), fds);
@@ -199,37 +183,20 @@ judge_time(struct launcher *x)
 }
 
 static void
-on_child(int sig)
+serve(void *arg, int orders, const sigset_t *waiting)
 {
-}
+	struct launcher *x = arg;
+	struct pollfd p = { .fd = orders, .events = POLLIN };
 
-static void
-serve(struct launcher *x, pid_t parent)
-{
-	struct sigaction sa = { .sa_handler = on_child };
-	struct pollfd p = { .fd = 3, .events = POLLIN };
-	sigset_t chld;
-
-	/* only outd's socket: its other ends are not ours to keep open */
-	if (dup2(x->fd, 3) < 0 || close_range(4, ~0u, 0) != 0)
-		return;
-	x->fd = 3;
-	(void)fd_cloexec(3, true);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	x->fd = orders;
 	(void)prctl(PR_SET_DUMPABLE, 0);
-	sigemptyset(&chld);
-	sigaddset(&chld, SIGCHLD);
-	(void)sigprocmask(SIG_BLOCK, &chld, &x->open);
-	sigdelset(&x->open, SIGCHLD);
-	(void)sigaction(SIGCHLD, &sa, NULL);
-	if (getppid() != parent)
+	if (!launch_up(orders))
 		return;
-	answer(x, 0, LAUNCH_UP, 0);
 	for (;;) {
 		int64_t left = judge_time(x);
 		struct timespec ts = { left / 1000, left % 1000 * 1000000 };
 
-		if (ppoll(&p, 1, left >= 0 ? &ts : NULL, &x->open) > 0 && !take_order(x))
+		if (ppoll(&p, 1, left >= 0 ? &ts : NULL, waiting) > 0 && !take_order(x))
 			break;
 		reap(x);
 	}
@@ -242,21 +209,9 @@ int
 launcher_start(const char *program)
 {
 	struct launcher x = { .fd = -1, .program = program };
-	struct launch_answer a = { 0 };
-	pid_t parent = getpid(), pid;
-	int sv[2];
+	int fd = launch_start(serve, &x);
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) != 0)
-		return -1;
-	pid = fork();
-	if (pid == 0) {
-		x.fd = sv[1];
-		serve(&x, parent);
-		_exit(0);
-	}
-	close(sv[1]);
-	if (pid < 0 || recv(sv[0], &a, sizeof(a), 0) != sizeof(a) || a.how != LAUNCH_UP ||
-	    !fd_nonblock(sv[0]))
-		fd_close(&sv[0]);
-	return sv[0];
+	if (fd >= 0 && !fd_nonblock(fd))
+		fd_close(&fd);
+	return fd;
 }

@@ -23,8 +23,8 @@ struct launch_order {
 	uint32_t	what, id;
 	uint32_t	time_s;		/* run: then it is killed */
 };
-enum { LAUNCH_EXITED = 1, LAUNCH_KILLED = 2, LAUNCH_LATE = 3, LAUNCH_UP = 4 };
-/* Each run is answered once; so is the start, with LAUNCH_UP. */
+enum { LAUNCH_EXITED = 1, LAUNCH_KILLED = 2, LAUNCH_LATE = 3 };
+/* Each run is answered once. */
 struct launch_answer {
 	uint32_t	id, how;
 	uint32_t	code;		/* exited: what it said */

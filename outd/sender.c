@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/util/fd.h"
+#include "common/util/fd_pass.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
 #include "outd/launcher.h"
@@ -50,20 +51,9 @@ static void run_next(struct sender *x);
 static bool
 order(struct sender *x, const struct launch_order *o, struct span args, const int fds[3])
 {
-	union { struct cmsghdr h; char room[CMSG_SPACE(3 * sizeof(int))]; } ctl;
 	struct iovec iov[2] = { { (void *)o, sizeof(*o) }, { (void *)args.p, args.len } };
-	struct msghdr m = { .msg_iov = iov, .msg_iovlen = args.len > 0 ? 2 : 1 };
 
-	if (fds != NULL) {
-		memset(&ctl, 0, sizeof(ctl));
-		m.msg_control = ctl.room;
-		m.msg_controllen = sizeof(ctl.room);
-		ctl.h.cmsg_level = SOL_SOCKET;
-		ctl.h.cmsg_type = SCM_RIGHTS;
-		ctl.h.cmsg_len = CMSG_LEN(3 * sizeof(int));
-		memcpy(CMSG_DATA(&ctl.h), fds, 3 * sizeof(int));
-	}
-	return sendmsg(x->fd, &m, MSG_NOSIGNAL) >= 0;
+	return fd_send(x->fd, iov, args.len > 0 ? 2 : 1, fds, fds != NULL ? 3 : 0, 0);
 }
 
 static void

@@ -5,6 +5,7 @@ common_util_libutil_a_SOURCES = \
 	common/util/bytes.c common/util/bytes.h \
 	common/util/clock.c common/util/clock.h \
 	common/util/fd.c common/util/fd.h \
+	common/util/fd_pass.c common/util/fd_pass.h \
 	common/util/list.h \
 	common/util/log.c common/util/log.h \
 	common/util/mem.c common/util/mem.h \
