@@ -39,12 +39,50 @@ welcome(struct sieved_session *s, struct span data)
 	buf_fini(&text);
 }
 
+/* "imap://[user[;AUTH=...]@]host[:port]/": the same user and host by this protocol, whose port is
+ * another one. */
+static void
+put_sieve_url(struct span imap, struct buf *out)
+{
+	struct span rest = span_sub(imap, strlen("imap://"), imap.len);
+	struct span authority = span_cut(&rest, '/'), user = SPAN_NONE;
+
+	if (span_find(authority, '@') < authority.len)
+		user = span_cut(&authority, '@');
+	user = span_cut(&user, ';');
+	buf_add_str(out, "sieve://");
+	if (user.len > 0) {
+		buf_add_span(out, user);
+		buf_add_c(out, '@');
+	}
+	buf_add_span(out, span_cut(&authority, ':'));
+}
+
+/* RFC 5804 §1.3: where his scripts are, to who has proven who he is. */
+static void
+refer(struct sieved_session *s, struct span url)
+{
+	struct buf code = { 0 };
+
+	buf_add_str(&code, "REFERRAL ");
+	put_sieve_url(url, &code);
+	LOG(&s->log, INFO, "sieve.referred", KV_SPAN("to", buf_span(&code)));
+	sieved_bye(s, buf_cstr(&code), sasl_refusal_text(SASL_REFERRED));
+	buf_fini(&code);
+}
+
 static void
 on_granted(void *arg, const struct auth_granted *g)
 {
 	struct sieved_session *s = arg;
 	uint32_t most = s->srv->conf->managesieve.max_user_connections;
 
+	/* He may log in for what others share, and nobody shares scripts. */
+	if (g->referral.len > 0 && s->srv->conf->imap.login_referrals) {
+		auth_logout(s->srv->auth, g->ticket);
+		refer(s, g->referral);
+		return;
+	}
 	if (!front_enter(&s->base, g, most)) {
 		sieved_no(s, "TRYLATER", "Too many connections of this user");
 		return;
@@ -72,6 +110,10 @@ on_refused(void *arg, enum sasl_refusal why, struct span data)
 {
 	struct sieved_session *s = arg;
 
+	if (why == SASL_REFERRED && s->srv->conf->imap.login_referrals) {
+		refer(s, data);
+		return;
+	}
 	if (++s->failed_logins < s->srv->conf->managesieve.max_logins) {
 		refuse(s, why);
 		return;

@@ -39,8 +39,9 @@ const struct conf_field conf_imap_fields[] = {
 	    "Offer LITERAL+: literals without waiting for the server.  no: LITERAL- (RFC 7888)."),
 	CONF_BOOL(conf_imap, login_referrals, "no", CONF_RELOAD,
 	    "Announce LOGIN-REFERRALS (RFC 2221) and tell clients of accounts with a referral "
-	    "(mansioctl account referral) where their mail is, once they have proven who they are.  "
-	    "no: such a login is refused without the URL."),
+	    "(mansioctl account referral) where their mail is, once they have proven who they are; "
+	    "those of ManageSieve learn the host too (REFERRAL, RFC 5804, 1.3).  no: such a login is "
+	    "refused without the URL."),
 	CONF_BOOL(conf_imap, append_8bit, "yes", CONF_RELOAD,
 	    "Take messages with 8-bit bytes in their header by APPEND from clients that enabled "
 	    "neither UTF8=ACCEPT nor IMAP4rev2: about one old mail in a hundred is like that, and "

@@ -135,6 +135,27 @@ a_script_that_is_too_large_takes_no_memory(void **state)
 }
 
 static void
+what_the_store_says_has_its_response_code(void **state)
+{
+	static const struct {
+		enum status	st;
+		const char	*answer;
+	} rows[] = {
+		{ ST_NOT_FOUND, "NO (NONEXISTENT) " }, { ST_EXISTS, "NO (ALREADYEXISTS) " },
+		{ ST_OVER_QUOTA, "NO (QUOTA) " }, { ST_LIMIT, "NO (QUOTA/MAXSCRIPTS) " },
+		{ ST_UNAVAILABLE, "NO (TRYLATER) " }, { ST_CONFLICT, "NO (TRYLATER) " },
+		{ ST_NO_SPACE, "NO (TRYLATER) " }, { ST_EXPIRED, "NO (TRYLATER) " },
+		{ ST_DENIED, "NO \"Not permitted" }, { ST_BUG, "NO \"An error of the server" },
+	};
+
+	hear("OK \"Mansio ready\"\r\n");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		sieved_fail(s, rows[i].st);
+		hear(rows[i].answer);
+	}
+}
+
+static void
 what_a_server_says_that_goes_down(void **state)
 {
 	hear("OK \"Mansio ready\"\r\n");
@@ -152,6 +173,7 @@ main(void)
 		T(who_does_not_log_in_is_told_goodbye),
 		T(who_says_nothing_is_told_goodbye),
 		T(a_script_that_is_too_large_takes_no_memory),
+		T(what_the_store_says_has_its_response_code),
 		T(what_a_server_says_that_goes_down),
 	};
 
