@@ -3,13 +3,12 @@
 #include <string.h>
 
 #include "common/mime/charset.h"
-#include "common/mime/coding.h"
 #include "common/mime/field.h"
+#include "common/mime/report.h"
 #include "common/mime/thread.h"
 #include "common/mime/write.h"
 #include "sieve/mailto.h"
 
-#define BODY_LINE_MAX	998u		/* RFC 5322 2.1.1 */
 #define HEADER_MAX	65536u		/* of the message, in reject's report */
 #define SUBJECT_CHARS	256u
 #define NAME_MAX_QUOTED	200u		/* a longer one is folded, or encoded */
@@ -286,62 +285,11 @@ put_references(struct letter *l, bool reply)
 
 /* --- body ------------------------------------------------------------------------------------ */
 
-static struct span
-take_line(struct span *rest)
-{
-	struct span line = span_cut(rest, '\n');
-
-	if (line.len > 0 && line.p[line.len - 1] == '\r')
-		line.len--;
-	return line;
-}
-
-static void
-put_lines(struct letter *l, struct span s)
-{
-	while (s.len > 0) {
-		buf_add_span(&l->text, take_line(&s));
-		buf_add_str(&l->text, "\r\n");
-	}
-}
-
-static bool
-is_7bit(struct span s)
-{
-	struct span rest = s;
-
-	while (rest.len > 0) {
-		struct span line = take_line(&rest);
-
-		if (line.len > BODY_LINE_MAX || memchr(line.p, '\r', line.len) != NULL ||
-		    memchr(line.p, '\0', line.len) != NULL)
-			return false;
-	}
-	return mime_is_ascii(s);
-}
-
-/* The fields of a text part, an empty line and the text. */
-static void
-put_part(struct letter *l, const char *type, struct span s)
-{
-	bool plain = s.len == 0 || is_7bit(s);
-
-	buf_addf(&l->text, "Content-Type: %s\r\nContent-Transfer-Encoding: %s\r\n\r\n", type,
-	    plain ? "7bit" : "quoted-printable");
-	if (plain) {
-		put_lines(l, s);
-		return;
-	}
-	mime_qp_lines(s, &l->text);
-	if (s.p[s.len - 1] != '\n')
-		buf_add_str(&l->text, "\r\n");
-}
-
 static void
 put_mime(struct letter *l, struct span entity)
 {
 	buf_add_str(&l->text, "MIME-Version: 1.0\r\n");
-	put_lines(l, entity);
+	mime_put_lines(&l->text, entity);
 }
 
 /* --- vacation -------------------------------------------------------------------------------- */
@@ -406,35 +354,12 @@ vacation(struct letter *l, struct sieve_letter *out)
 		put_mime(l, v->text);
 	} else {
 		buf_add_str(&l->text, "MIME-Version: 1.0\r\n");
-		put_part(l, "text/plain; charset=utf-8", v->text);
+		mime_put_text(&l->text, "text/plain; charset=utf-8", v->text);
 	}
 	return true;
 }
 
 /* --- reject ---------------------------------------------------------------------------------- */
-
-/* RFC 8098 3.2.4; of an address that is not ASCII RFC 6533 3. */
-static void
-put_recipient(struct letter *l, const char *field, struct span address)
-{
-	struct span rest = clean(l, address);
-
-	buf_addf(&l->text, "%s: %s; ", field, mime_is_ascii(rest) ? "rfc822" : "utf-8");
-	while (rest.len > 0) {
-		unsigned char c = (unsigned char)rest.p[0];
-		size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-		uint32_t u = c < 0x80 ? c : c < 0xe0 ? c & 0x1f : c < 0xf0 ? c & 0xf : c & 7;
-
-		for (size_t i = 1; i < n && i < rest.len; i++)
-			u = u << 6 | ((unsigned char)rest.p[i] & 0x3f);
-		if (u < 0x80)
-			buf_add_c(&l->text, (char)u);
-		else
-			buf_addf(&l->text, "\\x{%X}", u);
-		rest = span_sub(rest, n, rest.len);
-	}
-	buf_add_str(&l->text, "\r\n");
-}
 
 static void
 put_report(struct letter *l, struct span recipient)
@@ -447,7 +372,7 @@ put_report(struct letter *l, struct span recipient)
 	buf_add_str(&l->text, "; Mansio mail rules\r\n");
 	if (orcpt.len > 0 && mime_is_ascii(orcpt) && span_find(orcpt, ';') < orcpt.len)
 		put_plain(l, "Original-Recipient", orcpt);
-	put_recipient(l, "Final-Recipient", recipient);
+	mime_put_recipient(&l->text, "Final-Recipient", clean(l, recipient));
 	if (read_ids(l, f, id) > 0)
 		put_id(l, "Original-Message-ID", id[0]);
 	buf_add_str(&l->text, "Disposition: automatic-action/MDN-sent-automatically; deleted\r\n");
@@ -463,7 +388,7 @@ put_reason(struct letter *l, struct span recipient)
 	buf_add_str(&text, "> was refused by the recipient's mail filtering program.\r\n"
 	    "The reason given is as follows:\r\n\r\n");
 	buf_add_span(&text, l->action->reject.reason);
-	put_part(l, "text/plain; charset=utf-8", buf_span(&text));
+	mime_put_text(&l->text, "text/plain; charset=utf-8", buf_span(&text));
 	buf_fini(&text);
 }
 
@@ -473,7 +398,7 @@ put_original(struct letter *l)
 {
 	struct span block = span_sub(sieve_header_block(l->header), 0, HEADER_MAX);
 
-	put_part(l, "text/rfc822-headers; charset=utf-8", block);
+	mime_put_text(&l->text, "text/rfc822-headers; charset=utf-8", block);
 }
 
 static bool
@@ -580,7 +505,7 @@ put_notified(struct letter *l, const struct sieve_mailto *m)
 		buf_add_str(&text, "\r\n");
 	}
 	buf_add_str(&l->text, "MIME-Version: 1.0\r\n");
-	put_part(l, "text/plain; charset=utf-8", m->body.p != NULL ? m->body : buf_span(&text));
+	mime_put_text(&l->text, "text/plain; charset=utf-8", m->body.p != NULL ? m->body : buf_span(&text));
 	buf_fini(&text);
 }
 

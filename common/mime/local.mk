@@ -10,6 +10,7 @@ common_mime_libmime_a_SOURCES = \
 	common/mime/flat.c common/mime/flat.h \
 	common/mime/html.c common/mime/html.h \
 	common/mime/parser.c common/mime/parser.h \
+	common/mime/report.c common/mime/report.h \
 	common/mime/summary.c common/mime/summary.h common/mime/summary_priv.h \
 	common/mime/text.c common/mime/text.h \
 	common/mime/thread.c common/mime/thread.h \
