@@ -1,9 +1,11 @@
 /* filter/letters.c
- * The messages that scripts send by themselves, on their way into a plan. */
+ * The messages that scripts send by themselves, and reports of a delivery, on their way into a plan. */
 #include <string.h>
 
 #include "common/crypto/encode.h"
 #include "common/crypto/random.h"
+#include "common/mime/charset.h"
+#include "common/util/clock.h"
 #include "common/util/mem.h"
 #include "filter/loops.h"
 #include "filter/plan_priv.h"
@@ -85,4 +87,41 @@ plan_letter(struct plan *p, const struct sieve_action *a, uint8_t *body)
 	}
 	p->letters[p->n_letters++] = (struct plan_letter){ a, *body };
 	return true;
+}
+
+static void
+put_report(struct plan *p, unsigned action)
+{
+	const struct dsn_about about = { p->of.conf->global.hostname, span_str(p->of.from),
+	    span_str(p->of.address), kept_header(p->of.kept), p->of.utf8, clock_wall_s() };
+	const struct store_queue_rcpt to = { .address = about.from, .notify = QUEUE_NOTIFY_NEVER };
+	struct store_envelope env = { .from = SPAN_LIT("") };
+	struct buf raw = { 0 }, rcpts = { 0 };
+
+	dsn_report(p->of.dsn, &about, action, &raw);
+	env.utf8 = env.eight_bit = !mime_is_ascii(buf_span(&raw));
+	put_store_queue_rcpt(&rcpts, &to);
+	env.rcpts = buf_span(&rcpts);
+	plan_queue(p, QUEUE_REPORT, plan_our_body(p, buf_span(&raw)), &env);
+	buf_fini(&raw);
+	buf_fini(&rcpts);
+}
+
+void
+plan_reports(struct plan *p)
+{
+	unsigned due;
+	const char *why;
+
+	if (p->of.dsn == NULL || p->of.from[0] == '\0' || p->refusal != NULL)
+		return;
+	due = dsn_due(p->of.dsn, &p->fate, clock_wall_ms());
+	why = due != 0 ? loops_send(p->of.conf) : NULL;
+	if (why != NULL) {
+		LOG(p->of.log, WARN, "lmtp.no-report", KV_STR("user", p->of.user), KV_STR("why", why));
+		return;
+	}
+	for (unsigned bit = 1; bit <= due; bit <<= 1)
+		if ((due & bit) != 0)
+			put_report(p, bit);
 }

@@ -6,6 +6,8 @@
 #include "common/mail/flags.h"
 #include "common/mail/mailbox_name.h"
 #include "common/mail/object_id.h"
+#include "common/proto/smtp_params.h"
+#include "common/util/clock.h"
 #include "common/util/mem.h"
 #include "filter/loops.h"
 #include "filter/plan_priv.h"
@@ -299,6 +301,7 @@ plan_inbox(struct plan *p)
 {
 	put_inbox(p, body_of(p, BODY_AS_IT_CAME, NULL));
 	p->stores++;
+	p->fate.ended = true;
 }
 
 static void
@@ -342,30 +345,22 @@ plan_queue(struct plan *p, uint8_t kind, uint8_t body, const struct store_envelo
 	p->n_queue++;
 }
 
-/* "SUCCESS,FAILURE" */
-static uint8_t
-notify_of(struct span s)
+/* RFC 6009 §6.1, §7.1: what the recipient asked for is told to the recipient. */
+static bool
+is_own(const struct plan *p, const struct sieve_redirect *r)
 {
-	static const struct { const char *word; uint8_t bit; } words[] = {
-		{ "NEVER", QUEUE_NOTIFY_NEVER }, { "SUCCESS", QUEUE_NOTIFY_SUCCESS },
-		{ "FAILURE", QUEUE_NOTIFY_FAILURE }, { "DELAY", QUEUE_NOTIFY_DELAY }
-	};
-	uint8_t bits = 0;
-
-	while (s.len > 0) {
-		size_t n = span_find(s, ',');
-
-		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-			if (span_caseeq_str(span_trim(span_sub(s, 0, n)), words[i].word))
-				bits |= words[i].bit;
-		s = span_sub(s, n < s.len ? n + 1 : n, s.len);
-	}
-	return bits;
+	return p->of.from != NULL && p->of.from[0] != '\0' &&
+	    (r->notify.p != NULL || r->ret.p != NULL || r->by_mode.p != NULL);
 }
 
 static void
-set_parameters(const struct sieve_redirect *r, int64_t now, struct store_envelope *e)
+set_parameters(const struct sieve_redirect *r, int64_t now, struct store_envelope *e,
+    struct store_queue_rcpt *to)
 {
+	unsigned notify;
+
+	if (r->notify.p != NULL && smtp_notify_parse(r->notify, &notify))
+		to->notify = (uint8_t)notify;
 	if (r->ret.p != NULL)
 		e->ret = span_caseeq_str(r->ret, "FULL") ? QUEUE_RET_FULL : QUEUE_RET_HDRS;
 	if (r->by_mode.p != NULL) {
@@ -376,17 +371,22 @@ set_parameters(const struct sieve_redirect *r, int64_t now, struct store_envelop
 	}
 }
 
+static const char *
+no_redirect(const struct plan *p, const struct sieve_redirect *r)
+{
+	return loops_redirect(p->of.conf, p->of.message, kept_is_whole(p->of.kept),
+	    span_str(p->of.user), r->address);
+}
+
 static void
 plan_redirect(struct plan *p, const struct sieve_action *a)
 {
 	const struct sieve_redirect *r = &a->redirect;
-	struct store_queue_rcpt to = { .address = r->address,
-	    .notify = r->notify.p != NULL ? notify_of(r->notify) : 0 };
+	struct store_queue_rcpt to = { .address = r->address };
 	struct store_envelope env = { .from = span_str(p->of.from), .utf8 = p->of.utf8 ||
 	    kept_has_8bit(p->of.kept, true), .eight_bit = kept_has_8bit(p->of.kept, false) };
-	struct buf rcpts = { 0 };
-	const char *why = loops_redirect(p->of.conf, p->of.message, kept_is_whole(p->of.kept),
-	    span_str(p->of.user), r->address);
+	struct buf rcpts = { 0 }, orcpt = { 0 };
+	const char *why = no_redirect(p, r);
 
 	if (why != NULL) {
 		LOG(p->of.log, WARN, "sieve.no-redirect", KV_STR("user", p->of.user),
@@ -397,12 +397,17 @@ plan_redirect(struct plan *p, const struct sieve_action *a)
 			put_inbox(p, body_of(p, BODY_EDITED, a->message));
 		return;
 	}
-	set_parameters(r, p->env->now, &env);
+	set_parameters(r, p->env->now, &env, &to);
+	if (is_own(p, r))
+		env.from = span_str(p->of.user);
+	else if (p->of.dsn != NULL && env.ret == 0 && env.by == 0 && to.notify == 0)
+		dsn_pass_on(p->of.dsn, &p->fate, clock_wall_ms(), &env, &to, &orcpt);
 	put_store_queue_rcpt(&rcpts, &to);
 	env.rcpts = buf_span(&rcpts);
 	plan_queue(p, QUEUE_REDIRECT, body_of(p, BODY_SENT, a->message), &env);
 	p->redirects++;
 	buf_fini(&rcpts);
+	buf_fini(&orcpt);
 }
 
 static bool
@@ -454,6 +459,19 @@ plan_original(struct plan *p, const struct sieve_result *r)
 	}
 }
 
+/* What reports tell. */
+static void
+count_fate(struct plan *p, const struct sieve_action *a)
+{
+	if (a->kind == SIEVE_STORE)
+		p->fate.ended |= a->store.fcc_of == NULL;
+	else if (a->kind == SIEVE_REDIRECT && !is_own(p, &a->redirect) &&
+	    no_redirect(p, &a->redirect) == NULL)
+		p->fate.passed++;
+	else if (a->kind == SIEVE_REDIRECT)
+		p->fate.ended = true;
+}
+
 /* All of it ------------------------------------------------------------------- */
 
 static void
@@ -475,6 +493,8 @@ plan_result(struct plan *p, const struct sieve_result *r, const struct sieve_env
 	uint8_t body;
 
 	p->env = env;
+	for (size_t i = 0; i < r->n_actions && p->of.dsn != NULL; i++)
+		count_fate(p, r->actions[i]);
 	for (size_t i = 0; i < r->n_actions; i++) {
 		const struct sieve_action *a = r->actions[i];
 
@@ -617,6 +637,7 @@ plan_send(struct plan *p, plan_done_fn done, void *arg)
 {
 	p->done = done;
 	p->arg = arg;
+	plan_reports(p);
 	p->sending = true;
 	if (p->waiting == 0)
 		send_request(p);

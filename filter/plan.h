@@ -8,6 +8,7 @@
 #include "common/conf/settings.h"
 #include "common/net/loop.h"
 #include "common/util/log.h"
+#include "filter/dsn.h"
 #include "filter/filter.h"
 #include "filter/kept.h"
 #include "storage/client/copy.h"
@@ -33,6 +34,8 @@ struct plan_of {
 	const struct kept		*kept;
 	size_t				prefix;		/* bytes of the message that came before kept */
 	const char			*user, *from;
+	const char			*address;	/* RCPT TO */
+	const struct dsn		*dsn;		/* what was said of reports; NULL: nothing */
 	bool				utf8;		/* SMTPUTF8 was said */
 };
 

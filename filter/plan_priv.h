@@ -36,6 +36,7 @@ struct plan {
 	const struct sieve_env	*env;		/* while a result is being planned */
 	struct buf		keywords, places, keys, queue, words;
 	unsigned		n_places, n_keys, n_queue, stores, redirects;
+	struct dsn_fate		fate;
 	bool			filed;		/* something goes elsewhere than INBOX */
 	struct flags		flags_add, flags_remove;	/* of the message of an event */
 	bool			stays;		/* what could not be done leaves it there */
@@ -59,6 +60,8 @@ uint8_t plan_our_body(struct plan *p, struct span raw);
 /* What vacation, notify or reject sends; in the queue once, whoever asks for it.  false: there is nobody
  * to send it to. */
 bool plan_letter(struct plan *p, const struct sieve_action *a, uint8_t *body);
+/* The reports that are due when all else is planned; what is refused the MTA reports. */
+void plan_reports(struct plan *p);
 void plan_queue(struct plan *p, uint8_t kind, uint8_t body, const struct store_envelope *env);
 
 #endif

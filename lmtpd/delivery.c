@@ -19,6 +19,8 @@ struct delivery {
 	struct copy			*copy;
 	struct buf			prefix;		/* what is put in front of the text */
 	struct judged			*judged;	/* the recipient's mail rules at work */
+	struct dsn			dsn;
+	char				*orcpt;		/* of dsn */
 	bool				checking;	/* the copy is asked for room */
 	bool				holding;	/* it waits for what they say */
 	enum status			st;
@@ -64,8 +66,22 @@ delivery_free(struct delivery **dp)
 	buf_fini(&d->prefix);
 	copy_free(&d->copy);
 	mem_free(&d->address);
+	mem_free(&d->orcpt);
 	mem_free(&d->user);
 	mem_free(&d);
+}
+
+void
+delivery_wishes(struct delivery *d, uint8_t notify, struct span orcpt)
+{
+	d->dsn.notify = notify;
+	d->orcpt = span_dup(orcpt);
+}
+
+bool
+delivery_reports(const struct delivery *d)
+{
+	return (d->dsn.notify & QUEUE_NOTIFY_SUCCESS) != 0;
 }
 
 /* Who it is, and room ------------------------------------------------------- */
@@ -193,10 +209,20 @@ on_judged(void *arg, enum status st)
 	end(arg, st);
 }
 
+static void
+take_wishes(struct delivery *d, const struct letter *l)
+{
+	uint8_t notify = d->dsn.notify;
+
+	d->dsn = l->dsn;
+	d->dsn.notify = notify;
+	d->dsn.orcpt = d->orcpt != NULL ? span_str(d->orcpt) : SPAN_NONE;
+}
+
 void
 delivery_finish(struct delivery *d, const struct letter *l)
 {
-	struct judged_of of = { .filter = d->lmtpd->filter, .conf = conf_now, .conf_arg = d,
+	struct judged_of of = { .conf = conf_now, .conf_arg = d, .dsn = &d->dsn, .auth = l->auth,
 	    .loop = worker_loop(d->lmtpd->worker), .log = d->log, .copy = d->copy,
 	    .kept = l->kept, .prefix = buf_span(&d->prefix), .user = d->user,
 	    .address = d->address, .from = l->from, .account = d->account, .utf8 = l->utf8 };
@@ -205,6 +231,9 @@ delivery_finish(struct delivery *d, const struct letter *l)
 		copy_finish(d->copy);
 		return;
 	}
+	if (filter_is_on(d->lmtpd->filter))
+		of.filter = d->lmtpd->filter;
+	take_wishes(d, l);
 	d->holding = true;
 	copy_hold(d->copy);
 	judged_free(&d->judged);

@@ -5,6 +5,7 @@
 #define LMTPD_DELIVERY_H
 
 #include "common/util/log.h"
+#include "filter/dsn.h"
 #include "filter/kept.h"
 #include "lmtpd/session.h"
 
@@ -13,8 +14,10 @@ struct delivery;
 /* The message beside its text. */
 struct letter {
 	const char	*from;		/* envelope sender */
+	const char	*auth;		/* AUTH=, as it was written; NULL: none */
 	bool		utf8;		/* SMTPUTF8 was said */
-	const struct kept *kept;	/* for scripts; NULL: none are run */
+	struct dsn	dsn;		/* what is the same for all recipients; spans stay as l does */
+	const struct kept *kept;	/* for scripts and reports; NULL: there are none */
 };
 
 struct delivery_ops {
@@ -31,6 +34,10 @@ struct delivery_ops {
  * are borrowed. */
 struct delivery *delivery_new(struct lmtpd *l, struct span address, const char *conn,
     const struct log_ctx *log, const struct delivery_ops *ops, void *arg);
+/* NOTIFY (0: not given) and ORCPT (empty: not given) of this recipient. */
+void delivery_wishes(struct delivery *d, uint8_t notify, struct span orcpt);
+/* A report may be due: the header of the message is needed. */
+bool delivery_reports(const struct delivery *d);
 /* Who it is, and room for so many octets (0: not told).  true: the verdict is there. */
 bool delivery_check(struct delivery *d, uint64_t size);
 /* A message of this envelope sender starts. */

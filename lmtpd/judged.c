@@ -8,6 +8,7 @@
 #include "common/util/mem.h"
 #include "filter/notice.h"
 #include "filter/view.h"
+#include "lmtpd/envelope.h"
 
 #define TRIES_MAX	3u
 
@@ -16,6 +17,7 @@ struct judged {
 	judged_done_fn		done;
 	void			*arg;
 	struct filter_view	*view;
+	struct arena		words;		/* of the envelope, decoded */
 	struct span		addresses[2];
 	struct sieve_item	items[8];
 	struct filter_run	*run;
@@ -44,6 +46,7 @@ make_job(struct judged *j)
 	    .account = j->of.account, .user = span_str(j->of.user), .message = filter_view_message(j->view),
 	    .addresses = j->addresses, .items = j->items };
 	struct span host = span_str(j->of.conf(j->of.conf_arg)->global.hostname);
+	const struct envelope_said said = { j->of.from, j->of.address, j->of.auth, j->of.dsn };
 	size_t dot = span_find(host, '.');
 
 	j->addresses[job.n_addresses++] = job.user;
@@ -55,8 +58,7 @@ make_job(struct judged *j)
 	add_item(j, &job.n_items, "phase", SPAN_LIT("during"));
 	add_item(j, &job.n_items, "name", SPAN_LIT("Mansio"));
 	add_item(j, &job.n_items, "version", span_str(PACKAGE_VERSION));
-	job.envelope.from = span_str(j->of.from);
-	job.envelope.to = span_str(j->of.address);
+	envelope_view(&said, &j->words, &job.envelope);
 	return job;
 }
 
@@ -70,17 +72,18 @@ new_plan(struct judged *j)
 	const struct plan_of of = { .conf = j->of.conf(j->of.conf_arg), .loop = j->of.loop,
 	    .log = j->of.log, .copy = j->of.copy, .message = filter_view_message(j->view), .kept = j->of.kept,
 	    .prefix = j->of.prefix.len, .user = j->of.user, .from = j->of.from, .utf8 = j->of.utf8,
-	    .first_stage = PLAN_COPY_STAGE };
+	    .address = j->of.address, .dsn = j->of.dsn, .first_stage = PLAN_COPY_STAGE };
 
 	plan_free(&j->plan);
 	j->plan = plan_new(&of);
 }
 
-/* What was worked out holds for the script that is active. */
+/* What was worked out holds for the script that is active; without scripts for all. */
 static void
 send_plan(struct judged *j)
 {
-	plan_rests_on(j->plan, filter_run_script(j->run));
+	if (j->run != NULL)
+		plan_rests_on(j->plan, filter_run_script(j->run));
 	plan_send(j->plan, on_planned, j);
 }
 
@@ -99,7 +102,7 @@ on_planned(void *arg, enum status st)
 {
 	struct judged *j = arg;
 
-	if (st == ST_CONFLICT && ++j->tries < TRIES_MAX) {
+	if (st == ST_CONFLICT && j->run != NULL && ++j->tries < TRIES_MAX) {
 		j->waiting = 1;
 		filter_run_start(j->run);
 		return;
@@ -167,7 +170,7 @@ failed(struct judged *j)
 static void
 act(struct judged *j)
 {
-	switch (filter_run_outcome(j->run)) {
+	switch (j->run != NULL ? filter_run_outcome(j->run) : FILTER_PLAIN) {
 	case FILTER_PLAIN:
 		new_plan(j);
 		plan_inbox(j->plan);
@@ -231,9 +234,10 @@ judged_new(const struct judged_of *of, judged_done_fn done, void *arg)
 	j->of = *of;
 	j->done = done;
 	j->arg = arg;
-	j->waiting = 2;
+	j->waiting = of->filter != NULL ? 2 : 1;
 	j->view = filter_view_new(of->kept, of->prefix);
-	start_run(j);
+	if (of->filter != NULL)
+		start_run(j);
 	return j;
 }
 
@@ -249,6 +253,7 @@ judged_free(struct judged **jp)
 	plan_free(&j->plan);
 	filter_run_free(&j->run);
 	filter_view_free(&j->view);
+	arena_fini(&j->words);
 	mem_free(&j);
 }
 

@@ -9,7 +9,7 @@
 struct judged;
 
 struct judged_of {
-	struct filter		*filter;
+	struct filter		*filter;	/* NULL: no scripts are run */
 	const struct mansio_conf *(*conf)(void *arg);	/* as it is now */
 	void			*conf_arg;
 	struct loop		*loop;
@@ -18,6 +18,8 @@ struct judged_of {
 	const struct kept	*kept;
 	struct span		prefix;		/* what was put in front of the text */
 	const char		*user, *address, *from;
+	const struct dsn	*dsn;		/* NULL: nothing was said of reports */
+	const char		*auth;		/* AUTH= as xtext; NULL: none */
 	uint64_t		account;
 	bool			utf8;
 };

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += lmtpd/liblmtpd.a
 lmtpd_liblmtpd_a_SOURCES = \
 	lmtpd/delivery.c lmtpd/delivery.h lmtpd/judged.c lmtpd/judged.h \
+	lmtpd/envelope.c lmtpd/envelope.h \
 	lmtpd/known.c lmtpd/known.h \
 	lmtpd/session.c lmtpd/session.h
 

@@ -9,6 +9,7 @@
 #include "common/net/cidr.h"
 #include "common/net/conn.h"
 #include "common/proto/smtp.h"
+#include "common/util/clock.h"
 #include "common/util/list.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
@@ -31,7 +32,9 @@ struct session {
 	bool				busy;		/* a command waits for its answer */
 	bool				draining, starttls;
 	unsigned			errors;
-	char				*helo, *from;
+	char				*helo, *from, *auth, *envid;
+	struct dsn			dsn;		/* of the message; envid: above */
+	unsigned			offers;		/* enum smtp_may: what LHLO said */
 	bool				utf8;
 	enum smtp_body			body;
 	uint64_t			size_told, size_in;
@@ -41,6 +44,7 @@ struct session {
 	struct smtp_text		text;
 	uint64_t			chunk_left;
 	bool				chunk_last, chunk_cr, chunked, too_big;
+	bool				late;		/* the time of delivery is over (RFC 2852) */
 	struct buf			clean;
 	struct kept			*kept;		/* of the text, for scripts; NULL: there are none */
 	uint64_t			messages;
@@ -153,10 +157,13 @@ forget_envelope(struct session *s)
 	delivery_free(&s->asking);
 	kept_free(&s->kept);
 	mem_free(&s->from);
+	mem_free(&s->auth);
+	mem_free(&s->envid);
+	s->dsn = (struct dsn){ 0 };
 	s->size_told = s->size_in = 0;
 	s->text = (struct smtp_text){ 0 };
 	s->chunk_left = 0;
-	s->chunked = s->chunk_last = s->chunk_cr = s->too_big = false;
+	s->chunked = s->chunk_last = s->chunk_cr = s->too_big = s->late = false;
 	if (s->state != S_GREETED && s->state != S_OVER)
 		s->state = S_READY;
 }
@@ -244,10 +251,35 @@ cmd_rcpt(struct session *s, const struct smtp_command *c)
 		return;
 	}
 	s->asking = delivery_new(s->d, c->path, s->id, &s->log, &delivery_ops, s);
+	delivery_wishes(s->asking, (uint8_t)c->notify, c->orcpt);
 	if (delivery_check(s->asking, s->size_told))
 		answer_rcpt(s);
 	else
 		s->busy = true;
+}
+
+static void
+take_by(struct dsn *d, const struct smtp_by *by)
+{
+	if (!by->by_notify && !by->by_return)
+		return;
+	d->by = (uint8_t)((by->by_return ? QUEUE_BY_RETURN : QUEUE_BY_NOTIFY) |
+	    (by->trace ? QUEUE_BY_TRACE : 0));
+	d->by_over = by->seconds <= 0;
+	d->by_ms = clock_wall_ms() + (int64_t)by->seconds * 1000;
+}
+
+static void
+take_wishes(struct session *s, const struct smtp_command *c)
+{
+	if (c->auth.p != NULL)
+		s->auth = span_dup(c->auth);
+	if (c->envid.p != NULL)
+		s->envid = span_dup(c->envid);
+	s->dsn.envid = s->envid != NULL ? span_str(s->envid) : SPAN_NONE;
+	s->dsn.ret = (uint8_t)c->ret;
+	s->dsn.arrived_s = clock_wall_s();
+	take_by(&s->dsn, &c->by);
 }
 
 static void
@@ -262,11 +294,21 @@ cmd_mail(struct session *s, const struct smtp_command *c)
 	s->size_told = c->size;
 	s->body = c->body;
 	s->utf8 = c->utf8;
+	take_wishes(s, c);
 	s->state = S_MAIL;
 	reply(s, "250 2.1.0 Sender fine");
 }
 
 /* Message ------------------------------------------------------------------- */
+
+static bool
+wants_reports(const struct session *s)
+{
+	for (size_t i = 0; i < s->n_rcpts; i++)
+		if (delivery_reports(s->rcpts[i]))
+			return true;
+	return s->dsn.by != 0;
+}
 
 static void
 begin_deliveries(struct session *s)
@@ -275,7 +317,7 @@ begin_deliveries(struct session *s)
 	const struct kept_limits l = { c->max_body_bytes, c->body_memory_bytes,
 	    &s->d->kept_bytes };
 
-	if (filter_is_on(s->d->filter))
+	if (filter_is_on(s->d->filter) || wants_reports(s))
 		s->kept = kept_new(&l);
 	for (size_t i = 0; i < s->n_rcpts; i++)
 		delivery_begin(s->rcpts[i], s->from, s->size_told);
@@ -312,7 +354,9 @@ message_done(struct session *s)
 	for (size_t i = 0; i < s->n_rcpts; i++) {
 		struct delivery *d = s->rcpts[i];
 
-		if (delivery_status(d) == ST_OK && delivery_refusal(d) != NULL)
+		if (s->late)
+			reply_about(s, "550 5.4.7 Delivery time expired", delivery_address(d));
+		else if (delivery_status(d) == ST_OK && delivery_refusal(d) != NULL)
 			reply_refused(s, delivery_refusal(d));
 		else
 			reply_about(s, status_text(s, delivery_status(d)), delivery_address(d));
@@ -326,17 +370,20 @@ message_done(struct session *s)
 static void
 end_of_message(struct session *s)
 {
-	const struct letter l = { s->from, s->utf8, s->kept };
+	const struct letter l = { .from = s->from, .auth = s->auth, .utf8 = s->utf8, .dsn = s->dsn,
+	    .kept = s->kept };
 
 	s->state = S_WAIT;
 	s->busy = true;
 	s->n_waiting = s->n_rcpts;
+	s->late = !s->too_big && (s->dsn.by & QUEUE_BY_RETURN) != 0 &&
+	    s->dsn.by_ms <= clock_wall_ms();
 	for (size_t i = 0; i < s->n_rcpts; i++)
-		if (s->too_big)
-			delivery_give_up(s->rcpts[i], ST_LIMIT);
+		if (s->too_big || s->late)
+			delivery_give_up(s->rcpts[i], s->late ? ST_DENIED : ST_LIMIT);
 		else
 			delivery_finish(s->rcpts[i], &l);
-	if (s->too_big)
+	if (s->too_big || s->late)
 		message_done(s);
 }
 
@@ -441,9 +488,13 @@ cmd_lhlo(struct session *s, const struct smtp_command *c)
 	mem_free(&s->helo);
 	s->helo = span_dup(c->arg);
 	s->state = S_READY;
+	/* reports must be able to leave */
+	s->offers = conf_sends(worker_conf(s->d->worker)) ? SMTP_MAY_DSN | SMTP_MAY_BY : 0;
 	buf_addf(out, "250-%s\r\n", worker_conf(s->d->worker)->global.hostname);
 	buf_add_str(out, "250-PIPELINING\r\n250-8BITMIME\r\n250-BINARYMIME\r\n250-CHUNKING\r\n"
 	    "250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n");
+	if (s->offers != 0)
+		buf_add_str(out, "250-DSN\r\n250-DELIVERBY\r\n");
 	if (s->starttls && !conn_is_secure(s->conn) && worker_tls(s->d->worker) != NULL)
 		buf_add_str(out, "250-STARTTLS\r\n");
 	buf_addf(out, "250 SIZE %llu\r\n", (unsigned long long)conf_of(s)->max_message_bytes);
@@ -469,6 +520,7 @@ cmd_starttls(struct session *s)
 	reply(s, "220 2.0.0 Ready for TLS");
 	forget_envelope(s);
 	mem_free(&s->helo);
+	s->offers = 0;
 	s->state = S_GREETED;	/* all that was said before is forgotten (RFC 3207 §4.2) */
 	if (!conn_start_tls(s->conn, worker_tls(s->d->worker))) {
 		s->state = S_OVER;
@@ -476,19 +528,28 @@ cmd_starttls(struct session *s)
 	}
 }
 
-static const char *
-error_text(const struct smtp_command *c)
+static void
+refuse_command(struct session *s, const struct smtp_command *c)
 {
+	char text[128];
+
 	switch (c->error) {
 	case SMTP_BAD_ADDRESS:
-		return c->verb == SMTP_MAIL ? "553 5.1.7 Address is not understood" :
-		    "553 5.1.3 Address is not understood";
+		mistake(s, c->verb == SMTP_MAIL ? "553 5.1.7 Address is not understood" :
+		    "553 5.1.3 Address is not understood");
+		break;
 	case SMTP_BAD_PARAM:
-		return "555 5.5.4 Parameter is not known";
+		snprintf(text, sizeof(text), "555 5.5.4 %s",
+		    c->why != NULL ? c->why : "Parameter is not known");
+		mistake(s, text);
+		break;
 	case SMTP_NEEDS_UTF8:
-		return "553 5.6.7 Address needs SMTPUTF8";
+		mistake(s, "553 5.6.7 Address needs SMTPUTF8");
+		break;
 	default:
-		return "501 5.5.4 Syntax error in arguments";
+		snprintf(text, sizeof(text), "501 5.5.4 %s",
+		    c->why != NULL ? c->why : "Syntax error in arguments");
+		mistake(s, text);
 	}
 }
 
@@ -527,7 +588,7 @@ command(struct session *s, struct span line)
 {
 	struct smtp_command c;
 
-	smtp_parse(line, s->utf8, &c);
+	smtp_parse(line, s->offers | (s->utf8 ? SMTP_MAY_UTF8 : 0), &c);
 	LOG(&s->log, TRACE, "lmtp.command", KV_STR("verb", smtp_verb_name(c.verb)));
 	if (c.verb == SMTP_UNKNOWN || c.verb == SMTP_HELO || c.verb == SMTP_EHLO) {
 		mistake(s, c.verb == SMTP_UNKNOWN ? "500 5.5.1 Command is not known" :
@@ -542,7 +603,7 @@ command(struct session *s, struct span line)
 			conn_finish(s->conn);
 			return;
 		}
-		mistake(s, error_text(&c));
+		refuse_command(s, &c);
 		return;
 	}
 	if (!in_order(s, c.verb))

@@ -60,8 +60,7 @@ enum sieve_offer {
 	SIEVE_OFFER_ENVELOPE	= 1 << 6,
 	SIEVE_OFFER_IMAP	= 1 << 7,	/* imapsieve: the script may be one for events, too */
 	SIEVE_OFFER_DSN		= 1 << 8,	/* the envelope's parameters of RFC 3461 and 2852 */
-	SIEVE_OFFER_DELIVERY	= 0x7f		/* all that a delivery can: LMTP here takes no such
-						 * parameters */
+	SIEVE_OFFER_DELIVERY	= 0x17f		/* all that a delivery can */
 };
 
 struct sieve_options {

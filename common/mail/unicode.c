@@ -19,6 +19,17 @@ unicode_is_utf8(struct span s)
 }
 
 bool
+unicode_put(struct buf *out, uint32_t c)
+{
+	uint8_t utf8[6];
+	int n = u8_uctomb(utf8, c, sizeof(utf8));
+
+	if (n > 0)
+		buf_add(out, utf8, (size_t)n);
+	return n > 0;
+}
+
+bool
 unicode_is_clean(struct span s, bool blanks)
 {
 	const uint8_t *p = (const uint8_t *)s.p;

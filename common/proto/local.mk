@@ -15,3 +15,4 @@ common_proto_libproto_a_SOURCES += common/proto/pop3.c common/proto/pop3.h
 common_proto_libproto_a_SOURCES += common/proto/managesieve.c common/proto/managesieve.h
 common_proto_libproto_a_SOURCES += common/proto/http.c common/proto/http.h
 common_proto_libproto_a_SOURCES += common/proto/websocket.c common/proto/websocket.h
+common_proto_libproto_a_SOURCES += common/proto/smtp_params.c common/proto/smtp_params.h

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "common/util/mem.h"
+
 static const struct {
 	const char	*name;
 	enum smtp_verb	verb;
@@ -128,33 +130,132 @@ is_8bit(struct span s)
 	return false;
 }
 
+static bool
+take_size(struct span v, struct smtp_command *c)
+{
+	return span_u64(v, &c->size);
+}
+
+static bool
+take_utf8(struct span v, struct smtp_command *c)
+{
+	c->utf8 = true;
+	return v.p == NULL;
+}
+
+static bool
+take_body(struct span v, struct smtp_command *c)
+{
+	static const char *const names[] = { [SMTP_7BIT] = "7BIT", [SMTP_8BITMIME] = "8BITMIME",
+	    [SMTP_BINARYMIME] = "BINARYMIME" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (span_caseeq_str(v, names[i])) {
+			c->body = (enum smtp_body)i;
+			return true;
+		}
+	return false;
+}
+
+static bool
+take_auth(struct span v, struct smtp_command *c)
+{
+	struct buf b = { 0 };
+	bool good = span_eq_str(v, "<>") || (v.len > 0 && smtp_xtext_decode(v, &b));
+
+	c->auth = v;
+	buf_fini(&b);
+	return good;
+}
+
+static bool
+take_ret(struct span v, struct smtp_command *c)
+{
+	return smtp_ret_parse(v, &c->ret);
+}
+
+static bool
+take_envid(struct span v, struct smtp_command *c)
+{
+	struct buf b = { 0 };
+	bool good = v.len > 0 && v.len <= SMTP_ENVID_MAX && smtp_xtext_decode(v, &b);
+
+	c->envid = v;
+	buf_fini(&b);
+	return good;
+}
+
+static bool
+take_by(struct span v, struct smtp_command *c)
+{
+	return smtp_by_parse(v, &c->by);
+}
+
+static bool
+take_notify(struct span v, struct smtp_command *c)
+{
+	return smtp_notify_parse(v, &c->notify);
+}
+
+static bool
+take_orcpt(struct span v, struct smtp_command *c)
+{
+	c->orcpt = v;
+	return smtp_orcpt_good(v);
+}
+
+static const struct param {
+	const char	*name;
+	enum smtp_verb	of;
+	unsigned	offer;		/* enum smtp_may; 0: always */
+	/* v: what stands behind "=", p NULL without one. */
+	bool		(*take)(struct span v, struct smtp_command *c);
+	const char	*expected;
+} params[] = {
+	{ "SIZE", SMTP_MAIL, 0, take_size, "SIZE is a number of octets" },
+	{ "BODY", SMTP_MAIL, 0, take_body, "BODY is 7BIT, 8BITMIME or BINARYMIME" },
+	{ "SMTPUTF8", SMTP_MAIL, 0, take_utf8, "SMTPUTF8 has no value" },
+	{ "AUTH", SMTP_MAIL, 0, take_auth, "AUTH is <> or an address as xtext" },
+	{ "RET", SMTP_MAIL, SMTP_MAY_DSN, take_ret, "RET is FULL or HDRS" },
+	{ "ENVID", SMTP_MAIL, SMTP_MAY_DSN, take_envid,
+	    "ENVID is xtext of printable ASCII, 100 characters at most" },
+	{ "BY", SMTP_MAIL, SMTP_MAY_BY, take_by,
+	    "BY is seconds;N or seconds;R (a time to come), with a T behind it for a trace" },
+	{ "NOTIFY", SMTP_RCPT, SMTP_MAY_DSN, take_notify,
+	    "NOTIFY is NEVER, or of SUCCESS, FAILURE, DELAY with commas between them" },
+	{ "ORCPT", SMTP_RCPT, SMTP_MAY_DSN, take_orcpt,
+	    "ORCPT is a type, a semicolon and an address as xtext, 500 characters at most" },
+};
+
 static enum smtp_error
-mail_param(struct span p, struct smtp_command *c)
+bad(struct smtp_command *c, enum smtp_error e, const char *why)
+{
+	c->why = why;
+	return e;
+}
+
+static enum smtp_error
+take_param(struct span p, unsigned may, struct smtp_command *c)
 {
 	struct span value = p, key = span_cut(&value, '=');
 
-	if (span_caseeq_str(key, "SIZE"))
-		return value.p != NULL && span_u64(value, &c->size) ? SMTP_OK : SMTP_BAD_SYNTAX;
-	if (span_caseeq_str(key, "SMTPUTF8")) {
-		c->utf8 = true;
-		return value.p == NULL ? SMTP_OK : SMTP_BAD_SYNTAX;
-	}
-	if (span_caseeq_str(key, "BODY")) {
-		if (span_caseeq_str(value, "7BIT"))
-			c->body = SMTP_7BIT;
-		else if (span_caseeq_str(value, "8BITMIME"))
-			c->body = SMTP_8BITMIME;
-		else if (span_caseeq_str(value, "BINARYMIME"))
-			c->body = SMTP_BINARYMIME;
-		else
-			return SMTP_BAD_SYNTAX;
-		return SMTP_OK;
+	for (size_t i = 0; i < ARRAY_LEN(params); i++) {
+		const struct param *k = &params[i];
+
+		if (k->of != c->verb || !span_caseeq_str(key, k->name))
+			continue;
+		if ((k->offer & ~may) != 0)
+			return bad(c, SMTP_BAD_PARAM, "Parameter is not offered here");
+		if ((c->seen & 1u << i) != 0)
+			return bad(c, SMTP_BAD_SYNTAX, "A parameter is given twice");
+		c->seen |= 1u << i;
+		return k->take(value, c) ? SMTP_OK : bad(c, SMTP_BAD_SYNTAX, k->expected);
 	}
 	return SMTP_BAD_PARAM;
 }
 
 static enum smtp_error
-parse_path(struct span rest, const char *word, bool utf8_allowed, struct smtp_command *c)
+parse_path(struct span rest, const char *word, unsigned may, struct smtp_command *c)
 {
 	enum smtp_error e;
 
@@ -173,13 +274,13 @@ parse_path(struct span rest, const char *word, bool utf8_allowed, struct smtp_co
 
 		if (p.len == 0)
 			continue;
-		e = c->verb == SMTP_MAIL ? mail_param(p, c) : SMTP_BAD_PARAM;
+		e = take_param(p, may, c);
 		if (e != SMTP_OK)
 			return e;
 	}
 	if (c->path.len == 0)
 		return c->verb == SMTP_MAIL ? SMTP_OK : SMTP_BAD_ADDRESS;
-	if (is_8bit(c->path) && !c->utf8 && !utf8_allowed)
+	if (is_8bit(c->path) && !c->utf8 && (may & SMTP_MAY_UTF8) == 0)
 		return SMTP_NEEDS_UTF8;
 	return smtp_address_valid(c->path, true) ? SMTP_OK : SMTP_BAD_ADDRESS;
 }
@@ -195,7 +296,7 @@ parse_bdat(struct span rest, struct smtp_command *c)
 }
 
 void
-smtp_parse(struct span line, bool utf8_allowed, struct smtp_command *c)
+smtp_parse(struct span line, unsigned may, struct smtp_command *c)
 {
 	struct span rest = line, verb = span_cut(&rest, ' ');
 
@@ -206,10 +307,10 @@ smtp_parse(struct span line, bool utf8_allowed, struct smtp_command *c)
 	c->arg = rest = span_trim(rest);
 	switch (c->verb) {
 	case SMTP_MAIL:
-		c->error = parse_path(rest, "FROM:", utf8_allowed, c);
+		c->error = parse_path(rest, "FROM:", may, c);
 		break;
 	case SMTP_RCPT:
-		c->error = parse_path(rest, "TO:", utf8_allowed, c);
+		c->error = parse_path(rest, "TO:", may, c);
 		break;
 	case SMTP_BDAT:
 		c->error = parse_bdat(rest, c);

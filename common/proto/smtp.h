@@ -1,7 +1,7 @@
 /* common/proto/smtp.h
  * The grammar of SMTP and LMTP, without I/O: command lines (RFC 5321 §4.1.1, RFC 2033,
- * 1870 SIZE, 6152 8BITMIME, 3030 CHUNKING and BINARYMIME, 6531 SMTPUTF8) and the
- * transparency of DATA (RFC 5321 §4.5.2). */
+ * 1870 SIZE, 6152 8BITMIME, 3030 CHUNKING and BINARYMIME, 6531 SMTPUTF8, 3461 DSN, 2852
+ * DELIVERBY, AUTH= of 4954) and the transparency of DATA (RFC 5321 §4.5.2). */
 #ifndef COMMON_PROTO_SMTP_H
 #define COMMON_PROTO_SMTP_H
 
@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/proto/smtp_params.h"
 #include "common/util/buf.h"
 #include "common/util/span.h"
 
@@ -26,7 +27,7 @@ enum smtp_error {
 	SMTP_OK = 0,
 	SMTP_BAD_SYNTAX,	/* 501 5.5.4: arguments do not follow the grammar */
 	SMTP_BAD_ADDRESS,	/* 553 5.1.3 (or 5.1.7 for the sender) */
-	SMTP_BAD_PARAM,		/* 555 5.5.4: a parameter we do not know */
+	SMTP_BAD_PARAM,		/* 555 5.5.4: a parameter that is not known, or not offered */
 	SMTP_NEEDS_UTF8		/* 553 5.6.7: 8-bit address without SMTPUTF8 */
 };
 
@@ -34,16 +35,29 @@ enum smtp_error {
 struct smtp_command {
 	enum smtp_verb	verb;
 	enum smtp_error	error;		/* of MAIL, RCPT, BDAT, LHLO, DATA ... */
+	const char	*why;		/* words for it; NULL: none */
 	struct span	arg;		/* LHLO: the name; others: all behind the verb */
 	struct span	path;		/* MAIL, RCPT: without <> and source route; "" for <> */
 	uint64_t	size;		/* MAIL SIZE=, 0: not told; BDAT: bytes */
 	bool		last;		/* BDAT LAST */
 	enum smtp_body	body;
 	bool		utf8;		/* MAIL SMTPUTF8 */
+	/* As they were written (xtext); p NULL: not given. */
+	struct span	auth, envid;	/* MAIL */
+	struct span	orcpt;		/* RCPT */
+	enum smtp_ret	ret;		/* MAIL */
+	unsigned	notify;		/* RCPT: SMTP_NOTIFY_..., 0: not given */
+	struct smtp_by	by;		/* MAIL */
+	unsigned	seen;		/* the parser's: parameters so far */
 };
 
-/* line: without its end.  Whatever it holds, *c is filled in. */
-void smtp_parse(struct span line, bool utf8_allowed, struct smtp_command *c);
+enum smtp_may {
+	SMTP_MAY_UTF8	= 1,		/* addresses of RCPT may be UTF-8 */
+	SMTP_MAY_DSN	= 2,		/* this and the next were offered: RET, ENVID, NOTIFY, ORCPT */
+	SMTP_MAY_BY	= 4		/* BY */
+};
+/* line: without its end.  Whatever it holds, *c is filled in.  may: enum smtp_may. */
+void smtp_parse(struct span line, unsigned may, struct smtp_command *c);
 const char *smtp_verb_name(enum smtp_verb v);
 /* A mailbox or local part as in RFC 5321 §4.1.2 (atoms or quoted string, domain or address
  * literal); utf8: RFC 6531's wider letters. */

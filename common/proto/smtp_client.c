@@ -120,77 +120,21 @@ smtp_put_mail(struct buf *out, const struct smtp_mail *m, const struct smtp_offe
 	buf_add_str(out, "\r\n");
 }
 
-static void
-put_notify(struct buf *out, unsigned notify)
-{
-	static const struct { unsigned bit; const char *name; } names[] = {
-		{ SMTP_NOTIFY_SUCCESS, "SUCCESS" }, { SMTP_NOTIFY_FAILURE, "FAILURE" },
-		{ SMTP_NOTIFY_DELAY, "DELAY" },
-	};
-	const char *between = "";
-
-	buf_add_str(out, " NOTIFY=");
-	if (notify & SMTP_NOTIFY_NEVER) {
-		buf_add_str(out, "NEVER");
-		return;
-	}
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (notify & names[i].bit) {
-			buf_add_str(out, between);
-			buf_add_str(out, names[i].name);
-			between = ",";
-		}
-}
-
 void
 smtp_put_rcpt(struct buf *out, const struct smtp_rcpt *r, const struct smtp_offers *o)
 {
 	buf_add_str(out, "RCPT TO:<");
 	buf_add_span(out, r->address);
 	buf_add_c(out, '>');
-	if (o->dsn && r->notify != 0)
-		put_notify(out, r->notify);
+	if (o->dsn && r->notify != 0) {
+		buf_add_str(out, " NOTIFY=");
+		smtp_notify_put(out, r->notify);
+	}
 	if (o->dsn && r->orcpt.len > 0) {
 		buf_add_str(out, " ORCPT=");
 		buf_add_span(out, r->orcpt);
 	}
 	buf_add_str(out, "\r\n");
-}
-
-static bool
-is_upper_hex(char c)
-{
-	return ascii_isdigit(c) || (c >= 'A' && c <= 'F');
-}
-
-bool
-smtp_xtext_valid(struct span s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		char c = s.p[i];
-
-		if (c < '!' || c > '~' || c == '=')
-			return false;
-		if (c == '+') {
-			if (s.len - i < 3 || !is_upper_hex(s.p[i + 1]) || !is_upper_hex(s.p[i + 2]))
-				return false;
-			i += 2;
-		}
-	}
-	return true;
-}
-
-bool
-smtp_orcpt_valid(struct span s)
-{
-	size_t n = span_find(s, ';');
-
-	if (n == 0 || n + 1 >= s.len)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (!ascii_isalnum(s.p[i]) && s.p[i] != '-')
-			return false;
-	return smtp_xtext_valid(span_sub(s, n + 1, s.len));
 }
 
 /* Text ------------------------------------------------------------------------- */

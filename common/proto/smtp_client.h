@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/proto/smtp_params.h"
 #include "common/util/buf.h"
 #include "common/util/span.h"
 
@@ -47,9 +48,6 @@ void smtp_offers_line(struct smtp_offers *o, struct span words);
 
 /* ---- commands ---- */
 
-enum smtp_ret { SMTP_RET_NONE, SMTP_RET_FULL, SMTP_RET_HDRS };
-enum { SMTP_NOTIFY_NEVER = 1, SMTP_NOTIFY_SUCCESS = 2, SMTP_NOTIFY_FAILURE = 4, SMTP_NOTIFY_DELAY = 8 };
-
 struct smtp_mail {
 	struct span	from;		/* "": <> */
 	struct span	envid;		/* "": none */
@@ -67,11 +65,6 @@ struct smtp_rcpt {
 /* Whole lines; what the server does not offer is left out. */
 void smtp_put_mail(struct buf *out, const struct smtp_mail *m, const struct smtp_offers *o);
 void smtp_put_rcpt(struct buf *out, const struct smtp_rcpt *r, const struct smtp_offers *o);
-
-/* RFC 3461 §4: printable ASCII, "+" and "=" as "+2B" and "+3D". */
-bool smtp_xtext_valid(struct span s);
-/* §4.2: a type, ";", xtext. */
-bool smtp_orcpt_valid(struct span s);
 
 /* ---- text ---- */
 

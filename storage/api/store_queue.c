@@ -2,7 +2,7 @@
 
 static const char *const kinds[] = {
 	[QUEUE_REDIRECT] = "redirect", [QUEUE_VACATION] = "vacation", [QUEUE_REJECT] = "reject",
-	[QUEUE_NOTIFY] = "notify",
+	[QUEUE_NOTIFY] = "notify", [QUEUE_REPORT] = "report",
 };
 
 const char *

@@ -9,8 +9,8 @@
 
 enum queue_kind {
 	QUEUE_REDIRECT = 1,	/* at least once; what cannot be sent goes into the INBOX */
-	QUEUE_VACATION = 2, QUEUE_REJECT = 3, QUEUE_NOTIFY = 4,		/* at most once */
-	QUEUE_KIND_MAX = QUEUE_NOTIFY
+	QUEUE_VACATION = 2, QUEUE_REJECT = 3, QUEUE_NOTIFY = 4, QUEUE_REPORT = 5,	/* at most once */
+	QUEUE_KIND_MAX = QUEUE_REPORT
 };
 const char *queue_kind_name(uint8_t kind);	/* "redirect" */
 /* At most once? */

@@ -42,7 +42,7 @@ init(const char *path)
 	suite_settings_init();
 	suite.options.limits = &suite.limits;
 	suite.options.settings = &suite.settings;
-	suite.options.offers = SIEVE_OFFER_DELIVERY | SIEVE_OFFER_DSN;
+	suite.options.offers = SIEVE_OFFER_DELIVERY;
 	suite.options.more = more;
 	suite.env.limits = &suite.limits;
 	suite.env.settings = &suite.settings;

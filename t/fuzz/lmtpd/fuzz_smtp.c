@@ -8,6 +8,28 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
+/* What was taken can be decoded, and said to others, without a line's end in it. */
+static void
+check_params(const struct smtp_command *c)
+{
+	struct buf b = { 0 };
+	bool good = c->error == SMTP_OK && (c->verb == SMTP_MAIL || c->verb == SMTP_RCPT);
+
+	if (good && c->envid.p != NULL && !smtp_xtext_decode(c->envid, &b))
+		abort();
+	if (good && c->orcpt.p != NULL) {
+		smtp_orcpt_decode(c->orcpt, &b);
+		buf_clear(&b);
+		if (smtp_orcpt_ascii(c->orcpt, &b) && !smtp_orcpt_valid(buf_span(&b)))
+			abort();
+	}
+	smtp_notify_put(&b, c->notify);
+	for (size_t i = 0; i < b.len; i++)
+		if (good && ((unsigned char)b.data[i] < 0x20 && b.data[i] != '\t'))
+			abort();
+	buf_fini(&b);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -22,7 +44,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	in = span(data + 1, len - 1);
 	cut = in.len > 0 ? data[0] % in.len : 0;
-	smtp_parse(in, data[0] & 1, &c);
+	smtp_parse(in, data[0] & 7, &c);
+	check_params(&c);
 	used = smtp_text_feed(&whole, in, &a);
 	used2 = smtp_text_feed(&parts, span_sub(in, 0, cut), &b);
 	if (!parts.done)

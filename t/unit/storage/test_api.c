@@ -297,7 +297,7 @@ what_is_to_be_sent_comes_back_as_it_was(void **state)
 	struct buf b = { 0 }, rcpts = { 0 };
 	struct store_queue_rcpt to = { SPAN_LIT("a@b.test"), QUEUE_NOTIFY_ALL,
 		SPAN_LIT("rfc822;c@d.test") }, to2;
-	struct store_queue_entry e = { .account = 1, .id = 2, .kind = QUEUE_NOTIFY,
+	struct store_queue_entry e = { .account = 1, .id = 2, .kind = QUEUE_REPORT,
 		.created_ms = 3, .next_ms = 4, .taken_ms = 5, .attempts = 6, .size = 7,
 		.extent = 8, .sha256 = span("0123456789abcdef0123456789abcdef", 32),
 		.answer = SPAN_LIT("450 later"), .env = { .from = SPAN_LIT("me@b.test"),
@@ -318,7 +318,7 @@ what_is_to_be_sent_comes_back_as_it_was(void **state)
 	CHECK_SPAN(q2.env.rcpts, buf_span(&rcpts));
 	CHECK_SPAN(q2.env.envid, e.env.envid);
 	assert_true(get_store_queue_entry(&r, &e2) && reader_done(&r));
-	assert_true(e2.account == 1 && e2.id == 2 && e2.kind == QUEUE_NOTIFY && e2.created_ms == 3 &&
+	assert_true(e2.account == 1 && e2.id == 2 && e2.kind == QUEUE_REPORT && e2.created_ms == 3 &&
 	    e2.next_ms == 4 && e2.taken_ms == 5 && e2.attempts == 6 && e2.size == 7 && e2.extent == 8);
 	CHECK_SPAN(e2.answer, e.answer);
 	begin(&r, &rcpts);
