@@ -40,6 +40,14 @@ find_target(struct request *rq)
 		}
 }
 
+void
+request_changed(struct request *rq, const char *change, const char *of, enum status st)
+{
+	LOG(NULL, INFO, "admin.change", KV_UINT("uid", rq->client->uid),
+	    KV_INT("pid", rq->client->pid), KV_STR("change", change), KV_STR("of", of),
+	    KV_STR("target", rq->target), KV_STR("id", rq->id), KV_STATUS(st));
+}
+
 static void
 request_free(struct request *rq, enum status st)
 {

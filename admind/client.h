@@ -54,6 +54,8 @@ void request_done(struct request *rq, enum status st, struct span json);
 /* The same with {"error": ...} in one line. */
 void request_fail(struct request *rq, enum status st, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* A change that it made of an account that is open, by its audit line ("admin.change"). */
+void request_changed(struct request *rq, const char *change, const char *of, enum status st);
 /* It came forward: the time-out starts again. */
 void request_touch(struct request *rq);
 /* A part of a long answer, before the last one. */

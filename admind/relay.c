@@ -22,6 +22,8 @@ struct call {
 	struct ipc_head		head;
 	uint16_t		reply_no;
 	struct store_call	*call;
+	const char		*change;	/* for the audit line; NULL: it leaves none */
+	char			*of;		/* what is changed */
 };
 
 /* What may be asked. */
@@ -64,10 +66,26 @@ ask_stage_drop(struct store *s, const void *msg, store_done_fn fn, void *arg)
 	return NULL;
 }
 
+static const char *
+script_change(const void *msg, struct span *script)
+{
+	const struct store_script_set *rq = msg;
+
+	*script = rq->name;
+	switch (rq->how) {
+	case SCRIPT_PUT: return rq->activate ? "put-and-activate" : "put";
+	case SCRIPT_DELETE: return "delete";
+	case SCRIPT_RENAME: return "rename";
+	default: return rq->name.len > 0 ? "activate" : "deactivate";
+	}
+}
+
 static const struct kind {
 	uint16_t		no, reply_no;
 	struct store_call	*(*ask)(struct store *s, const void *msg, store_done_fn fn,
 				    void *arg);
+	/* What leaves a line of its own; NULL: that of account-open is enough. */
+	const char		*(*change)(const void *msg, struct span *of);
 } kinds[] = {
 	{ STORE_LIST, STORE_MAILBOXES, ask_list },
 	{ STORE_CREATE, STORE_CREATED, ask_create },
@@ -88,7 +106,7 @@ static const struct kind {
 	{ STORE_METADATA_SET, 0, ask_metadata_set },
 	{ STORE_SCRIPTS, STORE_SCRIPTS_ARE, ask_scripts },
 	{ STORE_SCRIPT, STORE_SCRIPT_IS, ask_script },
-	{ STORE_SCRIPT_SET, STORE_SCRIPT_SET_IS, ask_script_set },
+	{ STORE_SCRIPT_SET, STORE_SCRIPT_SET_IS, ask_script_set, script_change },
 };
 
 static const struct kind *
@@ -100,9 +118,13 @@ kind_find(uint32_t no)
 	return NULL;
 }
 
+/* st: how it ended; ST_CANCELLED: nobody knows. */
 static void
-call_free(struct call *k)
+call_free(struct call *k, enum status st)
 {
+	if (k->change != NULL)
+		request_changed(k->relay->access.rq, k->change, k->of, st);
+	mem_free(&k->of);
 	store_cancel(&k->call);
 	list_remove(&k->in);
 	k->relay->n--;
@@ -116,7 +138,7 @@ stop(struct request *rq)
 	struct list *n, *tmp;
 
 	list_each(n, tmp, &r->calls)
-		call_free(list_entry(n, struct call, in));
+		call_free(list_entry(n, struct call, in), ST_CANCELLED);
 	access_end(&r->access);
 	mem_free(&r);
 }
@@ -149,7 +171,7 @@ on_answer(void *arg, enum status st, bool more, const void *msg)
 	if (more)
 		return;
 	k->call = NULL;
-	call_free(k);
+	call_free(k, st);
 	if (((struct relay *)rq->state)->n == 0)
 		request_patient(rq);
 }
@@ -160,6 +182,7 @@ relay(struct request *rq, const struct ipc_head *head, const struct admin_store 
 	alignas(max_align_t) char msg[IPC_STRUCT_MAX];
 	const struct kind *kind = kind_find(ask->no);
 	struct relay *r = rq->state;
+	struct span of = SPAN_NONE;
 	struct call *k;
 
 	if (kind == NULL || r->access.store == NULL || r->n >= CALLS_MAX ||
@@ -172,6 +195,10 @@ relay(struct request *rq, const struct ipc_head *head, const struct admin_store 
 	k->relay = r;
 	k->head = *head;
 	k->reply_no = kind->reply_no;
+	if (kind->change != NULL) {
+		k->change = kind->change(msg, &of);
+		k->of = span_dup(of);
+	}
 	list_push_back(&r->calls, &k->in);
 	r->n++;
 	k->call = kind->ask(r->access.store, msg, on_answer, k);
