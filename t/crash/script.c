@@ -371,6 +371,41 @@ ask_queue(uint8_t how)
 	tick_own(script_rig.svc, &op, queue_done);
 }
 
+/* Of the first message there is: a copy, another body beside it, sent on, marked; remembered. */
+static void
+ask_event(void)
+{
+	struct buf bodies = { 0 }, places = { 0 }, keys = { 0 }, queue = { 0 }, rcpts = { 0 };
+	struct store_deliver rq = { .of_mailbox = inbox(), .of_uid = 1,
+		.flags_add = flags_system(FLAG_FLAGGED | FLAG_DELETED) };
+	struct uidset first = { 0 };
+
+	(void)state_first_uids(service_state(script_rig.svc), SCRIPT_ACCOUNT, rq.of_mailbox,
+	    STATE_ALL, NULL, 1, &first);
+	if (!uidset_empty(&first))		/* else the database failed: see inbox() */
+		rq.of_uid = uidset_next(&first, 0);
+	rig_item(&bodies, SPAN_LIT("Subject: e\r\n\r\nedited\r\n"), 0, flags_system(0));
+	put_store_deliver_place(&places, &(struct store_deliver_place){ .body = 1,
+		.path = SPAN_LIT("Events"), .create = true });
+	put_store_deliver_place(&places, &(struct store_deliver_place){ .path = SPAN_LIT("INBOX") });
+	put_store_deliver_key(&keys, &(struct store_deliver_key){ SIEVE_KEY_DUPLICATE,
+		SPAN_LIT("fedcba9876543210fedcba9876543210"), false, 86400 });
+	put_store_queue_rcpt(&rcpts, &(struct store_queue_rcpt){ .address = SPAN_LIT("a@b.test") });
+	put_store_queue_new(&queue, &(struct store_queue_new){ .kind = QUEUE_REDIRECT,
+		.env.rcpts = buf_span(&rcpts) });
+	rq.bodies = buf_span(&bodies);
+	rq.places = buf_span(&places);
+	rq.keys = buf_span(&keys);
+	rq.queue = buf_span(&queue);
+	store_do_deliver(chan, &rq, on_done, &waiting);
+	uidset_fini(&first);
+	buf_fini(&bodies);
+	buf_fini(&places);
+	buf_fini(&keys);
+	buf_fini(&queue);
+	buf_fini(&rcpts);
+}
+
 static void
 ask_uidvalidity(void)
 {
@@ -444,6 +479,7 @@ ask(unsigned step)
 	case 29: ask_deliver(); break;
 	case 30: ask_queue(QUEUE_LATER); break;
 	case 31: ask_queue(QUEUE_RETURN); break;
+	case 32: ask_event(); break;
 	default: ask_copy("Trash", true, 1, 9999); break;
 	}
 }

@@ -8,7 +8,7 @@
 #include "t/unit/storage/rig.h"
 
 #define SCRIPT_ACCOUNT 17
-#define SCRIPT_STEPS 33
+#define SCRIPT_STEPS 34
 
 extern struct rig script_rig;
 

@@ -53,7 +53,7 @@ read_lists(const struct op *op)
 		while (get_store_annotation(&r, &a))
 			;
 	}
-	if (op->kind == OP_DELIVER) {
+	if (op->kind == OP_DELIVER || op->kind == OP_DELIVER_OF) {
 		reader_init(&r, op->u.deliver.bodies.p, op->u.deliver.bodies.len);
 		while (get_op_append_item(&r, &it))
 			pieces += it.pieces;

@@ -22,6 +22,7 @@ read_sieve(unsigned which, struct reader *r)
 	struct store_queue_rcpt rcpt;
 	struct store_queue_new new;
 	struct store_queue_entry entry;
+	struct store_event_row event;
 
 	switch (which) {
 	case 0: while (get_store_script(r, &script)); break;
@@ -31,6 +32,7 @@ read_sieve(unsigned which, struct reader *r)
 	case 4: while (get_store_delivered_place(r, &delivered)); break;
 	case 5: while (get_store_queue_rcpt(r, &rcpt)); break;
 	case 6: while (get_store_queue_new(r, &new)); break;
+	case 8: while (get_store_event_row(r, &event)); break;
 	default: while (get_store_queue_entry(r, &entry)); break;
 	}
 }
@@ -54,7 +56,7 @@ read_jmap(const uint8_t *data, size_t len)
 	(void)store_quota_parse(span(data + 1, len - 1), &quota);
 	(void)push_type_bit(span(data + 1, len - 1));
 	if (data[0] & 128) {
-		read_sieve(data[0] & 7, &r);
+		read_sieve(data[0] & 15, &r);
 		return;
 	}
 	switch (data[0] % 5) {

@@ -127,9 +127,13 @@ UNIT_TESTS += t/unit/storage/test_queue
 t_unit_storage_test_queue_SOURCES = t/unit/storage/test_queue.c $(SIEVEKIT)
 t_unit_storage_test_queue_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
 UNIT_TESTS += t/unit/storage/test_sieve
-t_unit_storage_test_sieve_SOURCES = t/unit/storage/test_sieve.c \
-	t/unit/storage/rig.c t/unit/storage/rig.h
+SIEVERIG = t/unit/storage/rig.c t/unit/storage/rig.h t/unit/storage/sieverig.c \
+	t/unit/storage/sieverig.h
+t_unit_storage_test_sieve_SOURCES = t/unit/storage/test_sieve.c $(SIEVERIG)
 t_unit_storage_test_sieve_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
+UNIT_TESTS += t/unit/storage/test_events
+t_unit_storage_test_events_SOURCES = t/unit/storage/test_events.c $(SIEVERIG)
+t_unit_storage_test_events_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
 
 UNIT_TESTS += t/unit/storage/test_outgoing
 t_unit_storage_test_outgoing_SOURCES = t/unit/storage/test_outgoing.c \

@@ -8,6 +8,7 @@
 #include "common/util/mem.h"
 #include "storage/api/directory.h"
 #include "storage/api/store_email.h"
+#include "storage/api/store_proto.h"
 #include "storage/api/store_sieve.h"
 
 #define CHECK_SPAN(a, b) assert_true(span_eq((a), (b)))
@@ -292,6 +293,41 @@ what_sieve_keeps_comes_back_as_it_was(void **state)
 }
 
 static void
+what_an_event_was_about_comes_back_as_it_was(void **state)
+{
+	struct store_event_row row = { 4711, 99, flags_system(FLAG_SEEN | FLAG_DELETED),
+		flags_system(FLAG_DELETED), flags_system(FLAG_SEEN) }, back;
+	struct store_deliver rq = { .of_mailbox = 7, .of_uid = 3,
+		.flags_add = flags_system(FLAG_DELETED) }, again;
+	const struct ipc_message *m = ipc_find(&store_protocol, STORE_DELIVER);
+	struct buf b = { 0 };
+	struct reader r;
+
+	flags_set_keyword(&row.flags, 119);
+	flags_set_keyword(&row.changed, 60);
+	put_store_event_row(&b, &row);
+	begin(&r, &b);
+	assert_true(get_store_event_row(&r, &back) && reader_done(&r));
+	assert_true(back.uid == 4711 && back.modseq == 99 && flags_eq(back.flags, row.flags) &&
+	    flags_eq(back.before, row.before) && flags_eq(back.changed, row.changed));
+	assert_false(get_store_event_row(&r, &back));
+	buf_clear(&b);
+	row.before.w[0] |= 0x80;
+	put_store_event_row(&b, &row);
+	begin(&r, &b);
+	assert_false(get_store_event_row(&r, &back));
+	assert_true(r.bad);
+	buf_clear(&b);
+	flags_set_keyword(&rq.flags_remove, 119);
+	ipc_encode(m, &rq, &b);
+	assert_int_equal(ipc_decode(m, buf_span(&b), &again), ST_OK);
+	assert_true(again.of_mailbox == 7 && again.of_uid == 3 &&
+	    flags_eq(again.flags_add, rq.flags_add) &&
+	    flags_eq(again.flags_remove, rq.flags_remove));
+	buf_fini(&b);
+}
+
+static void
 what_is_to_be_sent_comes_back_as_it_was(void **state)
 {
 	struct buf b = { 0 }, rcpts = { 0 };
@@ -502,6 +538,7 @@ main(void)
 		cmocka_unit_test(the_small_lists_come_back_as_they_were),
 		cmocka_unit_test(what_jmap_asks_and_is_told_comes_back_as_it_was),
 		cmocka_unit_test(what_sieve_keeps_comes_back_as_it_was),
+		cmocka_unit_test(what_an_event_was_about_comes_back_as_it_was),
 		cmocka_unit_test(what_is_to_be_sent_comes_back_as_it_was),
 		cmocka_unit_test(a_cut_list_is_bad_at_every_byte),
 		cmocka_unit_test(roles_have_names_in_any_case_with_and_without_backslash),

@@ -168,6 +168,12 @@ rows_of_sieve(void)
 	delivery_key(&d, SIEVE_KEY_DUPLICATE, 'd', false, 1000);
 	OK(delivery_run(k, &d));
 	OK(queue_set(k, QUEUE_TAKE, delivered_entry(k, 1), 0, 0, NULL));
+	/* One whose body is a message's that is there. */
+	d = (struct delivery){ .of_mailbox = kit_mailbox(k, "Box"), .of_uid = 1,
+		.flags_add = flags_system(FLAG_FLAGGED) };
+	delivery_at(&d, "Sent", false);
+	delivery_queue(&d, QUEUE_REDIRECT, "you@there.test");
+	OK(delivery_run(k, &d));
 }
 
 static int
