@@ -38,20 +38,11 @@ work_new(struct request *rq)
 static bool
 keep_result(struct work *k, struct span result)
 {
-	struct json_doc *doc = NULL;
-	bool ok = json_parse(result, ADMIN_RESULT_MAX, &doc) == ST_OK &&
-	    read_account(json_root(doc), &k->account, &k->shard);
+	bool ok = parse_account(result, &k->account, &k->shard);
 
-	json_free(&doc);
 	buf_clear(&k->result);
 	buf_add_span(&k->result, result);
 	return ok;
-}
-
-static void
-not_understood(struct request *rq)
-{
-	request_fail(rq, ST_BUG, "authd's answer is not understood");
 }
 
 /* Limits -------------------------------------------------------------------- */
@@ -152,14 +143,11 @@ show_limits(struct request *rq, struct span result)
 {
 	struct work *k = rq->state;
 	struct span address = SPAN_NONE;
-	struct buf args = { 0 };
 
 	buf_clear(&k->result);
 	buf_add_span(&k->result, result);
 	(void)json_get_string(rq->args, "address", &address);
-	put_address_args(&args, address);
-	ask_authd(rq, "account-show", buf_span(&args), on_shown);
-	buf_fini(&args);
+	ask_account(rq, address, on_shown);
 }
 
 static void
@@ -231,20 +219,17 @@ on_dir_deleted(void *arg, enum status st, struct span result)
 {
 	struct request *rq = arg;
 	struct span address = SPAN_NONE;
-	struct buf args = { 0 };
 
 	rq->lookup = NULL;
 	if (st == ST_NOT_FOUND) {
 		(void)json_get_string(rq->args, "address", &address);
-		put_address_args(&args, address);
-		ask_authd(rq, "account-show", buf_span(&args), on_show_deleted);
-		buf_fini(&args);
+		ask_account(rq, address, on_show_deleted);
 	} else if (st != ST_OK) {
 		answer_as_authd(rq, st, result);
 	} else if (keep_result(rq->state, result)) {
 		store_delete(rq);
 	} else {
-		not_understood(rq);
+		fail_not_understood(rq);
 	}
 }
 
@@ -297,7 +282,7 @@ on_show_gone(void *arg, enum status st, struct span result)
 	if (st != ST_OK)
 		answer_as_authd(rq, st, result);
 	else if (!keep_result(k, result))
-		not_understood(rq);
+		fail_not_understood(rq);
 	else
 		rq->ask = store_ask_undelete(rq->admind->pool, k->shard, k->account,
 		    on_store_undeleted, rq);
@@ -306,15 +291,12 @@ on_show_gone(void *arg, enum status st, struct span result)
 static void
 account_undelete(struct request *rq)
 {
-	struct buf args = { 0 };
 	struct span address;
 
 	if (!need_address(rq, &address))
 		return;
 	work_new(rq);
-	put_address_args(&args, address);
-	ask_authd(rq, "account-show", buf_span(&args), on_show_gone);
-	buf_fini(&args);
+	ask_account(rq, address, on_show_gone);
 }
 
 const struct admin_command admin_cmds_account[] = {

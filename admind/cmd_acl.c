@@ -41,7 +41,7 @@ fail(struct request *rq, enum status st)
 	else if (st == ST_CONFLICT)
 		request_fail(rq, st, "the owner keeps all rights");
 	else
-		request_fail(rq, st, "the store says: %s", status_name(st));
+		fail_as_store(rq, st);
 }
 
 /* NULL: the request was answered. */

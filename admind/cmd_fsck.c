@@ -195,21 +195,9 @@ on_account(void *arg, enum status st, struct span result)
 {
 	struct request *rq = arg;
 	struct proof *p = rq->state;
-	struct json_doc *doc = NULL;
-	bool ok;
 
-	rq->lookup = NULL;
-	if (st != ST_OK) {
-		answer_as_authd(rq, st, result);
+	if (!take_account(rq, st, result, &p->how.account, &p->shard))
 		return;
-	}
-	ok = json_parse(result, ADMIN_RESULT_MAX, &doc) == ST_OK &&
-	    read_account(json_root(doc), &p->how.account, &p->shard);
-	json_free(&doc);
-	if (!ok) {
-		request_fail(rq, ST_BUG, "authd's answer is not understood");
-		return;
-	}
 	p->n = 1;
 	ask_next(p);
 }
@@ -227,7 +215,6 @@ static void
 fsck(struct request *rq)
 {
 	struct proof *p = mem_zalloc(sizeof(*p));
-	struct buf args = { 0 };
 	struct span address;
 	uint64_t n = 0;
 
@@ -245,9 +232,7 @@ fsck(struct request *rq)
 	if (p->how.flags == 0) {
 		request_fail(rq, ST_SYNTAX, "nothing to do");
 	} else if (json_get_string(rq->args, "address", &address)) {
-		put_address_args(&args, address);
-		ask_authd(rq, "account-show", buf_span(&args), on_account);
-		buf_fini(&args);
+		ask_account(rq, address, on_account);
 	} else {
 		p->n = rq->admind->conf->store.shards + 1;
 		ask_next(p);

@@ -67,7 +67,7 @@ on_list(void *arg, enum status st, bool more, const void *msg)
 	if (more)
 		return;
 	if (st != ST_OK) {
-		request_fail(rq, st, "the store says: %s", status_name(st));
+		fail_as_store(rq, st);
 		return;
 	}
 	json_end_array(&l->w);

@@ -37,7 +37,7 @@ on_put(void *arg, enum status st, bool more, const void *msg)
 
 	g->access.call = NULL;
 	if (st != ST_OK) {
-		request_fail(rq, st, "the store says: %s", status_name(st));
+		fail_as_store(rq, st);
 		return;
 	}
 	json_writer_init(&w, &out);

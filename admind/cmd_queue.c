@@ -100,63 +100,80 @@ put_entry(struct json_writer *w, uint32_t shard, const struct store_queue_entry 
 	json_end_object(w);
 }
 
+/* NULL: there are none. */
 static void
-answer_page(struct request *rq, const struct store_queue_are *are)
+read_entries(const struct store_queue_are *are, struct reader *r)
 {
-	struct look *k = rq->state;
-	struct buf out = { 0 };
-	struct json_writer w;
-	struct store_queue_entry e;
-	struct reader r;
-	struct place next = k->at;
-	bool more = !k->only && k->at.shard + 1 < rq->admind->conf->store.shards;
+	struct span entries = are != NULL ? are->entries : SPAN_NONE;
 
-	json_writer_init(&w, &out);
-	json_begin_object(&w);
-	json_key(&w, "entries");
-	json_begin_array(&w);
-	reader_init(&r, are != NULL ? are->entries.p : NULL, are != NULL ? are->entries.len : 0);
-	while (are != NULL && get_store_queue_entry(&r, &e))
-		put_entry(&w, k->at.shard, &e);
-	json_end_array(&w);
-	if (are != NULL) {
-		next.account = are->account;
-		next.id = are->id;
-		more = true;
-	} else {
-		next = (struct place){ k->at.shard + 1, 0, 0 };
-	}
-	if (more) {
-		put_place(&w, "more", next);
-	} else {
-		json_key(&w, "more");
-		json_null(&w);
-	}
-	json_end_object(&w);
-	request_done(rq, ST_OK, buf_span(&out));
-	buf_fini(&out);
+	reader_init(r, entries.p, entries.len);
 }
 
 static void
-answer_one(struct request *rq, const struct store_queue_are *are)
+put_page(struct json_writer *w, const struct request *rq, const struct store_queue_are *are)
 {
-	struct look *k = rq->state;
-	struct buf out = { 0 };
-	struct json_writer w;
+	const struct look *k = rq->state;
+	struct place next = { k->at.shard + 1, 0, 0 };
 	struct store_queue_entry e;
 	struct reader r;
 
-	reader_init(&r, are != NULL ? are->entries.p : NULL, are != NULL ? are->entries.len : 0);
-	if (are == NULL || !get_store_queue_entry(&r, &e) || e.id != k->at.id + 1) {
-		request_fail(rq, ST_NOT_FOUND, "there is no such entry, or it has left");
-		return;
+	json_key(w, "entries");
+	json_begin_array(w);
+	read_entries(are, &r);
+	while (get_store_queue_entry(&r, &e))
+		put_entry(w, k->at.shard, &e);
+	json_end_array(w);
+	if (are != NULL)
+		next = (struct place){ k->at.shard, are->account, are->id };
+	if (are != NULL || (!k->only && next.shard < rq->admind->conf->store.shards)) {
+		put_place(w, "more", next);
+	} else {
+		json_key(w, "more");
+		json_null(w);
 	}
+}
+
+/* false: it is not there. */
+static bool
+put_one(struct json_writer *w, const struct request *rq, const struct store_queue_are *are)
+{
+	const struct look *k = rq->state;
+	struct store_queue_entry e;
+	struct reader r;
+
+	read_entries(are, &r);
+	if (!get_store_queue_entry(&r, &e) || e.id != k->at.id + 1)
+		return false;
+	json_key(w, "entry");
+	put_entry(w, k->at.shard, &e);
+	return true;
+}
+
+static void
+fail_gone(struct request *rq)
+{
+	request_fail(rq, ST_NOT_FOUND, "there is no such entry, or it has left");
+}
+
+static void
+answer(struct request *rq, const struct store_queue_are *are)
+{
+	const struct look *k = rq->state;
+	struct buf out = { 0 };
+	struct json_writer w;
+	bool found = true;
+
 	json_writer_init(&w, &out);
 	json_begin_object(&w);
-	json_key(&w, "entry");
-	put_entry(&w, k->at.shard, &e);
+	if (k->one)
+		found = put_one(&w, rq, are);
+	else
+		put_page(&w, rq, are);
 	json_end_object(&w);
-	request_done(rq, ST_OK, buf_span(&out));
+	if (found)
+		request_done(rq, ST_OK, buf_span(&out));
+	else
+		fail_gone(rq);
 	buf_fini(&out);
 }
 
@@ -164,15 +181,12 @@ static void
 on_page(void *arg, enum status st, bool more, const void *msg)
 {
 	struct request *rq = arg;
-	struct look *k = rq->state;
 
 	rq->ask = NULL;
 	if (st != ST_OK && st != ST_NOT_FOUND)
-		request_fail(rq, st, "the store says: %s", status_name(st));
-	else if (k->one)
-		answer_one(rq, st == ST_OK ? msg : NULL);
+		fail_as_store(rq, st);
 	else
-		answer_page(rq, st == ST_OK ? msg : NULL);
+		answer(rq, st == ST_OK ? msg : NULL);
 }
 
 static void
@@ -189,25 +203,14 @@ on_account(void *arg, enum status st, struct span result)
 {
 	struct request *rq = arg;
 	struct look *k = rq->state;
-	struct json_doc *doc = NULL;
 	struct place at = { 0 };
-	bool ok;
 
-	rq->lookup = NULL;
-	if (st != ST_OK) {
-		answer_as_authd(rq, st, result);
+	if (!take_account(rq, st, result, &at.account, &at.shard))
 		return;
-	}
-	ok = json_parse(result, ADMIN_RESULT_MAX, &doc) == ST_OK &&
-	    read_account(json_root(doc), &at.account, &at.shard);
-	json_free(&doc);
 	k->only = true;
 	if (!read_place(rq, "after", &k->at))
 		k->at = at;
-	if (ok)
-		ask_page(rq);
-	else
-		request_fail(rq, ST_BUG, "authd's answer is not understood");
+	ask_page(rq);
 }
 
 static struct look *
@@ -224,13 +227,10 @@ static void
 queue_list(struct request *rq)
 {
 	struct look *k = begin(rq);
-	struct buf args = { 0 };
 	struct span address;
 
 	if (json_get_string(rq->args, "address", &address)) {
-		put_address_args(&args, address);
-		ask_authd(rq, "account-show", buf_span(&args), on_account);
-		buf_fini(&args);
+		ask_account(rq, address, on_account);
 		return;
 	}
 	(void)read_place(rq, "after", &k->at);
@@ -269,11 +269,11 @@ on_set(void *arg, enum status st, bool more, const void *msg)
 	if (st == ST_OK)
 		request_done(rq, ST_OK, SPAN_LIT("{}"));
 	else if (st == ST_NOT_FOUND)
-		request_fail(rq, st, "there is no such entry, or it has left");
+		fail_gone(rq);
 	else if (st == ST_CONFLICT)
 		request_fail(rq, st, "it is being sent at this moment");
 	else
-		request_fail(rq, st, "the store says: %s", status_name(st));
+		fail_as_store(rq, st);
 }
 
 static void

@@ -111,7 +111,7 @@ on_restoring(void *arg, enum status st, bool more, const void *msg)
 	if (!more)
 		g->access.call = NULL;
 	if (st != ST_OK || is == NULL) {
-		request_fail(rq, st, "the store says: %s", status_name(st));
+		fail_as_store(rq, st);
 		return;
 	}
 	reader_init(&r, is->lines.p, is->lines.len);
@@ -220,7 +220,7 @@ list_end(struct listing *l, uint64_t mailbox, uint32_t uid)
 static void
 list_failed(struct listing *l, enum status st)
 {
-	request_fail(l->access.rq, st, "the store says: %s", status_name(st));
+	fail_as_store(l->access.rq, st);
 }
 
 static const struct place *
@@ -555,7 +555,7 @@ on_restored(void *arg, enum status st, bool more, const void *msg)
 		return;
 	}
 	if (st != ST_OK || is == NULL) {
-		request_fail(rq, st, "the store says: %s", status_name(st));
+		fail_as_store(rq, st);
 		return;
 	}
 	json_writer_init(&w, &out);

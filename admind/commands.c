@@ -125,6 +125,53 @@ read_account(const struct json *v, uint64_t *id, uint32_t *shard)
 	return ok;
 }
 
+bool
+parse_account(struct span result, uint64_t *id, uint32_t *shard)
+{
+	struct json_doc *doc = NULL;
+	bool ok = json_parse(result, ADMIN_RESULT_MAX, &doc) == ST_OK &&
+	    read_account(json_root(doc), id, shard);
+
+	json_free(&doc);
+	return ok;
+}
+
+void
+ask_account(struct request *rq, struct span address, auth_admin_fn fn)
+{
+	struct buf args = { 0 };
+
+	put_address_args(&args, address);
+	ask_authd(rq, "account-show", buf_span(&args), fn);
+	buf_fini(&args);
+}
+
+bool
+take_account(struct request *rq, enum status st, struct span result, uint64_t *id,
+    uint32_t *shard)
+{
+	rq->lookup = NULL;
+	if (st != ST_OK)
+		answer_as_authd(rq, st, result);
+	else if (parse_account(result, id, shard))
+		return true;
+	else
+		fail_not_understood(rq);
+	return false;
+}
+
+void
+fail_not_understood(struct request *rq)
+{
+	request_fail(rq, ST_BUG, "authd's answer is not understood");
+}
+
+void
+fail_as_store(struct request *rq, enum status st)
+{
+	request_fail(rq, st, "the store says: %s", status_name(st));
+}
+
 /* An account's mail --------------------------------------------------------- */
 
 static void
@@ -153,7 +200,7 @@ on_ticket(void *arg, enum status st, struct span result)
 	    hex_decode(hex, TICKET_LEN, &x->ticket);
 	json_free(&doc);
 	if (!ok) {
-		request_fail(rq, ST_BUG, "authd's answer is not understood");
+		fail_not_understood(rq);
 		return;
 	}
 	request_touch(rq);

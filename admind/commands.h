@@ -15,6 +15,16 @@ void put_address_args(struct buf *out, struct span address);
 /* The argument "address"; false: answered that it is missing. */
 bool need_address(struct request *rq, struct span *address);
 
+/* Asks authd to show the account of this address; fn as with ask_authd(). */
+void ask_account(struct request *rq, struct span address, auth_admin_fn fn);
+/* What fn got: clears rq->lookup.  false: the request was answered. */
+bool take_account(struct request *rq, enum status st, struct span result, uint64_t *id,
+    uint32_t *shard);
+/* Ends the request: authd's answer makes no sense; the store refused, and no more is to be
+ * said of it. */
+void fail_not_understood(struct request *rq);
+void fail_as_store(struct request *rq, enum status st);
+
 /* An account's mail under a ticket of our own, with the rights of its owner. */
 struct access;
 /* Only when it worked; otherwise the request is answered. */
@@ -35,6 +45,7 @@ void access_end(struct access *x);
 
 /* An account in a result of authd: {"id": 16 hex digits, "shard": n}. */
 bool read_account(const struct json *v, uint64_t *id, uint32_t *shard);
+bool parse_account(struct span result, uint64_t *id, uint32_t *shard);
 
 extern const struct admin_command admin_cmds_account[], admin_cmds_acl[], admin_cmds_copy[],
     admin_cmds_deliver[],
