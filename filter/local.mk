@@ -3,6 +3,7 @@ filter_libfilter_a_SOURCES = \
 	filter/answers.c filter/answers.h \
 	filter/cache.c filter/cache.h \
 	filter/dsn.c filter/dsn.h \
+	filter/event.c filter/event.h filter/event_priv.h filter/event_run.c \
 	filter/filter.c filter/filter.h \
 	filter/globals.c filter/globals.h \
 	filter/kept.c filter/kept.h \

@@ -5,6 +5,7 @@
 #include "common/crypto/random.h"
 #include "common/mime/date.h"
 #include "common/mime/write.h"
+#include "common/util/mem.h"
 
 /* A text of ours with words of the script's in it: one line. */
 static void
@@ -15,9 +16,8 @@ put_line(const char *text, struct buf *out)
 	buf_add_str(out, "\r\n");
 }
 
-void
-notice_make(const char *host, const char *user, const struct filter_error *e, int64_t now,
-    struct buf *out)
+static void
+put_head(const char *host, const char *user, int64_t now, struct buf *out)
 {
 	unsigned char id[12];
 
@@ -31,15 +31,53 @@ notice_make(const char *host, const char *user, const struct filter_error *e, in
 	buf_addf(out, "@%s>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
 	    "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
 	    host);
-	buf_add_str(out, "Your mail rules (the active Sieve script) could not be run to their end:\r\n"
-	    "\r\n");
+}
+
+static void
+put_error(const struct filter_error *e, struct buf *out)
+{
 	if (e->line > 0)
-		buf_addf(out, "    line %u: ", e->line);
+		buf_addf(out, "\r\n    line %u: ", e->line);
 	else
-		buf_add_str(out, "    ");
+		buf_add_str(out, "\r\n    ");
 	put_line(e->text, out);
+}
+
+void
+notice_make(const char *host, const char *user, const struct filter_error *e, int64_t now,
+    struct buf *out)
+{
+	put_head(host, user, now, out);
+	buf_add_str(out, "Your mail rules (the active Sieve script) could not be run to their end:\r\n");
+	put_error(e, out);
 	buf_add_str(out, "\r\nThe message that they were run for is in your INBOX.  So is every other "
 	    "one for\r\nwhich this happens, without being filed.\r\n\r\n"
+	    "You are told this once for each version of the script.\r\n");
+}
+
+/* A name of the user's, in a line of its own. */
+static void
+put_name(const char *what, struct span name, struct buf *out)
+{
+	char *text = span_dup(name);
+
+	buf_addf(out, "    %s: ", what);
+	put_line(text, out);
+	mem_free(&text);
+}
+
+void
+notice_make_event(const char *host, const char *user, struct span script, struct span mailbox,
+    const struct filter_error *e, int64_t now, struct buf *out)
+{
+	put_head(host, user, now, out);
+	buf_add_str(out, "A Sieve script that a mailbox names (/shared/imapsieve/script) could not be run "
+	    "to\r\nits end:\r\n\r\n");
+	put_name("script", script, out);
+	put_name("mailbox", mailbox, out);
+	put_error(e, out);
+	buf_add_str(out, "\r\nThe message that it was run for is as it was.  So is every other one for "
+	    "which\r\nthis happens.\r\n\r\n"
 	    "You are told this once for each version of the script.\r\n");
 }
 

@@ -36,6 +36,8 @@ struct front_ops {
 	void (*prepare)(void);
 	/* A new configuration or certificates are in force; once before accept(). */
 	void (*configured)(struct front *f, const struct mansio_conf *conf);
+	/* As struct worker_ops has it.  NULL: they are of no use here. */
+	void (*rules)(struct front *f, char *blob, size_t len);
 	/* Takes fd over.  id, peer: to be copied. */
 	void (*accept)(struct front *f, int fd, const char *id, const char *peer,
 	    const struct conf_listener *listener);

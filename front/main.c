@@ -36,6 +36,15 @@ on_configured(struct worker *w, void *arg)
 }
 
 static void
+on_rules(struct worker *w, char *blob, size_t len, void *arg)
+{
+	struct front *f = arg;
+
+	begin(f, w);
+	f->ops->rules(f, blob, len);
+}
+
+static void
 on_accept(struct worker *w, const struct worker_listener *l, int fd, const char *peer, void *arg)
 {
 	struct front *f = arg;
@@ -84,7 +93,8 @@ front_main(const struct front_ops *ops, struct front *f)
 {
 	const struct worker_ops worker = {
 		.program = ops->program, .too_many = ops->too_many, .accept = on_accept,
-		.prepare = on_prepare, .configured = on_configured, .store = on_store,
+		.prepare = on_prepare, .configured = on_configured,
+		.rules = ops->rules != NULL ? on_rules : NULL, .store = on_store,
 		.drain = on_drain, .revoked = on_revoked, .auth_anew = on_auth_anew,
 		.stopped = on_stopped, .arg = f
 	};

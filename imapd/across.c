@@ -288,7 +288,7 @@ imap_append_across(struct imap_cmd *cmd, const struct uidset *uids, struct span 
 	x->move = move;
 	x->to.path = arena_span(&cmd->arena, to);
 	x->to.go_on = next_message;
-	x->to.carried = true;
+	x->to.carried = x->to.copies = true;
 	x->to.done = copied;
 	cmd->data = x;
 	cmd->release = release;

@@ -1,6 +1,7 @@
 #include "imapd/appending.h"
 
 #include "common/util/bytes.h"
+#include "imapd/events.h"
 #include "imapd/limits.h"
 #include "imapd/names.h"
 #include "imapd/notify.h"
@@ -228,6 +229,7 @@ on_appended(void *arg, enum status st, bool more, const void *msg)
 	reader_init(&r, a->uids.p, a->uids.len);
 	if (a->uids.len > 0 && uidset_decode(&uids, &r, SIZE_MAX))
 		imap_notify_own(s, a->mailbox, &uids);
+	imap_event(cmd, q->store, q->copies ? EVENT_COPY : EVENT_APPEND, a->mailbox, 0, &uids);
 	q->done(cmd, a, &uids);
 	uidset_fini(&uids);
 }

@@ -21,6 +21,7 @@ struct appending {
 	uint64_t		replace_mailbox;	/* REPLACE: which message goes; uid 0: none */
 	uint32_t		replace_uid;
 	bool			limited;	/* SAVELIMIT counts them */
+	bool			copies;		/* they are copies: a COPY of RFC 6785 */
 	/* Of the message that comes. */
 	struct imap_flags	flags;
 	int64_t			received_s;

@@ -75,6 +75,7 @@ static const struct {
 	[CAP_MESSAGELIMIT] = { "MESSAGELIMIT", IMAP_IN_LOGIN },
 	[CAP_SAVELIMIT] = { "SAVELIMIT", IMAP_IN_LOGIN },
 	[CAP_ANNOTATE] = { "ANNOTATE-EXPERIMENT-1", IMAP_IN_LOGIN },
+	[CAP_IMAPSIEVE] = { "IMAPSIEVE", IMAP_IN_LOGIN },
 	[CAP_JMAPACCESS] = { "JMAPACCESS", IMAP_IN_LOGIN },
 	[CAP_APPENDLIMIT] = { "APPENDLIMIT", IMAP_IN_LOGIN },
 };
@@ -90,7 +91,7 @@ imap_cap_disabled(const struct conf_imap *conf, struct span word)
 }
 
 void
-imap_caps_init(struct imap_caps *c, const struct conf_imap *conf, const char *jmap)
+imap_caps_init(struct imap_caps *c, const struct conf_imap *conf, const char *jmap, bool sieve)
 {
 	*c = (struct imap_caps){ { 0 } };
 	for (unsigned i = CAP_NONE + 1; i < CAP_MAX; i++) {
@@ -100,6 +101,7 @@ imap_caps_init(struct imap_caps *c, const struct conf_imap *conf, const char *jm
 		    (i == CAP_INPROGRESS && conf->progress_interval_s == 0) ||
 		    (i == CAP_MESSAGELIMIT && conf->message_limit == 0) ||
 		    (i == CAP_JMAPACCESS && *jmap == '\0') ||
+		    (i == CAP_IMAPSIEVE && !sieve) ||
 		    (i == CAP_SAVELIMIT && conf->save_limit == 0) ||
 		    imap_cap_disabled(conf, span_str(caps[i].name)))
 			continue;
@@ -152,6 +154,8 @@ imap_capabilities(const struct imap_session *s, struct buf *out)
 		buf_add_str(out, caps[i].name);
 		if (i == CAP_APPENDLIMIT)	/* the same for all mailboxes (RFC 7889 §2) */
 			buf_addf(out, "=%llu", (unsigned long long)s->srv->conf->max_append_bytes);
+		else if (i == CAP_IMAPSIEVE)
+			buf_addf(out, "=%s", buf_cstr(&s->srv->sieve_url));
 		else if (i == CAP_MESSAGELIMIT)
 			buf_addf(out, "=%u", s->srv->conf->message_limit);
 		else if (i == CAP_SAVELIMIT)

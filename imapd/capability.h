@@ -93,6 +93,7 @@ enum imap_cap {
 	CAP_SAVELIMIT,
 	CAP_ANNOTATE,
 	CAP_JMAPACCESS,
+	CAP_IMAPSIEVE,
 	CAP_MAX
 };
 
@@ -109,8 +110,8 @@ imap_caps_has(const struct imap_caps *c, enum imap_cap cap)
 }
 
 /* Those whose code is switched on; session.h has imap_cap_on() to ask a session.  jmap: where JMAP
- * is reached, "": not. */
-void imap_caps_init(struct imap_caps *c, const struct conf_imap *conf, const char *jmap);
+ * is reached, "": not.  sieve: scripts for events can be managed here. */
+void imap_caps_init(struct imap_caps *c, const struct conf_imap *conf, const char *jmap, bool sieve);
 /* The setting disables this word, of whatever kind ("AUTH=PLAIN"). */
 bool imap_cap_disabled(const struct conf_imap *conf, struct span word);
 /* The capabilities that matter in the session's state, blank between. */

@@ -2,6 +2,7 @@
 #include "imapd/names.h"
 
 #include "common/util/mem.h"
+#include "imapd/events.h"
 #include "imapd/limits.h"
 #include "imapd/notify.h"
 #include "imapd/sync.h"
@@ -39,6 +40,19 @@ own_copies(struct imap_session *s, const struct store_copied *c)
 	uidset_fini(&to);
 }
 
+/* What is brought back out of what was deleted is no copy. */
+static void
+tell_event(struct imap_cmd *cmd, const struct store_copied *c)
+{
+	struct uidset to = { 0 };
+	struct reader r;
+
+	reader_init(&r, c->to.p, c->to.len);
+	if (c->to.len > 0 && uidset_decode(&to, &r, SIZE_MAX))
+		imap_event(cmd, cmd->session->store, EVENT_COPY, c->target, 0, &to);
+	uidset_fini(&to);
+}
+
 static void
 copied(struct imap_cmd *cmd, const struct store_copied *c)
 {
@@ -50,6 +64,7 @@ copied(struct imap_cmd *cmd, const struct store_copied *c)
 	reader_init(&r, c->from.p, c->from.len);
 	if (c->from.len > 0)
 		uidset_decode(&from, &r, SIZE_MAX);
+	tell_event(cmd, c);
 	if (imap_store_is_undelete(s, s->store)) {
 		s->view->dirty = true;	/* what is brought back leaves */
 	} else if (c->target == s->view->mailbox) {
@@ -81,6 +96,8 @@ on_copied(void *arg, enum status st, bool more, const void *msg)
 
 	if (more)
 		return;
+	if (st == ST_OK && msg != NULL && !imap_cap_on(cmd->session, CAP_UIDPLUS))
+		tell_event(cmd, msg);
 	if (st == ST_OK && msg != NULL && imap_cap_on(cmd->session, CAP_UIDPLUS))
 		copied(cmd, msg);
 	else if (st == ST_NOT_FOUND)

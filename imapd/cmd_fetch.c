@@ -3,6 +3,7 @@
 
 #include "common/util/mem.h"
 #include "imapd/annotations.h"
+#include "imapd/events.h"
 #include "imapd/limits.h"
 #include "imapd/sync.h"
 
@@ -430,6 +431,7 @@ on_seen(void *arg, enum status st, bool more, const void *msg)
 	size_t at = 0;
 
 	if (st == ST_OK && are != NULL) {
+		imap_event_rows(cmd, cmd->session->store, cmd->session->view->mailbox, are);
 		reader_init(&r, are->rows.p, are->rows.len);
 		while (are->rows.len > 0 && get_store_row(&r, &row, ROW_FLAGS)) {
 			while (at < f->n_rows && f->rows[at].row.uid < row.uid)

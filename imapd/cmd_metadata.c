@@ -319,25 +319,46 @@ end_get(struct imap_metadata *q)
 	imap_cmd_end_result(cmd);
 }
 
+void
+imap_server_entries(const struct imap_server *srv, struct imap_server_entry v[IMAP_SERVER_ENTRIES])
+{
+	v[0] = (struct imap_server_entry){ "/shared/admin", span_str(srv->conf->server_admin) };
+	v[1] = (struct imap_server_entry){ "/shared/comment", span_str(srv->conf->server_comment) };
+	v[2] = (struct imap_server_entry){ STORE_EVENT_ENTRY, span_str(srv->event_script) };
+}
+
+/* Asked for, by its name or by one that it is below of. */
+static bool
+is_wanted(const struct imap_metadata *q, struct span name)
+{
+	unsigned up = 0;
+
+	if (is_in(&q->names, name))
+		return true;
+	for (size_t i = name.len; i > 1 && up < q->depth; i--)
+		if (name.p[i - 1] == '/') {
+			if (is_in(&q->names, span_sub(name, 0, i - 1)))
+				return true;
+			up += q->depth == DEPTH_ALL ? 0 : 1;
+		}
+	return false;
+}
+
 /* The server's own shared entries. */
 static void
 tell_server(struct imap_metadata *q)
 {
-	const struct conf_imap *conf = q->cmd->session->srv->conf;
-	const struct { const char *name, *value; } own[] = {
-		{ "/shared/admin", conf->server_admin }, { "/shared/comment", conf->server_comment }
-	};
+	struct imap_server_entry own[IMAP_SERVER_ENTRIES];
 	struct buf *out = imap_out(q->cmd->session);
 	bool any = false;
 
-	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-		struct store_metadata e = { .name = span_str(own[i].name),
-			.value = span_str(own[i].value) };
-		bool below = q->depth > 0 && is_in(&q->names, SPAN_LIT("/shared"));
+	imap_server_entries(q->cmd->session->srv, own);
+	for (size_t i = 0; i < IMAP_SERVER_ENTRIES; i++) {
+		struct store_metadata e = { .name = span_str(own[i].name), .value = own[i].value };
 
 		e.size = (uint32_t)e.value.len;
 		e.given = e.size <= q->max_size;
-		if (e.size > 0 && (below || is_in(&q->names, e.name)))
+		if (e.size > 0 && is_wanted(q, e.name))
 			tell(q, &e, &any, out);
 	}
 	if (any)

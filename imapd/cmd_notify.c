@@ -11,6 +11,7 @@
 #include "common/util/table.h"
 #include "imapd/annotations.h"
 #include "imapd/beside.h"
+#include "imapd/metadata.h"
 #include "imapd/sync.h"
 
 #define GROUPS_MAX	100u
@@ -37,10 +38,10 @@ static const struct { const char *name; unsigned bit; } event_names[] = {
 #define OWN_BYTES_MAX	65536u	/* names of annotations that the session set itself */
 #define SUPPORTED_TOO " AnnotationChange"
 
-enum filter { F_SELECTED, F_DELAYED, F_PERSONAL, F_SUBSCRIBED, F_SUBTREE, F_MAILBOXES };
+enum notify_filter { F_SELECTED, F_DELAYED, F_PERSONAL, F_SUBSCRIBED, F_SUBTREE, F_MAILBOXES };
 
 struct group {
-	enum filter	filter;
+	enum notify_filter	filter;
 	struct span	*names;
 	size_t		n_names;
 	unsigned	events;
@@ -594,20 +595,22 @@ tell_noted(struct imap_session *s, struct span path, struct span names)
 		buf_add_str(out, "\r\n");
 }
 
-/* The server's own annotations, which come from the configuration. */
-enum { SERVER_ADMIN = 1, SERVER_COMMENT = 2 };
-
+/* The server's own annotations; changed: a bit for each. */
 static void
 tell_server(struct imap_session *s)
 {
 	unsigned changed = s->notify->server_changed;
+	struct imap_server_entry own[IMAP_SERVER_ENTRIES];
 
 	s->notify->server_changed = 0;
 	if (changed == 0 || !(s->notify->metadata & EV_SERVER))
 		return;
-	buf_addf(imap_out(s), "* METADATA \"\"%s%s\r\n",
-	    changed & SERVER_ADMIN ? " /shared/admin" : "",
-	    changed & SERVER_COMMENT ? " /shared/comment" : "");
+	imap_server_entries(s->srv, own);
+	buf_add_str(imap_out(s), "* METADATA \"\"");
+	for (unsigned i = 0; i < IMAP_SERVER_ENTRIES; i++)
+		if ((changed & 1u << i) != 0)
+			buf_addf(imap_out(s), " %s", own[i].name);
+	buf_add_str(imap_out(s), "\r\n");
 }
 
 static void
@@ -624,8 +627,7 @@ server_changed(struct imap_session *s, unsigned changed)
 void
 imap_notify_configured(struct imap_server *srv)
 {
-	const struct span now[] = { span_str(srv->conf->server_admin),
-		span_str(srv->conf->server_comment) };
+	struct imap_server_entry now[IMAP_SERVER_ENTRIES];
 	struct list *n, *tmp;
 	struct buf before = srv->server_entries;
 	struct reader r;
@@ -633,9 +635,10 @@ imap_notify_configured(struct imap_server *srv)
 
 	srv->server_entries = (struct buf){ 0 };
 	reader_init(&r, before.data, before.len);
-	for (unsigned i = 0; i < 2; i++) {
-		put_span(&srv->server_entries, now[i]);
-		if (before.len > 0 && !span_eq(get_span(&r), now[i]))
+	imap_server_entries(srv, now);
+	for (unsigned i = 0; i < IMAP_SERVER_ENTRIES; i++) {
+		put_span(&srv->server_entries, now[i].value);
+		if (before.len > 0 && !span_eq(get_span(&r), now[i].value))
 			changed |= 1u << i;
 	}
 	buf_fini(&before);
@@ -922,7 +925,7 @@ read_names(struct imap_cmd *cmd, struct imap_notify *n, struct group *g)
 static void
 read_filter(struct imap_cmd *cmd, struct imap_notify *n, struct group *g)
 {
-	static const struct { const char *name; enum filter filter; } filters[] = {
+	static const struct { const char *name; enum notify_filter filter; } filters[] = {
 		{ "SELECTED", F_SELECTED }, { "SELECTED-DELAYED", F_DELAYED },
 		/* where mail may be delivered is for scripts to say: RFC 5465 §6.3 */
 		{ "INBOXES", F_PERSONAL }, { "PERSONAL", F_PERSONAL },

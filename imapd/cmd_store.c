@@ -4,6 +4,7 @@
 #include "common/util/mem.h"
 #include "imapd/annotations.h"
 #include "imapd/context.h"
+#include "imapd/events.h"
 #include "imapd/limits.h"
 #include "imapd/sync.h"
 #include "imapd/together.h"
@@ -96,6 +97,8 @@ on_flags(void *arg, enum status st, bool more, const void *msg)
 	if (st == ST_OK && are != NULL) {
 		next = are->modseq == v->settled + 1;
 		imap_view_learn(v, are->keywords, imap_out(cmd->session));
+		if (!q->annotates)
+			imap_event_rows(cmd, cmd->session->store, v->mailbox, are);
 		reader_init(&r, are->rows.p, are->rows.len);
 		while (are->rows.len > 0 && get_store_row(&r, &row, ROW_FLAGS)) {
 			tell_row(cmd, &row);

@@ -7,7 +7,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/cmd_metadata.c imapd/metadata.h imapd/cmd_quota.c imapd/cmd_urlauth.c imapd/beside.c imapd/beside.h imapd/cmd_notify.c imapd/notify.h imapd/cmd_batches.c \
 	imapd/cmd_acl.c imapd/names.c imapd/names.h \
 	imapd/cmd_search.c imapd/cmd_select.c imapd/cmd_store.c imapd/commands.c \
-	imapd/fetch.h imapd/filters.c imapd/filters.h imapd/fetch_big.c imapd/fetch_columns.c imapd/fetch_parse.c imapd/fetch_print.c \
+	imapd/events.c imapd/events.h imapd/fetch.h imapd/filters.c imapd/filters.h imapd/fetch_big.c imapd/fetch_columns.c imapd/fetch_parse.c imapd/fetch_print.c \
 	imapd/finding.c imapd/finding.h \
 	imapd/sorter.c imapd/sorter.h \
 	imapd/threader.c imapd/threader.h \
@@ -18,4 +18,4 @@ imapd_libimapd_a_SOURCES = \
 
 mansiolibexec_PROGRAMS += imapd/imapd
 imapd_imapd_SOURCES = imapd/main.c
-imapd_imapd_LDADD = imapd/libimapd.a $(LIBS_FRONT) $(LIBS_COMMON) $(OUTSIDE_LIBS)
+imapd_imapd_LDADD = imapd/libimapd.a $(LIBS_FILTER) $(LIBS_FRONT) $(LIBS_COMMON) $(OUTSIDE_LIBS)

@@ -3,6 +3,7 @@
 #include "imapd/session.h"
 
 #include <assert.h>
+#include <time.h>
 
 #include "common/mail/mailbox_name.h"
 #include "common/mime/charset.h"
@@ -11,6 +12,7 @@
 #include "imapd/limits.h"
 #include "imapd/names.h"
 #include "imapd/beside.h"
+#include "imapd/events.h"
 #include "imapd/notify.h"
 #include "imapd/progress.h"
 #include "imapd/sync.h"
@@ -53,6 +55,7 @@ imap_cmd_free(struct imap_cmd **cp)
 	struct imap_cmd *cmd = *cp;
 
 	*cp = NULL;
+	imap_events_free(cmd);
 	if (cmd->release != NULL)
 		cmd->release(cmd);
 	imap_earlier_free(&cmd->earlier);
@@ -207,9 +210,11 @@ finish(struct imap_cmd *cmd)
 		after(cmd);
 		return;
 	}
-	cmd->ended = true;
 	cmd->input = NULL;
 	cmd->drained = NULL;
+	if (imap_events_run(cmd, finish))
+		return;
+	cmd->ended = true;
 	if (s->view != NULL && !cmd->no_sync && list_empty(&s->behind) &&
 	    (fresh || imap_sync_due(s->view)) && !imap_notify_silent(s))
 		imap_sync(cmd, write_tagged);
@@ -745,7 +750,7 @@ imap_session_new(struct imap_server *srv, int fd, const char *id, const char *pe
 	list_init(&s->behind);
 	s->srv = srv;
 	s->state = IMAP_IN_START;
-	imap_caps_init(&s->caps, srv->conf, srv->jmap_url);
+	imap_caps_init(&s->caps, srv->conf, srv->jmap_url, srv->sieve_url.len > 0);
 	imap_reader_init(&s->reader, srv->conf->max_line_bytes);
 	front_session_open(&s->base, &srv->front, fd, id, peer, listener, &conn_ops, &imap_sasl,
 	    on_timer);
@@ -778,12 +783,20 @@ imap_session_set_state(struct imap_session *s, unsigned state)
 /* ---- what the worker asks for ---- */
 
 static void
+prepare(void)
+{
+	mime_charset_preload();
+	tzset();		/* scripts see local time, whose rules are in a file */
+}
+
+static void
 on_configured(struct front *f, const struct mansio_conf *conf)
 {
 	struct imap_server *srv = list_entry(f, struct imap_server, front);
 
 	srv->conf = &conf->imap;
 	srv->jmap_url = conf->jmap.url;
+	imap_events_configured(srv, conf);
 	imap_caps_check(srv->conf);
 	imap_notify_configured(srv);
 }
@@ -802,6 +815,7 @@ on_fini(struct front *f)
 
 	loop_timer_free(&srv->progress);
 	buf_fini(&srv->server_entries);
+	imap_events_fini(srv);
 }
 
 static void
@@ -832,6 +846,7 @@ const struct front_ops imap_front = {
 	.ev_connect = "imap.connect", .ev_tls = "imap.tls", .ev_tls_failed = "imap.tls-failed",
 	.ev_garbled = "imap.compress-failed",
 	.ev_too_many_connections = "imap.too-many-connections",
-	.prepare = mime_charset_preload, .configured = on_configured, .accept = on_accept,
+	.prepare = prepare, .configured = on_configured, .rules = imap_events_rules,
+	.accept = on_accept,
 	.fini = on_fini, .renewed = on_renewed, .bye = on_bye, .ended = on_ended
 };

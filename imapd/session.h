@@ -22,6 +22,9 @@ struct imap_server {
 	FRONT(front);
 	const struct conf_imap	*conf;		/* replaced on reload */
 	const char		*jmap_url;	/* likewise; "": JMAP is not to be told of */
+	struct filter		*filter;	/* of scripts for events */
+	struct buf		sieve_url;	/* where they are managed; empty: nothing is to be told */
+	const char		*event_script;	/* of mailboxes that name none; "": none */
 	struct loop_timer	*progress;	/* progress.c */
 	struct buf		server_entries;	/* cmd_notify.c: values of the server's own annotations */
 };
@@ -73,6 +76,7 @@ struct imap_cmd {
 	void				*data;
 	struct imap_telling		*telling;	/* sync.c */
 	struct imap_earlier		*earlier;
+	struct imap_events		*events;	/* events.h; NULL: none */
 	/* How far it is, in messages; NULL, or a goal left 0: not known. */
 	void				(*progress)(const struct imap_cmd *cmd, uint64_t *done,
 	    uint64_t *goal);
