@@ -179,6 +179,7 @@ struct sieve_run {
 	unsigned			depth, includes;
 	bool				keep;		/* implicit keep in effect */
 	uint32_t			part;
+	const struct sieve_node		*node;		/* that runs, for errors */
 	const struct sieve_node		*break_to;
 	struct sieve_state		*states;
 	struct sieve_global		*globals;

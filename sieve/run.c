@@ -363,6 +363,7 @@ check_force(struct sieve_run *r, const struct sieve_node *n)
 static enum sieve_step
 before(struct sieve_run *r, const struct sieve_node *n)
 {
+	r->node = n;
 	if (++r->steps > r->limits.steps || r->arena->used > r->limits.memory_bytes)
 		return sieve_work(r, n, 0);
 	if (r->failed || r->asked)

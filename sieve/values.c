@@ -62,6 +62,11 @@ sieve_string(struct sieve_run *r, const struct sieve_string *s)
 		return s->text;
 	if (s->n_pieces == 1)
 		return piece_value(r, &s->pieces[0]);
+	/* A list may have thousands of them: the run ends before the next step. */
+	if (r->arena->used > r->limits.memory_bytes) {
+		sieve_work(r, r->node, 0);
+		return span("", 0);
+	}
 	if (s->n_pieces > ARRAY_LEN(v))
 		parts = sieve_alloc(r, s->n_pieces * sizeof(*parts));
 	for (uint32_t i = 0; i < s->n_pieces; i++) {

@@ -312,6 +312,24 @@ each_limit_of_a_run_has_its_words(void **state)
 	    "error 1: number of redirect actions exceeds policy limit: at most 1 are allowed: keep");
 	LIMIT(L.redirects = SIEVE_LIMIT_NONE, "redirect \"a@b.example\";",
 	    "error 1: number of redirect actions exceeds policy limit: at most 0 are allowed: keep");
+	LIMIT(L.memory_bytes = 300000, many("require \"variables\"; set \"a\" \"0123456789\"; set \"a\" "
+	    "\"${a}${a}${a}${a}\"; set \"a\" \"${a}${a}${a}${a}\"; set \"a\" \"${a}${a}${a}${a}\";\n"
+	    "if header \"x\" [\"\"", ", \"${a}${a}${a}${a}${a}${a}${a}${a}\"", 500, "] { stop; } discard;"),
+	    "error 2: the script takes too much memory: at most 300000 bytes are allowed: keep");
+	LIMIT(L.nested_loops = 1, "require \"foreverypart\"; foreverypart {\nforeverypart { stop; } }",
+	    "line 2, column 1: error: loops are nested too deeply: at most 1 are allowed inside one "
+	    "another\n");
+	LIMIT(L.outgoing = 2, "require \"enotify\"; notify \"mailto:a@b.example\"; notify "
+	    "\"mailto:c@b.example\"; notify \"mailto:d@b.example\";",
+	    "error 1: number of notify actions exceeds policy limit: at most 2 are allowed: keep");
+	LIMIT(L.outgoing = SIEVE_LIMIT_NONE, "require \"enotify\"; notify \"mailto:a@b.example\";",
+	    "line 1, column 20: error: local policy prohibits the use of a notify action\n");
+	LIMIT(L.header_bytes = 1000, many("require \"editheader\"; addheader \"X-A\" \"", "123456789 ",
+	    100, "\";"), "line 1, column 39: error: the field takes 1034 bytes: at most 1000 are "
+	    "allowed\n");
+	LIMIT(L.header_bytes = 1000, many("require [\"editheader\", \"variables\"]; set \"v\" \"", "123456789 ",
+	    100, "\";\naddheader \"X-A\" \"${v}\";"), "error 2: the field takes 1034 bytes: at most 1000 "
+	    "are allowed: keep");
 	LIMIT(L.outgoing = 1, "redirect \"a@b.example\"; redirect \"b@b.example\";",
 	    "error 1: number of messages that are sent exceeds policy limit: at most 1 are allowed: keep");
 }

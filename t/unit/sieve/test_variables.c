@@ -135,6 +135,8 @@ from_library(void *arg, const struct sieve_question *q, struct sieve_reply *repl
 	return SIEVE_KNOWN;
 }
 
+static struct sieve_limits limits;	/* of include() */
+
 /* What the script does with the library at hand. */
 static void
 include(const char *script, struct library *l, const char *want)
@@ -142,6 +144,7 @@ include(const char *script, struct library *l, const char *want)
 	struct sieve_case c;
 
 	sieve_case_init(&c);
+	c.limits = limits;
 	for (struct library *k = l; k->name != NULL; k++) {
 		struct sieve_problems p = { 0 };
 
@@ -246,6 +249,27 @@ ihave_brings_what_there_is(void **state)
 	HAVE("discard; error \"Sorry ${a}\";", "error 2: Sorry ${a}: keep");
 }
 
+static void
+includes_are_limited(void **state)
+{
+	struct library l[] = {
+		{ "a", INC "include \"b\";" }, { "b", INC "include \"c\";" }, { "c", "discard;" },
+		{ NULL, NULL },
+	};
+
+	limits.nested_includes = 3;
+	include(INC "include \"a\";", l, "discard");
+	limits.nested_includes = 2;
+	include(INC "include \"a\";", l,
+	    "error 2: scripts include one another too deeply: at most 2 levels are allowed: keep");
+	limits = (struct sieve_limits){ .includes = 3 };
+	include(INC "include \"c\"; include \"c\"; include \"c\";", l, "discard");
+	include(INC "include \"c\";\r\ninclude \"c\"; include \"c\";\r\ninclude \"c\";", l,
+	    "error 4: too many scripts are included: at most 3 are allowed: keep");
+	limits = (struct sieve_limits){ 0 };
+	(void)state;
+}
+
 int
 main(void)
 {
@@ -257,6 +281,7 @@ main(void)
 		cmocka_unit_test(names_of_variables_are_checked),
 		cmocka_unit_test(long_values_are_cut_at_a_character),
 		cmocka_unit_test(other_scripts_are_included),
+		cmocka_unit_test(includes_are_limited),
 		cmocka_unit_test(scripts_share_global_variables_only),
 		cmocka_unit_test(the_scripts_to_fetch_are_listed),
 		cmocka_unit_test(ihave_brings_what_there_is),
