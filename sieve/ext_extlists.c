@@ -33,6 +33,26 @@ check_names(struct sieve_compile *c, const struct sieve_strings *s)
 			    (int)(s->v[i].text.len < 64 ? s->v[i].text.len : 64), s->v[i].text.p);
 }
 
+/* "%44" is "D" (RFC 3986 6.2.2.2); what is reserved means something else when it is encoded. */
+static void
+add_decoded(struct buf *out, struct span name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		int c = (unsigned char)name.p[i], hi = -1, lo = -1;
+
+		if (c == '%' && name.len - i > 2) {
+			hi = ascii_hex(name.p[i + 1]);
+			lo = ascii_hex(name.p[i + 2]);
+		}
+		if (hi >= 0 && lo >= 0 && (ascii_isalnum(hi << 4 | lo) ||
+		    ((hi | lo) != 0 && strchr("-._~", hi << 4 | lo) != NULL))) {
+			c = hi << 4 | lo;
+			i += 2;
+		}
+		buf_add_c(out, (char)c);
+	}
+}
+
 /* The whole name; case means nothing in what is fixed, nor in "default" (RFC 6134 2.5). */
 static struct span
 whole(struct sieve_run *r, struct span name)
@@ -43,9 +63,9 @@ whole(struct sieve_run *r, struct span name)
 
 	if (name.len > 0 && name.p[0] == ':') {
 		buf_add_str(&b, URN);
-		buf_add_span(&b, span_sub(name, 1, name.len));
+		add_decoded(&b, span_sub(name, 1, name.len));
 	} else {
-		buf_add_span(&b, name);
+		add_decoded(&b, name);
 	}
 	if (span_has_caseprefix(buf_span(&b), book))
 		memcpy(b.data, book, sizeof(book) - 1);

@@ -48,7 +48,7 @@ const struct conf_field conf_outgoing_fields[] = {
 	CONF_TIME(conf_outgoing, answer_expiry, "1d", "1min", "60d", CONF_RELOAD,
 	    "Vacation answers, refusals and notifications are given up after so long."),
 	CONF_INT(conf_outgoing, account_day, "1000", "0", "1000000000", CONF_RELOAD,
-	    "Messages that leave for one account in a day (UTC); further ones wait for the next.  "
-	    "0: any number."),
+	    "Messages that leave for one account in a day (UTC); further ones wait for the next.  A "
+	    "restart of stored counts anew.  0: any number."),
 	CONF_END
 };
