@@ -38,6 +38,7 @@ struct filter_run {
 	struct cached_script	*active;
 	unsigned char		sha256[32];
 	unsigned		rounds;
+	bool			settled;	/* result says what is to be done */
 	struct sieve_env	env;
 	struct sieve_result	result;
 	enum filter_outcome	outcome;
@@ -273,9 +274,10 @@ own_script(const struct filter_run *r)
 	return r->job.event != NULL ? r->job.event->script : r->active;
 }
 
-/* The admin's, the user's own (or what stands for it), the admin's again. */
+/* The admin's, the user's own (or what stands for it), the admin's again; the first *before of them run
+ * before the user's, which is left out when it cannot be compiled any more. */
 static size_t
-chain(struct filter_run *r, const struct sieve_script **v)
+chain(struct filter_run *r, const struct sieve_script **v, size_t *before)
 {
 	const struct filter_globals *g = r->f->globals;
 	const struct filter_event *event = r->job.event;
@@ -284,60 +286,92 @@ chain(struct filter_run *r, const struct sieve_script **v)
 	    filter_globals_default(g, domain);
 	size_t n;
 
+	*before = 0;
 	if (event != NULL) {
 		v[0] = event->script != NULL ? cached_script(event->script) :
 		    filter_globals_script(g, event->name);
 		return v[0] != NULL ? 1 : 0;
 	}
-	n = filter_globals_chain(g, RULE_BEFORE, domain, v);
+	n = *before = filter_globals_chain(g, RULE_BEFORE, domain, v);
 	if (own != NULL)
 		v[n++] = own;
 	return n + filter_globals_chain(g, RULE_AFTER, domain, v + n);
+}
+
+/* false: answers are awaited, or the run is over. */
+static bool
+run_chain(struct filter_run *r, const struct sieve_script **v, size_t n)
+{
+	r->settled = false;
+	for (;;) {
+		switch (sieve_run(v, n, r->job.message, &r->env, &r->result)) {
+		case SIEVE_DONE:
+			r->settled = true;
+			return true;
+		case SIEVE_FAILED:
+			r->settled = true;
+			fail(r, r->result.error_script != NULL ? r->result.error_script : "",
+			    r->result.error_line, r->result.error);
+			return false;
+		default:
+			break;
+		}
+		if (++r->rounds > ROUNDS_MAX) {
+			fail(r, "", 0, "the scripts ask for more than can be found out");
+			return false;
+		}
+		if (filter_answers_ask(r->answers, r->result.questions, r->result.n_questions))
+			return false;
+	}
+}
+
+/* The user's own script cannot be compiled any more: the admin's run as if it kept the message, and
+ * when it was its turn that is an error of the user's. */
+static void
+run_without_own(struct filter_run *r, const struct sieve_script **v, size_t n, size_t before)
+{
+	uint32_t line;
+	const char *text = cached_script_error(own_script(r), &line);
+
+	if (r->job.event != NULL) {
+		fail(r, "", line, text);
+		return;
+	}
+	if (before > 0) {
+		if (!run_chain(r, v, before))
+			return;
+		if (!sieve_result_keeps(&r->result)) {
+			end(r, FILTER_ACTS);
+			return;
+		}
+	}
+	if (run_chain(r, v, n))
+		fail(r, "", line, text);
 }
 
 static void
 run_again(struct filter_run *r)
 {
 	const struct sieve_script *v[2 * FILTER_CHAIN_MAX + 1];
-	size_t n;
+	size_t n, before;
+	bool broken;
 
 	if (r->f->globals == NULL) {
 		end(r, FILTER_AWAY);
 		return;
 	}
-	if (own_script(r) != NULL && cached_script(own_script(r)) == NULL) {
-		uint32_t line;
-		const char *text = cached_script_error(own_script(r), &line);
-
-		fail(r, "", line, text);
-		return;
-	}
-	n = chain(r, v);
-	if (n == 0) {
+	broken = own_script(r) != NULL && cached_script(own_script(r)) == NULL;
+	n = chain(r, v, &before);
+	if (n == 0 && !broken) {
 		end(r, FILTER_PLAIN);
 		return;
 	}
 	set_env(r);
 	filter_answers_rules(r->answers, r->f->globals, &r->f->user.options);
-	for (;;) {
-		switch (sieve_run(v, n, r->job.message, &r->env, &r->result)) {
-		case SIEVE_DONE:
-			end(r, FILTER_ACTS);
-			return;
-		case SIEVE_FAILED:
-			fail(r, r->result.error_script != NULL ? r->result.error_script : "",
-			    r->result.error_line, r->result.error);
-			return;
-		default:
-			break;
-		}
-		if (++r->rounds > ROUNDS_MAX) {
-			fail(r, "", 0, "the scripts ask for more than can be found out");
-			return;
-		}
-		if (filter_answers_ask(r->answers, r->result.questions, r->result.n_questions))
-			return;
-	}
+	if (broken)
+		run_without_own(r, v, n, before);
+	else if (run_chain(r, v, n))
+		end(r, FILTER_ACTS);
 }
 
 static void
@@ -381,6 +415,7 @@ static void
 begin(struct filter_run *r)
 {
 	r->rounds = 0;
+	r->settled = false;
 	r->error = (struct filter_error){ "", 0, "" };
 	filter_cache_give_back(&r->active);
 	filter_answers_forget_keys(r->answers);
@@ -431,7 +466,7 @@ filter_run_outcome(const struct filter_run *r)
 const struct sieve_result *
 filter_run_result(const struct filter_run *r)
 {
-	return &r->result;
+	return r->settled ? &r->result : NULL;
 }
 
 const struct sieve_env *

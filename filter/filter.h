@@ -66,7 +66,8 @@ struct filter_job {
 enum filter_outcome {
 	FILTER_PLAIN,		/* there is no script: into the INBOX */
 	FILTER_ACTS,		/* the result says what is to be done */
-	FILTER_FAILED,		/* the same, which is to keep it; filter_run_error() */
+	FILTER_FAILED,		/* the same: what scripts before and behind wanted, and to keep it but for
+				 * these; filter_run_error() */
 	FILTER_AWAY		/* the store cannot be asked: later */
 };
 
@@ -83,6 +84,7 @@ void filter_run_start_known(struct filter_run *r);
 void filter_run_free(struct filter_run **r);
 
 enum filter_outcome filter_run_outcome(const struct filter_run *r);
+/* NULL: it failed before there was one: the message is kept. */
 const struct sieve_result *filter_run_result(const struct filter_run *r);
 const struct sieve_env *filter_run_env(const struct filter_run *r);
 /* SHA-256 of the user's active script, 32 bytes; all 0: there is none. */

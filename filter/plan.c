@@ -527,6 +527,8 @@ plan_notice(struct plan *p, struct span raw, const unsigned char key[32], uint64
 	const struct store_deliver_key k = { .kind = SIEVE_KEY_DUPLICATE, .key = span(key, 32),
 	    .remember_s = remember_s };
 
+	if (p->n_keys + 2 > STORE_SIEVE_KEYS_ASKED)
+		return;			/* told with the next message */
 	put_inbox(p, plan_our_body(p, raw));
 	put_store_deliver_key(&p->keys, &k);
 	p->n_keys++;

@@ -115,32 +115,36 @@ on_planned(void *arg, enum status st)
 	j->done(j->arg, st);
 }
 
-/* The message is kept; what failed is told in the same request. */
+/* What the scripts want, or just the INBOX.  At once: what a run points to may end with the configuration. */
 static void
-keep_failed(struct judged *j, bool tell)
+plan_run(struct judged *j)
 {
+	const struct sieve_result *r = filter_run_result(j->run);
+
+	new_plan(j);
+	if (r != NULL)
+		plan_result(j->plan, r, filter_run_env(j->run));
+	else
+		plan_inbox(j->plan);
+}
+
+/* What failed is told in the request that keeps the message. */
+static void
+on_told(void *arg, enum status st, bool more, const void *msg)
+{
+	struct judged *j = arg;
+	const struct store_sieve_keys_are *are = msg;
 	struct filter_error e = filter_run_error(j->run);
 	struct buf raw = { 0 };
 
-	new_plan(j);
-	plan_inbox(j->plan);
-	if (tell) {
+	j->call = NULL;
+	if (st == ST_OK && are->known.len == 1 && are->known.p[0] == 0) {
 		notice_make(j->of.conf(j->of.conf_arg)->global.hostname, j->of.user, &e, clock_wall_s(),
 		    &raw);
 		plan_notice(j->plan, buf_span(&raw), j->key, NOTICE_SECONDS);
 	}
 	send_plan(j);
 	buf_fini(&raw);
-}
-
-static void
-on_told(void *arg, enum status st, bool more, const void *msg)
-{
-	struct judged *j = arg;
-	const struct store_sieve_keys_are *are = msg;
-
-	j->call = NULL;
-	keep_failed(j, st == ST_OK && are->known.len == 1 && are->known.p[0] == 0);
 }
 
 /* Errors of the user's own are the user's to know, once; the admin reads the log. */
@@ -152,10 +156,11 @@ failed(struct judged *j)
 	struct store_sieve_keys rq;
 	struct buf keys = { 0 };
 
+	plan_run(j);
 	if (e.script[0] != '\0') {
 		LOG(j->of.log, ERROR, "sieve.global-failed", KV_STR("user", j->of.user),
 		    KV_STR("script", e.script), KV_UINT("line", e.line), KV_STR("error", e.text));
-		keep_failed(j, false);
+		send_plan(j);
 		return;
 	}
 	LOG(j->of.log, INFO, "sieve.failed", KV_STR("user", j->of.user), KV_UINT("line", e.line),
@@ -177,8 +182,7 @@ act(struct judged *j)
 		send_plan(j);
 		return;
 	case FILTER_ACTS:
-		new_plan(j);
-		plan_result(j->plan, filter_run_result(j->run), filter_run_env(j->run));
+		plan_run(j);
 		send_plan(j);
 		return;
 	case FILTER_FAILED:
@@ -219,11 +223,8 @@ start_run(struct judged *j)
 	struct filter_job job = make_job(j);
 
 	j->run = filter_run_new(j->of.filter, &job, on_ran, j);
-	/* a body that is staged can be named once: no second try for it */
-	if (kept_size(j->of.kept) > STORE_INLINE_MAX)
-		filter_run_start(j->run);
-	else
-		filter_run_start_known(j->run);
+	/* after a conflict all that was staged is still there: whatever its size, it is tried again */
+	filter_run_start_known(j->run);
 }
 
 struct judged *
