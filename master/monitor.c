@@ -965,7 +965,10 @@ monitor_check(const struct monitor_opts *opts)
 	struct conf_errors e = { 0 };
 	struct mansio_conf *conf = NULL;
 	bool ok = conf_load(opts->config, &conf, &e);
+	int rules = ok ? rules_seal(conf, &e) : -1;
 
+	ok = ok && rules >= 0;
+	fd_close(&rules);
 	if (!ok)
 		fprintf(stderr, "%s", buf_cstr(&e.text));
 	conf_errors_fini(&e);
