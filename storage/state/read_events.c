@@ -5,6 +5,7 @@
 
 #define MAILBOXES_LOOKED 1000u	/* in search of one with the entry */
 #define CHANGES_BACK 64u	/* of one message, behind the one that is asked for */
+#define CHANGES_READ 1000u	/* for one part of an answer */
 
 static void
 entry_key(struct key *k, uint64_t account, uint64_t mailbox)
@@ -96,17 +97,17 @@ update_at(const struct walk *w, uint64_t modseq, uint32_t uid, struct rec_change
 	return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
-/* What it left is what the next change found. */
+/* What it left is what the next change found.  *read: counts. */
 static enum status
 take_change(const struct walk *w, const struct rec_index *x, uint64_t modseq,
-    struct store_event_row *row)
+    struct store_event_row *row, unsigned *read)
 {
 	struct flags after = x->flags;
 	uint64_t at = x->modseq;
 	struct rec_change c;
 	bool is = true;
 
-	for (unsigned n = 0; at > modseq && n < CHANGES_BACK; n++) {
+	for (unsigned n = 0; at > modseq && n < CHANGES_BACK; n++, ++*read) {
 		TRY(update_at(w, at, row->uid, &c, &is));
 		if (!is)
 			return ST_OK;
@@ -130,13 +131,14 @@ state_event_rows(struct state *s, uint64_t account, uint64_t mailbox, const stru
 	struct walk w = { .s = s, .account = account, .mailbox = mailbox, .uids = uids };
 	struct store_event_row row = { 0 };
 	struct rec_index x;
+	unsigned read = 0;
 	enum status st;
 
 	TRY(read_live_mailbox(s, account, mailbox, &w.last));
 	st = walk_open(&w, *resume_uid);
 	*resume_uid = 0;
 	while (st == ST_OK && (st = walk_next(&w, &row.uid, &x)) == ST_OK) {
-		if (out->len > budget) {
+		if (out->len > budget || read > CHANGES_READ) {
 			*resume_uid = row.uid;
 			break;
 		}
@@ -144,7 +146,7 @@ state_event_rows(struct state *s, uint64_t account, uint64_t mailbox, const stru
 		row.flags = row.before = x.flags;
 		row.changed = flags_system(0);
 		if (modseq != 0)
-			st = take_change(&w, &x, modseq, &row);
+			st = take_change(&w, &x, modseq, &row, &read);
 		put_store_event_row(out, &row);
 	}
 	engine_cursor_close(&w.c);
