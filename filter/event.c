@@ -16,6 +16,7 @@ struct group {
 
 struct events {
 	struct events_of	of;
+	struct log_ctx		log;
 	events_done_fn		done;
 	void			*arg;
 	struct list		groups;		/* the first is at work */
@@ -60,6 +61,10 @@ events_new(const struct events_of *of, events_done_fn done, void *arg)
 	struct events *e = mem_zalloc(sizeof(*e));
 
 	e->of = *of;
+	/* The user is named in each line, also where no session is. */
+	if (of->log != NULL)
+		e->log = (struct log_ctx){ .conn = of->log->conn, .peer = of->log->peer };
+	e->of.log = &e->log;
 	e->done = done;
 	e->arg = arg;
 	e->task = loop_task_new(of->loop, on_task, e);

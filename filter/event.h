@@ -26,7 +26,7 @@ enum event_cause { EVENT_APPEND, EVENT_COPY, EVENT_FLAG };
 struct events_of {
 	struct filter		*filter;
 	struct loop		*loop;
-	const struct log_ctx	*log;
+	const struct log_ctx	*log;		/* NULL: of no session */
 	struct store		*store;		/* a channel of the account, role access */
 	uint64_t		account;
 	const char		*user;		/* canonical address; its login */

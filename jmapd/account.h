@@ -75,6 +75,15 @@ jmap_account_stage(struct jmap_account *a)
 {
 	return ++a->stages != 0 ? a->stages : ++a->stages;
 }
+/* n of them in a row; the first. */
+static inline uint32_t
+jmap_account_stages(struct jmap_account *a, uint32_t n)
+{
+	if (a->stages > UINT32_MAX - n)
+		a->stages = 0;
+	a->stages += n;
+	return a->stages - n + 1;
+}
 /* authd is new: renew soon, as the nth. */
 void jmap_account_renew(struct jmap_account *a, uint64_t nth);
 

@@ -1,5 +1,9 @@
 /* jmapd: the JMAP worker. */
+#include <time.h>
+
+#include "common/mime/charset.h"
 #include "common/worker/worker.h"
+#include "filter/filter.h"
 #include "jmapd/server.h"
 
 struct jmapd {
@@ -28,6 +32,23 @@ begin(struct jmapd *d, struct worker *w)
 	d->srv.arg = d;
 	d->srv.stores = store_pool_new(d->srv.loop);
 	jmap_server_init(&d->srv);
+	d->srv.host.filter = filter_new();
+}
+
+static void
+on_prepare(struct worker *w, void *arg)
+{
+	mime_charset_preload();
+	tzset();		/* scripts see local time, whose rules are in a file */
+}
+
+static void
+on_rules(struct worker *w, char *blob, size_t len, void *arg)
+{
+	struct jmapd *d = arg;
+
+	begin(d, w);
+	filter_take_rules(d->srv.host.filter, blob, len);
 }
 
 static void
@@ -36,6 +57,7 @@ on_configured(struct worker *w, void *arg)
 	struct jmapd *d = arg;
 
 	begin(d, w);
+	filter_configure(d->srv.host.filter, worker_conf(w));
 	jmap_server_configure(&d->srv, &worker_conf(w)->jmap, worker_tls(w));
 	d->srv.host.push_key = worker_push_key(w);
 }
@@ -85,6 +107,7 @@ on_stopped(struct worker *w, void *arg)
 
 	jmap_server_fini(&d->srv);
 	store_pool_free(&d->srv.stores);
+	filter_free(&d->srv.host.filter);
 }
 
 int
@@ -96,7 +119,7 @@ main(void)
 		.too_many = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
 		    "Retry-After: 30\r\nContent-Type: text/plain\r\nContent-Length: 44\r\n\r\n"
 		    "Too many connections come from your address\n",
-		.accept = on_accept, .configured = on_configured,
+		.accept = on_accept, .prepare = on_prepare, .configured = on_configured, .rules = on_rules,
 		.store = on_store, .drain = on_drain, .revoked = on_revoked, .auth_anew = on_auth_anew,
 		.stopped = on_stopped, .arg = &d
 	};

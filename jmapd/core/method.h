@@ -58,6 +58,7 @@ struct jmap_host {
 	const struct jmap_method *const		*methods;
 	const struct jmap_limits		*limits;
 	struct mirror_pool			*mirrors;
+	struct filter				*filter;	/* of scripts for events; NULL: none are run */
 	bool					websocket;	/* may be named in `using` */
 	const char				*push_key;	/* RFC 9749's applicationServerKey; NULL or "": none */
 };

@@ -2,6 +2,7 @@
 #include "common/util/mem.h"
 #include "jmapd/email/making.h"
 #include "jmapd/email/methods.h"
+#include "jmapd/email/scripts.h"
 #include "jmapd/email/states.h"
 
 struct import {
@@ -13,6 +14,7 @@ struct import {
 	struct span		id;		/* of the one at hand */
 	struct making		*making;
 	struct mirror_call	*fresh;
+	struct email_scripts	scripts;
 };
 
 static void
@@ -21,14 +23,16 @@ ended(struct jmap_call *c)
 	struct import *im = c->state;
 
 	mirror_cancel(&im->fresh);
+	email_scripts_fini(&im->scripts);
 	making_free(&im->making);
 	jmap_set_fini(&im->set);
 	mem_free(&c->state);
 }
 
 static void
-finish(struct import *im)
+answer(void *arg)
 {
+	struct import *im = arg;
 	struct jmap_call *c = im->c;
 	struct buf text = { 0 };
 
@@ -57,8 +61,10 @@ on_made(void *arg, enum status st, const struct added *a)
 		email_state_mismatch(im->c);
 		return;
 	}
-	if (st == ST_OK)
+	if (st == ST_OK) {
 		email_states_add(&im->states, a->old_email, a->email);
+		email_scripts_made(&im->scripts, im->c, a->message);
+	}
 	making_report(im->making, &im->set, im->id);
 	making_free(&im->making);
 	next(im);
@@ -72,8 +78,8 @@ next(struct import *im)
 	if (json_next(im->emails, &im->pos, &im->id, &asked))
 		im->making = making_import(im->c, asked, email_states_condition(&im->states), on_made,
 		    im);
-	else
-		finish(im);
+	else if (!email_scripts_run(&im->scripts, im->c, answer, im))
+		answer(im);
 }
 
 static void

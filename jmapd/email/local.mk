@@ -1,6 +1,7 @@
 jmapd_libjmapd_a_SOURCES += \
 	jmapd/email/adding.c jmapd/email/adding.h jmapd/email/asked.c jmapd/email/asked.h \
 	jmapd/email/copy.c jmapd/email/import.c jmapd/email/making.c jmapd/email/making.h \
+	jmapd/email/scripts.c jmapd/email/scripts.h \
 	jmapd/email/set.c jmapd/email/states.c jmapd/email/states.h \
 	jmapd/email/bodies.c jmapd/email/bodies.h \
 	jmapd/email/compose.c jmapd/email/compose.h jmapd/email/compose_priv.h \

@@ -10,11 +10,13 @@
 #include "jmapd/email/making.h"
 #include "jmapd/email/methods.h"
 #include "jmapd/email/same.h"
+#include "jmapd/email/scripts.h"
 #include "jmapd/email/states.h"
 
 /* An Email that is changed or destroyed by the operation, in its order. */
 struct set_item {
 	struct span		id;		/* as the client wrote it */
+	uint64_t		number;
 	enum jmap_set_part	part;
 	bool			keywords, mailboxes;	/* are changed */
 };
@@ -38,6 +40,7 @@ struct set {
 	struct set_item		*item;
 	size_t			n_items;
 	struct store_call	*call;
+	struct email_scripts	scripts;
 };
 
 /* A patch while it is read. */
@@ -55,6 +58,7 @@ ended(struct jmap_call *c)
 	struct set *s = c->state;
 
 	mirror_cancel(&s->fresh);
+	email_scripts_fini(&s->scripts);
 	making_free(&s->making);
 	same_free(&s->same);
 	table_fini(&s->differing, NULL, NULL);
@@ -67,8 +71,9 @@ ended(struct jmap_call *c)
 }
 
 static void
-finish(struct set *s)
+answer(void *arg)
 {
+	struct set *s = arg;
 	struct buf old = { 0 }, now = { 0 };
 
 	email_state_put(&s->states, s->states.before, &old);
@@ -76,6 +81,14 @@ finish(struct set *s)
 	jmap_set_end(s->c, &s->set, buf_span(&old), buf_span(&now));
 	buf_fini(&old);
 	buf_fini(&now);
+}
+
+/* What was done may run scripts first. */
+static void
+finish(struct set *s)
+{
+	if (!email_scripts_run(&s->scripts, s->c, answer, s))
+		answer(s);
 }
 
 /* --- the operation --- */
@@ -126,6 +139,9 @@ on_set(void *arg, enum status st, bool more, const void *msg)
 		email_states_add(&s->states, is->old_email, is->email);
 	for (size_t i = 0; i < s->n_items; i++)
 		report(s, &s->item[i], st == ST_OK ? (enum status)is->outcomes.p[i] : st);
+	for (size_t i = 0; i < s->n_items && st == ST_OK; i++)
+		if (s->item[i].part == JMAP_UPDATE && is->outcomes.p[i] == ST_OK)
+			email_scripts_changed(&s->scripts, s->c, s->item[i].number, is->modseq);
 	finish(s);
 }
 
@@ -294,7 +310,9 @@ static void
 add_item(struct set *s, struct span id, enum jmap_set_part part, const struct store_email_item *it)
 {
 	put_store_email_item(&s->items, it);
-	s->item[s->n_items++] = (struct set_item){ .id = id, .part = part,
+	if (part == JMAP_UPDATE)
+		email_scripts_before(&s->scripts, s->c, it->message);
+	s->item[s->n_items++] = (struct set_item){ .id = id, .number = it->message, .part = part,
 	    .keywords = it->keywords_how != EMAIL_KEEP, .mailboxes = it->mailboxes_how != EMAIL_KEEP };
 }
 
@@ -438,8 +456,10 @@ on_made(void *arg, enum status st, const struct added *a)
 		email_state_mismatch(s->c);
 		return;
 	}
-	if (st == ST_OK)
+	if (st == ST_OK) {
 		email_states_add(&s->states, a->old_email, a->email);
+		email_scripts_made(&s->scripts, s->c, a->message);
+	}
 	making_report(s->making, &s->set, s->id);
 	making_free(&s->making);
 	next_create(s);
