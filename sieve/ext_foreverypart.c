@@ -46,7 +46,8 @@ name_of(const struct sieve_node *n)
 {
 	const struct sieve_tagged *t = sieve_tag(n, &tags[0]);
 
-	return t != NULL ? t->value.s.v[0].text : SPAN_NONE;
+	/* Without a value: an error in it was told. */
+	return t != NULL && t->value.s.n > 0 ? t->value.s.v[0].text : SPAN_NONE;
 }
 
 /* --- the loop -------------------------------------------------------------------------------- */

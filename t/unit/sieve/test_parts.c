@@ -241,6 +241,7 @@ breaks_need_their_loop(void **state)
 	TOLD("foreverypart { foreverypart { foreverypart { foreverypart { foreverypart { break; "
 	    "} } } } }", "loops are nested too deeply: at most 4 are allowed");
 	TOLD("foreverypart;", "expected a block");
+	TOLD("foreverypart :name a { break :name \"b\"; }", "expected a string behind ':name'");
 	TOLD("foreverypart :name \"${a}\" { keep; }", "cannot have variables");
 }
 
