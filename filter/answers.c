@@ -4,18 +4,20 @@
 
 #include "common/mail/mailbox_name.h"
 #include "common/mail/object_id.h"
+#include "common/proto/smtp.h"
 #include "common/util/list.h"
 #include "common/util/mem.h"
 
 #define VALUE_MAX	65536u		/* of an annotation */
 
-/* A question to the store, and what it said. */
+/* A question to the store or to authd, and what it said. */
 struct answer {
 	struct list		in;
 	struct filter_answers	*all;
 	enum sieve_ask		ask;
 	struct buf		name, where;
 	struct store_call	*call;
+	struct auth_lookup	*lookup;
 	bool			known, yes;
 	struct buf		text;
 	struct cached_script	*script;
@@ -28,6 +30,7 @@ struct filter_answers {
 	const struct sieve_options	*options;
 	filter_answered_fn		answered;
 	void				*arg;
+	struct filter_directory		directory;
 	struct list			answers;
 	bool				listed;		/* the mailboxes are known */
 	struct buf			mailboxes;	/* put_store_mailbox()... */
@@ -56,6 +59,7 @@ answer_free(struct answer *w)
 {
 	list_remove(&w->in);
 	store_cancel(&w->call);
+	auth_lookup_cancel(&w->lookup);
 	buf_fini(&w->name);
 	buf_fini(&w->where);
 	buf_fini(&w->text);
@@ -87,6 +91,12 @@ filter_answers_rules(struct filter_answers *a, const struct filter_globals *glob
 {
 	a->globals = globals;
 	a->options = options;
+}
+
+void
+filter_answers_directory(struct filter_answers *a, const struct filter_directory *d)
+{
+	a->directory = *d;
 }
 
 static bool
@@ -423,6 +433,32 @@ ask_script(struct filter_answers *a, struct answer *w)
 	w->call = store_do_script(a->store, &rq, on_script, w);
 }
 
+/* Aliases, domains of another name, +detail: whatever leads to the account. */
+static void
+on_rcpt(void *arg, enum status st, const struct auth_rcpt_is *is)
+{
+	struct answer *w = arg;
+
+	w->lookup = NULL;
+	w->known = st != ST_UNAVAILABLE && st != ST_CANCELLED;
+	w->yes = st == ST_OK && is->account == w->all->directory.account;
+	one_answered(w->all, w->known ? ST_OK : st);
+}
+
+static void
+ask_own(struct filter_answers *a, struct answer *w)
+{
+	const struct auth_rcpt rq = { .address = buf_span(&w->name),
+	    .conn = span_str(a->directory.conn), .probe = true };
+
+	if (w->name.len > SMTP_PATH_MAX || a->directory.auth == NULL) {
+		w->known = true;
+		return;
+	}
+	a->waiting++;
+	w->lookup = auth_rcpt(a->directory.auth, &rq, on_rcpt, w);
+}
+
 static void
 ask_one(struct filter_answers *a, const struct sieve_question *q)
 {
@@ -440,10 +476,12 @@ ask_one(struct filter_answers *a, const struct sieve_question *q)
 		buf_add_span(&w->where, q->in);
 		list_push_back(&a->answers, &w->in);
 	}
-	if (w->known || w->call != NULL)
+	if (w->known || w->call != NULL || w->lookup != NULL)
 		return;
 	if (q->ask == SIEVE_ASK_PERSONAL_SCRIPT)
 		ask_script(a, w);
+	else if (q->ask == SIEVE_ASK_OWN)
+		ask_own(a, w);
 	else if (!is_key(q->ask))
 		ask_annotation(a, w);
 }

@@ -1,9 +1,10 @@
 /* filter/answers.h
- * What scripts ask about the world, answered by the admin's lists and by the store.  Nothing waits in
+ * What scripts ask about the world, answered by the admin's lists, by the store and by authd.  Nothing waits in
  * here: a run is told that an answer is not known yet, the questions are asked, and it runs again. */
 #ifndef FILTER_ANSWERS_H
 #define FILTER_ANSWERS_H
 
+#include "common/auth/auth_client.h"
 #include "filter/cache.h"
 #include "filter/globals.h"
 #include "storage/client/store.h"
@@ -18,6 +19,13 @@ typedef void (*filter_answered_fn)(void *arg, enum status st);
 struct filter_answers *filter_answers_new(struct store *store, struct filter_cache *cache,
     filter_answered_fn answered, void *arg);
 void filter_answers_free(struct filter_answers **a);
+/* Who knows to whom an address belongs; without it only the addresses that the run is told are own ones. */
+struct filter_directory {
+	struct auth_client	*auth;		/* NULL: nobody */
+	const char		*conn;		/* id of the connection */
+	uint64_t		account;
+};
+void filter_answers_directory(struct filter_answers *a, const struct filter_directory *d);
 /* Before each run: the configuration may be another one by now. */
 void filter_answers_rules(struct filter_answers *a, const struct filter_globals *globals,
     const struct sieve_options *options);

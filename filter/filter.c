@@ -221,6 +221,8 @@ filter_run_new(struct filter *f, const struct filter_job *job, filter_done_fn do
 	r->arg = arg;
 	r->tell = loop_task_new(job->loop, on_tell, r);
 	r->answers = filter_answers_new(job->store, f->cache, on_answered, r);
+	filter_answers_directory(r->answers,
+	    &(struct filter_directory){ job->auth, job->conn, job->account });
 	return r;
 }
 
@@ -263,6 +265,7 @@ set_env(struct filter_run *r)
 		e->flags = r->job.event->flags;
 		e->n_flags = r->job.event->n_flags;
 	}
+	e->asks_own = r->job.auth != NULL;
 	for (size_t i = 0; i < r->job.n_addresses && i < most; i++)
 		e->addresses[e->n_addresses++] = r->job.addresses[i];
 }

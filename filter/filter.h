@@ -16,6 +16,7 @@
 #include "sieve/sieve.h"
 #include "storage/client/store.h"
 
+struct auth_client;
 struct filter;
 
 struct filter *filter_new(void);
@@ -57,6 +58,8 @@ struct filter_job {
 	struct sieve_envelope		envelope;
 	const struct span		*addresses;	/* the user's own, the first is the main one */
 	size_t				n_addresses;
+	struct auth_client		*auth;		/* knows of further ones; may be NULL */
+	const char			*conn;		/* id of the connection, for that */
 	struct sieve_message		*message;
 	const struct sieve_item		*items;
 	size_t				n_items;

@@ -222,7 +222,8 @@ take_wishes(struct delivery *d, const struct letter *l)
 void
 delivery_finish(struct delivery *d, const struct letter *l)
 {
-	struct judged_of of = { .conf = conf_now, .conf_arg = d, .dsn = &d->dsn, .auth = l->auth,
+	struct judged_of of = { .conf = conf_now, .conf_arg = d, .dsn = &d->dsn,
+	    .envelope_auth = l->auth, .auth = worker_auth(d->lmtpd->worker), .conn = d->conn,
 	    .loop = worker_loop(d->lmtpd->worker), .log = d->log, .copy = d->copy,
 	    .kept = l->kept, .prefix = buf_span(&d->prefix), .user = d->user,
 	    .address = d->address, .from = l->from, .account = d->account, .utf8 = l->utf8 };

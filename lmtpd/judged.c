@@ -44,9 +44,9 @@ make_job(struct judged *j)
 {
 	struct filter_job job = { .store = copy_store(j->of.copy), .loop = j->of.loop,
 	    .account = j->of.account, .user = span_str(j->of.user), .message = filter_view_message(j->view),
-	    .addresses = j->addresses, .items = j->items };
+	    .addresses = j->addresses, .items = j->items, .auth = j->of.auth, .conn = j->of.conn };
 	struct span host = span_str(j->of.conf(j->of.conf_arg)->global.hostname);
-	const struct envelope_said said = { j->of.from, j->of.address, j->of.auth, j->of.dsn };
+	const struct envelope_said said = { j->of.from, j->of.address, j->of.envelope_auth, j->of.dsn };
 	size_t dot = span_find(host, '.');
 
 	j->addresses[job.n_addresses++] = job.user;

@@ -18,8 +18,10 @@ struct judged_of {
 	const struct kept	*kept;
 	struct span		prefix;		/* what was put in front of the text */
 	const char		*user, *address, *from;
+	struct auth_client	*auth;		/* knows the recipient's other addresses */
+	const char		*conn;		/* id of the connection */
 	const struct dsn	*dsn;		/* NULL: nothing was said of reports */
-	const char		*auth;		/* AUTH= as xtext; NULL: none */
+	const char		*envelope_auth;	/* AUTH= as xtext; NULL: none */
 	uint64_t		account;
 	bool			utf8;
 };

@@ -203,6 +203,8 @@ is_automatic(struct sieve_header *h)
 
 /* --- the user's addresses --------------------------------------------------------------------- */
 
+#define OWN_ASKED	16u		/* addresses of a message that are asked for */
+
 struct own {
 	struct span	v[128];
 	size_t		n;
@@ -253,33 +255,66 @@ is_own(const struct own *o, struct span address)
 	return false;
 }
 
-/* Own address that the message was sent to (RFC 5230 4.5); p NULL: none. */
+/* The first one of a field that is known as the user's own; p NULL: none.  Others are noted, a few of them. */
 static struct span
-addressed_to(struct sieve_run *r, struct sieve_header *h, const struct own *o)
+own_of(struct sieve_run *r, struct sieve_header *h, struct sieve_field *f, const struct own *o,
+    struct own *others)
+{
+	const struct mime_addr *v;
+	size_t n = sieve_field_addrs(h, f, &v);
+
+	for (size_t k = 0; k < n; k++) {
+		struct span s;
+
+		if (!sieve_address_ok(&v[k]))
+			continue;
+		s = sieve_address_text(r, &v[k]);
+		if (is_own(o, s))
+			return s;
+		if (others->n < OWN_ASKED && !is_own(others, s))
+			add_own(others, s);
+	}
+	return SPAN_NONE;
+}
+
+/* All at once: the answers come together. */
+static enum sieve_step
+ask_own(struct sieve_run *r, const struct sieve_node *n, const struct own *others, struct span *own)
+{
+	enum sieve_step step = SIEVE_NEXT;
+	struct sieve_reply reply;
+
+	for (size_t i = 0; i < others->n && sieve_env(r)->asks_own; i++) {
+		enum sieve_step one = sieve_ask(r, n, SIEVE_ASK_OWN, SPAN_NONE, others->v[i], &reply);
+
+		if (one != SIEVE_NEXT)
+			step = one;
+		else if (reply.yes && own->p == NULL)
+			*own = others->v[i];
+		if (one == SIEVE_ERROR)
+			break;
+	}
+	return step;
+}
+
+/* Own address that the message was sent to (RFC 5230 4.5); p NULL: none. */
+static enum sieve_step
+addressed_to(struct sieve_run *r, const struct sieve_node *n, struct sieve_header *h,
+    const struct own *o, struct span *own)
 {
 	static const char *const fields[] = { "to", "cc", "bcc", "resent-to", "resent-cc",
 	    "resent-bcc" };
+	struct own others = { .n = 0 };
 
+	*own = SPAN_NONE;
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		struct span name = span_str(fields[i]);
 		struct sieve_field *f = sieve_header_find(h, name, sieve_name_hash(name));
 
-		for (; f != NULL; f = f->same) {
-			const struct mime_addr *v;
-			size_t n = sieve_field_addrs(h, f, &v);
-
-			for (size_t k = 0; k < n; k++) {
-				struct span s;
-
-				if (!sieve_address_ok(&v[k]))
-					continue;
-				s = sieve_address_text(r, &v[k]);
-				if (is_own(o, s))
-					return s;
-			}
-		}
+		for (; f != NULL && own->p == NULL; f = f->same)
+			*own = own_of(r, h, f, o, &others);
 	}
-	return SPAN_NONE;
+	return own->p != NULL ? SIEVE_NEXT : ask_own(r, n, &others, own);
 }
 
 /* --- the answer ------------------------------------------------------------------------------- */
@@ -451,6 +486,7 @@ vacation(struct sieve_run *r, const struct sieve_node *n)
 	struct state *st = sieve_run_state(r, &sieve_ext_vacation, sizeof(*st));
 	struct sieve_header *h = sieve_message_header(sieve_message_root(sieve_message(r)));
 	struct span to = bare(sieve_env(r)->envelope.from), own;
+	enum sieve_step step;
 	struct own o;
 	size_t count;
 	struct sieve_action **v = sieve_actions(r, &count);
@@ -466,7 +502,9 @@ vacation(struct sieve_run *r, const struct sieve_node *n)
 	find_own(r, n, &o);
 	if (to.len == 0 || is_automaton(to) || is_own(&o, to) || is_automatic(h))
 		return SIEVE_NEXT;
-	own = addressed_to(r, h, &o);
+	step = addressed_to(r, n, h, &o, &own);
+	if (step != SIEVE_NEXT)
+		return step;
 	if (own.p == NULL && !sieve_settings(r)->vacation_any_recipient)
 		return SIEVE_NEXT;
 	return answer(r, n, to, own);

@@ -133,7 +133,8 @@ enum sieve_ask {
 	SIEVE_ASK_MEMBER,		/* in: list, name: value -> yes: it is in it */
 	SIEVE_ASK_PERSONAL_SCRIPT,	/* name -> yes, and script, or with script NULL text: why
 					 * it cannot be compiled */
-	SIEVE_ASK_GLOBAL_SCRIPT
+	SIEVE_ASK_GLOBAL_SCRIPT,
+	SIEVE_ASK_OWN			/* name: an address -> yes: what is sent to it comes to this user */
 };
 struct sieve_question {
 	enum sieve_ask	ask;
@@ -177,6 +178,7 @@ struct sieve_env {
 	struct span			user;		/* account name */
 	struct span			addresses[32];	/* the user's own (vacation), the first is the main one */
 	size_t				n_addresses;
+	bool				asks_own;	/* of others SIEVE_ASK_OWN can be asked */
 	int64_t				now;		/* seconds since 1970 */
 	int				zone_min;	/* local time, minutes east */
 	const struct sieve_item		*items;

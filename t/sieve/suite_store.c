@@ -200,6 +200,8 @@ world_ask(struct world *w, const struct sieve_question *q, struct sieve_reply *r
 		l = find_list(w, q->in);
 		reply->yes = l != NULL && l->path != NULL && file_has(l->path, q->name);
 		return true;
+	case SIEVE_ASK_OWN:
+		return true;
 	case SIEVE_ASK_PERSONAL_SCRIPT:
 	case SIEVE_ASK_GLOBAL_SCRIPT:
 		break;
