@@ -6,3 +6,6 @@ UNIT_TESTS += t/unit/filter/test_loops
 t_unit_filter_test_loops_LDADD = $(LIBS_FILTER) $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
 UNIT_TESTS += t/unit/filter/test_dsn
 t_unit_filter_test_dsn_LDADD = $(LIBS_FILTER) $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
+UNIT_TESTS += t/unit/filter/test_plan
+t_unit_filter_test_plan_SOURCES = t/unit/filter/test_plan.c $(SIEVERIG)
+t_unit_filter_test_plan_LDADD = $(LIBS_FILTER) $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
