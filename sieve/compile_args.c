@@ -356,17 +356,19 @@ word_kind(const struct sieve_word *w)
 static void
 wrong_number(struct sieve_compile *c, const struct sieve_node *n, size_t have)
 {
-	const char *other = strchr(n->word->args, '|');
-	char what[120], or[32] = "";
+	const char *fewer = strchr(n->word->args, '|');
+	size_t most = letters(n->word->args, "nsS");
+	char what[120], less[120] = "", or[32] = "";
 
 	describe(n->word->args, what, sizeof(what));
-	if (other != NULL)
-		snprintf(or, sizeof(or), " or %zu", letters(other + 1, "nsS"));
-	sieve_error(c, n, "the %s %s requires %zu%s positional argument%s (%s), "
-	    "but %zu %s specified", n->word->name, word_kind(n->word),
-	    letters(n->word->args, "nsS"), or,
-	    letters(n->word->args, "nsS") == 1 && other == NULL ? "" : "s", what, have,
-	    have == 1 ? "is" : "are");
+	if (fewer != NULL) {
+		describe(fewer + 1, less, sizeof(less) - 5);
+		strcat(less, ", or ");
+		snprintf(or, sizeof(or), "%zu or ", letters(fewer + 1, "nsS"));
+	}
+	sieve_error(c, n, "the %s %s requires %s%zu positional argument%s (%s%s), "
+	    "but %zu %s specified", n->word->name, word_kind(n->word), or, most,
+	    most == 1 ? "" : "s", less, what, have, have == 1 ? "is" : "are");
 }
 
 /* The name of argument i in words, for errors: " (header names)". */

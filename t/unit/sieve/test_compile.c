@@ -99,6 +99,9 @@ arguments_are_checked(void **state)
 {
 	TOLD("redirect;", "line 1, column 1: error: the redirect command requires 1 positional "
 	    "argument (a string), but 0 are specified\n");
+	TOLD("require \"imap4flags\"; setflag;", "line 1, column 23: error: the setflag command requires "
+	    "1 or 2 positional arguments (a list of strings, or a string and a list of strings), but 0 "
+	    "are specified\n");
 	TOLD("keep \"A\";", "line 1, column 1: error: the keep command requires 0 positional arguments "
 	    "(no arguments), but 1 is specified\n");
 	TOLD("redirect 5;", "line 1, column 10: error: the redirect command expects a string as "
