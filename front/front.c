@@ -204,6 +204,8 @@ front_init(struct front *f, const struct front_ops *ops, struct loop *loop,
 	list_init(&f->sessions);
 	f->mechanisms.came = ops->mechanisms != NULL ? on_mechanisms : NULL;
 	f->mechanisms.arg = f;
+	if (ops->init != NULL)
+		ops->init(f);
 }
 
 void
@@ -220,6 +222,10 @@ front_drain(struct front *f)
 	struct list *node, *tmp;
 
 	f->draining = true;
+	if (f->ops->drain != NULL) {
+		f->ops->drain(f);
+		return;
+	}
 	list_each(node, tmp, &f->sessions)
 		f->ops->bye(list_entry(node, struct front_session, node), FRONT_DRAIN);
 }
@@ -231,6 +237,10 @@ front_revoked(struct front *f, const struct auth_revoked *r)
 {
 	struct list *node, *tmp;
 
+	if (f->ops->revoked != NULL) {
+		f->ops->revoked(f, r);
+		return;
+	}
 	list_each(node, tmp, &f->sessions) {
 		struct front_session *s = list_entry(node, struct front_session, node);
 
@@ -245,6 +255,10 @@ front_renew(struct front *f)
 	struct list *node, *tmp;
 	uint64_t n = 0;
 
+	if (f->ops->renew != NULL) {
+		f->ops->renew(f);
+		return;
+	}
 	list_each(node, tmp, &f->sessions)
 		login_renew(&list_entry(node, struct front_session, node)->login, n++);
 }

@@ -1,8 +1,9 @@
 /* front/front.h
- * What the workers of imapd, pop3d and sieved have alike: clients that speak in lines log in to
- * them and work on what the store keeps.  Here is the set-up of such a worker, and of its sessions what
- * does not depend on the protocol: the connection, its TLS, the login with its ticket, what is
- * counted, and the end.  The protocol has the words; it gives a table of functions.
+ * What the workers have alike that clients log in to, to work on what the store keeps.  Here is the
+ * set-up of such a worker, and of its sessions what does not depend on the protocol: the
+ * connection, its TLS, the login with its ticket, what is counted, and the end.  The protocol has the
+ * words; it gives a table of functions.  jmapd, where a login is no connection, has but the set-up
+ * from here.
  *
  * A protocol's server begins with FRONT(front) and its session with FRONT_SESSION(base): their
  * fields are the protocol's own then, and &s->base is what these functions take. */
@@ -15,6 +16,7 @@
 #include "common/util/list.h"
 #include "common/util/log.h"
 #include "common/worker/counts.h"
+#include "common/worker/worker.h"
 #include "storage/client/store.h"
 
 struct front;
@@ -28,21 +30,30 @@ enum front_why {
 
 struct front_ops {
 	/* As struct worker_ops has them. */
-	const char	*program, *too_many;
+	const char	*program, *alpn, *too_many;
 	/* Names of events for the log; idle, garbled: NULL: not worth a line. */
 	const char	*ev_connect, *ev_tls, *ev_tls_failed, *ev_idle, *ev_garbled,
 			*ev_too_many_connections;
 	/* Opens what the sandbox will not let.  NULL: nothing. */
 	void (*prepare)(void);
-	/* A new configuration or certificates are in force; once before accept(). */
+	/* Once, before all that follows: the fields are set.  NULL: nothing. */
+	void (*init)(struct front *f);
+	/* A new configuration or certificates are in force; once before accept().  Mechanisms are
+	 * asked for anew behind it. */
 	void (*configured)(struct front *f, const struct mansio_conf *conf);
 	/* As struct worker_ops has it.  NULL: they are of no use here. */
 	void (*rules)(struct front *f, char *blob, size_t len);
 	/* Takes fd over.  id, peer: to be copied. */
 	void (*accept)(struct front *f, int fd, const char *id, const char *peer,
 	    const struct conf_listener *listener);
-	/* Frees what the protocol's server has beside it; no session is left.  NULL: nothing. */
+	/* Frees what the protocol's server has beside it; no session of front's is left.  NULL:
+	 * nothing. */
 	void (*fini)(struct front *f);
+	/* For a protocol whose sessions are its own: instead of what front_drain() and the others do
+	 * with those here.  NULL: they do. */
+	void (*drain)(struct front *f);
+	void (*revoked)(struct front *f, const struct auth_revoked *r);
+	void (*renew)(struct front *f);
 
 	/* ---- of a session ---- */
 	/* For front_on_data(): takes a line, or whatever comes as one piece.  false: more bytes are
@@ -62,6 +73,7 @@ struct front_ops {
 
 #define FRONT_FIELDS							\
 	const struct front_ops	*ops;					\
+	struct worker		*worker;	/* NULL: in a test */	\
 	struct loop		*loop;					\
 	struct auth_client	*auth;					\
 	struct tls_ctx		*tls;		/* NULL: no certificate */	\

@@ -1,5 +1,4 @@
 /* The worker around the sessions. */
-#include "common/worker/worker.h"
 #include "front/front.h"
 
 static void
@@ -17,12 +16,13 @@ on_prepare(struct worker *w, void *arg)
 		f->ops->prepare();
 }
 
-/* Sockets may come before the configuration, or behind it. */
+/* Sockets may come before the configuration, or behind it; so may news. */
 static void
 begin(struct front *f, struct worker *w)
 {
 	if (f->loop != NULL)
 		return;
+	f->worker = w;
 	f->closed = on_session_closed;
 	f->arg = w;
 	front_init(f, f->ops, worker_loop(w), worker_auth(w));
@@ -67,18 +67,21 @@ on_store(struct worker *w, uint32_t shard, int fd, void *arg)
 static void
 on_drain(struct worker *w, uint32_t more_s, void *arg)
 {
+	begin(arg, w);
 	front_drain(arg);
 }
 
 static void
 on_revoked(struct worker *w, const struct auth_revoked *r, void *arg)
 {
+	begin(arg, w);
 	front_revoked(arg, r);
 }
 
 static void
 on_auth_anew(struct worker *w, void *arg)
 {
+	begin(arg, w);
 	front_renew(arg);
 }
 
@@ -92,8 +95,8 @@ int
 front_main(const struct front_ops *ops, struct front *f)
 {
 	const struct worker_ops worker = {
-		.program = ops->program, .too_many = ops->too_many, .accept = on_accept,
-		.prepare = on_prepare, .configured = on_configured,
+		.program = ops->program, .alpn = ops->alpn, .too_many = ops->too_many,
+		.accept = on_accept, .prepare = on_prepare, .configured = on_configured,
 		.rules = ops->rules != NULL ? on_rules : NULL, .store = on_store,
 		.drain = on_drain, .revoked = on_revoked, .auth_anew = on_auth_anew,
 		.stopped = on_stopped, .arg = f

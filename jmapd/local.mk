@@ -18,4 +18,4 @@ jmapd_libjmapd_a_SOURCES += \
 
 mansiolibexec_PROGRAMS += jmapd/jmapd
 jmapd_jmapd_SOURCES = jmapd/main.c
-jmapd_jmapd_LDADD = jmapd/libjmapd.a $(LIBS_FILTER) $(LIBS_STORE_CLIENT) $(LIBS_COMMON) $(OUTSIDE_LIBS)
+jmapd_jmapd_LDADD = jmapd/libjmapd.a $(LIBS_FILTER) $(LIBS_FRONT) $(LIBS_COMMON) $(OUTSIDE_LIBS)

@@ -84,7 +84,7 @@ static void
 unlist(struct jmap_session *s)
 {
 	if (s->listed)
-		table_del(&s->srv->sessions, span(s->key, sizeof(s->key)));
+		table_del(&s->srv->logins, span(s->key, sizeof(s->key)));
 	s->listed = false;
 }
 
@@ -279,7 +279,7 @@ session_new(struct jmap_server *srv, struct http_request *rq, const unsigned cha
 	list_init(&s->waiting);
 	list_init(&s->exchanges);
 	list_push_back(&srv->all_sessions, &s->in);
-	table_put(&srv->sessions, span(key, 32), s);
+	table_put(&srv->logins, span(key, 32), s);
 	s->listed = true;
 	return s;
 }
@@ -308,7 +308,7 @@ find(struct jmap_server *srv, struct http_request *rq, const struct credentials 
 	struct jmap_session *s;
 
 	key_of(srv, rq, cr, key);
-	s = table_get(&srv->sessions, span(key, sizeof(key)));
+	s = table_get(&srv->logins, span(key, sizeof(key)));
 	if (s != NULL && s->account != NULL && s->account->over) {
 		unlist(s);
 		s = NULL;
@@ -359,7 +359,7 @@ jmap_login_cancel(struct jmap_login_wait *wait)
 /* The id of a ticket is opaque here: the store tells the one channel.  Without an id all of the
  * account's are meant. */
 void
-jmap_server_revoked(struct jmap_server *srv, const struct auth_revoked *r)
+jmap_sessions_revoked(struct jmap_server *srv, const struct auth_revoked *r)
 {
 	struct list *n, *tmp;
 
@@ -374,7 +374,7 @@ jmap_server_revoked(struct jmap_server *srv, const struct auth_revoked *r)
 }
 
 void
-jmap_server_renew(struct jmap_server *srv)
+jmap_sessions_renew(struct jmap_server *srv)
 {
 	struct list *n, *tmp;
 	uint64_t nth = 0;
@@ -401,5 +401,5 @@ jmap_sessions_fini(struct jmap_server *srv)
 		else
 			session_free(s);
 	}
-	table_fini(&srv->sessions, NULL, NULL);
+	table_fini(&srv->logins, NULL, NULL);
 }

@@ -1,8 +1,12 @@
 #include "jmapd/server.h"
 
+#include <time.h>
+
 #include "common/crypto/random.h"
 #include "common/json/writer.h"
+#include "common/mime/charset.h"
 #include "common/util/mem.h"
+#include "filter/filter.h"
 #include "jmapd/core/request.h"
 #include "jmapd/core/session.h"
 #include "jmapd/methods.h"
@@ -235,9 +239,11 @@ on_conn_closed(struct http_conn *c, void *arg)
 
 static const struct http_ops http_ops = { .request = on_request, .closed = on_conn_closed };
 
-void
-jmap_server_init(struct jmap_server *srv)
+static void
+on_init(struct front *f)
 {
+	struct jmap_server *srv = list_entry(f, struct jmap_server, front);
+
 	list_init(&srv->all_sessions);
 	list_init(&srv->http.conns);
 	srv->http.loop = srv->loop;
@@ -247,14 +253,31 @@ jmap_server_init(struct jmap_server *srv)
 	srv->host = (struct jmap_host){ .loop = srv->loop, .methods = jmap_all_methods,
 		.limits = &srv->limits, .websocket = true,
 		.mirrors = mirror_pool_new(srv->loop, SIZE_MAX) };
+	srv->host.filter = filter_new();
 	random_bytes(srv->key, sizeof(srv->key));
 }
 
-void
-jmap_server_configure(struct jmap_server *srv, const struct conf_jmap *c, struct tls_ctx *tls)
+static void
+prepare(void)
 {
+	mime_charset_preload();
+	tzset();		/* scripts see local time, whose rules are in a file */
+}
+
+static void
+on_rules(struct front *f, char *blob, size_t len)
+{
+	filter_take_rules(list_entry(f, struct jmap_server, front)->host.filter, blob, len);
+}
+
+static void
+on_configured(struct front *f, const struct mansio_conf *conf)
+{
+	struct jmap_server *srv = list_entry(f, struct jmap_server, front);
+	const struct conf_jmap *c = &conf->jmap;
+
+	filter_configure(srv->host.filter, conf);
 	srv->conf = c;
-	srv->tls = tls;
 	srv->http_conf = (struct http_conf){
 		.idle_s = c->idle_timeout_s, .head_s = c->head_timeout_s, .body_s = c->body_timeout_s,
 		.max_requests = c->max_requests, .max_streams = c->max_streams, .hsts_s = c->hsts_s,
@@ -272,13 +295,14 @@ jmap_server_configure(struct jmap_server *srv, const struct conf_jmap *c, struct
 		.max_size_answer = c->max_size_answer_bytes
 	};
 	mirror_pool_set_limit(srv->host.mirrors, (size_t)c->mirror_memory_bytes);
-	login_mechanisms_renew(&srv->mechanisms, srv->auth);
+	srv->host.push_key = worker_push_key(srv->worker);
 }
 
-void
-jmap_server_accept(struct jmap_server *srv, int fd, const char *id,
+static void
+on_accept(struct front *f, int fd, const char *id, const char *peer,
     const struct conf_listener *listener)
 {
+	struct jmap_server *srv = list_entry(f, struct jmap_server, front);
 	struct jmap_conn *jc = mem_zalloc(sizeof(*jc));
 	struct http_conn *c = http_conn_new(&srv->http, fd,
 	    listener->tls == CONF_TLS_IMPLICIT ? srv->tls : NULL, id);
@@ -287,20 +311,42 @@ jmap_server_accept(struct jmap_server *srv, int fd, const char *id,
 	http_conn_set_data(c, jc);
 }
 
-void
-jmap_server_drain(struct jmap_server *srv)
+static void
+on_drain(struct front *f)
 {
-	http_server_drain(&srv->http);
+	http_server_drain(&list_entry(f, struct jmap_server, front)->http);
 }
 
-void
-jmap_server_fini(struct jmap_server *srv)
+static void
+on_revoked(struct front *f, const struct auth_revoked *r)
 {
-	if (srv->loop == NULL)
-		return;
+	jmap_sessions_revoked(list_entry(f, struct jmap_server, front), r);
+}
+
+static void
+on_renew(struct front *f)
+{
+	jmap_sessions_renew(list_entry(f, struct jmap_server, front));
+}
+
+static void
+on_fini(struct front *f)
+{
+	struct jmap_server *srv = list_entry(f, struct jmap_server, front);
+
 	http_server_fini(&srv->http);
 	jmap_sessions_fini(srv);
 	mirror_pool_free(&srv->host.mirrors);
-	login_mechanisms_fini(&srv->mechanisms);
+	filter_free(&srv->host.filter);
 	mem_wipe(srv->key, sizeof(srv->key));
 }
+
+const struct front_ops jmap_front = {
+	.program = "jmapd", .alpn = "h2 http/1.1",
+	.too_many = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+	    "Retry-After: 30\r\nContent-Type: text/plain\r\nContent-Length: 44\r\n\r\n"
+	    "Too many connections come from your address\n",
+	.prepare = prepare, .init = on_init, .configured = on_configured, .rules = on_rules,
+	.accept = on_accept, .drain = on_drain,
+	.revoked = on_revoked, .renew = on_renew, .fini = on_fini
+};

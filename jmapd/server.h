@@ -7,39 +7,23 @@
 #include "common/conf/settings.h"
 #include "common/http/http.h"
 #include "common/util/table.h"
+#include "front/front.h"
 #include "jmapd/account.h"
 #include "jmapd/core/method.h"
 
 struct jmap_server {
-	struct loop		*loop;
+	FRONT(front);
 	const struct conf_jmap	*conf;		/* replaced on reload */
-	struct auth_client	*auth;
-	struct tls_ctx		*tls;		/* NULL: no certificate */
-	struct store_pool	*stores;
 	struct http_server	http;
 	struct http_conf	http_conf;
 	struct jmap_limits	limits;
 	struct jmap_host	host;
-	struct login_mechanisms	mechanisms;
-	struct table		sessions;	/* by the keyed hash of credentials */
+	struct table		logins;		/* jmap_session by the keyed hash of credentials */
 	struct list		all_sessions;	/* also those that are over */
 	unsigned char		key[32];
-	void			(*closed)(void *arg, const struct net_ip *peer);	/* may be NULL */
-	void			*arg;
 };
 
-/* Zeroed but for what comes from the worker: loop, auth, stores, closed. */
-void jmap_server_init(struct jmap_server *srv);
-/* A new configuration, or certificates. */
-void jmap_server_configure(struct jmap_server *srv, const struct conf_jmap *conf,
-    struct tls_ctx *tls);
-/* Takes fd over. */
-void jmap_server_accept(struct jmap_server *srv, int fd, const char *id,
-    const struct conf_listener *listener);
-void jmap_server_drain(struct jmap_server *srv);
-void jmap_server_revoked(struct jmap_server *srv, const struct auth_revoked *r);
-void jmap_server_renew(struct jmap_server *srv);
-void jmap_server_fini(struct jmap_server *srv);
+extern const struct front_ops jmap_front;
 
 /* Of a connection. */
 struct jmap_conn {
@@ -79,6 +63,8 @@ struct jmap_login_wait {
 void jmap_login(struct jmap_server *srv, struct http_request *rq, struct jmap_login_wait *wait);
 /* The client went away. */
 void jmap_login_cancel(struct jmap_login_wait *wait);
+void jmap_sessions_revoked(struct jmap_server *srv, const struct auth_revoked *r);
+void jmap_sessions_renew(struct jmap_server *srv);
 void jmap_sessions_fini(struct jmap_server *srv);
 
 /* ---- resources ---- */

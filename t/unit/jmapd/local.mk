@@ -1,4 +1,4 @@
-LIBS_JMAPD = jmapd/libjmapd.a $(LIBS_FILTER) $(LIBS_STORE_CLIENT)
+LIBS_JMAPD = jmapd/libjmapd.a $(LIBS_FILTER) $(LIBS_FRONT)
 
 UNIT_TESTS += t/unit/jmapd/test_request
 t_unit_jmapd_test_request_LDADD = $(LIBS_JMAPD) $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS)
