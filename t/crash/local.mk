@@ -14,6 +14,7 @@ t_crash_test_rounds_SOURCES = t/crash/test_rounds.c t/unit/storage/rig.c t/unit/
 t_crash_test_rounds_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
 UNIT_TESTS += t/crash/test_copies_disk
 t_crash_test_copies_disk_SOURCES = t/crash/test_copies_disk.c t/crash/disk.c t/crash/disk.h \
+	t/unit/storage/reclaimkit.c t/unit/storage/reclaimkit.h \
 	t/unit/storage/rig.c t/unit/storage/rig.h
 t_crash_test_copies_disk_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
 UNIT_TESTS += t/crash/test_compact_disk

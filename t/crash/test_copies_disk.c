@@ -19,18 +19,14 @@
 
 #include <cmocka.h>
 
-#include "common/crypto/digest.h"
-#include "common/util/clock.h"
 #include "common/util/log.h"
-#include "common/util/mem.h"
 #include "storage/service/copies.h"
 #include "storage/service/reclaim.h"
 #include "t/crash/disk.h"
-#include "t/unit/storage/rig.h"
+#include "t/unit/storage/reclaimkit.h"
 
 #define ACCOUNT 17
 #define FINISHED 42
-#define PATIENCE_MS 120000u
 
 static struct rig rig;
 static struct answer a;
@@ -69,20 +65,10 @@ append(void)
 	assert_int_equal(rig_append(&rig, s, "INBOX", span_str(text), &a), ST_OK);
 }
 
-static uint64_t
-inbox(void)
-{
-	uint64_t id = 0;
-
-	assert_int_equal(state_find_mailbox(service_state(rig.svc), ACCOUNT, SPAN_LIT("INBOX"),
-	    &id), ST_OK);
-	return id;
-}
-
 static void
 expunge(const struct uidset *set)
 {
-	struct store_expunge rq = { .mailbox = inbox() };
+	struct store_expunge rq = { .mailbox = rig_inbox(&rig, ACCOUNT) };
 	struct store_flags flags = { .mailbox = rq.mailbox, .how = FLAGS_ADD,
 		.system = FLAG_DELETED, .unchanged_since = UINT64_MAX };
 	struct buf uids = { 0 };
@@ -97,88 +83,6 @@ expunge(const struct uidset *set)
 	rig_wait(&rig, &a, a.n + 1);
 	assert_int_equal(a.st, ST_OK);
 	buf_fini(&uids);
-}
-
-static void
-bodies(unsigned char out[32])
-{
-	struct digest *d = digest_new(DIGEST_SHA256);
-	struct state_bodies *b = NULL;
-	struct buf locs = { 0 };
-	struct state_body is;
-	struct uidset all = { 0 };
-
-	uidset_add_range(&all, 1, UINT32_MAX);
-	assert_int_equal(state_bodies_open(service_state(rig.svc), ACCOUNT, inbox(), &all, 1, &b),
-	    ST_OK);
-	while (state_bodies_next(b, &is, &locs) == ST_OK) {
-		const struct journal_loc *l = (const void *)locs.data;
-
-		for (size_t i = 0; i < is.n_locs; i++) {
-			char *p = mem_alloc(l[i].length + 1u);
-
-			if (journal_read_checked(service_journal(rig.svc), l[i], p) != ST_OK)
-				fail_msg("the body of uid %u is not in segment %u", is.uid,
-				    l[i].segment);
-			digest_add(d, p, l[i].length);
-			mem_free(&p);
-		}
-	}
-	state_bodies_close(&b);
-	digest_done(d, out);
-	digest_free(&d);
-	buf_fini(&locs);
-	uidset_fini(&all);
-}
-
-static void
-check(void)
-{
-	struct buf report = { 0 };
-	uint64_t wrong = 0;
-
-	assert_int_equal(state_check(service_state(rig.svc), &report, &wrong), ST_OK);
-	if (wrong > 0)
-		fail_msg("%.*s", (int)report.len, report.data);
-	buf_fini(&report);
-}
-
-static void
-on_made(void *arg, enum status st, uint32_t number)
-{
-	assert_int_equal(st, ST_OK);
-	*(bool *)arg = true;
-}
-
-static void
-copy(void)
-{
-	uint64_t end = clock_mono_ms() + PATIENCE_MS;
-	struct reclaim_counts c;
-	bool done = false;
-
-	copies_make(rig.svc, on_made, &done);
-	do {
-		assert_true(clock_mono_ms() < end);
-		loop_once(rig.loop, true);
-		reclaim_counts(rig.svc, &c);
-	} while (!done || c.busy);
-}
-
-/* Mail goes for good: the chores begin a second after the start. */
-static void
-forget_deleted(void)
-{
-	uint64_t end = clock_mono_ms() + PATIENCE_MS;
-	struct state_account acc;
-
-	rig_stop(&rig);
-	rig_start(&rig);
-	do {
-		assert_true(clock_mono_ms() < end);
-		loop_once(rig.loop, true);
-		assert_int_equal(state_account(service_state(rig.svc), ACCOUNT, &acc), ST_OK);
-	} while (acc.kept_bytes > 0);
 }
 
 static void
@@ -200,10 +104,10 @@ record(void)
 	expunge(&set);
 	disk_mark(1);
 	assert_int_equal(state_hash(service_state(rig.svc), ACCOUNT, want_root), ST_OK);
-	bodies(want_bodies);
-	forget_deleted();
+	rig_bodies(&rig, ACCOUNT, want_bodies, NULL);
+	rig_forget_deleted(&rig, ACCOUNT);
 	for (int i = 0; i < 4; i++)
-		copy();
+		rig_copy(&rig);
 	reclaim_counts(rig.svc, &c);
 	assert_true(c.moved_pieces > 0 && c.released > 0);
 	disk_stop();
@@ -224,10 +128,10 @@ judge(bool gone)
 	if (gone) {
 		assert_int_equal(state_hash(service_state(rig.svc), ACCOUNT, root), ST_OK);
 		assert_memory_equal(root, want_root, 32);
-		bodies(all);
+		rig_bodies(&rig, ACCOUNT, all, NULL);
 		assert_memory_equal(all, want_bodies, 32);
 	}
-	check();
+	rig_check(&rig);
 	rig_stop(&rig);
 }
 

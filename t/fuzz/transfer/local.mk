@@ -1,5 +1,6 @@
+READ_TWICE = t/fuzz/transfer/read_twice.c t/fuzz/transfer/read_twice.h
 FUZZ_TARGETS += t/fuzz/transfer/fuzz_mbox
-t_fuzz_transfer_fuzz_mbox_SOURCES = t/fuzz/transfer/fuzz_mbox.c $(FUZZ_MAIN)
+t_fuzz_transfer_fuzz_mbox_SOURCES = t/fuzz/transfer/fuzz_mbox.c $(READ_TWICE) $(FUZZ_MAIN)
 t_fuzz_transfer_fuzz_mbox_LDADD = $(TEST_LIBS) $(OUTSIDE_LIBS)
 t_fuzz_transfer_fuzz_mbox_LDFLAGS = $(FUZZ_LINK)
 FUZZ_TARGETS += t/fuzz/transfer/fuzz_maildir
@@ -7,7 +8,7 @@ t_fuzz_transfer_fuzz_maildir_SOURCES = t/fuzz/transfer/fuzz_maildir.c $(FUZZ_MAI
 t_fuzz_transfer_fuzz_maildir_LDADD = $(TEST_LIBS) $(OUTSIDE_LIBS)
 t_fuzz_transfer_fuzz_maildir_LDFLAGS = $(FUZZ_LINK)
 FUZZ_TARGETS += t/fuzz/transfer/fuzz_archive
-t_fuzz_transfer_fuzz_archive_SOURCES = t/fuzz/transfer/fuzz_archive.c $(FUZZ_MAIN)
+t_fuzz_transfer_fuzz_archive_SOURCES = t/fuzz/transfer/fuzz_archive.c $(READ_TWICE) $(FUZZ_MAIN)
 t_fuzz_transfer_fuzz_archive_LDADD = $(TEST_LIBS) $(OUTSIDE_LIBS)
 t_fuzz_transfer_fuzz_archive_LDFLAGS = $(FUZZ_LINK)
 FUZZ_TARGETS += t/fuzz/transfer/fuzz_records

@@ -104,6 +104,7 @@ t_unit_storage_test_shards_SOURCES = t/unit/storage/test_shards.c t/unit/storage
 t_unit_storage_test_shards_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
 UNIT_TESTS += t/unit/storage/test_reclaim
 t_unit_storage_test_reclaim_SOURCES = t/unit/storage/test_reclaim.c \
+	t/unit/storage/reclaimkit.c t/unit/storage/reclaimkit.h \
 	t/unit/storage/rig.c t/unit/storage/rig.h
 t_unit_storage_test_reclaim_LDADD = $(TEST_LIBS) $(CMOCKA_LIBS) $(OUTSIDE_LIBS) $(DB_LIBS)
 UNIT_TESTS += t/unit/storage/test_fsck

@@ -15,10 +15,9 @@
 #include "common/util/mem.h"
 #include "storage/service/copies.h"
 #include "storage/service/reclaim.h"
-#include "t/unit/storage/rig.h"
+#include "t/unit/storage/reclaimkit.h"
 
 #define ACCOUNT 17
-#define PATIENCE_MS 120000u
 
 static struct rig rig;
 static struct answer a;
@@ -78,20 +77,10 @@ append(size_t bytes)
 	mem_free(&text);
 }
 
-static uint64_t
-inbox(void)
-{
-	uint64_t id = 0;
-
-	assert_int_equal(state_find_mailbox(service_state(rig.svc), ACCOUNT, SPAN_LIT("INBOX"),
-	    &id), ST_OK);
-	return id;
-}
-
 static void
 mark_deleted(struct span uids)
 {
-	const struct store_flags rq = { .mailbox = inbox(), .how = FLAGS_ADD, .uids = uids,
+	const struct store_flags rq = { .mailbox = rig_inbox(&rig, ACCOUNT), .how = FLAGS_ADD, .uids = uids,
 		.system = FLAG_DELETED, .unchanged_since = UINT64_MAX };
 
 	rig_expect(STORE_FLAGS_ARE);
@@ -103,7 +92,7 @@ mark_deleted(struct span uids)
 static void
 expunge(const struct uidset *set)
 {
-	struct store_expunge rq = { .mailbox = inbox() };
+	struct store_expunge rq = { .mailbox = rig_inbox(&rig, ACCOUNT) };
 	struct buf uids = { 0 };
 
 	uidset_encode(set, &uids);
@@ -128,63 +117,6 @@ expunge_but_each(unsigned n, uint32_t to)
 	uidset_fini(&set);
 }
 
-/* Every body as it is read: SHA-256 over all of them. */
-static void
-bodies(unsigned char out[32], unsigned *count)
-{
-	struct digest *d = digest_new(DIGEST_SHA256);
-	struct state_bodies *b = NULL;
-	struct buf locs = { 0 };
-	struct state_body is;
-	struct uidset all = { 0 };
-
-	*count = 0;
-	uidset_add_range(&all, 1, UINT32_MAX);
-	assert_int_equal(state_bodies_open(service_state(rig.svc), ACCOUNT, inbox(), &all, 1, &b),
-	    ST_OK);
-	while (state_bodies_next(b, &is, &locs) == ST_OK) {
-		const struct journal_loc *l = (const void *)locs.data;
-
-		for (size_t i = 0; i < is.n_locs; i++) {
-			char *p = mem_alloc(l[i].length + 1u);
-
-			assert_int_equal(journal_read_checked(service_journal(rig.svc), l[i], p),
-			    ST_OK);
-			digest_add(d, p, l[i].length);
-			mem_free(&p);
-		}
-		++*count;
-	}
-	state_bodies_close(&b);
-	digest_done(d, out);
-	digest_free(&d);
-	buf_fini(&locs);
-	uidset_fini(&all);
-}
-
-static void
-on_made(void *arg, enum status st, uint32_t number)
-{
-	assert_int_equal(st, ST_OK);
-	*(bool *)arg = true;
-}
-
-/* A copy, and the round that follows it. */
-static void
-copy(void)
-{
-	uint64_t end = clock_mono_ms() + PATIENCE_MS;
-	struct reclaim_counts c;
-	bool done = false;
-
-	copies_make(rig.svc, on_made, &done);
-	do {
-		assert_true(clock_mono_ms() < end);
-		loop_once(rig.loop, true);
-		reclaim_counts(rig.svc, &c);
-	} while (!done || c.busy);
-}
-
 static size_t
 segments(void)
 {
@@ -194,34 +126,6 @@ segments(void)
 	journal_segments(service_journal(rig.svc), &list, &n);
 	mem_free(&list);
 	return n;
-}
-
-/* The chores begin a second after the start. */
-static void
-forget_deleted(void)
-{
-	uint64_t end = clock_mono_ms() + PATIENCE_MS;
-	struct state_account acc;
-
-	rig_stop(&rig);
-	rig_start(&rig);
-	do {
-		assert_true(clock_mono_ms() < end);
-		loop_once(rig.loop, true);
-		assert_int_equal(state_account(service_state(rig.svc), ACCOUNT, &acc), ST_OK);
-	} while (acc.kept_bytes > 0);
-}
-
-static void
-check(void)
-{
-	struct buf report = { 0 };
-	uint64_t wrong = 0;
-
-	assert_int_equal(state_check(service_state(rig.svc), &report, &wrong), ST_OK);
-	if (wrong > 0)
-		fail_msg("%.*s", (int)report.len, report.data);
-	buf_fini(&report);
 }
 
 static void
@@ -236,25 +140,25 @@ a_segment_without_living_mail_goes_when_two_copies_can_do_without_it(void **stat
 	assert_true(segments() >= 3);
 	append(100);
 	expunge_but_each(0, 12);
-	forget_deleted();
-	bodies(was, &n);
+	rig_forget_deleted(&rig, ACCOUNT);
+	rig_bodies(&rig, ACCOUNT, was, &n);
 	assert_int_equal(n, 1);
-	copy();
+	rig_copy(&rig);
 	reclaim_counts(rig.svc, &c);
 	assert_int_equal(c.released, 0);
-	copy();
+	rig_copy(&rig);
 	reclaim_counts(rig.svc, &c);
 	assert_true(c.released >= 2);
 	assert_true(segments() <= 2);
-	bodies(is, &m);
+	rig_bodies(&rig, ACCOUNT, is, &m);
 	assert_int_equal(m, 1);
 	assert_memory_equal(was, is, 32);
 	append(100);
 	rig_stop(&rig);
 	rig_start(&rig);
-	bodies(is, &m);
+	rig_bodies(&rig, ACCOUNT, is, &m);
 	assert_int_equal(m, 2);
-	check();
+	rig_check(&rig);
 }
 
 static void
@@ -270,35 +174,35 @@ what_lives_in_a_segment_that_is_mostly_dead_is_moved_and_stays_readable(void **s
 	for (int i = 0; i < 8; i++)	/* one in chunks */
 		append(1000);
 	expunge_but_each(5, 24);
-	forget_deleted();
-	bodies(was, &n);
-	copy();
+	rig_forget_deleted(&rig, ACCOUNT);
+	rig_bodies(&rig, ACCOUNT, was, &n);
+	rig_copy(&rig);
 	reclaim_counts(rig.svc, &c);
 	assert_int_equal(c.moved_pieces, 0);
-	copy();
+	rig_copy(&rig);
 	reclaim_counts(rig.svc, &c);
 	assert_true(c.moved_pieces > 0);
 	assert_int_equal(c.released, 0);
-	bodies(is, &m);
+	rig_bodies(&rig, ACCOUNT, is, &m);
 	assert_int_equal(m, n);
 	assert_memory_equal(was, is, 32);
-	copy();
-	copy();
+	rig_copy(&rig);
+	rig_copy(&rig);
 	reclaim_counts(rig.svc, &c);
 	assert_true(c.released >= 1);
 	assert_int_equal(c.damaged, 0);
-	bodies(is, &m);
+	rig_bodies(&rig, ACCOUNT, is, &m);
 	assert_memory_equal(was, is, 32);
-	check();
+	rig_check(&rig);
 	/* and made anew from a copy: the journal does not go back to its start any more */
 	rig_stop(&rig);
 	snprintf(cmd, sizeof(cmd), "rm -r '%s/db'", rig.dir);
 	assert_int_equal(system(cmd), 0);
 	rig_start(&rig);
-	bodies(is, &m);
+	rig_bodies(&rig, ACCOUNT, is, &m);
 	assert_int_equal(m, n);
 	assert_memory_equal(was, is, 32);
-	check();
+	rig_check(&rig);
 }
 
 static void
@@ -313,20 +217,20 @@ what_is_younger_than_the_undelete_time_or_pinned_stays(void **state)
 		append(50000);
 	append(100);
 	expunge_but_each(0, 12);
-	forget_deleted();
-	copy();
+	rig_forget_deleted(&rig, ACCOUNT);
+	rig_copy(&rig);
 	copies_list(rig.svc, &list, &n);
 	oldest = list[0].number;
 	mem_free(&list);
 	rig.cf.undelete_s = 3600;
 	service_configure(rig.svc, &rig.cf);
-	copy();
-	copy();
+	rig_copy(&rig);
+	rig_copy(&rig);
 	reclaim_counts(rig.svc, &c);
 	assert_int_equal(c.released, 0);
 	rig.cf.undelete_s = 0;
 	service_configure(rig.svc, &rig.cf);
-	copy();
+	rig_copy(&rig);
 	reclaim_counts(rig.svc, &c);
 	assert_true(c.released >= 2);
 	assert_int_equal(copies_pin(rig.svc, oldest), ST_NOT_FOUND);
@@ -343,22 +247,22 @@ a_pinned_copy_keeps_the_segments_that_it_refers_to(void **state)
 	for (int i = 0; i < 12; i++)
 		append(50000);
 	append(100);
-	copy();
+	rig_copy(&rig);
 	copies_list(rig.svc, &copies, &n);
 	number = copies[n - 1].number;
 	mem_free(&copies);
 	expunge_but_each(0, 12);
-	forget_deleted();
+	rig_forget_deleted(&rig, ACCOUNT);
 	assert_int_equal(copies_pin(rig.svc, number), ST_OK);
 	for (int i = 0; i < 3; i++)
-		copy();
+		rig_copy(&rig);
 	reclaim_counts(rig.svc, &c);
 	assert_int_equal(c.released, 0);
 	assert_int_equal(copies_segments(rig.svc, number, &list, &n), ST_OK);
 	assert_true(n >= 3);
 	mem_free(&list);
 	copies_unpin(rig.svc, number);
-	copy();
+	rig_copy(&rig);
 	reclaim_counts(rig.svc, &c);
 	assert_true(c.released >= 2);
 }
@@ -378,19 +282,19 @@ a_staged_body_keeps_its_segment_until_it_is_adopted(void **state)
 	for (int i = 0; i < 12; i++)
 		append(50000);
 	for (int i = 0; i < 3; i++)
-		copy();
+		rig_copy(&rig);
 	expunge_but_each(0, 12);
 	reclaim_counts(rig.svc, &c);
 	assert_int_equal(c.released, 0);
 	for (int i = 0; i < 3; i++)
-		copy();
+		rig_copy(&rig);
 	rig_item(&items, SPAN_LIT("Subject: a\r\n\r\ntext\r\n"), 1, flags_system(0));
 	rq.items = buf_span(&items);
 	rig_expect(STORE_APPENDED);
 	store_do_append(s, &rq, rig_done, &a);
 	rig_wait(&rig, &a, a.n + 1);
 	assert_int_equal(a.st, ST_OK);
-	bodies(sum, &n);
+	rig_bodies(&rig, ACCOUNT, sum, &n);
 	assert_int_equal(n, 1);
 	buf_fini(&items);
 }
@@ -411,7 +315,7 @@ on_a_full_disk_what_is_only_kept_for_undelete_goes_and_mail_comes_again(void **s
 	for (int i = 0; i < 12; i++)
 		append(50000);
 	append(100);
-	copy();
+	rig_copy(&rig);
 	free_space = 75u << 20;		/* below the line; a copy fits above half of it */
 	do {
 		rig_run(&rig, 50);
@@ -430,9 +334,9 @@ on_a_full_disk_what_is_only_kept_for_undelete_goes_and_mail_comes_again(void **s
 		rig_run(&rig, 100);
 		st = rig_append(&rig, s, "INBOX", SPAN_LIT("Subject: y\r\n\r\n"), &a);
 	} while (st != ST_OK);
-	bodies(sum, &n);
+	rig_bodies(&rig, ACCOUNT, sum, &n);
 	assert_true(n >= 2);
-	check();
+	rig_check(&rig);
 }
 
 /* Any order ------------------------------------------------------------------------- */
@@ -517,7 +421,7 @@ whole(unsigned char roots[ACCOUNTS][32], unsigned char all[32])
 	assert_int_equal(state_pieces(service_state(rig.svc), read_piece, d), ST_OK);
 	digest_done(d, all);
 	digest_free(&d);
-	check();
+	rig_check(&rig);
 }
 
 /* With the n-th copy alone, or with none; the database is gone. */
@@ -560,7 +464,7 @@ rounds(unsigned steps)
 		else if (what < 23)
 			copies_make(rig.svc, NULL, NULL);
 		else
-			copy();
+			rig_copy(&rig);
 		c[i] = s;
 		s = rig_channel(&rig, ACCOUNT, NULL, NULL);
 		if (k % 60 == 59) {		/* the chores run a second after a start */
@@ -569,7 +473,7 @@ rounds(unsigned steps)
 			rig_run(&rig, 1300);
 		}
 	}
-	copy();
+	rig_copy(&rig);
 	for (unsigned i = 0; i < ACCOUNTS; i++)
 		append(500 + i), change(c[i], box[i]);
 	reclaim_counts(rig.svc, &rc);
