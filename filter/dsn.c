@@ -28,16 +28,19 @@ may_tell(const struct dsn *d, uint8_t condition)
 unsigned
 dsn_due(const struct dsn *d, const struct dsn_fate *f, int64_t now_ms)
 {
+	bool late = d->by_ms <= now_ms;
 	unsigned due = 0;
 
 	if ((d->notify & QUEUE_NOTIFY_SUCCESS) != 0 && !dsn_is_alias(f))
 		due |= f->ended || f->passed == 0 ? DSN_DELIVERED : DSN_EXPANDED;
+	else if ((d->notify & QUEUE_NOTIFY_SUCCESS) != 0 && f->deaf)	/* §5.2.2 (b), §5.2.4 (b) */
+		due |= DSN_RELAYED;
 	/* RFC 2852 §4.1.3: of a time that was over before somebody else has told */
-	if ((d->by & QUEUE_BY_NOTIFY) != 0 && !d->by_over && d->by_ms <= now_ms &&
+	if ((d->by & QUEUE_BY_NOTIFY) != 0 && !d->by_over && late &&
 	    may_tell(d, QUEUE_NOTIFY_DELAY))
 		due |= DSN_DELAYED;
-	/* §4.1.4 */
-	if ((d->by & QUEUE_BY_TRACE) != 0 && f->passed > 0 && d->notify != QUEUE_NOTIFY_NEVER)
+	/* §4.1.4, and §4.1.4.2: whether the next one can keep the time nobody knows yet */
+	if (((d->by & QUEUE_BY_TRACE) != 0 || ((d->by & QUEUE_BY_NOTIFY) != 0 && !late)) && f->passed > 0 && d->notify != QUEUE_NOTIFY_NEVER)
 		due |= DSN_RELAYED;
 	return due;
 }
@@ -86,7 +89,7 @@ static const struct wording {
 	    "Nobody tells you when it is delivered there." },
 	{ DSN_RELAYED, "relayed", "2.0.0", "Your message was sent on",
 	    "Your message was sent on to another address by",
-	    "You are told because you asked for its trace." },
+	    "That does not say that it has been delivered there." },
 	{ DSN_DELAYED, "delayed", "4.4.7", "Your message was late",
 	    "Your message could not be delivered within the time that was given, to",
 	    "It is delivered late; there is nothing that you must do." },

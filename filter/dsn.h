@@ -27,6 +27,7 @@ struct dsn_fate {
 	unsigned	passed;		/* sent on with the sender as it was */
 	bool		ended;		/* besides, or instead: it is in a mailbox, discarded, or sent on by
 					 * its recipient */
+	bool		deaf;		/* what goes out takes no parameters along: a program sends it */
 };
 /* RFC 3461 §5.2.7.2: sent on to one address alone, which is as if it had been sent there. */
 bool dsn_is_alias(const struct dsn_fate *f);

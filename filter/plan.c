@@ -493,6 +493,7 @@ plan_result(struct plan *p, const struct sieve_result *r, const struct sieve_env
 	uint8_t body;
 
 	p->env = env;
+	p->fate.deaf = p->of.conf->outgoing.relay[0] == '\0';
 	for (size_t i = 0; i < r->n_actions && p->of.dsn != NULL; i++)
 		count_fate(p, r->actions[i]);
 	for (size_t i = 0; i < r->n_actions; i++) {

@@ -11,7 +11,8 @@
 #define NOW_MS		1795250000000
 
 static const struct dsn_fate kept = { 0, true }, discarded = { 0, false }, alias = { 1, false },
-    copied = { 1, true }, spread = { 2, false };
+    copied = { 1, true }, spread = { 2, false },
+    deaf = { 1, false, true };
 
 static unsigned
 due(uint8_t notify, const struct dsn_fate *f)
@@ -38,6 +39,9 @@ who_it_is_sent_on_to_tells_alone(void **state)
 	assert_int_equal(due(QUEUE_NOTIFY_SUCCESS, &alias), 0);
 	assert_int_equal(due(QUEUE_NOTIFY_SUCCESS, &copied), DSN_DELIVERED);
 	assert_int_equal(due(QUEUE_NOTIFY_SUCCESS, &spread), DSN_EXPANDED);
+	/* a program passes nothing on */
+	assert_int_equal(due(QUEUE_NOTIFY_SUCCESS, &deaf), DSN_RELAYED);
+	assert_int_equal(due(QUEUE_NOTIFY_FAILURE, &deaf), 0);
 }
 
 static unsigned
@@ -61,6 +65,7 @@ a_time_that_ended_here_is_told(void **state)
 	assert_int_equal(late(QUEUE_BY_NOTIFY, QUEUE_NOTIFY_NEVER, false, &kept), 0);
 	assert_int_equal(late(QUEUE_BY_NOTIFY, 0, true, &kept), 0);
 	assert_int_equal(dsn_due(&in_time, &kept, NOW_MS), 0);
+	assert_int_equal(dsn_due(&in_time, &alias, NOW_MS), DSN_RELAYED);
 	assert_int_equal(late(QUEUE_BY_NOTIFY | QUEUE_BY_TRACE, 0, true, &alias), DSN_RELAYED);
 	assert_int_equal(late(QUEUE_BY_NOTIFY | QUEUE_BY_TRACE, 0, true, &kept), 0);
 	assert_int_equal(late(QUEUE_BY_NOTIFY | QUEUE_BY_TRACE, QUEUE_NOTIFY_NEVER, true, &alias), 0);
