@@ -65,8 +65,11 @@ end_by(struct event_run *r, enum status st)
 	const struct events_of *of = r->about->of;
 
 	r->away = st == ST_UNAVAILABLE || st == ST_DENIED || st == ST_EXPIRED;
-	if (st != ST_OK && st != ST_NOT_FOUND && !r->away)
+	if (st == ST_CORRUPT || st == ST_BUG)
 		LOG(of->log, ERROR, "sieve.event-failed", KV_STR("user", of->user),
+		    KV_SPAN("mailbox", r->about->mailbox_name), KV_UINT("uid", r->uid), KV_STATUS(st));
+	else if (st != ST_OK && st != ST_NOT_FOUND && !r->away)
+		LOG(of->log, WARN, "sieve.event-failed", KV_STR("user", of->user),
 		    KV_SPAN("mailbox", r->about->mailbox_name), KV_UINT("uid", r->uid), KV_STATUS(st));
 	end(r);
 }

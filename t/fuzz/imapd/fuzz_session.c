@@ -14,6 +14,7 @@
 #include "common/conf/settings.h"
 #include "common/util/clock.h"
 #include "common/util/fd.h"
+#include "imapd/events.h"
 #include "imapd/session.h"
 #include "t/unit/storage/rig.h"
 
@@ -114,6 +115,7 @@ world_begin(void)
 	w.authd = ipc_new(&cf, sv[0]);
 	w.srv = (struct imap_server){ .conf = &w.conf->imap, .jmap_url = w.conf->jmap.url,
 	    .closed = on_session_closed };
+	imap_events_configured(&w.srv, w.conf);
 	front_init(&w.srv.front, &imap_front, w.rig.loop, auth_client_new(w.rig.loop, NULL, NULL));
 	store_pool_free(&w.srv.stores);
 	w.srv.stores = w.rig.pool;
