@@ -3,6 +3,7 @@ lmtpd_liblmtpd_a_SOURCES = \
 	lmtpd/delivery.c lmtpd/delivery.h lmtpd/judged.c lmtpd/judged.h \
 	lmtpd/envelope.c lmtpd/envelope.h \
 	lmtpd/known.c lmtpd/known.h \
+	lmtpd/replies.c lmtpd/replies.h \
 	lmtpd/session.c lmtpd/session.h
 
 mansiolibexec_PROGRAMS += lmtpd/lmtpd

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "common/conf/settings.h"
-#include "common/mime/charset.h"
 #include "common/net/cidr.h"
 #include "common/net/conn.h"
 #include "common/proto/smtp.h"
@@ -14,6 +13,7 @@
 #include "common/util/log.h"
 #include "common/util/mem.h"
 #include "lmtpd/delivery.h"
+#include "lmtpd/replies.h"
 
 #define ERRORS_MAX	20		/* commands that were refused for their syntax */
 
@@ -79,34 +79,6 @@ reply_about(struct session *s, const char *text, const char *address)
 	buf_addf(out, " <%s>\r\n", address);
 }
 
-#define REFUSAL_LINE	400u		/* octets of a line (RFC 5321 §4.5.3.1.5: 512 with all) */
-#define REFUSAL_LINES	40u
-
-/* The words of somebody's mail rules, line by line: nothing in them can be more than text. */
-static void
-reply_refused(struct session *s, const char *text)
-{
-	struct buf *out = conn_out(s->conn);
-	struct span rest = span_trim(span_str(text));
-
-	for (unsigned i = 1;; i++) {
-		size_t n = span_find(rest, '\n');
-		struct span line = span_sub(rest, 0, n);
-		bool last = n >= rest.len || i == REFUSAL_LINES;
-
-		if (line.len > 0 && line.p[line.len - 1] == '\r')
-			line.len--;
-		line = mime_utf8_cut(line, REFUSAL_LINE);
-		buf_addf(out, "550%c5.7.1 ", last ? ' ' : '-');
-		for (size_t k = 0; k < line.len; k++)
-			buf_add_c(out, (unsigned char)line.p[k] < ' ' || line.p[k] == 0x7f ? ' ' : line.p[k]);
-		buf_add(out, "\r\n", 2);
-		if (last)
-			return;
-		rest = span_sub(rest, n + 1, rest.len);
-	}
-}
-
 /* The client's mistake; after too many of them the connection ends. */
 static void
 mistake(struct session *s, const char *text)
@@ -117,32 +89,6 @@ mistake(struct session *s, const char *text)
 		reply(s, "421 4.7.0 Too many errors");
 		s->state = S_OVER;
 		conn_finish(s->conn);
-	}
-}
-
-/* The one table from our outcomes to the protocol's. */
-static const char *
-status_text(struct session *s, enum status st)
-{
-	switch (st) {
-	case ST_OK:
-		return "250 2.1.5 Delivered";
-	case ST_NOT_FOUND:
-		return "550 5.1.1 No such user";
-	case ST_OVER_QUOTA:
-		return conf_of(s)->over_quota == CONF_OVER_QUOTA_552 ?
-		    "552 5.2.2 Mailbox is full" : "452 4.2.2 Mailbox is full";
-	case ST_LIMIT:
-		return "552 5.3.4 Message is too big";
-	case ST_NO_SPACE:
-		return "452 4.3.1 No room for new mail";
-	case ST_SYNTAX:
-		return "553 5.1.3 Address is not understood";
-	case ST_CORRUPT:
-	case ST_BUG:
-		return "451 4.3.0 Internal error";
-	default:
-		return "451 4.3.0 Mail store is not available";
 	}
 }
 
@@ -202,7 +148,7 @@ answer_rcpt(struct session *s)
 	s->asking = NULL;
 	if (st != ST_OK) {
 		LOG(&s->log, INFO, "lmtp.refuse", KV_STR("to", delivery_address(d)), KV_STATUS(st));
-		reply_about(s, status_text(s, st), delivery_address(d));
+		reply_about(s, replies_status(conf_of(s), st), delivery_address(d));
 		delivery_free(&d);
 		return;
 	}
@@ -357,9 +303,9 @@ message_done(struct session *s)
 		if (s->late)
 			reply_about(s, "550 5.4.7 Delivery time expired", delivery_address(d));
 		else if (delivery_status(d) == ST_OK && delivery_refusal(d) != NULL)
-			reply_refused(s, delivery_refusal(d));
+			replies_refusal(conn_out(s->conn), delivery_refusal(d));
 		else
-			reply_about(s, status_text(s, delivery_status(d)), delivery_address(d));
+			reply_about(s, replies_status(conf_of(s), delivery_status(d)), delivery_address(d));
 		delivery_log(d, s->from);
 	}
 	s->messages++;
@@ -528,31 +474,6 @@ cmd_starttls(struct session *s)
 	}
 }
 
-static void
-refuse_command(struct session *s, const struct smtp_command *c)
-{
-	char text[128];
-
-	switch (c->error) {
-	case SMTP_BAD_ADDRESS:
-		mistake(s, c->verb == SMTP_MAIL ? "553 5.1.7 Address is not understood" :
-		    "553 5.1.3 Address is not understood");
-		break;
-	case SMTP_BAD_PARAM:
-		snprintf(text, sizeof(text), "555 5.5.4 %s",
-		    c->why != NULL ? c->why : "Parameter is not known");
-		mistake(s, text);
-		break;
-	case SMTP_NEEDS_UTF8:
-		mistake(s, "553 5.6.7 Address needs SMTPUTF8");
-		break;
-	default:
-		snprintf(text, sizeof(text), "501 5.5.4 %s",
-		    c->why != NULL ? c->why : "Syntax error in arguments");
-		mistake(s, text);
-	}
-}
-
 /* false: the order of commands forbids it; the answer is given. */
 static bool
 in_order(struct session *s, enum smtp_verb v)
@@ -587,6 +508,7 @@ static void
 command(struct session *s, struct span line)
 {
 	struct smtp_command c;
+	char text[REPLIES_MISTAKE];
 
 	smtp_parse(line, s->offers | (s->utf8 ? SMTP_MAY_UTF8 : 0), &c);
 	LOG(&s->log, TRACE, "lmtp.command", KV_STR("verb", smtp_verb_name(c.verb)));
@@ -603,7 +525,7 @@ command(struct session *s, struct span line)
 			conn_finish(s->conn);
 			return;
 		}
-		refuse_command(s, &c);
+		mistake(s, replies_mistake(&c, text));
 		return;
 	}
 	if (!in_order(s, c.verb))
