@@ -285,7 +285,8 @@ sieve_c_block(struct sieve_compile *c, struct sieve_ast *ast, struct sieve_node 
 		many++;
 	v = sieve_c_alloc(c, (many + 1) * sizeof(struct sieve_node *));
 	many = 0;
-	for (struct sieve_ast *a = ast; a != NULL; a = a->next) {
+	for (struct sieve_ast *a = ast; a != NULL && c->problems->errors < SIEVE_ERRORS_MAX;
+	    a = a->next) {
 		v[many] = compile_node(c, a, SIEVE_COMMAND, parent);
 		check_after(c, v[many], many > 0 ? v[many - 1] : NULL);
 		many++;

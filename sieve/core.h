@@ -66,6 +66,9 @@ struct sieve_script {
 	struct sieve_cleanup	*cleanups;
 };
 
+/* Of so many errors nobody reads the rest, and each costs a search for what was meant. */
+#define SIEVE_ERRORS_MAX 500u
+
 struct sieve_compile {
 	struct sieve_script		*script;
 	struct arena			scratch;

@@ -85,14 +85,17 @@ runtime_key(struct sieve_matching *m, struct span key)
 	struct sieve_run *r = m->run;
 	struct state *state = sieve_run_state(r, &sieve_ext_regex, sizeof(*state));
 	struct made *k;
+	uint64_t looked = 0;
 	char why[120];
 	bool limit;
 
-	for (k = state->made; k != NULL; k = k->next)
+	for (k = state->made; k != NULL; k = k->next, looked++)
 		if (k->fold == folds(m->match) && span_eq(k->key, key))
-			return k->re;
-	if (sieve_work(r, m->node, 1 + key.len / 16) != SIEVE_NEXT)
+			break;
+	if (sieve_work(r, m->node, looked / 16 + (k == NULL ? 1 + key.len / 16 : 0)) != SIEVE_NEXT)
 		return NULL;
+	if (k != NULL)
+		return k->re;
 	k = sieve_alloc(r, sizeof(*k));
 	k->key = sieve_span(r, key);
 	k->fold = folds(m->match);

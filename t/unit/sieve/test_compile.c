@@ -337,6 +337,18 @@ each_limit_of_a_run_has_its_words(void **state)
 	    "error 1: number of messages that are sent exceeds policy limit: at most 1 are allowed: keep");
 }
 
+static void
+a_script_of_mistakes_is_not_read_to_its_end(void **state)
+{
+	struct sieve_case c;
+
+	sieve_case_init(&c);
+	assert_false(sieve_case_add(&c, many("", "keap;", 15000, "")));
+	assert_int_equal(c.problems.n, SIEVE_PROBLEMS_MAX);
+	assert_int_equal(c.problems.errors, 500);
+	sieve_case_fini(&c);
+}
+
 /* A hard pattern over a long value ends with an error and not with time. */
 static void
 work_is_limited_too(void **state)
@@ -385,6 +397,7 @@ main(void)
 		cmocka_unit_test(a_trace_tells_each_outcome),
 		cmocka_unit_test(each_limit_of_the_compiler_has_its_words),
 		cmocka_unit_test(each_limit_of_a_run_has_its_words),
+		cmocka_unit_test(a_script_of_mistakes_is_not_read_to_its_end),
 		cmocka_unit_test(work_is_limited_too),
 		cmocka_unit_test(the_least_that_rfcs_ask_for_is_there),
 	};

@@ -286,6 +286,23 @@ an_expression_from_a_message_does_not_end_the_script(void **state)
 }
 
 static void
+looking_for_an_expression_is_work_too(void **state)
+{
+	struct sieve_case c;
+	struct buf b = { 0 };
+
+	buf_add_str(&b, "require [\"regex\", \"variables\"];\n");
+	for (unsigned i = 0; i < 3000; i++)
+		buf_addf(&b, "set \"r\" \"k%u\"; if string :regex \"x\" \"${r}\" { stop; }\n", i);
+	sieve_case_init(&c);
+	assert_true(sieve_case_add(&c, buf_cstr(&b)));
+	assert_non_null(strstr(sieve_case_run(&c, mail), "the script takes too many steps"));
+	sieve_case_fini(&c);
+	buf_fini(&b);
+	(void)state;
+}
+
+static void
 a_script_cannot_match_without_end(void **state)
 {
 	struct sieve_case c;
@@ -315,6 +332,7 @@ main(void)
 		cmocka_unit_test(scripts_match_and_remember_groups),
 		cmocka_unit_test(scripts_are_told_what_is_wrong),
 		cmocka_unit_test(an_expression_from_a_message_does_not_end_the_script),
+		cmocka_unit_test(looking_for_an_expression_is_work_too),
 		cmocka_unit_test(a_script_cannot_match_without_end),
 	};
 
