@@ -8,7 +8,7 @@
 #include "common/ipc/ipc.h"
 #include "common/net/listener.h"
 #include "common/util/list.h"
-#include "common/worker/control_proto.h"
+#include "common/worker/helper.h"
 #include "storage/client/store.h"
 
 #define CLIENTS_MAX	64
@@ -17,7 +17,7 @@
 
 struct admind {
 	struct loop		*loop;
-	struct ipc		*control;	/* the monitor */
+	struct helper		helper;		/* the monitor speaks to it */
 	struct control_hello	hello;
 	struct mansio_conf	*conf;
 	struct auth_client	*auth;
@@ -29,7 +29,6 @@ struct admind {
 	size_t			n_clients;
 	uint64_t		ids;		/* of commands, for their connection id in logs */
 	bool			started;
-	int			code;
 };
 
 #endif

@@ -46,7 +46,7 @@ stop(struct request *rq)
 
 	loop_timer_free(&g->timer);
 	if (g->monitor_req != 0)
-		ipc_cancel(rq->admind->control, g->monitor_req);
+		ipc_cancel(rq->admind->helper.control, g->monitor_req);
 	for (size_t i = 0; i < g->n_shards; i++) {
 		store_ask_cancel(&g->shards[i].ask);
 		buf_fini(&g->shards[i].text);
@@ -232,7 +232,7 @@ gather(struct request *rq)
 	g->timer = loop_timer_new(a->loop, on_time, g);
 	loop_timer_set(g->timer, GATHER_MS);
 	g->waiting = (unsigned)n + 1;
-	g->monitor_req = ipc_request(a->control, 0, CONTROL_STATUS, NULL, on_monitor, g);
+	g->monitor_req = ipc_request(a->helper.control, 0, CONTROL_STATUS, NULL, on_monitor, g);
 	for (size_t i = 0; i < n; i++) {
 		g->shards[i].g = g;
 		g->shards[i].no = i + 1 < n ? (uint32_t)i : CONTROL_SHARD_SYSTEM;
@@ -254,7 +254,7 @@ stop_reload(struct request *rq)
 	struct reloading *r = rq->state;
 
 	if (r->req != 0)
-		ipc_cancel(rq->admind->control, r->req);
+		ipc_cancel(rq->admind->helper.control, r->req);
 	mem_free(&r);
 }
 
@@ -288,7 +288,7 @@ reload(struct request *rq)
 
 	rq->state = r;
 	rq->stop = stop_reload;
-	r->req = ipc_request(rq->admind->control, 0, CONTROL_RELOAD, NULL, on_reloaded, rq);
+	r->req = ipc_request(rq->admind->helper.control, 0, CONTROL_RELOAD, NULL, on_reloaded, rq);
 }
 
 const struct admin_command admin_cmds_status[] = {

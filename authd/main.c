@@ -15,20 +15,20 @@
 #include "common/util/fd.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
+#include "common/worker/helper.h"
 #include "common/worker/sandbox.h"
 
 #define DEGRADED_MS 3000	/* without a directory it serves all the same: "unavailable" */
 
 struct control {
+	struct helper		helper;
 	struct loop		*loop;
-	struct ipc		*ipc;
 	struct mansio_conf	*conf;		/* until it is given to authd */
 	struct ticket_keys	keys;		/* that came before authd was made */
 	uint64_t		epoch;
 	struct authd		*a;
 	struct loop_timer	*patience;
 	bool			started, ready;
-	int			rc;
 };
 
 static void
@@ -40,7 +40,7 @@ say_ready(void *arg)
 		return;
 	c->ready = true;
 	loop_timer_clear(c->patience);
-	ipc_note(c->ipc, 0, CONTROL_READY, NULL);
+	helper_ready(&c->helper);
 	LOG(NULL, INFO, "auth.ready");
 }
 
@@ -55,13 +55,10 @@ without_directory(void *arg)
 }
 
 static void
-take_config(struct control *c, int fd)
+on_configured(void *arg, struct mansio_conf *conf)
 {
-	struct mansio_conf *conf = control_read_config(fd);
+	struct control *c = arg;
 
-	if (conf == NULL)
-		return;
-	log_set_level(conf_log_level(conf));
 	if (c->a != NULL) {
 		authd_configure(c->a, conf);
 		return;
@@ -135,12 +132,13 @@ make(struct control *c)
 }
 
 static void
-start(struct control *c)
+on_start(void *arg)
 {
+	struct control *c = arg;
+
 	if (!make(c)) {
 		LOG(NULL, FATAL, "auth.config", KV_STR("why", "none came before start"));
-		c->rc = 1;
-		loop_stop(c->loop);
+		helper_end(&c->helper, 1);
 		return;
 	}
 	c->started = true;
@@ -150,87 +148,64 @@ start(struct control *c)
 }
 
 static void
-on_status(struct control *c, const struct ipc_head *h)
+on_status(void *arg, struct buf *lines)
 {
-	struct buf b = { 0 };
+	const struct authd *a = ((const struct control *)arg)->a;
 
-	if (c->a != NULL) {
-		buf_addf(&b, "directory=%s\n", directory_is_up(c->a->dir) ? "up" : "away");
-		buf_addf(&b, "logins=%zu\n", tickets_count(c->a->tickets));
-		buf_addf(&b, "granted=%llu\n", (unsigned long long)c->a->count.granted);
-		buf_addf(&b, "failed=%llu\n", (unsigned long long)c->a->count.failed);
-	}
-	control_answer_status(c->ipc, h, &b);
+	if (a == NULL)
+		return;
+	buf_addf(lines, "directory=%s\n", directory_is_up(a->dir) ? "up" : "away");
+	buf_addf(lines, "logins=%zu\n", tickets_count(a->tickets));
+	buf_addf(lines, "granted=%llu\n", (unsigned long long)a->count.granted);
+	buf_addf(lines, "failed=%llu\n", (unsigned long long)a->count.failed);
 }
 
-static void
-on_control(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *h,
-    const void *msg, void *arg)
+/* Sockets, once there is a configuration. */
+static bool
+take_socket(struct control *c, uint16_t no, const void *msg, int fd)
+{
+	const struct control_server *server = msg;
+
+	if (no == CONTROL_LISTENER)
+		dovecot_add(c->a, ((const struct control_listener *)msg)->name, fd);
+	else if (no == CONTROL_PEER)
+		authd_add_peer(c->a, msg, fd);
+	else if (server->program == PROGRAM_STORED)
+		directory_set(c->a->dir, fd);
+	else if (server->program == PROGRAM_OUTD)
+		bearer_connect(c->a->bearer, fd);
+	else
+		return false;
+	return true;
+}
+
+static bool
+on_message(void *arg, uint16_t no, const void *msg, int fd)
 {
 	struct control *c = arg;
-	int fd = h->fd;
 
-	switch (m->no) {
+	switch (no) {
 	case CONTROL_HELLO:
 		c->epoch = ((const struct control_hello *)msg)->generation;
 		break;
-	case CONTROL_CONFIG:
-		take_config(c, fd);
-		break;
-	case CONTROL_LOG:
-		control_take_log(msg, fd);
-		fd = -1;
-		break;
 	case CONTROL_TICKET_KEY:
 		take_key(c, msg);
-		break;
-	case CONTROL_SERVER:
-		if (((const struct control_server *)msg)->program == PROGRAM_STORED && make(c)) {
-			directory_set(c->a->dir, fd);
-			fd = -1;
-		}
-		if (((const struct control_server *)msg)->program == PROGRAM_OUTD && make(c)) {
-			bearer_connect(c->a->bearer, fd);
-			fd = -1;
-		}
-		break;
-	case CONTROL_LISTENER:
-		if (make(c)) {
-			dovecot_add(c->a, ((const struct control_listener *)msg)->name, fd);
-			fd = -1;
-		}
 		break;
 	case CONTROL_LISTENER_GONE:
 		if (c->a != NULL)
 			dovecot_drop(c->a, ((const struct control_listener_gone *)msg)->name);
 		break;
+	case CONTROL_SERVER:
+	case CONTROL_LISTENER:
 	case CONTROL_PEER:
-		if (make(c)) {
-			authd_add_peer(c->a, msg, fd);
-			fd = -1;
-		}
-		break;
-	case CONTROL_START:
-		start(c);
-		break;
-	case CONTROL_STATUS:
-		on_status(c, h);
-		break;
-	case CONTROL_DRAIN:
-	case CONTROL_STOP:
-		loop_stop(c->loop);
-		break;
-	default:		/* what does not concern authd */
-		break;
+		return make(c) && take_socket(c, no, msg, fd);
 	}
-	fd_close(&fd);
+	return false;
 }
 
-static void
-on_closed(struct ipc *ipc, void *arg)
-{
-	loop_stop(((struct control *)arg)->loop);
-}
+static const struct helper_ops ops = {
+	.configured = on_configured, .message = on_message, .start = on_start, .status = on_status
+};
 
 static void
 on_term(void *arg)
@@ -242,9 +217,6 @@ int
 main(int argc, char **argv)
 {
 	struct control c = { 0 };
-	struct ipc_config cf = { .protocol = &control_protocol, .peer = "monitor",
-	    .allowed = CONTROL_PARENT, .fds = true, .request = on_control, .closed = on_closed,
-	    .arg = &c };
 	struct loop_signal *term;
 	int rc;
 
@@ -260,17 +232,16 @@ main(int argc, char **argv)
 	if ((rc = control_child_begin("authd")) != 0)
 		return rc;
 	c.loop = loop_new();
-	cf.loop = c.loop;
 	c.patience = loop_timer_new(c.loop, without_directory, &c);
 	term = loop_signal_new(c.loop, SIGTERM, on_term, &c);
-	c.ipc = ipc_new(&cf, CONTROL_FD);
+	helper_open(&c.helper, c.loop, &ops, &c);
 	loop_run(c.loop);
 	authd_free(&c.a);
 	conf_free(&c.conf);
-	ipc_free(&c.ipc);
+	helper_close(&c.helper);
 	loop_signal_free(&term);
 	loop_timer_free(&c.patience);
 	loop_free(&c.loop);
 	mem_wipe(&c.keys, sizeof(c.keys));
-	return c.rc;
+	return c.helper.code;
 }

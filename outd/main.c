@@ -5,32 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/ipc/ipc.h"
 #include "common/util/fd.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
 #include "common/worker/certs.h"
-#include "common/worker/control_proto.h"
+#include "common/worker/helper.h"
 #include "outd/role.h"
 
 #define STACK_BYTES	(512u << 10)	/* of a thread that resolves a name */
 
 struct control {
-	struct loop		*loop;
-	struct ipc		*ipc;
+	struct helper		helper;
 	const struct role	*role;
 	void			*x;		/* the role's */
 	bool			started;
 };
 
 static void
-take_config(struct control *c, int fd)
+on_configured(void *arg, struct mansio_conf *conf)
 {
-	struct mansio_conf *conf = control_read_config(fd);
+	struct control *c = arg;
 
-	if (conf == NULL)
-		return;
-	log_set_level(conf_log_level(conf));
 	c->role->configure(c->x, conf);
 }
 
@@ -48,8 +43,10 @@ take_secrets(struct control *c, int fd)
 }
 
 static void
-start(struct control *c)
+on_start(void *arg)
 {
+	struct control *c = arg;
+
 	if (c->started)
 		return;
 	if (!c->role->confine(c->x)) {
@@ -57,62 +54,31 @@ start(struct control *c)
 		exit(1);
 	}
 	c->started = true;
-	ipc_note(c->ipc, 0, CONTROL_READY, NULL);
+	helper_ready(&c->helper);
 	LOG(NULL, INFO, "out.ready");
 }
 
 static void
-on_status(struct control *c, const struct ipc_head *h)
+on_status(void *arg, struct buf *lines)
 {
-	struct buf b = { 0 };
+	const struct control *c = arg;
 
-	c->role->status(c->x, &b);
-	control_answer_status(c->ipc, h, &b);
+	c->role->status(c->x, lines);
 }
 
-static void
-on_control(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *h,
-    const void *msg, void *arg)
+static bool
+on_message(void *arg, uint16_t no, const void *msg, int fd)
 {
 	struct control *c = arg;
-	int fd = h->fd;
 
-	switch (m->no) {
-	case CONTROL_CONFIG:
-		take_config(c, fd);
-		break;
-	case CONTROL_CERTS:
+	if (no == CONTROL_CERTS)
 		take_secrets(c, fd);
-		break;
-	case CONTROL_LOG:
-		control_take_log(msg, fd);
-		fd = -1;
-		break;
-	case CONTROL_PEER:
-		if (c->role->connect(c->x, msg, fd))	/* taken over */
-			fd = -1;
-		break;
-	case CONTROL_START:
-		start(c);
-		break;
-	case CONTROL_STATUS:
-		on_status(c, h);
-		break;
-	case CONTROL_DRAIN:
-	case CONTROL_STOP:
-		loop_stop(c->loop);
-		break;
-	default:		/* what does not concern outd */
-		break;
-	}
-	fd_close(&fd);
+	return no == CONTROL_PEER && c->role->connect(c->x, msg, fd);
 }
 
-static void
-on_closed(struct ipc *ipc, void *arg)
-{
-	loop_stop(((struct control *)arg)->loop);
-}
+static const struct helper_ops ops = {
+	.configured = on_configured, .message = on_message, .start = on_start, .status = on_status
+};
 
 /* Nothing of the caller's environment leads a connection astray; a name server that is away is
  * not waited for long, and each wait costs a thread with a small stack. */
@@ -134,9 +100,7 @@ int
 main(int argc, char **argv)
 {
 	struct control c = { 0 };
-	struct ipc_config cf = { .protocol = &control_protocol, .peer = "monitor",
-	    .allowed = CONTROL_PARENT, .fds = true, .request = on_control, .closed = on_closed,
-	    .arg = &c };
+	struct loop *loop;
 	int rc;
 
 	c.role = argc > 1 && strcmp(argv[1], CONTROL_MODE_SUBMIT) == 0 ? &role_submit : &role_fetch;
@@ -147,13 +111,12 @@ main(int argc, char **argv)
 		LOG(NULL, FATAL, "out.curl", KV_STR("why", "this libcurl cannot do what is needed"));
 		return 1;
 	}
-	c.loop = loop_new();
-	cf.loop = c.loop;
-	c.x = c.role->make(c.loop);
-	c.ipc = ipc_new(&cf, CONTROL_FD);
-	loop_run(c.loop);
+	loop = loop_new();
+	c.x = c.role->make(loop);
+	helper_open(&c.helper, loop, &ops, &c);
+	loop_run(loop);
 	c.role->free(c.x);
-	ipc_free(&c.ipc);
-	loop_free(&c.loop);
-	return 0;
+	helper_close(&c.helper);
+	loop_free(&loop);
+	return c.helper.code;
 }

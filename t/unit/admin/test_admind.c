@@ -112,7 +112,7 @@ start(void **state)
 	list_init(&w->a.clients);
 	w->a.auth = auth_client_new(w->a.loop, NULL, NULL);
 	w->a.pool = store_pool_new(w->a.loop);
-	w->a.control = ipc_new(&cf, pair(w, &w->monitor, &control_protocol, CONTROL_CHILD,
+	w->a.helper.control = ipc_new(&cf, pair(w, &w->monitor, &control_protocol, CONTROL_CHILD,
 	    answer_monitor, NULL));
 	auth_client_set(w->a.auth, pair(w, &w->authd, &auth_protocol, AUTH_PEER_ADMIN,
 	    answer_authd, NULL));
@@ -129,7 +129,7 @@ stop(void **state)
 	client_free_all(&w->a);
 	assert_int_equal(w->a.n_clients, 0);
 	ipc_free(&w->ctl);
-	ipc_free(&w->a.control);
+	ipc_free(&w->a.helper.control);
 	ipc_free(&w->monitor);
 	store_pool_free(&w->a.pool);
 	auth_client_free(&w->a.auth);
