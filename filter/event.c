@@ -32,7 +32,6 @@ struct events {
 	struct event_about	about;
 	struct event_run	*runs[EVENTS_AT_ONCE];
 	unsigned		n_runs;
-	uint64_t		ran;
 	bool			away;
 };
 
@@ -126,12 +125,6 @@ events_add(struct events *e, enum event_cause cause, uint64_t mailbox, uint64_t 
 	g->modseq = modseq;
 	uidset_copy(&g->uids, uids);
 	list_push_back(&e->groups, &g->in);
-}
-
-uint64_t
-events_run(const struct events *e)
-{
-	return e->ran;
 }
 
 static void
@@ -244,7 +237,6 @@ on_run(void *arg, struct event_run *r, bool away)
 
 	event_run_free(&e->runs[event_run_slot(r)]);
 	e->n_runs--;
-	e->ran++;
 	if (away && !e->away)
 		give_up(e, ST_UNAVAILABLE);
 	else

@@ -47,8 +47,6 @@ struct events *events_new(const struct events_of *of, events_done_fn done, void 
 void events_add(struct events *e, enum event_cause cause, uint64_t mailbox, uint64_t modseq,
     const struct uidset *uids);
 void events_start(struct events *e);
-/* Messages whose scripts were run. */
-uint64_t events_run(const struct events *e);
 /* Also in the middle: what was sent to the store is done by it, the rest is not. */
 void events_free(struct events **e);
 
