@@ -190,6 +190,7 @@ struct sieve_run {
 	size_t				room_actions, room_conditions, room_questions;
 	uint32_t			redirects, outgoing, resets;
 	uint64_t			steps;
+	uint32_t			compared;	/* bytes, not yet a step */
 	struct buf			scratch;	/* of one comparison */
 	/* Of the trace: what matched last. */
 	struct span			hit_value, hit_key;

@@ -4,7 +4,8 @@
 #include "common/util/mem.h"
 #include "sieve/core.h"
 
-#define WORK_BYTES 1024u
+#define WORK_BYTES	1024u		/* compared, that make a step */
+#define VALUE_BYTES	32u		/* that a comparison costs whatever its length */
 
 enum sieve_step
 sieve_matching_begin(struct sieve_run *r, const struct sieve_node *n, struct sieve_matching *m)
@@ -24,14 +25,24 @@ sieve_matching_begin(struct sieve_run *r, const struct sieve_node *n, struct sie
 	return SIEVE_NEXT;
 }
 
+/* Short values count together: a field may have thousands of addresses. */
+static enum sieve_step
+work(struct sieve_matching *m, struct span value)
+{
+	struct sieve_run *r = m->run;
+	uint64_t bytes = r->compared + ((uint64_t)value.len + VALUE_BYTES) * m->n_keys;
+
+	r->compared = (uint32_t)(bytes % WORK_BYTES);
+	return bytes < WORK_BYTES ? SIEVE_NEXT : sieve_work(r, m->node, bytes / WORK_BYTES);
+}
+
 enum sieve_step
 sieve_matching_value(struct sieve_matching *m, struct span value)
 {
 	m->count++;
 	if (m->match->type->value == NULL)
 		return SIEVE_NEXT;
-	if (value.len >= WORK_BYTES &&
-	    sieve_work(m->run, m->node, value.len / WORK_BYTES * m->n_keys) != SIEVE_NEXT)
+	if (work(m, value) != SIEVE_NEXT)
 		return SIEVE_ERROR;
 	return m->match->type->value(m, value.p != NULL ? value : span("", 0));
 }

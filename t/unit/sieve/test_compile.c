@@ -337,6 +337,26 @@ each_limit_of_a_run_has_its_words(void **state)
 	    "error 1: number of messages that are sent exceeds policy limit: at most 1 are allowed: keep");
 }
 
+/* Thousands of short values are work as one long one is. */
+static void
+many_addresses_are_work(void **state)
+{
+	struct sieve_case c;
+	struct buf b = { 0 };
+
+	buf_add_str(&b, "To: a@b.example");
+	for (unsigned i = 0; i < 900; i++)
+		buf_addf(&b, ",\r\n user%u@b.example", i);
+	buf_add_str(&b, "\r\n\r\nx");
+	sieve_case_init(&c);
+	c.limits.steps = 1000;
+	assert_true(sieve_case_add(&c, many("", "if address :contains \"to\" [\"x1\", \"x2\", \"x3\"] { stop; }\n",
+	    20, "")));
+	assert_non_null(strstr(sieve_case_run(&c, buf_cstr(&b)), "too many steps"));
+	sieve_case_fini(&c);
+	buf_fini(&b);
+}
+
 static void
 a_script_of_mistakes_is_not_read_to_its_end(void **state)
 {
@@ -397,6 +417,7 @@ main(void)
 		cmocka_unit_test(a_trace_tells_each_outcome),
 		cmocka_unit_test(each_limit_of_the_compiler_has_its_words),
 		cmocka_unit_test(each_limit_of_a_run_has_its_words),
+		cmocka_unit_test(many_addresses_are_work),
 		cmocka_unit_test(a_script_of_mistakes_is_not_read_to_its_end),
 		cmocka_unit_test(work_is_limited_too),
 		cmocka_unit_test(the_least_that_rfcs_ask_for_is_there),

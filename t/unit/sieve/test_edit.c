@@ -183,7 +183,7 @@ what_is_no_field_is_told(void **state)
 	TOLD("addheader \"X\" \"Woah${hex:07}!\";", "is invalid: it has control characters");
 	TOLD("deleteheader :last \"X\";", "cannot be specified without the :index tag");
 	TOLD("deleteheader :index 0 \"X\";", "counted from 1");
-	TOLD("deleteheader;", "the deleteheader command requires 2 or 1");
+	TOLD("deleteheader;", "the deleteheader command requires 1 or 2");
 	TOLD("addheader \"x\";", "the addheader command requires 2");
 	TOLD("addheader \"x\" [\"y\"];", "expects a string as argument 2");
 }
