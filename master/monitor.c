@@ -1,6 +1,5 @@
-#include "master/monitor.h"
-
-#include "config.h"
+/* Starts all, reads the files again when it is told to, and ends all in the right order. */
+#include "master/monitor_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,26 +7,18 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "common/auth/ticket.h"
-#include "common/conf/settings.h"
 #include "common/crypto/random.h"
-#include "common/net/listener.h"
 #include "common/util/clock.h"
 #include "common/util/fd.h"
-#include "common/util/list.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
-#include "common/worker/admin_proto.h"
-#include "master/child.h"
 #include "master/logsink.h"
 #include "master/notify.h"
 #include "master/rules.h"
@@ -35,55 +26,6 @@
 
 #define KEY_ROTATE_MS	(3600u * 1000)
 #define STOP_LIMIT_MS	(30u * 1000)
-#define OUTD_FDS	256
-#define OUTD_MEMORY	(256u << 20)
-#define INDEXD_FDS	64
-#define SHARDS_MAX	64
-
-/* One bound address of a listener. */
-struct door {
-	struct list	in;
-	char		*name;			/* of its section */
-	char		address[NET_ADDR_STR];
-	int		fd;
-	bool		fresh;			/* bound by the reload under way */
-};
-
-/* A process of ours that is not a worker. */
-struct helper {
-	struct monitor	*m;
-	struct child	*child;
-	enum program	program;
-	uint32_t	shard;
-	bool		done;			/* stopped for good */
-};
-
-struct monitor {
-	const struct monitor_opts *o;
-	struct loop		*loop;
-	struct loop_signal	*sigs[4];
-	struct loop_timer	*rotate, *limit;
-	struct mansio_conf	*conf;
-	struct mansio_conf	*started;	/* what needs a restart is as it says; may be conf */
-	int			config_fd, certs_fd, rules_fd, log_fd;
-	int			secrets_fd, submit_fd;	/* of outd, of its role submit; -1: it is not needed */
-	struct control_log	log;
-	bool			root;
-	struct child_user	worker_user, store_user, auth_user, admin_user, out_user,
-				index_user;
-	struct list		doors;
-	int			admin_fd;	/* the admin socket, kept for every admind */
-	struct net_addr		admin_addr;
-	/* stored ..., indexd ..., authd, admind, master, outd in two roles */
-	struct helper		helpers[2 * SHARDS_MAX + 6];
-	size_t			n_helpers;
-	struct helper		*authd, *admind, *master;
-	struct helper		*outd, *submit;	/* NULL: it was never needed */
-	struct ticket_key	key;
-	uint64_t		generation;
-	bool			stopping, ready;
-	int			code;
-};
 
 static void
 finish(struct monitor *m, int code)
@@ -94,8 +36,8 @@ finish(struct monitor *m, int code)
 
 /* Files --------------------------------------------------------------------- */
 
-static bool
-find_user(const char *name, const char *extra_group, struct child_user *u)
+bool
+monitor_find_user(const char *name, const char *extra_group, struct child_user *u)
 {
 	struct passwd *pw = getpwnam(name);
 	struct group *gr = NULL;
@@ -121,13 +63,13 @@ find_users(struct monitor *m)
 	m->root = geteuid() == 0;
 	if (!m->root)
 		return true;
-	return find_user(u->worker, NULL, &m->worker_user) &&
-	    find_user(u->store, NULL, &m->store_user) &&
-	    find_user(u->auth, NULL, &m->auth_user) &&
-	    find_user(u->admin, m->conf->admin.group, &m->admin_user) &&
-	    find_user(u->index, NULL, &m->index_user) &&
+	return monitor_find_user(u->worker, NULL, &m->worker_user) &&
+	    monitor_find_user(u->store, NULL, &m->store_user) &&
+	    monitor_find_user(u->auth, NULL, &m->auth_user) &&
+	    monitor_find_user(u->admin, m->conf->admin.group, &m->admin_user) &&
+	    monitor_find_user(u->index, NULL, &m->index_user) &&
 	    ((!conf_needs_outd(m->conf) && !conf_sends(m->conf)) ||
-	    find_user(u->out, NULL, &m->out_user));
+	    monitor_find_user(u->out, NULL, &m->out_user));
 }
 
 /* Makes a folder that is this user's alone; an existing one is left as it is but for
@@ -173,555 +115,6 @@ make_dirs(struct monitor *m)
 	return ok;
 }
 
-/* Listening sockets --------------------------------------------------------- */
-
-static void
-door_free(struct door *d)
-{
-	list_remove(&d->in);
-	fd_close(&d->fd);
-	mem_free(&d->name);
-	mem_free(&d);
-}
-
-static struct door *
-find_door(struct monitor *m, const char *name, const char *address)
-{
-	struct list *n, *tmp;
-
-	list_each(n, tmp, &m->doors) {
-		struct door *d = list_entry(n, struct door, in);
-
-		if (strcmp(d->name, name) == 0 && strcmp(d->address, address) == 0)
-			return d;
-	}
-	return NULL;
-}
-
-static void
-socket_owner(const struct conf_listener *l, struct listener_opts *lo)
-{
-	struct passwd *pw = l->owner[0] != '\0' ? getpwnam(l->owner) : NULL;
-	struct group *gr = l->group[0] != '\0' ? getgrnam(l->group) : NULL;
-
-	lo->mode = (mode_t)l->mode;
-	lo->uid = pw != NULL ? pw->pw_uid : (uid_t)-1;
-	lo->gid = gr != NULL ? gr->gr_gid : (gid_t)-1;
-}
-
-/* Binds what conf lists and is not bound yet.  All or nothing. */
-static bool
-bind_doors(struct monitor *m, const struct mansio_conf *conf)
-{
-	struct list *n, *tmp;
-	bool ok = true;
-
-	for (size_t i = 0; i < conf->n_listeners && ok; i++) {
-		const struct conf_listener *l = &conf->listeners[i];
-
-		for (size_t k = 0; k < l->bind.n && ok; k++) {
-			struct listener_opts lo = { 0 };
-			char address[NET_ADDR_STR];
-			struct door *d;
-			int fd;
-
-			net_addr_print(&l->bind.v[k], address);
-			if (find_door(m, l->head.name, address) != NULL)
-				continue;
-			socket_owner(l, &lo);
-			ok = listener_bind(&l->bind.v[k], &lo, &fd);
-			if (!ok) {
-				LOG(NULL, ERROR, "listener.bind", KV_STR("listener", l->head.name),
-				    KV_STR("address", address), KV_ERRNO(errno));
-				break;
-			}
-			d = mem_zalloc(sizeof(*d));
-			d->name = mem_strdup(l->head.name);
-			memcpy(d->address, address, sizeof(address));
-			d->fd = fd;
-			d->fresh = true;
-			list_push_back(&m->doors, &d->in);
-		}
-	}
-	list_each(n, tmp, &m->doors) {
-		struct door *d = list_entry(n, struct door, in);
-
-		if (d->fresh && !ok)
-			door_free(d);
-	}
-	return ok;
-}
-
-static bool
-is_listed(const struct mansio_conf *conf, const struct door *d)
-{
-	const struct conf_listener *l = conf_listener_find(conf, d->name);
-
-	for (size_t i = 0; l != NULL && i < l->bind.n; i++) {
-		char address[NET_ADDR_STR];
-
-		if (strcmp(net_addr_print(&l->bind.v[i], address), d->address) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Who accepts from it, or hands it to those who do. */
-static struct helper *
-door_helper(const struct monitor *m, const struct door *d)
-{
-	const struct conf_listener *l = conf_listener_find(m->conf, d->name);
-
-	return l != NULL && l->protocol == CONF_DOVECOT_AUTH ? m->authd : m->master;
-}
-
-static void
-send_door(struct monitor *m, const struct door *d)
-{
-	struct control_listener l = { span_str(d->name), span_str(d->address) };
-
-	child_send_fd(door_helper(m, d)->child, CONTROL_LISTENER, &l, d->fd);
-}
-
-/* Tells the master about new sockets and those that are gone.  A section with one
- * address gone is closed whole and the rest of it sent again. */
-static void
-send_door_changes(struct monitor *m)
-{
-	struct list *n, *tmp, *k, *ktmp;
-
-	list_each(n, tmp, &m->doors) {
-		struct door *d = list_entry(n, struct door, in);
-		struct control_listener_gone g = { span_str(d->name) };
-
-		if (is_listed(m->conf, d))
-			continue;
-		child_send(m->master->child, CONTROL_LISTENER_GONE, &g);
-		child_send(m->authd->child, CONTROL_LISTENER_GONE, &g);
-		list_each(k, ktmp, &m->doors) {
-			struct door *e = list_entry(k, struct door, in);
-
-			if (strcmp(e->name, d->name) == 0)
-				e->fresh = true;
-		}
-		d->fresh = false;
-	}
-	list_each(n, tmp, &m->doors) {
-		struct door *d = list_entry(n, struct door, in);
-
-		if (!is_listed(m->conf, d)) {
-			LOG(NULL, INFO, "listener.closed", KV_STR("listener", d->name),
-			    KV_STR("address", d->address));
-			door_free(d);
-		} else if (d->fresh) {
-			d->fresh = false;
-			send_door(m, d);
-		}
-	}
-}
-
-/* The socket of mansioctl: for root and the group alone.  Bound here, because admind's
- * user may not write in run-dir. */
-static bool
-bind_admin(struct monitor *m)
-{
-	const struct conf_admin *a = &m->conf->admin;
-	struct listener_opts lo = { .mode = 0660, .uid = (uid_t)-1, .gid = (gid_t)-1 };
-	struct net_addr *addr = &m->admin_addr;
-	struct group *gr = NULL;
-
-	if (m->root && (gr = getgrnam(a->group)) == NULL)
-		LOG(NULL, WARN, "group.missing", KV_STR("group", a->group),
-		    KV_STR("effect", "only root can use mansioctl"));
-	else if (m->root)
-		lo.gid = gr->gr_gid;
-	errno = ENAMETOOLONG;
-	addr->ip.family = NET_UNIX;
-	if (strlen(a->socket) < sizeof(addr->path)) {
-		memcpy(addr->path, a->socket, strlen(a->socket));
-		if (listener_bind(addr, &lo, &m->admin_fd))
-			return true;
-	}
-	LOG(NULL, FATAL, "admin.bind", KV_STR("path", a->socket), KV_ERRNO(errno));
-	return false;
-}
-
-/* Sockets between processes ------------------------------------------------- */
-
-static struct helper *
-find_helper(struct monitor *m, enum program p, uint32_t shard)
-{
-	for (size_t i = 0; i < m->n_helpers; i++)
-		if (m->helpers[i].program == p &&
-		    ((p != PROGRAM_STORED && p != PROGRAM_INDEXD) ||
-		    m->helpers[i].shard == shard))
-			return &m->helpers[i];
-	return NULL;
-}
-
-/* A fresh socket from client to server, when both run. */
-static void
-connect_pair(struct helper *client, struct helper *server)
-{
-	struct control_server here = { (uint8_t)server->program, server->shard };
-	struct control_peer there = { (uint8_t)client->program, client->shard, 0 };
-	int sv[2];
-
-	if (child_ipc(client->child) == NULL || child_ipc(server->child) == NULL)
-		return;
-	if (!fd_socketpair(sv)) {
-		LOG(NULL, ERROR, "monitor.socket", KV_ERRNO(errno));
-		return;
-	}
-	there.generation = child_generation(client->child);
-	child_send_fd(server->child, CONTROL_PEER, &there, sv[1]);
-	child_send_fd(client->child, CONTROL_SERVER, &here, sv[0]);
-	close(sv[0]);
-	close(sv[1]);
-}
-
-/* Who asks whom: authd the directory and outd, stored authd, outd and the indexd of its shard,
- * admind all stores and authd. */
-static bool
-asks(const struct helper *client, const struct helper *server)
-{
-	if (client == server)
-		return false;
-	switch (client->program) {
-	case PROGRAM_AUTHD:
-		return server->program == PROGRAM_OUTD ||
-		    (server->program == PROGRAM_STORED && server->shard == CONTROL_SHARD_SYSTEM);
-	case PROGRAM_STORED:
-		return client->shard != CONTROL_SHARD_SYSTEM && (server->program == PROGRAM_AUTHD ||
-		    server->program == PROGRAM_OUTD || server->program == PROGRAM_OUTD_SUBMIT ||
-		    (server->program == PROGRAM_INDEXD && server->shard == client->shard));
-	case PROGRAM_ADMIND:
-		return server->program == PROGRAM_STORED || server->program == PROGRAM_AUTHD;
-	default:
-		return false;
-	}
-}
-
-static void
-connect_all(struct helper *h)
-{
-	for (size_t i = 0; i < h->m->n_helpers; i++) {
-		struct helper *o = &h->m->helpers[i];
-
-		if (asks(h, o))
-			connect_pair(h, o);
-		if (asks(o, h))
-			connect_pair(o, h);
-	}
-}
-
-static void
-relay(struct monitor *m, const struct control_relay *r, int fd)
-{
-	struct helper *to = find_helper(m, r->to, r->shard);
-	struct control_peer p = { r->program, r->slot, r->generation };
-
-	/* not running: the worker sees its end close, and gets another when it runs */
-	if (to != NULL && (to->program == PROGRAM_AUTHD || (to->program == PROGRAM_STORED &&
-	    to->shard != CONTROL_SHARD_SYSTEM)) &&
-	    (r->program == PROGRAM_IMAPD || r->program == PROGRAM_LMTPD ||
-	    r->program == PROGRAM_POP3D || r->program == PROGRAM_JMAPD ||
-	    r->program == PROGRAM_SIEVED))
-		child_send_fd(to->child, CONTROL_PEER, &p, fd);
-	close(fd);
-}
-
-/* Helpers ------------------------------------------------------------------- */
-
-static void
-send_config(struct helper *h)
-{
-	struct control_config none = { 0 };
-
-	child_send_fd(h->child, CONTROL_CONFIG, &none, h->m->config_fd);
-	if (h->program == PROGRAM_MASTER)
-		child_send_fd(h->child, CONTROL_CERTS, &none, h->m->certs_fd);
-	if (h->program == PROGRAM_MASTER)
-		child_send_fd(h->child, CONTROL_RULES, &none, h->m->rules_fd);
-	if (h->program == PROGRAM_OUTD)
-		child_send_fd(h->child, CONTROL_CERTS, &none, h->m->secrets_fd);
-	if (h->program == PROGRAM_OUTD_SUBMIT)
-		child_send_fd(h->child, CONTROL_CERTS, &none, h->m->submit_fd);
-}
-
-static void
-send_key(struct helper *h)
-{
-	struct control_ticket_key k = { h->m->key.number, span(h->m->key.key, TICKET_KEY_LEN) };
-
-	if (h->program == PROGRAM_AUTHD ||
-	    (h->program == PROGRAM_STORED && h->shard != CONTROL_SHARD_SYSTEM))
-		child_send(h->child, CONTROL_TICKET_KEY, &k);
-}
-
-static void
-helper_started(struct child *c, void *arg)
-{
-	struct helper *h = child_data(c);
-	struct monitor *m = h->m;
-	struct control_hello hello = { (uint8_t)h->program, 0, m->generation, h->shard };
-	struct control_restarted r = { (uint8_t)h->program, h->shard };
-	struct list *n, *tmp;
-
-	/* a master numbers its workers from the block that follows its own number */
-	m->generation += h->program == PROGRAM_MASTER ? 1u << 16 : 1;
-	child_set_generation(c, hello.generation);
-	child_send(c, CONTROL_HELLO, &hello);
-	child_send_fd(c, CONTROL_LOG, &m->log, m->log_fd);
-	send_config(h);
-	send_key(h);
-	list_each(n, tmp, &m->doors) {
-		struct door *d = list_entry(n, struct door, in);
-
-		if (door_helper(m, d) == h)
-			send_door(m, d);
-	}
-	if (h->program == PROGRAM_ADMIND) {
-		struct control_listener l = { SPAN_LIT(ADMIN_LISTENER),
-		    span_str(m->admin_addr.path) };
-
-		child_send_fd(c, CONTROL_LISTENER, &l, m->admin_fd);
-	}
-	connect_all(h);
-	child_send(c, CONTROL_START, NULL);
-	if (h->program == PROGRAM_STORED || h->program == PROGRAM_AUTHD)
-		child_send(m->master->child, CONTROL_RESTARTED, &r);
-}
-
-static void
-helper_ready(struct child *c, void *arg)
-{
-	struct helper *h = child_data(c);
-	struct monitor *m = h->m;
-
-	for (size_t i = 0; i < m->n_helpers; i++)
-		if (!m->helpers[i].done && !child_is_ready(m->helpers[i].child))
-			return;
-	LOG(NULL, INFO, m->ready ? "server.whole" : "server.ready",
-	    KV_STR("version", PACKAGE_VERSION));
-	if (!m->ready)
-		notify_send("READY=1");
-	m->ready = true;
-}
-
-static bool reload(struct monitor *m, struct buf *why);
-
-/* status: our own lines, then the master's. */
-struct status_query {
-	struct helper		*from;
-	uint64_t		generation;	/* of the asking process */
-	struct ipc_head		head;
-	struct buf		text;
-};
-
-static void
-own_status(struct monitor *m, struct buf *out)
-{
-	struct list *n, *tmp;
-
-	buf_addf(out, "version=%s\npid=%d\nready=%d\n", PACKAGE_VERSION, (int)getpid(), m->ready);
-	for (size_t i = 0; i < m->n_helpers; i++) {
-		struct helper *h = &m->helpers[i];
-
-		if (h->done)
-			continue;
-		buf_addf(out, "process.%s", program_name(h->program));
-		if (h->program == PROGRAM_STORED && h->shard == CONTROL_SHARD_SYSTEM)
-			buf_add_str(out, "-system");
-		else if (h->program == PROGRAM_STORED || h->program == PROGRAM_INDEXD)
-			buf_addf(out, "-%u", h->shard);
-		buf_addf(out, "=pid=%d ready=%d restarts=%u\n", (int)child_pid(h->child),
-		    child_is_ready(h->child), child_restarts(h->child));
-	}
-	list_each(n, tmp, &m->doors) {
-		struct door *d = list_entry(n, struct door, in);
-
-		buf_addf(out, "listener.%s=%s\n", d->name, d->address);
-	}
-}
-
-static void
-on_master_status(void *arg, const struct ipc_head *head, const struct ipc_message *msg,
-    const void *body)
-{
-	struct status_query *q = arg;
-	struct control_status_is st;
-
-	if (body != NULL)
-		buf_add_span(&q->text, ((const struct control_status_is *)body)->text);
-	buf_cut(&q->text, 65536);
-	st.text = buf_span(&q->text);
-	if (child_ipc(q->from->child) != NULL &&
-	    child_generation(q->from->child) == q->generation)
-		ipc_reply(child_ipc(q->from->child), &q->head, ST_OK, CONTROL_STATUS_IS, &st);
-	buf_fini(&q->text);
-	mem_free(&q);
-}
-
-static void
-answer_status(struct helper *from, const struct ipc_head *head)
-{
-	struct status_query *q = mem_zalloc(sizeof(*q));
-	struct ipc_head gone = { .status = ST_UNAVAILABLE, .fd = -1 };
-	struct ipc *master = child_ipc(from->m->master->child);
-
-	q->from = from;
-	q->generation = child_generation(from->child);
-	q->head = *head;
-	own_status(from->m, &q->text);
-	if (master != NULL)
-		ipc_request(master, 0, CONTROL_STATUS, NULL, on_master_status, q);
-	else
-		on_master_status(q, &gone, NULL, NULL);
-}
-
-static void
-answer_reload(struct helper *from, const struct ipc_head *head)
-{
-	struct control_reload_is is;
-	struct buf why = { 0 };
-	bool ok = reload(from->m, &why);
-
-	buf_cut(&why, 65536);
-	is.text = buf_span(&why);
-	ipc_reply(child_ipc(from->child), head, ok ? ST_OK : ST_SYNTAX, CONTROL_RELOAD_IS, &is);
-	buf_fini(&why);
-}
-
-/* It may have been taken over by what it read, so it is not asked. */
-static void
-replace_indexd(struct helper *stored)
-{
-	struct helper *h = find_helper(stored->m, PROGRAM_INDEXD, stored->shard);
-
-	if (h != NULL && !h->done && child_pid(h->child) != 0)
-		(void)kill(child_pid(h->child), SIGKILL);
-}
-
-static void
-helper_message(struct child *c, const struct ipc_message *msg, const struct ipc_head *head,
-    const void *body, void *arg)
-{
-	struct helper *h = child_data(c);
-
-	if (msg->no == CONTROL_RELAY && h->program == PROGRAM_MASTER) {
-		relay(h->m, body, head->fd);
-		return;
-	}
-	if (msg->no == CONTROL_STATUS && h->program == PROGRAM_ADMIND) {
-		answer_status(h, head);
-		return;
-	}
-	if (msg->no == CONTROL_RELOAD && h->program == PROGRAM_ADMIND && !h->m->stopping) {
-		answer_reload(h, head);
-		return;
-	}
-	if (msg->no == CONTROL_REPLACE_INDEXD && h->program == PROGRAM_STORED) {
-		replace_indexd(h);
-		return;
-	}
-	ipc_refuse(child_ipc(c), head, ST_DENIED);
-}
-
-static const struct child_ops helper_ops = {
-	.started = helper_started, .ready = helper_ready, .message = helper_message
-};
-
-static void
-start_helper(struct monitor *m, struct helper *h, enum program p, uint32_t shard,
-    struct child_user user)
-{
-	struct buf exe = { 0 }, mode = { 0 };
-	struct child_spec s = { .program = p, .shard = shard, .user = user };
-
-	if (p == PROGRAM_INDEXD)
-		s.limits = (struct sandbox_limits){ INDEXD_FDS, m->started->indexd.memory_bytes };
-	if (p == PROGRAM_OUTD || p == PROGRAM_OUTD_SUBMIT)
-		s.limits = (struct sandbox_limits){ OUTD_FDS, OUTD_MEMORY };
-	if (p == PROGRAM_MASTER) {
-		buf_add_str(&exe, m->o->self);
-		buf_addf(&mode, "--master=%s", m->o->libexec);
-		s.mode = buf_cstr(&mode);
-	} else if (p == PROGRAM_OUTD_SUBMIT) {
-		buf_addf(&exe, "%s/%s", m->o->libexec, program_name(PROGRAM_OUTD));
-		s.mode = CONTROL_MODE_SUBMIT;
-	} else {
-		buf_addf(&exe, "%s/%s", m->o->libexec, program_name(p));
-	}
-	s.exe = buf_cstr(&exe);
-	*h = (struct helper){ .m = m, .program = p, .shard = shard };
-	h->child = child_new(m->loop, &s, &helper_ops);
-	child_set_data(h->child, h);
-	buf_fini(&exe);
-	buf_fini(&mode);
-}
-
-static struct helper *
-add_helper(struct monitor *m, enum program p, uint32_t shard, struct child_user user)
-{
-	struct helper *h = &m->helpers[m->n_helpers++];
-
-	start_helper(m, h, p, shard, user);
-	return h;
-}
-
-/* A role of outd: it runs while the configuration needs it. */
-static void
-keep_role(struct monitor *m, struct helper **at, enum program p, bool needed)
-{
-	struct helper *h = *at;
-
-	if (needed && h == NULL) {
-		*at = add_helper(m, p, 0, m->out_user);
-	} else if (needed && h->done) {
-		child_free(&h->child);
-		start_helper(m, h, p, 0, m->out_user);
-	} else if (!needed && h != NULL && !h->done) {
-		h->done = true;
-		child_retire(h->child);
-		child_send(h->child, CONTROL_STOP, NULL);
-	}
-}
-
-static void
-keep_outd(struct monitor *m)
-{
-	keep_role(m, &m->outd, PROGRAM_OUTD, conf_needs_outd(m->conf));
-	keep_role(m, &m->submit, PROGRAM_OUTD_SUBMIT, conf_sends(m->conf));
-}
-
-/* What runs a program does not connect, and the other way round: it starts anew. */
-static void
-replace_submit(struct monitor *m, const struct mansio_conf *fresh)
-{
-	if (m->submit != NULL && !m->submit->done &&
-	    strcmp(m->conf->outgoing.program, fresh->outgoing.program) != 0)
-		child_send(m->submit->child, CONTROL_STOP, NULL);
-}
-
-static void
-start_all(struct monitor *m)
-{
-	struct child_user auth = m->auth_user;
-
-	for (uint32_t i = 0; i < m->conf->store.shards && i < SHARDS_MAX; i++)
-		add_helper(m, PROGRAM_STORED, i, m->store_user);
-	add_helper(m, PROGRAM_STORED, CONTROL_SHARD_SYSTEM, m->store_user);
-	for (uint32_t i = 0; i < m->conf->store.shards && i < SHARDS_MAX; i++)
-		add_helper(m, PROGRAM_INDEXD, i, m->index_user);
-	if (conf_has_backend(m->conf, CONF_BACKEND_PAM) && m->conf->pam.as_root)
-		auth.drop = false;
-	m->authd = add_helper(m, PROGRAM_AUTHD, 0, auth);
-	m->admind = add_helper(m, PROGRAM_ADMIND, 0, m->admin_user);
-	m->master = add_helper(m, PROGRAM_MASTER, 0, m->worker_user);
-	keep_outd(m);
-}
-
 /* Signals ------------------------------------------------------------------- */
 
 static void
@@ -732,7 +125,7 @@ on_rotate(void *arg)
 	m->key.number++;
 	random_bytes(m->key.key, sizeof(m->key.key));
 	for (size_t i = 0; i < m->n_helpers; i++)
-		send_key(&m->helpers[i]);
+		monitor_send_key(&m->helpers[i]);
 	loop_timer_set(m->rotate, KEY_ROTATE_MS);
 }
 
@@ -796,9 +189,9 @@ take_fresh(struct monitor *m, struct buf *why)
 	if ((config_fd = sealed_config(fresh)) < 0 || (certs_fd = sealed_certs(fresh)) < 0 ||
 	    !sealed_secrets(fresh, &secrets_fd) || !sealed_submit(fresh, &submit_fd) ||
 	    (m->root && (conf_needs_outd(fresh) || conf_sends(fresh)) &&
-	    !find_user(m->started->users.out, NULL, &m->out_user)) ||
+	    !monitor_find_user(m->started->users.out, NULL, &m->out_user)) ||
 	    (log_fd = logsink_open(fresh, m->o->log_stderr, &sink)) < 0 ||
-	    !bind_doors(m, fresh)) {	/* the last: what it bound stays bound */
+	    !monitor_bind_doors(m, fresh)) {	/* the last: what it bound stays bound */
 		LOG(NULL, ERROR, "reload.refused", KV_STR("why", "see above"));
 		buf_add_str(why, "a certificate, a secret, a socket or the log cannot be opened; "
 		    "the log tells which\n");
@@ -813,7 +206,7 @@ take_fresh(struct monitor *m, struct buf *why)
 	}
 	/* the number of shards is what runs */
 	fresh->store.shards = m->conf->store.shards;
-	replace_submit(m, fresh);
+	monitor_replace_submit(m, fresh);
 	if (m->conf != m->started)
 		conf_free(&m->conf);
 	m->conf = fresh;
@@ -829,12 +222,12 @@ take_fresh(struct monitor *m, struct buf *why)
 	m->secrets_fd = secrets_fd;
 	m->submit_fd = submit_fd;
 	config_fd = certs_fd = rules_fd = secrets_fd = submit_fd = -1;
-	keep_outd(m);
+	monitor_keep_outd(m);
 	for (size_t i = 0; i < m->n_helpers; i++) {
 		child_send_fd(m->helpers[i].child, CONTROL_LOG, &m->log, m->log_fd);
-		send_config(&m->helpers[i]);
+		monitor_send_config(&m->helpers[i]);
 	}
-	send_door_changes(m);
+	monitor_send_door_changes(m);
 	LOG(NULL, INFO, "reload.done");
 out:
 	fd_close(&config_fd);
@@ -850,8 +243,8 @@ out:
 }
 
 /* why: lines for the one who asked. */
-static bool
-reload(struct monitor *m, struct buf *why)
+bool
+monitor_reload(struct monitor *m, struct buf *why)
 {
 	bool ok;
 
@@ -868,7 +261,7 @@ on_hup(void *arg)
 	struct buf why = { 0 };
 
 	if (!m->stopping)
-		reload(m, &why);
+		monitor_reload(m, &why);
 	buf_fini(&why);
 }
 
@@ -984,7 +377,7 @@ monitor_free(struct monitor *m)
 	for (size_t i = 0; i < m->n_helpers; i++)
 		child_free(&m->helpers[i].child);
 	list_each(n, tmp, &m->doors)
-		door_free(list_entry(n, struct door, in));
+		monitor_door_free(list_entry(n, struct door, in));
 	for (size_t i = 0; i < ARRAY_LEN(m->sigs); i++)
 		loop_signal_free(&m->sigs[i]);
 	loop_timer_free(&m->rotate);
@@ -1022,7 +415,7 @@ monitor_main(const struct monitor_opts *opts)
 	if (!open_log(&m, m.conf) || !find_users(&m) || !make_dirs(&m) ||
 	    (m.config_fd = sealed_config(m.conf)) < 0 || (m.certs_fd = sealed_certs(m.conf)) < 0 ||
 	    !sealed_secrets(m.conf, &m.secrets_fd) ||
-	    !sealed_submit(m.conf, &m.submit_fd) || !bind_doors(&m, m.conf) || !bind_admin(&m)) {
+	    !sealed_submit(m.conf, &m.submit_fd) || !monitor_bind_doors(&m, m.conf) || !monitor_bind_admin(&m)) {
 		LOG(NULL, FATAL, "server.start", KV_STR("why", "see above"));
 		conf_free(&m.conf);
 		return 1;
@@ -1043,7 +436,7 @@ monitor_main(const struct monitor_opts *opts)
 	m.limit = loop_timer_new(m.loop, on_limit, &m);
 	loop_timer_set(m.rotate, KEY_ROTATE_MS);
 	write_pid(opts->pid_file);
-	start_all(&m);
+	monitor_start_all(&m);
 	for (struct list *n = m.doors.next; n != &m.doors; n = n->next)
 		list_entry(n, struct door, in)->fresh = false;
 	loop_run(m.loop);
