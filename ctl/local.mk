@@ -11,6 +11,7 @@ ctl_mansioctl_LDADD = ctl/libctl.a $(LIBS_FILTER) $(LIBS_STORE_CLIENT) $(LIBS_CO
 # mail into files and back
 ctl_libctl_a_SOURCES += ctl/cmd_transfer.c ctl/export.c ctl/export.h ctl/export_file.c \
 	ctl/helper.c ctl/helper.h ctl/helper_priv.h ctl/helper_run.c \
-	ctl/import_files.c ctl/import_store.c ctl/import_store.h ctl/mail.c ctl/mail.h
+	ctl/import_files.c ctl/import_batch.c ctl/import_folder.c \
+	ctl/import_store.c ctl/import_store.h ctl/import_store_priv.h ctl/mail.c ctl/mail.h
 ctl_libctl_a_SOURCES += ctl/backup.h ctl/backup_keep.c ctl/backup_make.c ctl/backup_manifest.c \
 	ctl/backup_restore.c ctl/cmd_backup.c
