@@ -246,8 +246,9 @@ is_atoms(struct span s)
 	return s.len > 0 && memmem(s.p, s.len, "=?", 2) == NULL;
 }
 
+/* Each on a line, also when every character of it is escaped. */
 static bool
-fits_quotes(struct span s)
+words_fit(struct span s)
 {
 	size_t word = 0;
 
@@ -256,6 +257,12 @@ fits_quotes(struct span s)
 		if (word > LINE_HARD / 2)
 			return false;
 	}
+	return true;
+}
+
+static bool
+fits_quotes(struct span s)
+{
 	return mime_is_ascii(s) && s.len > 0 && s.p[0] != ' ' && s.p[s.len - 1] != ' ' &&
 	    memmem(s.p, s.len, "=?", 2) == NULL;
 }
@@ -266,7 +273,7 @@ mime_line_phrase(struct mime_line *l, struct span name)
 {
 	struct buf quoted = { 0 };
 
-	if (!is_atoms(name) && !fits_quotes(name)) {
+	if (!words_fit(name) || (!is_atoms(name) && !fits_quotes(name))) {
 		put_words(l, name);
 		return;
 	}

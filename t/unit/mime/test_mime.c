@@ -20,6 +20,7 @@
 #include "common/mime/parser.h"
 #include "common/mime/summary.h"
 #include "common/mime/thread.h"
+#include "common/mime/write.h"
 #include "common/util/mem.h"
 
 static void
@@ -815,10 +816,35 @@ a_column_of_the_header_answers_for_kept_names_and_for_absent_ones(void **state)
 	buf_fini(&out);
 }
 
+static void
+a_name_of_one_long_word_is_encoded_and_folded(void **state)
+{
+	struct buf name = { 0 }, out = { 0 }, back = { 0 };
+	struct mime_line line;
+	struct span rest;
+
+	for (unsigned i = 0; i < 1100; i++)
+		buf_add_c(&name, 'y');
+	mime_line_begin(&line, &out, SPAN_LIT("From"));
+	mime_line_phrase(&line, buf_span(&name));
+	mime_line_word(&line, SPAN_LIT("<a@b>"));
+	mime_line_end(&line);
+	for (rest = buf_span(&out); rest.len > 0;)
+		assert_true(span_cut(&rest, '\n').len <= 78);
+	rest = span_sub(buf_span(&out), strlen("From: "), out.len - strlen("From:  <a@b>\r\n"));
+	mime_words_decode(rest, &back);
+	assert_true(span_eq(span_trim(buf_span(&back)), buf_span(&name)));
+	buf_fini(&name);
+	buf_fini(&out);
+	buf_fini(&back);
+	(void)state;
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_name_of_one_long_word_is_encoded_and_folded),
 		cmocka_unit_test(a_column_of_the_header_answers_for_kept_names_and_for_absent_ones),
 		cmocka_unit_test(encoded_words_become_utf8),
 		cmocka_unit_test(parameters_are_put_together_again),
