@@ -28,10 +28,19 @@ answer(void *arg, const struct sieve_question *q, struct sieve_reply *reply)
 }
 
 static void
-run(struct sieve_script *s)
+check_event(const struct sieve_result *r)
 {
+	for (size_t i = 0; i < r->n_actions; i++)
+		assert(r->actions[i]->kind != SIEVE_REJECT && r->actions[i]->kind != SIEVE_VACATION);
+	assert(r->flagged || r->n_flags == 0);
+}
+
+static void
+run(struct sieve_script *s, bool event)
+{
+	static const struct span flags[] = { SPAN_LIT("\\Seen"), SPAN_LIT("Work") };
 	static const struct sieve_limits limits = { .steps = 2000, .memory_bytes = 1 << 20 };
-	struct sieve_env env = { .ask = answer, .ask_arg = s, .limits = &limits,
+	struct sieve_env env = { .event = event, .flags = flags, .n_flags = 2, .ask = answer, .ask_arg = s, .limits = &limits,
 	    .envelope = { .from = SPAN_LIT("a@example.com"), .to = SPAN_LIT("b@example.com") },
 	    .addresses = { SPAN_LIT("b@example.com") }, .n_addresses = 1, .now = 1700000000 };
 	const struct sieve_script *two[] = { s, s };
@@ -49,6 +58,8 @@ run(struct sieve_script *s)
 		assert(r.error != NULL && r.n_actions > 0);
 		break;
 	}
+	if (event)
+		check_event(&r);
 	sieve_result_fini(&r);
 	sieve_message_free(&m);
 }
@@ -57,7 +68,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const struct sieve_limits limits = { .string_bytes = 4096, .nodes = 500 };
-	struct sieve_options o = { .limits = &limits };
+	struct sieve_options o = { .limits = &limits,
+	    .offers = SIEVE_OFFER_DELIVERY | SIEVE_OFFER_IMAP };
 	struct sieve_problems p = { 0 };
 	struct sieve_script *s = sieve_compile(span(data, len), &o, &p);
 	struct buf b = { 0 };
@@ -68,7 +80,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	sieve_problems_print(&p, "x", &b);
 	if (s != NULL) {
 		sieve_script_print(s, &b);
-		run(s);
+		run(s, false);
+		run(s, true);
 	}
 	buf_fini(&b);
 	sieve_problems_fini(&p);
