@@ -13,7 +13,7 @@ imapd_libimapd_a_SOURCES = \
 	imapd/threader.c imapd/threader.h \
 	imapd/limits.c imapd/limits.h imapd/progress.c imapd/progress.h \
 	imapd/session.c imapd/session.h imapd/sync.c imapd/sync.h imapd/together.c imapd/together.h \
-	imapd/url_source.c imapd/url_source.h \
+	imapd/uid_index.h imapd/url_source.c imapd/url_source.h \
 	imapd/view.c imapd/view.h
 
 mansiolibexec_PROGRAMS += imapd/imapd

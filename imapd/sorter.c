@@ -6,6 +6,7 @@
 
 #include "common/util/clock.h"
 #include "common/util/mem.h"
+#include "imapd/uid_index.h"
 #include "storage/client/columns.h"
 #include "storage/client/sort_texts.h"
 
@@ -151,32 +152,12 @@ take_row(struct sorter *s, size_t i, const struct store_row *row)
 	}
 }
 
-/* They come in rising order nearly always. */
-static size_t
-index_of(struct sorter *s, uint32_t uid)
-{
-	size_t lo = 0, hi = s->n;
-
-	if (s->next < s->n && s->uids[s->next] == uid)
-		return s->next++;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (s->uids[mid] < uid)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	s->next = lo + 1;
-	return lo < s->n && s->uids[lo] == uid ? lo : s->n;
-}
-
 static void
 on_message(void *arg, uint32_t uid, const struct store_row *row, const struct span *col,
     const struct mime_list *list)
 {
 	struct sorter *s = arg;
-	size_t i = index_of(s, uid);
+	size_t i = uid_index(s->uids, s->n, uid, &s->next);
 
 	if (i == s->n)
 		return;
@@ -256,7 +237,7 @@ static void on_read(void *arg, enum status st);
 static void
 take_annotation(struct sorter *s, const struct store_annotation *a)
 {
-	size_t i = index_of(s, a->uid);
+	size_t i = uid_index(s->uids, s->n, a->uid, &s->next);
 	struct buf text = { 0 };
 
 	if (i == s->n)

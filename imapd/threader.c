@@ -7,6 +7,7 @@
 #include "common/mime/thread.h"
 #include "common/util/clock.h"
 #include "common/util/mem.h"
+#include "imapd/uid_index.h"
 #include "storage/client/columns.h"
 
 #define NONE	UINT32_MAX
@@ -582,26 +583,6 @@ step_radix(struct threader *t)
 
 /* ---- reading ---- */
 
-/* They come in rising order nearly always. */
-static size_t
-index_of(struct threader *t, uint32_t uid)
-{
-	size_t lo = 0, hi = t->n;
-
-	if (t->next < t->n && t->uids[t->next] == uid)
-		return t->next++;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (t->uids[mid] < uid)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	t->next = lo + 1;
-	return lo < t->n && t->uids[lo] == uid ? lo : t->n;
-}
-
 static void
 add_ref(struct threader *t, struct source *m, uint64_t id)
 {
@@ -669,7 +650,7 @@ on_message(void *arg, uint32_t uid, const struct store_row *row, const struct sp
     const struct mime_list *list)
 {
 	struct threader *t = arg;
-	size_t i = index_of(t, uid);
+	size_t i = uid_index(t->uids, t->n, uid, &t->next);
 	struct source *m = &t->sources[i];
 
 	if (i == t->n)

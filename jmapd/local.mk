@@ -14,7 +14,7 @@ include jmapd/push/local.mk
 
 jmapd_libjmapd_a_SOURCES += \
 	jmapd/api.c jmapd/download.c jmapd/events.c jmapd/login.c jmapd/server.c jmapd/server.h \
-	jmapd/states.c jmapd/states.h jmapd/upload.c jmapd/websocket.c
+	jmapd/mirror_changes.c jmapd/mirror_changes.h jmapd/states.c jmapd/states.h jmapd/upload.c jmapd/websocket.c
 
 mansiolibexec_PROGRAMS += jmapd/jmapd
 jmapd_jmapd_SOURCES = jmapd/main.c

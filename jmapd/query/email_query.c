@@ -5,6 +5,7 @@
 #include "jmapd/core/ids.h"
 #include "jmapd/core/query.h"
 #include "jmapd/methods.h"
+#include "jmapd/mirror_changes.h"
 #include "jmapd/query/diff.h"
 #include "jmapd/query/methods_priv.h"
 #include "jmapd/query/results.h"
@@ -344,10 +345,19 @@ run_query_changes(struct jmap_call *c)
 	x->wait = mirror_history(x->m, x->since, on_history, x);
 }
 
+static void
+email_changes(struct jmap_call *c)
+{
+	static const struct jmap_mirror_type emails = { OBJECT_EMAIL, mirror_email_changes,
+	    "sinceState is too old, or no state of this account", "reading what changed" };
+
+	jmap_mirror_changes(c, &emails);
+}
+
 const struct jmap_method jmap_query_methods[] = {
 	{ "Email/query", JMAP_MAIL, run_query, 0 },
 	{ "Email/queryChanges", JMAP_MAIL, run_query_changes, 0 },
-	{ "Email/changes", JMAP_MAIL, jmap_email_changes, 0 },
+	{ "Email/changes", JMAP_MAIL, email_changes, 0 },
 	{ "SearchSnippet/get", JMAP_MAIL, jmap_snippet_get, 0 },
 	{ NULL, NULL, NULL, 0 }
 };

@@ -7,7 +7,6 @@
 
 struct filter;
 
-void jmap_email_changes(struct jmap_call *c);
 void jmap_snippet_get(struct jmap_call *c);
 /* json: NULL is everything.  false: the call is over. */
 bool query_filter(struct jmap_call *c, const struct json *json, struct filter *f);

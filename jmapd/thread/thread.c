@@ -1,14 +1,12 @@
 /* Thread/get and /changes (RFC 8621 §3). */
 #include "common/util/mem.h"
-#include "jmapd/core/changes.h"
 #include "jmapd/core/get.h"
 #include "jmapd/core/ids.h"
 #include "jmapd/methods.h"
-#include "jmapd/mirror/mirror.h"
+#include "jmapd/mirror_changes.h"
 
 struct threads {
 	struct jmap_get		get;
-	struct jmap_changes	changes;
 	uint64_t		properties;
 	struct mirror_call	*asking;
 };
@@ -96,55 +94,13 @@ thread_get(struct jmap_call *c)
 		t->asking = mirror_fresh(jmap_call_mirror(c), on_fresh, c);
 }
 
-/* ---- Thread/changes ---- */
-
-static void
-put_ids(struct jmap_call *c, const uint64_t *ids, size_t n)
-{
-	char id[JMAP_ID_MAX];
-
-	for (size_t i = 0; i < n; i++)
-		json_string(c->out, jmap_id(id, OBJECT_THREAD, ids[i]));
-}
-
-static void
-on_changes(void *arg, enum status st, const struct mirror_changes *ch)
-{
-	struct jmap_call *c = arg;
-	struct threads *t = c->state;
-	struct buf state = { 0 };
-
-	t->asking = NULL;
-	if (st == ST_EXPIRED) {
-		jmap_changes_cannot(c, "sinceState is too old, or none of this account");
-		return;
-	}
-	if (st != ST_OK) {
-		jmap_call_status(c, st, "finding what changed");
-		return;
-	}
-	type_state_put(ch->state, &state);
-	jmap_changes_begin(c, &t->changes, buf_span(&state), ch->more);
-	buf_fini(&state);
-	put_ids(c, ch->created, ch->n_created);
-	jmap_changes_updated(c);
-	put_ids(c, ch->updated, ch->n_updated);
-	jmap_changes_destroyed(c);
-	put_ids(c, ch->destroyed, ch->n_destroyed);
-	jmap_changes_lists_end(c);
-	json_end_object(c->out);
-	jmap_call_done(c);
-}
-
 static void
 thread_changes(struct jmap_call *c)
 {
-	struct threads *t = begin(c);
+	static const struct jmap_mirror_type threads = { OBJECT_THREAD, mirror_thread_changes,
+	    "sinceState is too old, or none of this account", "finding what changed" };
 
-	if (!jmap_changes_args(c, &t->changes))
-		return;
-	t->asking = mirror_thread_changes(jmap_call_mirror(c), t->changes.since,
-	    t->changes.max < SIZE_MAX ? (size_t)t->changes.max : 0, on_changes, c);
+	jmap_mirror_changes(c, &threads);
 }
 
 const struct jmap_method jmap_thread_methods[] = {
