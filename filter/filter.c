@@ -301,6 +301,17 @@ chain(struct filter_run *r, const struct sieve_script **v, size_t *before)
 	return n + filter_globals_chain(g, RULE_AFTER, domain, v + n);
 }
 
+/* What ended no script, and is not told to the user. */
+static void
+log_warnings(const struct filter_run *r)
+{
+	for (size_t i = 0; i < r->result.n_warnings; i++)
+		LOG(NULL, INFO, "sieve.warning", KV_SPAN("user", r->job.user),
+		    KV_STR("script", r->result.warnings[i].script),
+		    KV_UINT("line", r->result.warnings[i].line),
+		    KV_STR("warning", r->result.warnings[i].text));
+}
+
 /* false: answers are awaited, or the run is over. */
 static bool
 run_chain(struct filter_run *r, const struct sieve_script **v, size_t n)
@@ -309,6 +320,7 @@ run_chain(struct filter_run *r, const struct sieve_script **v, size_t n)
 	for (;;) {
 		switch (sieve_run(v, n, r->job.message, &r->env, &r->result)) {
 		case SIEVE_DONE:
+			log_warnings(r);
 			r->settled = true;
 			return true;
 		case SIEVE_FAILED:

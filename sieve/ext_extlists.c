@@ -144,7 +144,7 @@ static const struct sieve_match_type match_types[] = {
 
 /* --- redirect :list --------------------------------------------------------------------------- */
 
-/* RFC 6134 2.3: an error where lists can be asked for a member and cannot be told off. */
+/* RFC 6134 2.3: an error where a list cannot be enumerated: ours are asked for one member. */
 static void
 check_redirect(struct sieve_compile *c, struct sieve_node *n, struct sieve_tagged *t)
 {
