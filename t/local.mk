@@ -21,6 +21,7 @@ include t/unit/imapd/local.mk
 include t/unit/jmapd/local.mk
 include t/unit/jmapd/email/local.mk
 include t/unit/filter/local.mk
+include t/unit/front/local.mk
 include t/unit/lmtpd/local.mk
 include t/unit/pop3d/local.mk
 include t/unit/sieved/local.mk
