@@ -16,6 +16,7 @@ on_mechanisms(void *arg, enum status st, struct span names)
 	if (st == ST_OK) {
 		buf_clear(&q->names);
 		buf_add_span(&q->names, names);
+		q->known = true;
 	}
 	if (q->m->came != NULL)
 		q->m->came(q->m->arg);
@@ -28,7 +29,7 @@ login_mechanisms_ask(struct login_mechanisms *m, struct auth_client *c)
 		struct login_asked *q = &m->by[flags];
 
 		q->m = m;
-		if (q->names.len == 0 && q->asking == NULL)
+		if (!q->known && q->asking == NULL)
 			q->asking = auth_mechanisms(c, (uint8_t)flags, on_mechanisms, q);
 	}
 }
@@ -36,8 +37,10 @@ login_mechanisms_ask(struct login_mechanisms *m, struct auth_client *c)
 void
 login_mechanisms_renew(struct login_mechanisms *m, struct auth_client *c)
 {
-	for (unsigned flags = 0; flags < 4; flags++)
-		buf_clear(&m->by[flags].names);
+	for (unsigned flags = 0; flags < 4; flags++) {
+		auth_lookup_cancel(&m->by[flags].asking);
+		m->by[flags].known = false;
+	}
 	login_mechanisms_ask(m, c);
 }
 

@@ -16,6 +16,7 @@ struct login_mechanisms {	/* zeroed but for came and arg: none known */
 		struct login_mechanisms	*m;
 		struct auth_lookup	*asking;
 		struct buf		names;
+		bool			known;		/* names are what authd said last */
 	} by[4];
 	/* An answer came, or authd is away: login_mechanisms_pending() may be false now.  May be
 	 * NULL. */
@@ -25,7 +26,8 @@ struct login_mechanisms {	/* zeroed but for came and arg: none known */
 
 /* Asks for those that are not known. */
 void login_mechanisms_ask(struct login_mechanisms *m, struct auth_client *c);
-/* The same after another configuration, which may offer others. */
+/* All of them, after another configuration, which may offer others; those known hold until the
+ * answers come. */
 void login_mechanisms_renew(struct login_mechanisms *m, struct auth_client *c);
 void login_mechanisms_fini(struct login_mechanisms *m);
 /* With blanks between them; EXTERNAL only for who showed a good certificate.  Borrowed;

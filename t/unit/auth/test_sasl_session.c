@@ -21,6 +21,7 @@ static struct span data;	/* that goes with success */
 static uint8_t reason;		/* 0: granted */
 static struct buf asked;	/* authd's last start or step */
 static struct buf heard;	/* what the protocol was called with */
+static struct auth_mechanisms_are names;
 static int logouts, other_end;
 
 static void
@@ -36,6 +37,8 @@ serve(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *h, co
 	buf_clear(&asked);
 	if (m->no == AUTH_LOGOUT)
 		logouts++;
+	else if (m->no == AUTH_MECHANISMS)
+		ipc_reply(ipc, h, ST_OK, AUTH_MECHANISMS_ARE, &names);
 	else if (m->no == AUTH_STEP)
 		buf_add_span(&asked, ((const struct auth_step *)msg)->data);
 	else if (m->no == AUTH_START)
@@ -251,6 +254,29 @@ passwords_are_not_shown_in_clear_text(void **state)
 	assert_false(sasl_is_exposed(&x, SPAN_LIT("SCRAM-SHA-256")));
 }
 
+static void
+what_was_offered_is_while_it_is_asked_for_anew(void **state)
+{
+	struct login_mechanisms m = { .came = NULL };
+
+	names.names = SPAN_LIT("X-OLD PLAIN");
+	login_mechanisms_ask(&m, client);
+	assert_true(login_mechanisms_pending(&m, conn, true));
+	assert_string_equal("", buf_cstr(&m.by[AUTH_CLEAR_OK].names));
+	spin();
+	assert_true(login_mechanisms_has(&m, false, true, SPAN_LIT("x-old")));
+	names.names = SPAN_LIT("X-NEW PLAIN");
+	login_mechanisms_renew(&m, client);
+	login_mechanisms_renew(&m, client);
+	assert_true(login_mechanisms_pending(&m, conn, true));
+	assert_true(login_mechanisms_has(&m, false, true, SPAN_LIT("X-OLD")));
+	spin();
+	assert_false(login_mechanisms_pending(&m, conn, true));
+	assert_false(login_mechanisms_has(&m, false, true, SPAN_LIT("X-OLD")));
+	assert_true(login_mechanisms_has(&m, false, true, SPAN_LIT("X-NEW")));
+	login_mechanisms_fini(&m);
+}
+
 int
 main(void)
 {
@@ -266,6 +292,8 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(only_the_message_of_plain_is_made_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(passwords_are_not_shown_in_clear_text, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_offered_is_while_it_is_asked_for_anew, setup,
+		    teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
