@@ -324,32 +324,42 @@ ask_script(void)
 	store_do_script_set(chan, &rq, on_done, &waiting);
 }
 
-/* Into two mailboxes, one of which is made, and on to somebody; remembered. */
+/* What a delivery does beside its bodies and places: the first body goes on to somebody, a key is
+ * remembered. */
+static void
+send_delivery(struct store_deliver *rq, struct buf *bodies, struct buf *places, const char *key)
+{
+	struct buf keys = { 0 }, queue = { 0 }, rcpts = { 0 };
+
+	put_store_deliver_key(&keys, &(struct store_deliver_key){ SIEVE_KEY_DUPLICATE,
+		span_str(key), false, 86400 });
+	put_store_queue_rcpt(&rcpts, &(struct store_queue_rcpt){ .address = SPAN_LIT("a@b.test") });
+	put_store_queue_new(&queue, &(struct store_queue_new){ .kind = QUEUE_REDIRECT,
+		.env.rcpts = buf_span(&rcpts) });
+	rq->bodies = buf_span(bodies);
+	rq->places = buf_span(places);
+	rq->keys = buf_span(&keys);
+	rq->queue = buf_span(&queue);
+	store_do_deliver(chan, rq, on_done, &waiting);
+	buf_fini(bodies);
+	buf_fini(places);
+	buf_fini(&keys);
+	buf_fini(&queue);
+	buf_fini(&rcpts);
+}
+
+/* Into two mailboxes, one of which is made. */
 static void
 ask_deliver(void)
 {
-	struct buf bodies = { 0 }, places = { 0 }, keys = { 0 }, queue = { 0 }, rcpts = { 0 };
+	struct buf bodies = { 0 }, places = { 0 };
 	struct store_deliver rq = { .seq = 0 };
 
 	rig_item(&bodies, SPAN_LIT("Subject: d\r\n\r\ntext\r\n"), 0, flags_system(0));
 	put_store_deliver_place(&places, &(struct store_deliver_place){ .path = SPAN_LIT("INBOX") });
 	put_store_deliver_place(&places, &(struct store_deliver_place){
 		.path = SPAN_LIT("Rules/One"), .create = true, .subscribe = true });
-	put_store_deliver_key(&keys, &(struct store_deliver_key){ SIEVE_KEY_DUPLICATE,
-		SPAN_LIT("0123456789abcdef0123456789abcdef"), false, 86400 });
-	put_store_queue_rcpt(&rcpts, &(struct store_queue_rcpt){ .address = SPAN_LIT("a@b.test") });
-	put_store_queue_new(&queue, &(struct store_queue_new){ .kind = QUEUE_REDIRECT,
-		.env.rcpts = buf_span(&rcpts) });
-	rq.bodies = buf_span(&bodies);
-	rq.places = buf_span(&places);
-	rq.keys = buf_span(&keys);
-	rq.queue = buf_span(&queue);
-	store_do_deliver(chan, &rq, on_done, &waiting);
-	buf_fini(&bodies);
-	buf_fini(&places);
-	buf_fini(&keys);
-	buf_fini(&queue);
-	buf_fini(&rcpts);
+	send_delivery(&rq, &bodies, &places, "0123456789abcdef0123456789abcdef");
 }
 
 /* What was done before the process ended is not there the second time. */
@@ -371,11 +381,11 @@ ask_queue(uint8_t how)
 	tick_own(script_rig.svc, &op, queue_done);
 }
 
-/* Of the first message there is: a copy, another body beside it, sent on, marked; remembered. */
+/* Of the first message there is: a copy, another body beside it, flags. */
 static void
 ask_event(void)
 {
-	struct buf bodies = { 0 }, places = { 0 }, keys = { 0 }, queue = { 0 }, rcpts = { 0 };
+	struct buf bodies = { 0 }, places = { 0 };
 	struct store_deliver rq = { .of_mailbox = inbox(), .of_uid = 1,
 		.flags_add = flags_system(FLAG_FLAGGED | FLAG_DELETED) };
 	struct uidset first = { 0 };
@@ -388,22 +398,8 @@ ask_event(void)
 	put_store_deliver_place(&places, &(struct store_deliver_place){ .body = 1,
 		.path = SPAN_LIT("Events"), .create = true });
 	put_store_deliver_place(&places, &(struct store_deliver_place){ .path = SPAN_LIT("INBOX") });
-	put_store_deliver_key(&keys, &(struct store_deliver_key){ SIEVE_KEY_DUPLICATE,
-		SPAN_LIT("fedcba9876543210fedcba9876543210"), false, 86400 });
-	put_store_queue_rcpt(&rcpts, &(struct store_queue_rcpt){ .address = SPAN_LIT("a@b.test") });
-	put_store_queue_new(&queue, &(struct store_queue_new){ .kind = QUEUE_REDIRECT,
-		.env.rcpts = buf_span(&rcpts) });
-	rq.bodies = buf_span(&bodies);
-	rq.places = buf_span(&places);
-	rq.keys = buf_span(&keys);
-	rq.queue = buf_span(&queue);
-	store_do_deliver(chan, &rq, on_done, &waiting);
+	send_delivery(&rq, &bodies, &places, "fedcba9876543210fedcba9876543210");
 	uidset_fini(&first);
-	buf_fini(&bodies);
-	buf_fini(&places);
-	buf_fini(&keys);
-	buf_fini(&queue);
-	buf_fini(&rcpts);
 }
 
 static void

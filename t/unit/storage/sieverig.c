@@ -218,6 +218,19 @@ stage(struct store *s, uint32_t no, char letter, size_t bytes)
 }
 
 void
+order_through_a_kill(struct order *o, unsigned rounds, char letter, const char *path,
+    unsigned messages)
+{
+	order_send(user, o);
+	rig_run(&rig, rounds);
+	rig_kill(&rig);
+	rig_fork(&rig);
+	OK(wait_for());
+	assert_true(known(user, letter));
+	assert_int_equal(messages_in(path), messages);
+}
+
+void
 put_with_text(struct buf *bodies, const char *word)
 {
 	struct store_text text = { .version = 1, .header = SPAN_LIT("subject"),

@@ -44,6 +44,10 @@ void order_place(struct order *o, uint8_t body, const char *path);
 /* A vacation answer of this body, while the key is not known. */
 void order_answer(struct order *o, uint8_t body, char letter);
 void order_send(struct store *s, struct order *o);
+/* Sends it for the user while the service, which is apart, is killed after so many rounds: it is done once, its
+ * answer remembered, and `path` has so many messages then. */
+void order_through_a_kill(struct order *o, unsigned rounds, char letter, const char *path,
+    unsigned messages);
 void stage(struct store *s, uint32_t no, char letter, size_t bytes);
 
 /* An item with a text, as a worker sends it; is the word found in message 1 of the mailbox? */

@@ -341,13 +341,7 @@ what_was_decided_when_the_store_is_killed_is_done_once(void **state)
 		order_place(&o, 0, "Copies");
 		order_answer(&o, 0, letter);
 		o.flags_add = flags_system(i % 2 ? FLAG_SEEN : FLAG_FLAGGED);
-		order_send(user, &o);
-		rig_run(&rig, i);
-		rig_kill(&rig);
-		rig_fork(&rig);
-		OK(wait_for());
-		assert_true(known(user, letter));
-		assert_int_equal(messages_in("Copies"), i + 1);
+		order_through_a_kill(&o, i, letter, "Copies", i + 1);
 	}
 }
 

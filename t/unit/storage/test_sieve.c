@@ -228,13 +228,7 @@ a_delivery_under_way_when_the_store_is_killed_happens_once(void **state)
 		rig_item(&o.bodies, SPAN_LIT("answer"), 0, flags_system(0));
 		order_place(&o, 0, "INBOX");
 		order_answer(&o, 1, letter);
-		order_send(user, &o);
-		rig_run(&rig, i);
-		rig_kill(&rig);
-		rig_fork(&rig);
-		OK(wait_for());
-		assert_true(known(user, letter));
-		assert_int_equal(messages_in("INBOX"), i + 1);
+		order_through_a_kill(&o, i, letter, "INBOX", i + 1);
 	}
 }
 
