@@ -48,7 +48,9 @@ on_control(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 static void
 on_closed(struct ipc *ipc, void *arg)
 {
-	loop_stop(((struct helper *)arg)->loop);
+	struct helper *h = arg;
+
+	helper_end(h, h->ops->orphaned);
 }
 
 void
@@ -77,6 +79,7 @@ helper_ready(struct helper *h)
 void
 helper_end(struct helper *h, int code)
 {
-	h->code = code;
+	if (h->code == 0)
+		h->code = code;
 	loop_stop(h->loop);
 }

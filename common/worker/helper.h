@@ -19,6 +19,7 @@ struct helper_ops {
 	void (*start)(void *arg);
 	/* Adds "name=value\n" lines.  NULL: it has none to tell. */
 	void (*status)(void *arg, struct buf *lines);
+	int orphaned;		/* what main() returns when the monitor is gone */
 };
 
 struct helper {
@@ -33,7 +34,7 @@ struct helper {
 void helper_open(struct helper *h, struct loop *loop, const struct helper_ops *ops, void *arg);
 void helper_close(struct helper *h);
 void helper_ready(struct helper *h);
-/* The loop ends. */
+/* The loop ends.  The first code that is not 0 stays. */
 void helper_end(struct helper *h, int code);
 
 #endif

@@ -11,12 +11,11 @@
 #include <unistd.h>
 
 #include "common/conf/settings.h"
-#include "common/ipc/ipc.h"
 #include "common/util/fd.h"
 #include "common/util/list.h"
 #include "common/util/log.h"
 #include "common/util/mem.h"
-#include "common/worker/control_proto.h"
+#include "common/worker/helper.h"
 #include "common/worker/sandbox.h"
 #include "storage/service/index.h"
 #include "storage/service/convert.h"
@@ -24,7 +23,6 @@
 #include "storage/service/push.h"
 #include "storage/service/queue.h"
 #include "storage/service/service.h"
-
 
 /* A socket that came before `start`. */
 struct early {
@@ -35,7 +33,7 @@ struct early {
 
 struct stored {
 	struct loop		*loop;
-	struct ipc		*control;
+	struct helper		 helper;
 	struct loop_signal	*term;
 	struct control_hello	 hello;
 	struct mansio_conf	*conf;
@@ -44,27 +42,18 @@ struct stored {
 	int			 authd_fd, indexd_fd, outd_fd, submit_fd;
 	struct service		*svc;
 	char			*boot_id;	/* read before the file is out of sight */
-	int			 code;
 };
-
-static void
-finish(struct stored *sd, int code)
-{
-	if (sd->code == 0)
-		sd->code = code;
-	loop_stop(sd->loop);
-}
 
 static void
 on_term(void *arg)
 {
-	finish(arg, 0);
+	helper_end(&((struct stored *)arg)->helper, 0);
 }
 
 static void
 on_fatal(void *arg)
 {
-	finish(arg, 1);
+	helper_end(&((struct stored *)arg)->helper, 1);
 }
 
 static void
@@ -233,7 +222,7 @@ take_early(struct stored *sd)
 static void
 replace_indexd(void *arg)
 {
-	ipc_note(((struct stored *)arg)->control, 0, CONTROL_REPLACE_INDEXD, NULL);
+	ipc_note(((struct stored *)arg)->helper.control, 0, CONTROL_REPLACE_INDEXD, NULL);
 }
 
 static void
@@ -273,14 +262,11 @@ take_server(struct stored *sd, const struct control_server *s, int fd)
 }
 
 static void
-take_config(struct stored *sd, int fd)
+on_configured(void *arg, struct mansio_conf *fresh)
 {
-	struct mansio_conf *fresh = control_read_config(fd);
+	struct stored *sd = arg;
 	struct service_conf cf;
 
-	close(fd);
-	if (fresh == NULL)
-		return;
 	conf_free(&sd->conf);
 	sd->conf = fresh;
 	if (sd->svc == NULL)
@@ -330,14 +316,16 @@ open_shard(struct stored *sd)
 }
 
 static void
-start(struct stored *sd)
+on_start(void *arg)
 {
+	struct stored *sd = arg;
+
 	if (sd->svc != NULL)
 		return;
 	if (sd->conf == NULL || !open_shard(sd)) {
 		LOG(NULL, FATAL, "store.start", KV_UINT("shard", sd->hello.shard), KV_STR("why",
 		    sd->conf == NULL ? "no configuration came" : "the shard cannot be opened"));
-		finish(sd, 1);
+		helper_end(&sd->helper, 1);
 		return;
 	}
 	/* In this order: the one before last was in force as well. */
@@ -358,72 +346,50 @@ start(struct stored *sd)
 		service_outd_submit(sd->svc, sd->submit_fd);
 	sd->submit_fd = -1;
 	take_early(sd);
-	ipc_note(sd->control, 0, CONTROL_READY, NULL);
+	helper_ready(&sd->helper);
 }
 
 static void
-answer_status(struct stored *sd, const struct ipc_head *h)
-{
-	struct buf b = { 0 };
-
-	if (sd->svc != NULL)
-		service_stats(sd->svc, &b);
-	control_answer_status(sd->control, h, &b);
-}
-
-static void
-on_control(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *h,
-    const void *msg, void *arg)
+on_status(void *arg, struct buf *lines)
 {
 	struct stored *sd = arg;
 
-	switch (m->no) {
+	if (sd->svc != NULL)
+		service_stats(sd->svc, lines);
+}
+
+static bool
+on_message(void *arg, uint16_t no, const void *msg, int fd)
+{
+	struct stored *sd = arg;
+
+	switch (no) {
 	case CONTROL_HELLO:
 		sd->hello = *(const struct control_hello *)msg;
-		break;
-	case CONTROL_CONFIG:
-		take_config(sd, h->fd);
-		break;
-	case CONTROL_LOG:
-		control_take_log(msg, h->fd);
-		break;
+		return true;
 	case CONTROL_TICKET_KEY:
 		take_key(sd, msg);
-		break;
+		return true;
 	case CONTROL_PEER:
-		take_peer(sd, msg, h->fd);
-		break;
+		take_peer(sd, msg, fd);
+		return true;
 	case CONTROL_SERVER:
-		take_server(sd, msg, h->fd);
-		break;
-	case CONTROL_START:
-		start(sd);
-		break;
-	case CONTROL_STATUS:
-		answer_status(sd, h);
-		break;
-	case CONTROL_DRAIN:
-	case CONTROL_STOP:
-		finish(sd, 0);
-		break;
+		take_server(sd, msg, fd);
+		return true;
 	default:
-		ipc_refuse(ipc, h, ST_UNSUPPORTED);
+		return false;
 	}
 }
 
-static void
-on_control_closed(struct ipc *ipc, void *arg)
-{
-	finish(arg, 1);
-}
+static const struct helper_ops ops = {
+	.configured = on_configured, .message = on_message, .start = on_start, .status = on_status,
+	.orphaned = 1
+};
 
 int
 main(int argc, char **argv)
 {
 	struct stored sd = { .authd_fd = -1, .indexd_fd = -1, .outd_fd = -1, .submit_fd = -1 };
-	struct ipc_config cf = { .protocol = &control_protocol, .peer = "monitor",
-	    .allowed = CONTROL_PARENT, .fds = true, .request = on_control,
-	    .closed = on_control_closed, .arg = &sd };
 	size_t boot_id_len;
 
 	log_init("stored");
@@ -435,9 +401,9 @@ main(int argc, char **argv)
 	control_child_signals();
 	list_init(&sd.early);
 	(void)fd_slurp_path(ENGINE_BOOT_ID, 128, &sd.boot_id, &boot_id_len);
-	sd.loop = cf.loop = loop_new();
+	sd.loop = loop_new();
 	sd.term = loop_signal_new(sd.loop, SIGTERM, on_term, &sd);
-	sd.control = ipc_new(&cf, CONTROL_FD);
+	helper_open(&sd.helper, sd.loop, &ops, &sd);
 	loop_run(sd.loop);
 
 	service_close(&sd.svc);
@@ -446,10 +412,10 @@ main(int argc, char **argv)
 	fd_close(&sd.indexd_fd);
 	fd_close(&sd.outd_fd);
 	fd_close(&sd.submit_fd);
-	ipc_free(&sd.control);
+	helper_close(&sd.helper);
 	loop_signal_free(&sd.term);
 	conf_free(&sd.conf);
 	mem_free(&sd.boot_id);
 	loop_free(&sd.loop);
-	return sd.code;
+	return sd.helper.code;
 }
