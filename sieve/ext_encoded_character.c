@@ -1,4 +1,5 @@
 /* encoded-character (RFC 5228 2.4.2.4): "${hex:24 24}" and "${unicode:20AC}" in strings. */
+#include "common/mail/unicode.h"
 #include "sieve/core.h"
 #include "sieve/extensions.h"
 
@@ -14,26 +15,6 @@ blanks(struct span s, size_t at)
 	while (at < s.len && is_blank(s.p[at]))
 		at++;
 	return at;
-}
-
-static void
-put_utf8(uint32_t c, struct buf *out)
-{
-	if (c < 0x80) {
-		buf_add_c(out, (char)c);
-	} else if (c < 0x800) {
-		buf_add_c(out, (char)(0xC0 | c >> 6));
-		buf_add_c(out, (char)(0x80 | (c & 0x3F)));
-	} else if (c < 0x10000) {
-		buf_add_c(out, (char)(0xE0 | c >> 12));
-		buf_add_c(out, (char)(0x80 | (c >> 6 & 0x3F)));
-		buf_add_c(out, (char)(0x80 | (c & 0x3F)));
-	} else {
-		buf_add_c(out, (char)(0xF0 | c >> 18));
-		buf_add_c(out, (char)(0x80 | (c >> 12 & 0x3F)));
-		buf_add_c(out, (char)(0x80 | (c >> 6 & 0x3F)));
-		buf_add_c(out, (char)(0x80 | (c & 0x3F)));
-	}
 }
 
 /* Hexadecimal digits at at, any number of them; a value that does not fit is UINT32_MAX. */
@@ -66,12 +47,10 @@ sequence(struct span s, bool unicode, struct buf *out, bool *bad, uint32_t *bad_
 		at += n;
 		if (!unicode) {
 			buf_add_c(out, (char)v);
-		} else if (v > 0x10FFFF || (v >= 0xD800 && v <= 0xDFFF)) {
+		} else if (!unicode_put(out, v)) {
 			if (!*bad)
 				*bad_value = v;
 			*bad = true;
-		} else {
-			put_utf8(v, out);
 		}
 		n = blanks(s, at);
 		if (n < s.len && s.p[n] == '}')

@@ -21,26 +21,6 @@ is_plain(unsigned char c)
 	return c >= 0x20 && c <= 0x7e;
 }
 
-static void
-add_utf8(struct buf *out, uint32_t u)
-{
-	if (u < 0x80) {
-		buf_add_c(out, (char)u);
-	} else if (u < 0x800) {
-		buf_add_c(out, (char)(0xc0 | u >> 6));
-		buf_add_c(out, (char)(0x80 | (u & 0x3f)));
-	} else if (u < 0x10000) {
-		buf_add_c(out, (char)(0xe0 | u >> 12));
-		buf_add_c(out, (char)(0x80 | (u >> 6 & 0x3f)));
-		buf_add_c(out, (char)(0x80 | (u & 0x3f)));
-	} else {
-		buf_add_c(out, (char)(0xf0 | u >> 18));
-		buf_add_c(out, (char)(0x80 | (u >> 12 & 0x3f)));
-		buf_add_c(out, (char)(0x80 | (u >> 6 & 0x3f)));
-		buf_add_c(out, (char)(0x80 | (u & 0x3f)));
-	}
-}
-
 /* One UTF-16 unit of a shifted run; *high holds the first half of a pair. */
 static bool
 add_utf16(struct buf *out, uint32_t unit, uint32_t *high)
@@ -48,9 +28,9 @@ add_utf16(struct buf *out, uint32_t unit, uint32_t *high)
 	if (*high != 0) {
 		if (unit < 0xdc00 || unit > 0xdfff)
 			return false;
-		add_utf8(out, 0x10000 + ((*high - 0xd800) << 10) + (unit - 0xdc00));
+		unit = 0x10000 + ((*high - 0xd800) << 10) + (unit - 0xdc00);
 		*high = 0;
-		return true;
+		return unicode_put(out, unit);
 	}
 	if (unit >= 0xd800 && unit <= 0xdbff) {
 		*high = unit;
@@ -59,8 +39,7 @@ add_utf16(struct buf *out, uint32_t unit, uint32_t *high)
 	/* What has a plain form must not be shifted: one name, one spelling. */
 	if ((unit >= 0xdc00 && unit <= 0xdfff) || unit == 0 || (unit < 0x80 && is_plain((unsigned char)unit)))
 		return false;
-	add_utf8(out, unit);
-	return true;
+	return unicode_put(out, unit);
 }
 
 /* Between "&" and "-". */
