@@ -2,109 +2,23 @@
  * moment it is made until its callback ran, in the order of making; that order is
  * the order of sending, also after stored came back.  A call keeps its encoded
  * request as long as it may have to be sent (again). */
-#include "storage/client/store.h"
+#include "storage/client/store_priv.h"
 
 #include <assert.h>
 #include <stdalign.h>
 
 #include "common/util/clock.h"
-#include "common/util/list.h"
 #include "common/util/mem.h"
-#include "common/util/table.h"
 
 #define AWAY_MS 100		/* how often deadlines and attaching are looked at while away */
-
-/* A socket to a shard, or the place for one. */
-struct shard {
-	struct store_pool	*pool;
-	uint32_t		 no;
-	struct ipc		*ipc;		/* NULL: away */
-	struct list		 stores;
-	struct table		 by_chan;
-	uint32_t		 last_chan;
-	uint64_t		 epoch;		/* counts sockets */
-	struct loop_timer	*away;
-};
-
-struct store_pool {
-	struct loop		*loop;
-	struct table		 shards;
-	struct list		 failed;	/* calls whose callback is due */
-	struct list		 asks;
-	struct loop_task	*task;
-};
-
-enum attach { ATTACH_NO, ATTACH_SENT, ATTACH_OK, ATTACH_REFUSED };
-
-struct store {
-	struct list		 node;		/* of shard->stores */
-	struct shard		*shard;
-	uint32_t		 chan;
-	store_event_fn		 event;
-	uint64_t		 incarnation;	/* of the shard, when it was attached */
-	void			*arg;
-	enum attach		 attach;
-	enum status		 refused;
-	uint32_t		 attach_req;
-	bool			 attached_once, watching;
-	bool			 idle;		/* nothing was asked yet: it is not attached */
-	bool			 use_told;
-	struct store_quota_is	 use;		/* as it was when it was attached */
-	struct store_dirty	 noted;		/* the last one */
-	bool			 events;
-	struct buf		 ticket, old_ticket;
-	uint64_t		 owner;		/* 0: the ticket's own account */
-	uint64_t		 gen;		/* counts tickets */
-	bool			 with_old;	/* attached or attaching with old_ticket */
-	uint64_t		 last_seq;
-	struct list		 calls;
-	struct table		 stages;	/* stage -> struct stage */
-};
-
-/* A staged body lives in one process of stored: what was begun with one that is gone
- * cannot be gone on with. */
-struct stage { uint64_t epoch; };
-
-struct store_call {
-	struct list		 node;		/* of store->calls */
-	struct list		 failed;	/* of pool->failed, or in no list */
-	struct store		*store;
-	const struct ipc_message *m;
-	uint16_t		 reply_no;	/* 0: a status alone */
-	bool			 early;		/* sent behind the attaching, unanswered then */
-	struct buf		 body;		/* encoded; empty once it is not needed */
-	store_done_fn		 fn;
-	void			*arg;
-	enum status		 status;	/* when failed */
-	struct store_quota_is	*quota;		/* its answer came with that to attach */
-	uint32_t		 req;		/* 0: not on its way */
-	uint64_t		 seq;		/* of a change */
-	uint64_t		 gen;		/* ticket it was first sent under; 0: never sent */
-	uint64_t		 deadline_ms;	/* 0: none while the service is there */
-	uint64_t		 stage_epoch;	/* of a chunk */
-};
 
 /* Every change begins like this; its numbers are filled in when it is sent. */
 struct change_head { uint64_t seq, acked; };
 static_assert(offsetof(struct store_append, seq) == 0 && offsetof(struct store_append, acked) == 8, "");
 static_assert(offsetof(struct store_flags, seq) == 0 && offsetof(struct store_copy, seq) == 0, "");
 
-/* A request without a channel. */
-struct store_ask {
-	struct list		 node;		/* of pool->asks */
-	struct store_pool	*pool;
-	struct shard		*shard;
-	uint16_t		 reply_no;
-	bool			 parts;		/* fn hears of each */
-	uint32_t		 req;		/* 0: failed, its callback is due */
-	store_done_fn		 fn;
-	void			*arg;
-};
-
-static void shard_go(struct shard *sh);
-
-static void
-call_free(struct store_call *c)
+void
+store_call_free(struct store_call *c)
 {
 	list_remove(&c->node);
 	list_remove(&c->failed);
@@ -114,8 +28,8 @@ call_free(struct store_call *c)
 }
 
 /* It is over without an answer of its own.  The callback runs from the loop. */
-static void
-call_fail(struct store_call *c, enum status st)
+void
+store_call_fail(struct store_call *c, enum status st)
 {
 	struct store_pool *p = c->store->shard->pool;
 
@@ -129,31 +43,6 @@ call_fail(struct store_call *c, enum status st)
 	loop_task_post(p->task);
 }
 
-static struct store_ask *
-failed_ask(struct store_pool *p)
-{
-	struct list *n, *tmp;
-
-	list_each(n, tmp, &p->asks) {
-		struct store_ask *a = list_entry(n, struct store_ask, node);
-
-		if (a->req == 0)
-			return a;
-	}
-	return NULL;
-}
-
-static void
-ask_done(struct store_ask *a, enum status st, const void *msg)
-{
-	store_done_fn fn = a->fn;
-	void *arg = a->arg;
-
-	list_remove(&a->node);
-	mem_free(&a);
-	fn(arg, st, false, msg);
-}
-
 static void
 run_failed(void *arg)
 {
@@ -161,8 +50,8 @@ run_failed(void *arg)
 	struct store_ask *a;
 	struct list now;
 
-	while ((a = failed_ask(p)) != NULL)
-		ask_done(a, ST_UNAVAILABLE, NULL);
+	while ((a = store_failed_ask(p)) != NULL)
+		store_ask_done(a, ST_UNAVAILABLE, NULL);
 	if (list_empty(&p->failed))
 		return;
 	now = p->failed;
@@ -176,7 +65,7 @@ run_failed(void *arg)
 		struct store_quota_is *quota = c->quota;
 
 		c->quota = NULL;
-		call_free(c);
+		store_call_free(c);
 		if (fn != NULL)
 			fn(fn_arg, st, false, quota);
 		mem_free(&quota);
@@ -195,11 +84,11 @@ fail_all(struct store *s, enum status st)
 	struct list *n, *tmp;
 
 	list_each(n, tmp, &s->calls)
-		call_fail(list_entry(n, struct store_call, node), st);
+		store_call_fail(list_entry(n, struct store_call, node), st);
 }
 
-static void
-ignore(void *arg, const struct ipc_head *h, const struct ipc_message *m, const void *msg)
+void
+store_ignore(void *arg, const struct ipc_head *h, const struct ipc_message *m, const void *msg)
 {
 }
 
@@ -222,11 +111,11 @@ on_reply(void *arg, const struct ipc_head *h, const struct ipc_message *m, const
 		return;
 	}
 	if ((st == ST_OK || h->more) && (m != NULL ? m->no : 0) != c->reply_no) {
-		call_fail(c, ST_BUG);
+		store_call_fail(c, ST_BUG);
 		return;
 	}
 	if (!h->more)
-		call_free(c);
+		store_call_free(c);
 	if (fn != NULL)
 		fn(fn_arg, st, h->more, st == ST_OK || h->more ? msg : NULL);
 }
@@ -246,15 +135,15 @@ acked(const struct store *s)
 	return s->last_seq;
 }
 
-static void
-send_call(struct store_call *c)
+void
+store_send_call(struct store_call *c)
 {
 	alignas(max_align_t) char msg[IPC_STRUCT_MAX];
 	struct store *s = c->store;
 	struct change_head *head = (void *)msg;
 
 	if (c->stage_epoch != 0 && c->stage_epoch != s->shard->epoch) {
-		call_fail(c, ST_UNAVAILABLE);
+		store_call_fail(c, ST_UNAVAILABLE);
 		return;
 	}
 	if (c->gen == 0)
@@ -326,7 +215,7 @@ send_calls(struct store *s)
 			s->with_old = false;
 			send_renew(s);
 		}
-		send_call(c);
+		store_send_call(c);
 	}
 	if (s->with_old) {
 		s->with_old = false;
@@ -339,7 +228,7 @@ send_watch(struct store *s)
 {
 	const struct store_watch rq = { true };
 
-	ipc_request(s->shard->ipc, s->chan, STORE_WATCH, &rq, ignore, NULL);
+	ipc_request(s->shard->ipc, s->chan, STORE_WATCH, &rq, store_ignore, NULL);
 }
 
 /* Answers those that waited for the channel to ask what its answer says. */
@@ -357,7 +246,7 @@ answer_quota(struct store *s, const struct store_attached *is)
 		if (c->m->no != STORE_QUOTA || !is_waiting(c) || c->req != 0)
 			continue;
 		c->quota = mem_dup(&s->use, sizeof(s->use));
-		call_fail(c, ST_OK);
+		store_call_fail(c, ST_OK);
 	}
 }
 
@@ -404,7 +293,7 @@ on_attached(void *arg, const struct ipc_head *h, const struct ipc_message *m, co
 			struct store_call *c = list_entry(n, struct store_call, node);
 
 			if (c->gen != 0 && c->gen < s->gen)
-				call_fail(c, ST_UNAVAILABLE);
+				store_call_fail(c, ST_UNAVAILABLE);
 		}
 		return;
 	}
@@ -415,8 +304,8 @@ on_attached(void *arg, const struct ipc_head *h, const struct ipc_message *m, co
 		s->event(s->arg, STORE_EV_REVOKED, 0);
 }
 
-static void
-send_attach(struct store *s, bool idly)
+void
+store_send_attach(struct store *s, bool idly)
 {
 	struct list *n, *tmp;
 	uint64_t gen;
@@ -426,7 +315,7 @@ send_attach(struct store *s, bool idly)
 		struct store_call *c = list_entry(n, struct store_call, node);
 
 		if (c->gen != 0 && c->seq != 0 && c->gen + 1 < s->gen)
-			call_fail(c, ST_UNAVAILABLE);
+			store_call_fail(c, ST_UNAVAILABLE);
 	}
 	gen = first_gen(s);
 	s->with_old = gen != s->gen;
@@ -452,7 +341,7 @@ attach_missing(struct shard *sh)
 		if (s->idle)
 			continue;
 		if (s->attach == ATTACH_NO && sh->ipc != NULL)
-			send_attach(s, false);
+			store_send_attach(s, false);
 		missing = missing || s->attach == ATTACH_NO || s->attach == ATTACH_SENT;
 	}
 	return missing;
@@ -472,7 +361,7 @@ fail_late(struct shard *sh, uint64_t now)
 			struct store_call *c = list_entry(n2, struct store_call, node);
 
 			if (c->deadline_ms != 0 && c->deadline_ms <= now)
-				call_fail(c, ST_UNAVAILABLE);
+				store_call_fail(c, ST_UNAVAILABLE);
 		}
 	}
 }
@@ -483,11 +372,11 @@ on_away(void *arg)
 	struct shard *sh = arg;
 
 	fail_late(sh, loop_now_ms(sh->pool->loop));
-	shard_go(sh);
+	store_shard_go(sh);
 }
 
-static void
-shard_go(struct shard *sh)
+void
+store_shard_go(struct shard *sh)
 {
 	if (attach_missing(sh))
 		loop_timer_set(sh->away, AWAY_MS);
@@ -540,25 +429,10 @@ shard_lost(struct shard *sh)
 			if (c->deadline_ms == 0)
 				c->deadline_ms = deadline;
 			if (sent && c->seq == 0)
-				call_fail(c, ST_UNAVAILABLE);
+				store_call_fail(c, ST_UNAVAILABLE);
 		}
 	}
-	shard_go(sh);
-}
-
-/* The socket was replaced: nobody answers any more. */
-static void
-asks_lost(struct shard *sh)
-{
-	struct list *n, *tmp;
-
-	list_each(n, tmp, &sh->pool->asks) {
-		struct store_ask *a = list_entry(n, struct store_ask, node);
-
-		if (a->shard == sh)
-			a->req = 0;
-	}
-	loop_task_post(sh->pool->task);
+	store_shard_go(sh);
 }
 
 static void
@@ -570,8 +444,8 @@ on_closed(struct ipc *ipc, void *arg)
 	shard_lost(sh);
 }
 
-static struct shard *
-shard_get(struct store_pool *p, uint32_t no)
+struct shard *
+store_shard_get(struct store_pool *p, uint32_t no)
 {
 	struct shard *sh = table_get_u64(&p->shards, no);
 
@@ -634,18 +508,18 @@ store_pool_free(struct store_pool **pp)
 void
 store_pool_set(struct store_pool *p, uint32_t no, int fd)
 {
-	struct shard *sh = shard_get(p, no);
+	struct shard *sh = store_shard_get(p, no);
 	const struct ipc_config cf = { .loop = p->loop, .protocol = &store_protocol,
 		.peer = "stored", .request = on_note, .closed = on_closed, .arg = sh };
 
 	if (sh->ipc != NULL) {
 		ipc_free(&sh->ipc);
-		asks_lost(sh);
+		store_asks_lost(sh);
 		shard_lost(sh);
 	}
 	sh->epoch++;
 	sh->ipc = ipc_new(&cf, fd);
-	shard_go(sh);
+	store_shard_go(sh);
 }
 
 size_t
@@ -665,7 +539,7 @@ static struct store *
 open_channel(struct store_pool *p, uint32_t shard, struct span ticket, uint64_t owner,
     store_event_fn event, void *arg)
 {
-	struct shard *sh = shard_get(p, shard);
+	struct shard *sh = store_shard_get(p, shard);
 	struct store *s = mem_zalloc(sizeof(*s));
 
 	s->shard = sh;
@@ -712,7 +586,7 @@ store_open_shared(struct store_pool *p, uint32_t shard, struct span ticket, uint
 {
 	struct store *s = open_channel(p, shard, ticket, owner, event, arg);
 
-	shard_go(s->shard);
+	store_shard_go(s->shard);
 	return s;
 }
 
@@ -744,7 +618,7 @@ store_close(struct store **sp)
 		bool later = !s->watching && s->stages.count == 0;
 
 		(later ? ipc_request_later : ipc_request)(sh->ipc, s->chan, STORE_DETACH, NULL,
-		    ignore, NULL);
+		    store_ignore, NULL);
 	}
 	table_del_u64(&sh->by_chan, s->chan);
 	table_fini(&s->stages, stage_free, NULL);
@@ -768,7 +642,7 @@ store_renew(struct store *s, struct span ticket)
 	}
 	if (s->attach == ATTACH_REFUSED)
 		s->attach = ATTACH_NO;
-	shard_go(s->shard);
+	store_shard_go(s->shard);
 }
 
 const struct store_dirty *
@@ -781,340 +655,4 @@ bool
 store_has_events(const struct store *s)
 {
 	return s->events;
-}
-
-/* Calls ------------------------------------------------------------------------- */
-
-static struct store_call *
-call(struct store *s, uint16_t no, uint16_t reply_no, bool change, const void *rq,
-    store_done_fn fn, void *arg)
-{
-	struct store_call *c = mem_zalloc(sizeof(*c));
-
-	c->store = s;
-	c->m = ipc_find(&store_protocol, no);
-	c->reply_no = reply_no;
-	c->fn = fn;
-	c->arg = arg;
-	if (c->m->size > 0)
-		ipc_encode(c->m, rq, &c->body);
-	if (change)
-		c->seq = ++s->last_seq;
-	list_push_back(&s->calls, &c->node);
-	return c;
-}
-
-/* The first change of an idle channel: one wake-up of the service instead of two. */
-static void
-begin_early(struct store_call *c)
-{
-	struct store *s = c->store;
-
-	send_attach(s, true);
-	c->early = true;
-	send_call(c);
-}
-
-/* Sends it, or lets it wait. */
-static struct store_call *
-begin(struct store_call *c)
-{
-	struct store *s = c->store;
-	bool first = s->idle;
-
-	s->idle = false;
-	if (s->attach == ATTACH_REFUSED) {
-		call_fail(c, s->refused);
-	} else if (s->attach == ATTACH_OK) {
-		send_call(c);
-	} else {
-		c->deadline_ms = loop_now_ms(s->shard->pool->loop) + STORE_RETRY_MS;
-		if (first && c->seq != 0 && s->shard->ipc != NULL)
-			begin_early(c);
-		shard_go(s->shard);
-	}
-	return c;
-}
-
-void
-store_cancel(struct store_call **cp)
-{
-	struct store_call *c = *cp;
-
-	*cp = NULL;
-	if (c == NULL)
-		return;
-	if (c->req != 0 && c->store->shard->ipc != NULL)
-		ipc_cancel(c->store->shard->ipc, c->req);
-	call_free(c);
-}
-
-#define READ(name, type, no, reply)						\
-struct store_call *								\
-store_do_##name(struct store *s, const struct type *rq, store_done_fn fn, void *arg) \
-{										\
-	return begin(call(s, no, reply, false, rq, fn, arg));			\
-}
-#define CHANGE(name, type, no, reply)						\
-struct store_call *								\
-store_do_##name(struct store *s, const struct type *rq, store_done_fn fn, void *arg) \
-{										\
-	return begin(call(s, no, reply, true, rq, fn, arg));			\
-}
-
-READ(list, store_list, STORE_LIST, STORE_MAILBOXES)
-READ(open, store_open, STORE_OPEN, STORE_OPENED)
-READ(rows, store_rows, STORE_ROWS, STORE_ROWS_ARE)
-READ(cache, store_cache_get, STORE_CACHE, STORE_CACHE_IS)
-READ(columns, store_columns, STORE_COLUMNS, STORE_COLUMNS_ARE)
-READ(marks, store_marks, STORE_MARKS, STORE_MARKS_ARE)
-READ(body, store_body, STORE_BODY, STORE_BODY_IS)
-READ(changes, store_changes, STORE_CHANGES, STORE_CHANGES_ARE)
-READ(touched, store_touched, STORE_TOUCHED, STORE_TOUCHED_ARE)
-CHANGE(create, store_create, STORE_CREATE, STORE_CREATED)
-CHANGE(delete, store_delete, STORE_DELETE, 0)
-CHANGE(rename, store_rename, STORE_RENAME, 0)
-CHANGE(subscribe, store_subscribe, STORE_SUBSCRIBE, 0)
-CHANGE(append, store_append, STORE_APPEND, STORE_APPENDED)
-CHANGE(flags, store_flags, STORE_FLAGS, STORE_FLAGS_ARE)
-CHANGE(expunge, store_expunge, STORE_EXPUNGE, STORE_EXPUNGED)
-READ(annotations, store_annotations, STORE_ANNOTATIONS, STORE_ANNOTATIONS_ARE)
-READ(annotated, store_annotated_get, STORE_ANNOTATED, STORE_ANNOTATED_ARE)
-READ(text_find, store_text_find, STORE_TEXT_FIND, STORE_TEXT_FOUND)
-CHANGE(annotate, store_annotate, STORE_ANNOTATE, STORE_FLAGS_ARE)
-READ(lease, store_lease, STORE_LEASE, 0)
-CHANGE(place, store_place, STORE_PLACE, STORE_APPENDED)
-CHANGE(uidvalidity, store_uidvalidity, STORE_UIDVALIDITY, 0)
-READ(sums, store_sums, STORE_SUMS, STORE_SUMS_ARE)
-READ(uidls, store_uidls, STORE_UIDLS, STORE_UIDLS_ARE)
-CHANGE(remove, store_remove, STORE_REMOVE, STORE_REMOVED)
-READ(metadata_get, store_metadata_get, STORE_METADATA_GET, STORE_METADATA_IS)
-CHANGE(quota_set, store_quota_set, STORE_QUOTA_SET, 0)
-CHANGE(metadata_set, store_metadata_set, STORE_METADATA_SET, 0)
-CHANGE(uidl_put, store_uidl_put, STORE_UIDL_PUT, 0)
-CHANGE(copy, store_copy, STORE_COPY, STORE_COPIED)
-
-CHANGE(url_key_make, store_url_key_make, STORE_URL_KEY_MAKE, STORE_URL_KEYED)
-READ(url_sign, store_url_sign, STORE_URL_SIGN, STORE_URL_SIGNED)
-READ(url_find, store_url_find, STORE_URL_FIND, STORE_URL_FOUND)
-READ(url_body, store_url_body, STORE_URL_BODY, STORE_BODY_IS)
-
-READ(restore, store_restore, STORE_RESTORE, STORE_RESTORING)
-CHANGE(undelete, store_undelete, STORE_UNDELETE, STORE_RESTORED)
-
-READ(acl, store_acl_get, STORE_ACL, STORE_ACL_IS)
-CHANGE(acl_set, store_acl_set, STORE_ACL_SET, 0)
-READ(shared, store_shared, STORE_SHARED, STORE_SHARED_ARE)
-
-READ(emails, store_emails, STORE_EMAILS, STORE_EMAILS_ARE)
-READ(email_changes, store_email_changes, STORE_EMAIL_CHANGES, STORE_EMAIL_CHANGES_ARE)
-READ(mailbox_changes, store_mailbox_changes, STORE_MAILBOX_CHANGES, STORE_MAILBOX_CHANGES_ARE)
-CHANGE(email_set, store_email_set, STORE_EMAIL_SET, STORE_EMAIL_SET_IS)
-CHANGE(mailbox_set, store_mailbox_set, STORE_MAILBOX_SET, STORE_MAILBOX_SET_IS)
-CHANGE(blob_put, store_blob_put, STORE_BLOB_PUT, STORE_BLOB_IS)
-READ(blob_read, store_blob_read, STORE_BLOB_READ, STORE_BODY_IS)
-READ(blobs, store_blobs, STORE_BLOBS, STORE_BLOBS_ARE)
-CHANGE(push_set, store_push_set, STORE_PUSH_SET, STORE_PUSH_IS)
-READ(script, store_script_get, STORE_SCRIPT, STORE_SCRIPT_IS)
-CHANGE(script_set, store_script_set, STORE_SCRIPT_SET, STORE_SCRIPT_SET_IS)
-READ(script_room, store_script_room, STORE_SCRIPT_ROOM, 0)
-READ(sieve_keys, store_sieve_keys, STORE_SIEVE_KEYS, STORE_SIEVE_KEYS_ARE)
-CHANGE(deliver, store_deliver, STORE_DELIVER, STORE_DELIVERED)
-READ(event, store_event_get, STORE_EVENT, STORE_EVENT_ARE)
-
-struct store_call *
-store_do_scripts(struct store *s, store_done_fn fn, void *arg)
-{
-	return begin(call(s, STORE_SCRIPTS, STORE_SCRIPTS_ARE, false, NULL, fn, arg));
-}
-
-struct store_call *
-store_do_states(struct store *s, store_done_fn fn, void *arg)
-{
-	return begin(call(s, STORE_STATES, STORE_STATES_ARE, false, NULL, fn, arg));
-}
-
-struct store_call *
-store_do_pushes(struct store *s, store_done_fn fn, void *arg)
-{
-	return begin(call(s, STORE_PUSHES, STORE_PUSHES_ARE, false, NULL, fn, arg));
-}
-
-struct store_call *
-store_do_quota(struct store *s, store_done_fn fn, void *arg)
-{
-	return begin(call(s, STORE_QUOTA, STORE_QUOTA_IS, false, NULL, fn, arg));
-}
-
-struct store_call *
-store_do_watch(struct store *s, const struct store_watch *rq, store_done_fn fn, void *arg)
-{
-	s->watching = rq->on;
-	return begin(call(s, STORE_WATCH, 0, false, rq, fn, arg));
-}
-
-struct store_call *
-store_do_stage(struct store *s, const struct store_stage *rq, store_done_fn fn, void *arg)
-{
-	struct store_call *c = call(s, STORE_STAGE, 0, false, rq, fn, arg);
-	struct stage *st = table_get_u64(&s->stages, rq->stage);
-
-	if (st == NULL) {
-		st = mem_zalloc(sizeof(*st));
-		/* The first chunk may wait for the service; it begins there then. */
-		st->epoch = s->shard->epoch + (s->shard->ipc == NULL);
-		table_put_u64(&s->stages, rq->stage, st);
-	}
-	c->stage_epoch = st->epoch;
-	return begin(c);
-}
-
-void
-store_stage_free(struct store *s, uint32_t stage)
-{
-	const struct store_stage_drop rq = { stage };
-	struct stage *st = table_del_u64(&s->stages, stage);
-
-	if (st != NULL && st->epoch == s->shard->epoch && s->attach == ATTACH_OK)
-		ipc_request(s->shard->ipc, s->chan, STORE_STAGE_DROP, &rq, ignore, NULL);
-	mem_free(&st);
-}
-
-/* Requests without a channel ------------------------------------------------------- */
-
-static void
-on_answer(void *arg, const struct ipc_head *h, const struct ipc_message *m, const void *msg)
-{
-	struct store_ask *a = arg;
-	enum status st = h->status;
-
-	if (h->more) {
-		if (a->parts && m != NULL && m->no == a->reply_no)
-			a->fn(a->arg, ST_OK, true, msg);
-		return;
-	}
-	if (st == ST_OK && (m != NULL ? m->no : 0) != a->reply_no)
-		st = ST_BUG;
-	ask_done(a, st, st == ST_OK ? msg : NULL);
-}
-
-static struct store_ask *
-ask(struct store_pool *p, uint32_t shard, uint16_t no, uint16_t reply_no, const void *rq,
-    store_done_fn fn, void *arg)
-{
-	struct store_ask *a = mem_zalloc(sizeof(*a));
-
-	a->pool = p;
-	a->shard = shard_get(p, shard);
-	a->reply_no = reply_no;
-	a->fn = fn;
-	a->arg = arg;
-	list_push_back(&p->asks, &a->node);
-	if (a->shard->ipc != NULL && ipc_is_open(a->shard->ipc))
-		a->req = ipc_request(a->shard->ipc, 0, no, rq, on_answer, a);
-	else
-		loop_task_post(p->task);
-	return a;
-}
-
-struct store_ask *
-store_ask_stats(struct store_pool *p, uint32_t shard, store_done_fn fn, void *arg)
-{
-	return ask(p, shard, STORE_STATS, STORE_STATS_ARE, NULL, fn, arg);
-}
-
-struct store_ask *
-store_ask_fsck(struct store_pool *p, uint32_t shard, const struct store_fsck *rq,
-    store_done_fn fn, void *arg)
-{
-	struct store_ask *a = ask(p, shard, STORE_FSCK, STORE_FSCK_IS, rq, fn, arg);
-
-	a->parts = true;
-	return a;
-}
-
-struct store_ask *
-store_ask_copy_make(struct store_pool *p, uint32_t shard, store_done_fn fn, void *arg)
-{
-	return ask(p, shard, STORE_COPY_MAKE, STORE_COPY_MADE, NULL, fn, arg);
-}
-
-struct store_ask *
-store_ask_copies(struct store_pool *p, uint32_t shard, store_done_fn fn, void *arg)
-{
-	return ask(p, shard, STORE_COPIES, STORE_COPIES_ARE, NULL, fn, arg);
-}
-
-struct store_ask *
-store_ask_delete(struct store_pool *p, uint32_t shard, uint64_t account, store_done_fn fn,
-    void *arg)
-{
-	const struct store_account_delete rq = { .account = account };
-
-	return ask(p, shard, STORE_ACCOUNT_DELETE, 0, &rq, fn, arg);
-}
-
-struct store_ask *
-store_ask_undelete(struct store_pool *p, uint32_t shard, uint64_t account, store_done_fn fn,
-    void *arg)
-{
-	const struct store_account_delete rq = { .account = account };
-
-	return ask(p, shard, STORE_ACCOUNT_UNDELETE, 0, &rq, fn, arg);
-}
-
-struct store_ask *
-store_ask_limits(struct store_pool *p, uint32_t shard, const struct store_account_limits *rq,
-    store_done_fn fn, void *arg)
-{
-	return ask(p, shard, STORE_ACCOUNT_LIMITS, 0, rq, fn, arg);
-}
-
-struct store_ask *
-store_ask_queue(struct store_pool *p, uint32_t shard, const struct store_queue *rq,
-    store_done_fn fn, void *arg)
-{
-	return ask(p, shard, STORE_QUEUE, STORE_QUEUE_ARE, rq, fn, arg);
-}
-
-struct store_ask *
-store_ask_queue_set(struct store_pool *p, uint32_t shard, const struct store_queue_set *rq,
-    store_done_fn fn, void *arg)
-{
-	return ask(p, shard, STORE_QUEUE_SET, 0, rq, fn, arg);
-}
-
-struct store_ask *
-store_ask_backup_begin(struct store_pool *p, uint32_t shard,
-    const struct store_backup_begin *rq, store_done_fn fn, void *arg)
-{
-	return ask(p, shard, STORE_BACKUP_BEGIN, STORE_BACKUP_IS, rq, fn, arg);
-}
-
-struct store_ask *
-store_ask_backup_read(struct store_pool *p, uint32_t shard,
-    const struct store_backup_read *rq, store_done_fn fn, void *arg)
-{
-	return ask(p, shard, STORE_BACKUP_READ, STORE_BACKUP_DATA, rq, fn, arg);
-}
-
-struct store_ask *
-store_ask_backup_end(struct store_pool *p, uint32_t shard,
-    const struct store_backup_end *rq, store_done_fn fn, void *arg)
-{
-	return ask(p, shard, STORE_BACKUP_END, 0, rq, fn, arg);
-}
-
-void
-store_ask_cancel(struct store_ask **ap)
-{
-	struct store_ask *a = *ap;
-
-	*ap = NULL;
-	if (a == NULL)
-		return;
-	if (a->req != 0 && a->shard->ipc != NULL)
-		ipc_cancel(a->shard->ipc, a->req);
-	list_remove(&a->node);
-	mem_free(&a);
 }
