@@ -21,7 +21,8 @@ storage_service_libservice_a_SOURCES = \
 	storage/service/pool.c storage/service/pool.h \
 	storage/service/read_texts.c storage/service/texts.c storage/service/texts.h \
 	storage/service/readers.c storage/service/readers.h \
-	storage/service/reads.c storage/service/reads_emails.c storage/service/reads_sieve.c \
+	storage/service/reads.c storage/service/reads_bodies.c storage/service/reads_priv.h \
+	storage/service/reads_emails.c storage/service/reads_sieve.c \
 	storage/service/record.c storage/service/record.h \
 	storage/service/replay.c \
 	storage/service/convert.c storage/service/convert.h storage/service/convert_main.c \
