@@ -1,5 +1,6 @@
 noinst_LIBRARIES += storage/service/libservice.a
 storage_service_libservice_a_SOURCES = \
+	storage/service/attach.c \
 	storage/service/background.c storage/service/background.h \
 	storage/service/chores.c storage/service/compact.c \
 	storage/service/events.c \
@@ -30,7 +31,7 @@ storage_service_libservice_a_SOURCES = \
 	storage/service/offline.c storage/service/offline.h storage/service/offline_main.c \
 	storage/service/opened.c storage/service/share.c \
 	storage/service/service.c storage/service/service.h storage/service/service_priv.h \
-	storage/service/tick.c \
+	storage/service/staging.c storage/service/tick.c \
 	storage/service/tickets.c \
 	storage/service/packing.c storage/service/stock.c storage/service/upgrades.c
 

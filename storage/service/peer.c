@@ -160,56 +160,6 @@ channel_new(struct peer *p, uint32_t no, struct account *a)
 }
 
 void
-stage_uncount(struct account *a, struct stage *sg)
-{
-	a->staged[sg->upload] -= sg->counted;
-	sg->peer->stage_bytes -= sg->counted;
-	sg->counted = 0;
-}
-
-static void
-stage_free(void *value, void *arg)
-{
-	struct stage *sg = value;
-
-	stage_uncount(arg, sg);
-	sg->peer->stages--;
-	buf_fini(&sg->locs);
-	mem_free(&sg);
-}
-
-size_t
-stages_expire(struct service *svc)
-{
-	uint64_t now = loop_now_ms(svc->loop), kept = (uint64_t)svc->cf.staged_s * 1000;
-	struct list *n, *tmp;
-	size_t gone = 0;
-
-	list_each(n, tmp, &svc->peers) {
-		struct peer *p = list_entry(n, struct peer, node);
-		size_t at = 0;
-		void *v;
-
-		while (table_next(&p->channels, &at, NULL, &v)) {
-			struct channel *c = v;
-			size_t i = 0;
-
-			while (table_next(&c->stages, &i, NULL, &v)) {
-				struct stage *sg = v;
-
-				if (sg->status != ST_OK || sg->used_ms + kept > now)
-					continue;
-				sg->status = ST_EXPIRED;
-				stage_uncount(c->account, sg);
-				buf_fini(&sg->locs);
-				gone++;
-			}
-		}
-	}
-	return gone;
-}
-
-void
 channel_end(struct channel *c)
 {
 	struct service *svc = c->peer->svc;
@@ -283,285 +233,6 @@ note_dir(struct service *svc, const struct state_result *res)
 		if (p->dir_watch)
 			ipc_note(p->ipc, 0, STORE_DIR_DIRTY, &dirty);
 	}
-}
-
-/* Attaching ------------------------------------------------------------------------- */
-
-/* Who delivers asks for it next: one answer instead of two. */
-static void
-tell_use(struct channel *c, struct store_attached *is)
-{
-	struct op_head limits = { 0 };
-	struct store_quota_is q;
-
-	service_limits(c->peer->svc, &limits);
-	is->quota_told = state_quota(c->peer->svc->state, c->account->id, &limits, &q) == ST_OK;
-	if (!is->quota_told)
-		return;
-	is->bytes = q.bytes;
-	is->bytes_limit = q.bytes_limit;
-	is->messages = q.messages;
-	is->messages_limit = q.messages_limit;
-	is->mailboxes = q.mailboxes;
-	is->mailboxes_limit = q.mailboxes_limit;
-}
-
-static void
-attached(struct channel *c, const struct ipc_head *h, bool idly)
-{
-	struct store_attached is = { .account = c->account->id,
-		.incarnation = state_incarnation(c->peer->svc->state),
-		.expires_s = c->ticket.expires_s };
-	struct state_account sa;
-	enum status st = state_account(c->peer->svc->state, c->account->id, &sa);
-
-	if (st == ST_OK && sa.deleted_ms != 0)
-		st = ST_NOT_FOUND;
-	if (st == ST_OK)
-		st = events_judge(c, &is.events);
-	st = service_judge(c->peer->svc, st, "attach");
-	if (c->revoked)
-		st = ST_DENIED;
-	if (st != ST_OK) {
-		ipc_reply(c->peer->ipc, h, st, 0, NULL);
-		channel_end(c);
-		return;
-	}
-	is.modseq = sa.modseq;
-	if (c->ticket.role == STORE_ROLE_DELIVER)
-		tell_use(c, &is);
-	c->attached = true;
-	(idly ? ipc_reply_later : ipc_reply)(c->peer->ipc, h, ST_OK, STORE_ATTACHED, &is);
-}
-
-/* The same answer whether the owner is there, and whether he shares anything. */
-static void
-attached_shared(struct channel *c, const struct ipc_head *h)
-{
-	const struct store_attached is = { .account = c->account->id,
-		.incarnation = state_incarnation(c->peer->svc->state),
-		.expires_s = c->ticket.expires_s };
-
-	c->attached = true;
-	ipc_reply(c->peer->ipc, h, ST_OK, STORE_ATTACHED, &is);
-}
-
-/* One's own account as an owner, on a shard that is not its own: it is not made there. */
-static void
-attach_elsewhere(struct channel *c, const struct ipc_head *h)
-{
-	ipc_reply(c->peer->ipc, h, ST_DENIED, 0, NULL);
-	channel_end(c);
-}
-
-static void
-account_made(struct request *rq, const struct state_result *res)
-{
-	struct channel *c = rq->chan;
-
-	if (c == NULL)
-		return;
-	if (res->status == ST_OK || res->status == ST_EXISTS) {
-		attached(c, &rq->head, false);
-		return;
-	}
-	ipc_reply(c->peer->ipc, &rq->head, res->status, 0, NULL);
-	channel_end(c);
-}
-
-static void
-make_account(struct channel *c, const struct ipc_message *m, const struct ipc_head *h,
-    const void *msg)
-{
-	struct request *rq = request_new(c, m, h, msg);
-
-	rq->change = true;
-	rq->prepared = true;
-	rq->last = true;
-	rq->done = account_made;
-	buf_add_span(&rq->items, buf_span(&rq->svc->cf.folders));
-	rq->op.kind = OP_ACCOUNT_CREATE;
-	rq->op.head.account = c->account->id;
-	rq->op.u.account_create.mailboxes = buf_span(&rq->items);
-	tick_queue(rq);
-}
-
-static void
-on_attach(struct peer *p, const struct ipc_message *m, const struct ipc_head *h,
-    const struct store_attach *msg)
-{
-	struct service *svc = p->svc;
-	struct state_account sa;
-	struct channel *c;
-	struct ticket t;
-	bool shared, undeleted;
-	enum status st = ST_UNAVAILABLE;
-
-	if (p->channels.count >= CHANNELS_MAX) {
-		if (!p->limit_told)
-			LOG(NULL, WARN, "peer.limit", KV_STR("peer", p->name),
-			    KV_UINT("slot", p->slot), KV_UINT("channels", p->channels.count));
-		p->limit_told = true;
-		ipc_reply(p->ipc, h, ST_LIMIT, 0, NULL);
-		return;
-	}
-	if (h->chan == 0 || table_get_u64(&p->channels, h->chan) != NULL)
-		st = ST_EXISTS;
-	else if (svc->revocations_known)
-		st = ticket_judge(p, msg->ticket, msg->owner != 0, &t);
-	if (st != ST_OK) {
-		ipc_reply(p->ipc, h, st, 0, NULL);
-		return;
-	}
-	undeleted = msg->owner == (t.account | STORE_UNDELETED) && t.role == STORE_ROLE_ACCESS;
-	shared = !undeleted && msg->owner != 0 && msg->owner != t.account;
-	c = channel_new(p, h->chan, account_get(svc, shared ? msg->owner : t.account));
-	c->ticket = t;
-	c->undeleted = undeleted;
-	channel_take_groups(c);
-	table_put_u64(&p->channels, c->no, c);
-	if (shared)
-		attached_shared(c, h);
-	else if (t.shard != svc->cf.shard)
-		attach_elsewhere(c, h);
-	else if (state_account(svc->state, t.account, &sa) == ST_NOT_FOUND)
-		make_account(c, m, h, msg);
-	else
-		attached(c, h, msg->idly);
-}
-
-static void
-on_renew(struct peer *p, struct channel *c, const struct ipc_head *h,
-    const struct store_attach *msg)
-{
-	struct ticket t;
-	enum status st = c->revoked ? ST_DENIED : ticket_judge(p, msg->ticket,
-	    channel_foreign(c), &t);
-
-	if (st == ST_OK && (t.account != c->ticket.account || t.role != c->ticket.role)) {
-		LOG(NULL, WARN, "ticket.foreign", KV_STR("peer", p->name), KV_UINT("slot", p->slot),
-		    KV_UINT("generation", p->generation), KV_UINT("account", t.account));
-		st = ST_DENIED;
-	}
-	if (st == ST_OK) {
-		c->ticket = t;
-		channel_take_groups(c);
-	}
-	ipc_reply(p->ipc, h, st, 0, NULL);
-}
-
-/* Staging --------------------------------------------------------------------------- */
-
-/* What all channels have staged counts: many bodies could fill the disk, each of which alone would
- * fit.  Of uploads only the older ones make room at the end. */
-static enum status
-stage_room_upload(struct channel *c, uint64_t more)
-{
-	uint64_t max = c->peer->svc->cf.upload_bytes;
-
-	return max > 0 && c->account->staged[true] + more > max ? ST_OVER_QUOTA : ST_OK;
-}
-
-/* more: bytes that are still to come, as far as was announced. */
-static enum status
-stage_room(struct channel *c, bool upload, uint64_t more)
-{
-	struct service *svc = c->peer->svc;
-	struct op_head limits = { 0 };
-	struct store_quota_is q;
-	enum status st;
-
-	if (more > STORE_BODY_MAX)
-		return ST_LIMIT;
-	if (!journal_has_room(svc->journal, STORE_CHUNK_MAX + more))
-		return ST_NO_SPACE;
-	if (upload)
-		return stage_room_upload(c, more);
-	service_limits(svc, &limits);
-	st = state_quota(svc->state, c->account->id, &limits, &q);
-	if (st != ST_OK)
-		return service_judge(svc, st, "quota");
-	/* Stored bytes are never more than the raw ones that quota counts, but for heads. */
-	if (q.bytes_limit > 0 && q.bytes + c->account->staged[false] + more > q.bytes_limit + 4096)
-		return ST_OVER_QUOTA;
-	return ST_OK;
-}
-
-static enum status
-stage_take(struct channel *c, const struct store_stage *msg, struct stage **out)
-{
-	struct stage *sg = table_get_u64(&c->stages, msg->stage);
-	uint64_t more = 0;
-
-	if (msg->stage == 0)
-		return ST_SYNTAX;
-	if (sg == NULL) {
-		if (c->stages.count >= 1024 || c->peer->stages >= STAGES_MAX)
-			return ST_LIMIT;
-		sg = mem_zalloc(sizeof(*sg));
-		sg->peer = c->peer;
-		c->peer->stages++;
-		sg->no = msg->stage;
-		sg->total = msg->total;
-		sg->upload = msg->upload;
-		if (msg->total > msg->data.len)
-			more = msg->total - msg->data.len;
-		table_put_u64(&c->stages, sg->no, sg);
-	}
-	*out = sg;
-	sg->used_ms = loop_now_ms(c->peer->svc->loop);
-	if (sg->status == ST_OK) {
-		sg->bytes += msg->data.len;
-		sg->counted += msg->data.len;
-		c->account->staged[sg->upload] += msg->data.len;
-		c->peer->stage_bytes += msg->data.len;
-		sg->status = stage_room(c, sg->upload, more);
-	}
-	if (sg->status == ST_OK && (sg->bytes > STORE_BODY_MAX ||
-	    c->peer->stage_bytes > STAGED_MAX || ++sg->chunks > OP_PIECES_MAX ||
-	    (sg->total > 0 && sg->bytes > sg->total)))
-		sg->status = ST_LIMIT;
-	if (sg->status != ST_OK)
-		stage_uncount(c->account, sg);
-	return sg->status;
-}
-
-static void
-on_stage(struct channel *c, const struct ipc_message *m, const struct ipc_head *h,
-    const struct store_stage *msg)
-{
-	struct stage *sg = NULL;
-	enum status st = stage_take(c, msg, &sg);
-	struct request *rq;
-
-	if (st != ST_OK) {
-		ipc_reply(c->peer->ipc, h, st, 0, NULL);
-		return;
-	}
-	rq = request_new(c, m, h, msg);
-	rq->change = true;
-	rq->is_chunk = true;
-	rq->last = true;
-	rq->stage = sg;
-	rq->after = ++c->made;
-	tick_queue(rq);
-}
-
-static void
-on_stage_drop(struct channel *c, const struct store_stage_drop *msg)
-{
-	struct stage *sg = table_del_u64(&c->stages, msg->stage);
-	struct list *n, *tmp;
-
-	if (sg == NULL)
-		return;
-	list_each(n, tmp, &c->requests) {
-		struct request *rq = list_entry(n, struct request, chan_node);
-
-		if (rq->stage == sg)
-			rq->stage = NULL;
-	}
-	stage_free(sg, c->account);
 }
 
 /* Dispatch -------------------------------------------------------------------------- */
@@ -802,10 +473,10 @@ dispatch(struct peer *p, struct channel *c, const struct ipc_message *m,
 		c->watching = ((const struct store_watch *)msg)->on;
 		break;
 	case STORE_STAGE:
-		on_stage(c, m, h, msg);
+		stage_chunk(c, m, h, msg);
 		return;
 	case STORE_STAGE_DROP:
-		on_stage_drop(c, msg);
+		stage_drop(c, msg);
 		break;
 	case STORE_LEASE:
 		st = lease_judge(c, msg);
@@ -863,7 +534,7 @@ on_request(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 		return;
 	}
 	if (m->no == STORE_ATTACH) {
-		on_attach(p, m, h, msg);
+		channel_attach(p, m, h, msg);
 		return;
 	}
 	if ((m->allowed & WORKER_ROLES) != 0)
@@ -877,7 +548,7 @@ on_request(struct ipc *ipc, const struct ipc_message *m, const struct ipc_head *
 		channel_end(c);
 		ipc_reply(ipc, h, ST_OK, 0, NULL);
 	} else if (m->no == STORE_RENEW) {
-		on_renew(p, c, h, msg);
+		channel_renew(p, c, h, msg);
 	} else {
 		dispatch(p, c, m, h, msg);
 	}

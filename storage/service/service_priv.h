@@ -210,10 +210,6 @@ struct account *account_get(struct service *svc, uint64_t id);
 void account_unref(struct service *svc, struct account *a);
 struct channel *channel_new(struct peer *p, uint32_t no, struct account *a);
 void channel_end(struct channel *c);
-/* Adopted or given up: its bytes are no longer the account's staged ones. */
-void stage_uncount(struct account *a, struct stage *sg);
-/* Those that nobody added to for long can be adopted no more; how many. */
-size_t stages_expire(struct service *svc);
 void channel_revoke(struct channel *c);
 void peer_free(struct peer **p);
 /* Reads on from sockets whose requests were worked off. */
@@ -226,6 +222,23 @@ void request_free(struct request *rq);
 /* Tells who watches the account what a change did, but who made it. */
 void note_dirty(struct service *svc, const struct request *rq);
 void note_dir(struct service *svc, const struct state_result *res);
+
+/* attach.c */
+void channel_attach(struct peer *p, const struct ipc_message *m, const struct ipc_head *h,
+    const struct store_attach *msg);
+void channel_renew(struct peer *p, struct channel *c, const struct ipc_head *h,
+    const struct store_attach *msg);
+
+/* staging.c */
+/* Adopted or given up: its bytes are no longer the account's staged ones. */
+void stage_uncount(struct account *a, struct stage *sg);
+/* Those that nobody added to for long can be adopted no more; how many. */
+size_t stages_expire(struct service *svc);
+void stage_chunk(struct channel *c, const struct ipc_message *m, const struct ipc_head *h,
+    const struct store_stage *msg);
+void stage_drop(struct channel *c, const struct store_stage_drop *msg);
+/* Of a table of stages; arg: their account. */
+void stage_free(void *value, void *arg);
 
 /* share.c: channels attached to another account than the ticket's. */
 bool channel_foreign(const struct channel *c);
