@@ -18,20 +18,7 @@
 #define CHUNK_MAX	65536u		/* messages whose rows or columns are asked for at once */
 #define CHUNK_KEYS	400000u		/* messages times keys of a chunk */
 #define GROUP		128u		/* LIST blobs asked for at once */
-#define BODY_BUDGET	(256u << 10)
 #define ANSWER_BYTES	(4u << 20)	/* of columns in one answer */
-#define FEED		1024u		/* stored bytes unpacked at once: some frames at most */
-
-/* A piece in the queue, in front of its bytes. */
-struct queued {
-	uint32_t	uid;
-	bool		last;
-	size_t		len, at;
-};
-
-static void next_chunk(struct searcher *s);
-static void ask_bodies(struct searcher *s);
-static void look_on(struct searcher *s);
 
 static void
 on_task(void *arg)
@@ -145,207 +132,6 @@ searcher_judge(struct searcher *s, const struct store_row *row, uint32_t uid, st
 	return a;
 }
 
-/* ---- bytes ---- */
-
-static void
-end_reading(struct searcher *s)
-{
-	search_scan_free(&s->scan);
-	body_reader_free(&s->reader);
-	buf_clear(&s->raw);
-	s->raw_at = 0;
-	s->over = s->reading;
-	s->reading = 0;
-	s->finishing = false;
-}
-
-/* All that matters of it was seen. */
-static void
-judge_scan(struct searcher *s)
-{
-	struct search_message m = { .has = SEARCH_HAS_TEXT, .hits = search_scan_hits(s->scan) };
-	struct mime_list list;
-
-	if (search_scan_list(s->scan, &list)) {
-		m.has |= SEARCH_HAS_LIST;
-		m.list = &list;
-	}
-	searcher_judge(s, searcher_row(s, s->reading), s->reading, &m);
-	end_reading(s);
-}
-
-static void
-begin_reading(struct searcher *s, uint32_t uid)
-{
-	const struct store_row *row = searcher_row(s, uid);
-
-	s->reading = uid;
-	/* no more than was counted when it came, whatever it unpacks to */
-	s->reader = body_reader_new(0, row != NULL ? row->size : STORE_SIZE_MAX);
-	s->scan = search_scan_new(s->p, (s->p->needs & SEARCH_HAS_LIST) != 0);
-}
-
-/* Raw bytes that are there go to the scan; whole: there are no others.  false: the slice is
- * over. */
-static bool
-scan_raw(struct searcher *s, bool whole, uint64_t until_us)
-{
-	while (s->reading != 0) {
-		if (clock_mono_us() >= until_us)
-			return false;
-		if (!search_scan_look(s->scan))
-			continue;
-		if (s->finishing || search_scan_enough(s->scan)) {
-			judge_scan(s);
-			break;
-		}
-		if (s->raw_at < s->raw.len) {
-			struct span piece = span_sub(buf_span(&s->raw), s->raw_at, SEARCH_SCAN_PIECE);
-
-			s->raw_at += piece.len;
-			search_scan_feed(s->scan, piece);
-		} else if (whole) {
-			s->finishing = true;
-			search_scan_finish(s->scan);
-		} else {
-			break;
-		}
-	}
-	buf_clear(&s->raw);
-	s->raw_at = 0;
-	return true;
-}
-
-/* The head of the queue, until q->at is its end.  false: the slice is over. */
-static bool
-look_at_piece(struct searcher *s, struct queued *q, struct span data, uint64_t until_us)
-{
-	if (s->reading != 0 && s->reading != q->uid)	/* it ended before its time */
-		end_reading(s);
-	if (s->reading == 0 && s->over != q->uid && q->at == 0)
-		begin_reading(s, q->uid);
-	while (s->reading == q->uid) {
-		struct span part = span_sub(data, q->at, FEED);
-
-		if (!scan_raw(s, q->last && part.len == 0, until_us))
-			return false;
-		if (s->reading != q->uid || part.len == 0)
-			break;
-		q->at += part.len;
-		if (body_reader_feed(s->reader, part, &s->raw) != ST_OK) {
-			s->failed = ST_CORRUPT;
-			break;
-		}
-	}
-	q->at = q->len;
-	return true;
-}
-
-static void
-bodies_over(struct searcher *s)
-{
-	if (s->resume_uid != 0) {
-		if (s->resume_uid == s->over) {
-			uidset_remove_range(&s->bodies, 1, s->over);
-			s->resume_uid = 0;
-			s->resume_offset = 0;
-		}
-		ask_bodies(s);
-		return;
-	}
-	uidset_clear(&s->bodies);
-	searcher_next_group(s);
-}
-
-static void
-look_on(struct searcher *s)
-{
-	uint64_t until_us = clock_mono_us() + SEARCH_SLICE_US;
-
-	while (s->failed == ST_OK && s->queued_at < s->queue.len) {
-		struct queued q;
-		char *head = s->queue.data + s->queued_at;
-		bool on;
-
-		memcpy(&q, head, sizeof(q));
-		on = look_at_piece(s, &q, span(head + sizeof(q), q.len), until_us);
-		memcpy(head, &q, sizeof(q));
-		if (!on) {
-			searcher_later(s, look_on);
-			return;
-		}
-		s->queued_at += sizeof(q) + q.len;
-	}
-	if (s->failed == ST_OK && s->more)
-		return;		/* the next part wakes us */
-	if (s->failed != ST_OK) {
-		store_cancel(&s->call);
-		searcher_finish(s);
-		return;
-	}
-	buf_clear(&s->queue);
-	s->queued_at = 0;
-	bodies_over(s);
-}
-
-static void
-queue_piece(struct searcher *s, const struct store_body_piece *p)
-{
-	struct queued q = { .uid = p->uid, .len = p->data.len,
-	    .last = p->offset + p->data.len >= p->stored_size };
-
-	if (s->queued_at == s->queue.len) {
-		buf_clear(&s->queue);
-		s->queued_at = 0;
-	}
-	buf_add(&s->queue, &q, sizeof(q));
-	buf_add_span(&s->queue, p->data);
-}
-
-static void
-on_bodies(void *arg, enum status st, bool more, const void *msg)
-{
-	struct searcher *s = arg;
-	const struct store_body_is *is = msg;
-	struct store_body_piece p;
-	struct reader r;
-
-	if (!more)
-		s->call = NULL;
-	s->more = more;
-	if (st == ST_OK && is != NULL) {
-		reader_init(&r, is->pieces.p, is->pieces.len);
-		while (is->pieces.len > 0 && get_store_body_piece(&r, &p))
-			queue_piece(s, &p);
-		s->resume_uid = is->resume_uid;
-		s->resume_offset = is->resume_offset;
-	} else if (st != ST_OK) {
-		s->failed = st;
-	}
-	searcher_later(s, look_on);
-}
-
-static void
-ask_bodies(struct searcher *s)
-{
-	struct store_body rq = {
-		.mailbox = s->job.mailbox, .offset = s->resume_offset, .budget = BODY_BUDGET
-	};
-	struct buf set = { 0 };
-
-	if (s->resume_uid > 1)
-		uidset_remove_range(&s->bodies, 1, s->resume_uid - 1);
-	s->resume_uid = 0;
-	if (uidset_empty(&s->bodies)) {
-		searcher_next_group(s);
-		return;
-	}
-	uidset_encode(&s->bodies, &set);
-	rq.uids = buf_span(&set);
-	s->call = store_do_body(s->job.store, &rq, on_bodies, s);
-	buf_fini(&set);
-}
-
 /* ---- LIST blobs ---- */
 
 static void
@@ -367,7 +153,7 @@ group_listed(struct searcher *s)
 	s->resume_uid = 0;
 	s->resume_offset = 0;
 	s->reading = s->over = 0;
-	ask_bodies(s);
+	searcher_ask_bodies(s);
 }
 
 /* What a program of many keys does with 128 blobs is bounded; parts of a reply are smaller. */
@@ -435,7 +221,7 @@ searcher_next_group(struct searcher *s)
 		return;
 	}
 	if (uidset_empty(&s->open)) {
-		next_chunk(s);
+		searcher_next_chunk(s);
 		return;
 	}
 	take_some(&s->open, group_size(s), &s->bodies);
@@ -634,8 +420,8 @@ ask_rows(struct searcher *s)
 	}
 }
 
-static void
-next_chunk(struct searcher *s)
+void
+searcher_next_chunk(struct searcher *s)
 {
 	if (uidset_empty(&s->left)) {
 		searcher_finish(s);
@@ -654,8 +440,8 @@ next_chunk(struct searcher *s)
 
 /* ---- the program alone ---- */
 
-static void
-judge_view(struct searcher *s)
+void
+searcher_judge_view(struct searcher *s)
 {
 	uint64_t until_us = clock_mono_us() + SEARCH_SLICE_US;
 	uint32_t done = 0, n = 0, step = 1 + 20000 / (s->p->n_nodes + 1);
@@ -672,296 +458,9 @@ judge_view(struct searcher *s)
 	if (done > 0)
 		uidset_remove_range(&s->todo, 1, done);
 	if (uidset_empty(&s->todo))
-		next_chunk(s);
+		searcher_next_chunk(s);
 	else
-		searcher_later(s, judge_view);
-}
-
-/* Sets among the keys of which all must match spare us the other messages. */
-void
-searcher_narrow(const struct search_program *p, struct uidset *uids)
-{
-	const struct search_node *root = p->root;
-
-	if (root->op != SEARCH_AND)
-		return;
-	for (const struct search_node *n = root->first; n != NULL; n = n->next) {
-		if (n->op == SEARCH_UIDS || n->op == SEARCH_SEQS)
-			uidset_intersect(uids, &n->uids);
-	}
-}
-
-/* ---- sets ---- */
-
-#define SET_WORK	1000000u	/* ranges walked at once */
-
-static bool
-is_mark(const struct search_node *n)
-{
-	return n->op == SEARCH_FLAG && (n->flag == FLAG_SEEN || n->flag == FLAG_DELETED);
-}
-
-/* Can it be answered by sets alone?  Counts the work, and whether marks are needed. */
-static bool
-is_set(const struct search_node *n, uint64_t ranges, uint64_t *work, bool *marks)
-{
-	*work += ranges + n->uids.n;
-	switch (n->op) {
-	case SEARCH_ALL: case SEARCH_UIDS: case SEARCH_SEQS: case SEARCH_ANNOTATION: case SEARCH_RECENT:
-		return true;
-	case SEARCH_FLAG:
-		*marks = true;
-		return is_mark(n);
-	case SEARCH_AND: case SEARCH_OR: case SEARCH_NOT: case SEARCH_FUZZY:
-		for (const struct search_node *c = n->first; c != NULL; c = c->next) {
-			if (!is_set(c, ranges, work, marks))
-				return false;
-		}
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* Keeps those of set that match. */
-static void
-keep_set(const struct searcher *s, const struct search_node *n, struct uidset *set)
-{
-	struct uidset all = { 0 }, some = { 0 };
-
-	switch (n->op) {
-	case SEARCH_UIDS: case SEARCH_SEQS: case SEARCH_ANNOTATION:
-		uidset_intersect(set, &n->uids);
-		break;
-	case SEARCH_RECENT:
-		uidset_intersect(set, s->job.recent != NULL ? s->job.recent : &all);
-		break;
-	case SEARCH_FLAG:
-		if (n->flag == FLAG_SEEN)
-			uidset_remove_set(set, &s->unseen);
-		else
-			uidset_intersect(set, &s->deleted);
-		break;
-	case SEARCH_AND: case SEARCH_FUZZY:
-		for (const struct search_node *c = n->first; c != NULL; c = c->next)
-			keep_set(s, c, set);
-		break;
-	case SEARCH_OR:
-		for (const struct search_node *c = n->first; c != NULL; c = c->next) {
-			uidset_copy(&some, set);
-			keep_set(s, c, &some);
-			uidset_add_set(&all, &some);
-		}
-		uidset_intersect(set, &all);
-		break;
-	case SEARCH_NOT:
-		uidset_copy(&some, set);
-		keep_set(s, n->first, &some);
-		uidset_remove_set(set, &some);
-		break;
-	default:
-		break;		/* SEARCH_ALL */
-	}
-	uidset_fini(&all);
-	uidset_fini(&some);
-}
-
-/* The first of the keys of which all must match. */
-static const struct search_node *
-keys(const struct searcher *s)
-{
-	return s->p->root->op == SEARCH_AND ? s->p->root->first : s->p->root;
-}
-
-static const struct search_node *
-next_key(const struct searcher *s, const struct search_node *n)
-{
-	return n == s->p->root ? NULL : n->next;
-}
-
-/* Sets among the keys of which all must match spare us the other messages.  true: there are
- * no other keys. */
-static bool
-narrow(struct searcher *s)
-{
-	bool others = false;
-
-	for (const struct search_node *n = keys(s); n != NULL; n = next_key(s, n)) {
-		uint64_t work = 0;
-		bool marks = false;
-
-		if (is_set(n, s->todo.n + s->unseen.n + s->deleted.n, &work, &marks) &&
-		    work <= SET_WORK && (!marks || s->marked))
-			keep_set(s, n, &s->todo);
-		else
-			others = true;
-	}
-	return !others;
-}
-
-static void
-begin(struct searcher *s)
-{
-	bool settled = narrow(s);
-
-	s->goal = uidset_count(&s->todo);
-	if (settled && !s->job.modseqs && !s->job.scores) {
-		uidset_add_set(&s->found.uids, &s->todo);
-		searcher_finish(s);
-		return;
-	}
-	if (s->p->sets && !s->job.modseqs) {
-		judge_view(s);
-		return;
-	}
-	uidset_add_set(&s->left, &s->todo);
-	uidset_clear(&s->todo);
-	next_chunk(s);
-}
-
-/* ---- marks ---- */
-
-static bool
-take_set(struct span encoded, struct uidset *set)
-{
-	struct reader r;
-
-	reader_init(&r, encoded.p, encoded.len);
-	return uidset_decode(set, &r, SIZE_MAX);
-}
-
-/* What cannot be had this way the rows tell. */
-static void
-on_marks(void *arg, enum status st, bool more, const void *msg)
-{
-	struct searcher *s = arg;
-	const struct store_marks_are *are = msg;
-
-	s->call = NULL;
-	if (st == ST_OK && are != NULL && take_set(are->here, &s->here) &&
-	    take_set(are->unseen, &s->unseen) && take_set(are->deleted, &s->deleted)) {
-		s->marked = true;
-		uidset_intersect(&s->todo, &s->here);
-	}
-	searcher_later(s, begin);
-}
-
-static bool
-wants_marks(const struct searcher *s)
-{
-	for (const struct search_node *n = keys(s); n != NULL; n = next_key(s, n)) {
-		uint64_t work = 0;
-		bool marks = false;
-
-		if (is_set(n, s->todo.n, &work, &marks) && marks && work <= SET_WORK)
-			return true;
-	}
-	return false;
-}
-
-static void
-ask_marks(struct searcher *s)
-{
-	struct store_marks rq = { .mailbox = s->job.mailbox };
-
-	s->goal = uidset_count(&s->todo);
-	if (wants_marks(s))
-		s->call = store_do_marks(s->job.store, &rq, on_marks, s);
-	else
-		begin(s);
-}
-
-/* ---- annotations ---- */
-
-static void ask_annotations(struct searcher *s);
-
-struct counting {
-	unsigned		at, wanted;
-	struct search_node	*found;
-};
-
-static void
-count_annotation(struct search_node *n, void *arg)
-{
-	struct counting *c = arg;
-
-	if (n->op == SEARCH_ANNOTATION && c->at++ == c->wanted)
-		c->found = n;
-}
-
-static void
-take_annotation(struct searcher *s, const struct store_annotation *a)
-{
-	struct search_node *n = s->noted;
-	struct buf text = { 0 };
-
-	if (!(n->flag & SEARCH_ANNOTATION_NIL))
-		search_map(s->p->collation, a->value, &text);
-	if ((n->flag & SEARCH_ANNOTATION_NIL) || search_contains(buf_span(&text), n->text))
-		uidset_add(&n->uids, a->uid);
-	buf_fini(&text);
-}
-
-static void
-on_annotations(void *arg, enum status st, bool more, const void *msg)
-{
-	struct searcher *s = arg;
-	const struct store_annotations_are *are = msg;
-	struct search_node *n = s->noted;
-	struct store_annotation a;
-	struct uidset none = { 0 };
-	struct reader r;
-
-	if (!more)
-		s->call = NULL;
-	if (st == ST_OK && are != NULL && are->entries.len > 0) {
-		reader_init(&r, are->entries.p, are->entries.len);
-		while (get_store_annotation(&r, &a))
-			take_annotation(s, &a);
-	}
-	if (more)
-		return;
-	if (st != ST_OK) {
-		s->failed = st;
-		searcher_finish(s);
-		return;
-	}
-	if (n->flag & SEARCH_ANNOTATION_NIL) {
-		uidset_copy(&none, &s->todo);
-		uidset_remove_set(&none, &n->uids);
-		uidset_copy(&n->uids, &none);
-		uidset_fini(&none);
-	}
-	s->notes_read++;
-	searcher_later(s, ask_annotations);
-}
-
-/* Each key becomes the set of those that match, one after the other. */
-static void
-ask_annotations(struct searcher *s)
-{
-	struct counting c = { .wanted = s->notes_read };
-	struct store_annotations rq = { .mailbox = s->job.mailbox, .max_size = UINT32_MAX };
-	struct buf set = { 0 }, names = { 0 };
-
-	search_each(s->p->root, count_annotation, &c);
-	if (c.found == NULL || uidset_empty(&s->todo)) {
-		ask_marks(s);
-		return;
-	}
-	s->noted = c.found;
-	uidset_clear(&s->noted->uids);
-	put_span(&names, s->noted->name);
-	uidset_encode(&s->todo, &set);
-	rq.uids = buf_span(&set);
-	rq.names = buf_span(&names);
-	rq.which = (s->noted->flag & SEARCH_ANNOTATION_PRIVATE ? ANNOTATIONS_PRIVATE : 0) |
-	    (s->noted->flag & SEARCH_ANNOTATION_SHARED ? ANNOTATIONS_SHARED : 0);
-	if (s->noted->flag & SEARCH_ANNOTATION_NIL)
-		rq.max_size = 0;
-	s->call = store_do_annotations(s->job.store, &rq, on_annotations, s);
-	buf_fini(&names);
-	buf_fini(&set);
+		searcher_later(s, searcher_judge_view);
 }
 
 struct searcher *
@@ -981,7 +480,7 @@ searcher_start(const struct search_job *job, struct uidset *uids,
 	search_resolve_keywords(s->p, keyword_bit, &s->job.keywords);
 	s->n_keywords = (uint32_t)job->keywords.len;
 	s->goal = uidset_count(&s->todo);
-	searcher_later(s, ask_annotations);
+	searcher_later(s, searcher_ask_annotations);
 	return s;
 }
 

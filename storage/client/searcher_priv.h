@@ -79,6 +79,15 @@ enum search_answer searcher_judge(struct searcher *s, const struct store_row *ro
     struct search_message *m);
 void searcher_next_group(struct searcher *s);
 void searcher_ask_columns(struct searcher *s);
+void searcher_next_chunk(struct searcher *s);
+/* By the program alone. */
+void searcher_judge_view(struct searcher *s);
+
+/* searcher_sets.c: each key becomes the set of those that match, one after the other; then the rest */
+void searcher_ask_annotations(struct searcher *s);
+
+/* searcher_bytes.c */
+void searcher_ask_bodies(struct searcher *s);
 
 /* searcher_texts.c: a new chunk */
 void searcher_texts_begin(struct searcher *s);
