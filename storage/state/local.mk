@@ -40,6 +40,8 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/uidhigh.c \
 	storage/state/uidl.c \
 	storage/state/undelete.c storage/state/restore.c storage/state/restore_plan.c storage/state/restore.h \
+	storage/state/restore_folders.c storage/state/restore_rows.c storage/state/restore_rest.c \
+	storage/state/restore_plan.h \
 	storage/state/read_undeleted.c storage/state/undelete.h \
 	storage/state/upgrade.c storage/state/upgrade.h \
 	storage/state/urlkey.c \
