@@ -5,7 +5,8 @@ imapd_libimapd_a_SOURCES = \
 	imapd/context.c imapd/context.h imapd/cmd_list.c imapd/list.h \
 	imapd/cmd_expunge.c imapd/cmd_fetch.c imapd/cmd_idle.c imapd/cmd_language.c imapd/cmd_mailbox.c \
 	imapd/cmd_metadata.c imapd/metadata.h imapd/cmd_quota.c imapd/cmd_urlauth.c imapd/beside.c imapd/beside.h imapd/cmd_notify.c imapd/notify.c imapd/notify.h imapd/notify_known.c imapd/notify_metadata.c imapd/notify_priv.h imapd/cmd_batches.c \
-	imapd/cmd_acl.c imapd/names.c imapd/names.h \
+	imapd/cmd_acl.c imapd/names.c imapd/names.h imapd/names_list.c \
+	imapd/names_lookup.c imapd/names_priv.h \
 	imapd/cmd_search.c imapd/cmd_select.c imapd/cmd_store.c imapd/commands.c \
 	imapd/events.c imapd/events.h imapd/fetch.h imapd/filters.c imapd/filters.h imapd/fetch_big.c imapd/fetch_columns.c imapd/fetch_parse.c imapd/fetch_print.c \
 	imapd/finding.c imapd/finding.h \
