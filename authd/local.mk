@@ -2,7 +2,7 @@ noinst_LIBRARIES += authd/libauthd.a
 authd_libauthd_a_SOURCES = \
 	authd/admin.c authd/admin.h authd/admin_account.c authd/admin_domain.c authd/admin_group.c \
 	authd/admin_priv.h \
-	authd/authd.h authd/server.c authd/bearer.c authd/bearer.h \
+	authd/authd.h authd/lookup.c authd/lookup.h authd/server.c authd/bearer.c authd/bearer.h \
 	authd/directory.c authd/directory.h authd/resolve.c authd/referral.c authd/referral.h \
 	authd/dovecot.c authd/dovecot.h \
 	authd/exchange.c authd/exchange.h authd/exchange_priv.h authd/mech_bearer.c \
