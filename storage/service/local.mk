@@ -12,7 +12,7 @@ storage_service_libservice_a_SOURCES = \
 	storage/service/copy_manifest.c storage/service/copy_manifest.h \
 	storage/service/lease.c \
 	storage/service/live.c storage/service/live.h \
-	storage/service/ops.c \
+	storage/service/ops.c storage/service/ops_bodies.c storage/service/ops_priv.h \
 	storage/service/peer.c \
 	storage/service/push.c storage/service/push.h \
 	storage/service/queue.c storage/service/queue.h storage/service/queue_priv.h \
