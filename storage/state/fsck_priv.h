@@ -100,7 +100,7 @@ void fsck_row(struct state_fsck *f, enum tab t, struct span key, struct span val
 /* A transaction did not happen. */
 void fsck_undone(struct state_fsck *f);
 
-/* ---- for judges ---- */
+/* ---- for judges (fsck_look.c) ---- */
 
 enum seen fsck_look(struct state_fsck *f, enum tab t, const struct key *k, struct buf *value,
     struct span *payload);

@@ -14,7 +14,8 @@ storage_state_libstate_a_SOURCES = \
 	storage/state/blob.c storage/state/email_set.c storage/state/append_into.c storage/state/mailbox_set.c \
 	storage/state/flags_op.c \
 	storage/state/fsck.c storage/state/fsck.h storage/state/fsck_priv.h \
-	storage/state/fsck_judges.h storage/state/fsck_mail.c storage/state/fsck_rest.c \
+	storage/state/fsck_judges.h storage/state/fsck_look.c storage/state/fsck_mail.c \
+	storage/state/fsck_rest.c \
 	storage/state/fsck_root.c storage/state/fsck_sieve.c storage/state/fsck_sums.c \
 	storage/state/hash.c \
 	storage/state/incarnation.c \
